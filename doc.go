@@ -1,0 +1,17 @@
+// Package atproto is the root of atproto-go, a typed client for the AT Protocol
+// with an OAuth session layer.
+//
+// The root package holds no code. Import what you need:
+//
+//   - oauth logs an account in and keeps its session alive; a *oauth.Session is
+//     an xrpc.Doer.
+//   - generated/comatproto, generated/appbsky … are the typed methods, records and
+//     objects, written by lexgen from the schemas in lexicons.
+//   - xrpc is what generated code stands on; xrpc/lex is the data model and
+//     xrpc/syntax the identifier types.
+//   - identity resolves handles and DIDs.
+//   - oauth/oauthtest is an authorization server, PDS and PLC directory in one
+//     process, for tests of programs that use this module.
+//
+// See README.md for the way from login to typed calls.
+package atproto
