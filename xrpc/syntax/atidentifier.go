@@ -1,0 +1,44 @@
+package syntax
+
+import "strings"
+
+// An AtIdentifier names an account by its DID or by its handle. A DID or Handle is
+// converted: AtIdentifier(did).
+type AtIdentifier string
+
+// ParseAtIdentifier checks s and returns it as an AtIdentifier. What starts with
+// "did:" must be a DID, everything else a handle; a leading @ is no part of either.
+func ParseAtIdentifier(s string) (AtIdentifier, error) {
+	a := AtIdentifier(s)
+	if err := a.Validate(); err != nil {
+		return "", err
+	}
+	return a, nil
+}
+
+// Validate checks the syntax. The Kind of its error is that of the form it was
+// taken for, DID or handle.
+func (a AtIdentifier) Validate() error {
+	if a.isDID() {
+		return DID(a).Validate()
+	}
+	return Handle(a).Validate()
+}
+
+// DID returns the identifier as a DID, and whether it is one.
+func (a AtIdentifier) DID() (DID, bool) {
+	if !a.isDID() || DID(a).Validate() != nil {
+		return "", false
+	}
+	return DID(a), true
+}
+
+// Handle returns the identifier as a handle, and whether it is one.
+func (a AtIdentifier) Handle() (Handle, bool) {
+	if a.isDID() || Handle(a).Validate() != nil {
+		return "", false
+	}
+	return Handle(a), true
+}
+
+func (a AtIdentifier) isDID() bool { return strings.HasPrefix(string(a), "did:") }

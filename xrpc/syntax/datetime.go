@@ -1,0 +1,136 @@
+package syntax
+
+import "time"
+
+// A Datetime is a moment in the form that RFC 3339, ISO 8601 and the WHATWG HTML
+// standard have in common: upper-case T and Z, seconds, any number of fractional
+// digits, a time zone that is not -00:00.
+type Datetime string
+
+// maxDatetime leaves room for more fractional digits than anybody can use.
+const maxDatetime = 64
+
+const datetimeLayout = "2006-01-02T15:04:05.000Z"
+
+// ParseDatetime checks s and returns it as a Datetime, text kept.
+func ParseDatetime(s string) (Datetime, error) {
+	d := Datetime(s)
+	if err := d.Validate(); err != nil {
+		return "", err
+	}
+	return d, nil
+}
+
+// Now returns the present moment, see DatetimeOf.
+func Now() Datetime { return DatetimeOf(time.Now()) }
+
+// DatetimeOf returns t in the form the protocol prefers: UTC, milliseconds, what
+// is finer cut off. A year outside 0 to 9999 gives a Datetime that is not valid.
+func DatetimeOf(t time.Time) Datetime { return Datetime(t.UTC().Format(datetimeLayout)) }
+
+// Validate checks the syntax and that the moment exists: a thirteenth month, the
+// 30th of February or a moment before the year 0 are refused. A leap second may
+// stand in any minute.
+func (d Datetime) Validate() error {
+	_, err := d.parse()
+	return err
+}
+
+// Time returns the moment, in its own time zone, or an *Error if the Datetime is
+// not valid. What is finer than a nanosecond is cut off; a leap second becomes the
+// first second of the next minute.
+func (d Datetime) Time() (time.Time, error) { return d.parse() }
+
+func (d Datetime) parse() (time.Time, error) {
+	s := string(d)
+	bad := func(reason string) (time.Time, error) { return time.Time{}, invalid(KindDatetime, s, reason) }
+	if len(s) > maxDatetime {
+		return bad("is longer than 64 characters")
+	}
+	const form = "dddd-dd-ddTdd:dd:dd"
+	if !hasForm(s, form) {
+		return bad("does not start like 2006-01-02T15:04:05")
+	}
+	year, month, day := number(s[0:4]), number(s[5:7]), number(s[8:10])
+	hour, minute, second := number(s[11:13]), number(s[14:16]), number(s[17:19])
+	rest := s[len(form):]
+
+	nanos := 0
+	if rest != "" && rest[0] == '.' {
+		digits := 1
+		for digits < len(rest) && isDigit(rest[digits]) {
+			if digits <= 9 {
+				nanos = nanos*10 + int(rest[digits]-'0')
+			}
+			digits++
+		}
+		if digits == 1 {
+			return bad("has a point without digits after it")
+		}
+		for i := digits; i <= 9; i++ {
+			nanos *= 10
+		}
+		rest = rest[digits:]
+	}
+
+	zone := time.UTC
+	switch {
+	case rest == "Z":
+	case hasForm(rest, "+dd:dd") && len(rest) == 6, hasForm(rest, "-dd:dd") && len(rest) == 6:
+		hours, minutes := number(rest[1:3]), number(rest[4:6])
+		if hours > 23 || minutes > 59 {
+			return bad("has a time zone that does not exist")
+		}
+		offset := hours*3600 + minutes*60
+		if rest[0] == '-' {
+			if offset == 0 {
+				return bad("has the time zone -00:00")
+			}
+			offset = -offset
+		}
+		if offset != 0 {
+			zone = time.FixedZone("", offset)
+		}
+	case rest == "":
+		return bad("has no time zone")
+	default:
+		return bad("does not end with a fraction and a time zone")
+	}
+
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60 {
+		return bad("has a month, day, hour, minute or second that does not exist")
+	}
+	if time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {
+		return bad("has a day that its month does not have")
+	}
+	t := time.Date(year, time.Month(month), day, hour, minute, second, nanos, zone)
+	if t.UTC().Year() < 0 {
+		return bad("is before the year 0")
+	}
+	return t, nil
+}
+
+// hasForm reports whether s starts with form, where d stands for a digit.
+func hasForm(s, form string) bool {
+	if len(s) < len(form) {
+		return false
+	}
+	for i := range len(form) {
+		if form[i] == 'd' {
+			if !isDigit(s[i]) {
+				return false
+			}
+		} else if s[i] != form[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func number(digits string) int {
+	n := 0
+	for i := range len(digits) {
+		n = n*10 + int(digits[i]-'0')
+	}
+	return n
+}

@@ -1,0 +1,51 @@
+package syntax
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// A Kind is one of the string formats of this package, by its name in lexicons.
+type Kind string
+
+// The kinds an Error can be about.
+const (
+	KindDID          Kind = "did"
+	KindHandle       Kind = "handle"
+	KindAtIdentifier Kind = "at-identifier"
+	KindNSID         Kind = "nsid"
+	KindATURI        Kind = "at-uri"
+	KindTID          Kind = "tid"
+	KindRecordKey    Kind = "record-key"
+	KindDatetime     Kind = "datetime"
+	KindLanguage     Kind = "language"
+	KindCID          Kind = "cid"
+	KindURI          Kind = "uri"
+)
+
+// An Error says why a string is not of its kind. Every Parse function and every
+// Validate method of this package fails with one.
+type Error struct {
+	Kind   Kind
+	Value  string // the string, cut short if it is long
+	Reason string // the rule it breaks
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	return fmt.Sprintf("invalid %s %q: %s", e.Kind, e.Value, e.Reason)
+}
+
+// maxErrorValue bounds how much of a hostile string ends up in logs.
+const maxErrorValue = 80
+
+func invalid(kind Kind, value, reason string) error {
+	if len(value) > maxErrorValue {
+		cut := maxErrorValue
+		for cut > 0 && !utf8.RuneStart(value[cut]) {
+			cut--
+		}
+		value = value[:cut] + "…"
+	}
+	return &Error{Kind: kind, Value: value, Reason: reason}
+}
