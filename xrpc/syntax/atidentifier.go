@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // An AtIdentifier names an account by its DID or by its handle. A DID or Handle is
 // converted: AtIdentifier(did).
@@ -16,13 +19,17 @@ func ParseAtIdentifier(s string) (AtIdentifier, error) {
 	return a, nil
 }
 
-// Validate checks the syntax. The Kind of its error is that of the form it was
-// taken for, DID or handle.
+// Validate checks the syntax. The Reason of its error is a rule about DIDs if the
+// identifier starts with "did:", else one about handles.
 func (a AtIdentifier) Validate() error {
+	check := Handle(a).Validate
 	if a.isDID() {
-		return DID(a).Validate()
+		check = DID(a).Validate
 	}
-	return Handle(a).Validate()
+	if e, ok := errors.AsType[*Error](check()); ok {
+		return invalid(KindAtIdentifier, string(a), e.Reason)
+	}
+	return nil
 }
 
 // DID returns the identifier as a DID, and whether it is one.
