@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 )
 
 // MaxDocument is the largest discovery document, in bytes after decompression.
@@ -51,7 +52,7 @@ func (c *Client) Get(ctx context.Context, target string, rules Rules) ([]byte, e
 		if err != nil {
 			return nil, &Error{URL: target, Err: err}
 		}
-		next, err := redirectTarget(resp)
+		next, err := redirectTarget(u, resp)
 		if err == nil && next == nil {
 			defer resp.Body.Close()
 			body, err := readBody(resp, rules)
@@ -81,25 +82,30 @@ func (c *Client) send(ctx context.Context, u *url.URL, rules Rules) (*http.Respo
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
-	for _, t := range rules.Accept {
-		req.Header.Add("Accept", t)
+	if len(rules.Accept) > 0 {
+		req.Header.Set("Accept", strings.Join(rules.Accept, ", "))
 	}
 	return roundTripper{c}.RoundTrip(req)
 }
 
-// redirectTarget returns where a response redirects to, nil if nowhere.
-func redirectTarget(resp *http.Response) (*url.URL, error) {
+// redirectTarget returns where a response to a request for u redirects to, nil if
+// nowhere.
+func redirectTarget(u *url.URL, resp *http.Response) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
 		http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 	default:
 		return nil, nil
 	}
-	u, err := resp.Location()
+	location := resp.Header.Get("Location")
+	if location == "" {
+		return nil, fmt.Errorf("%w: no location", ErrRedirect)
+	}
+	next, err := u.Parse(location)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRedirect, err)
 	}
-	return u, nil
+	return next, nil
 }
 
 func readBody(resp *http.Response, rules Rules) ([]byte, error) {

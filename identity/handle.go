@@ -1,0 +1,114 @@
+package identity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/safehttp"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// maxHandleRedirects is how far a handle's well-known file may be away.
+const maxHandleRedirects = 5
+
+// maxHandleAnswer has room for the longest DID and white space around it. Whatever
+// is larger is the error page of a web server that answers 200 to everything.
+const maxHandleAnswer = 4 << 10
+
+// An answer is what one method of handle resolution found.
+type answer struct {
+	did  syntax.DID
+	kind error // nil if there is a DID
+	err  error
+}
+
+// ResolveHandle implements Resolver: by DNS and by HTTPS at the same time
+// (https://atproto.com/specs/handle#handle-resolution). What DNS says comes first.
+//
+// It fails with ErrInvalidHandle, ErrReservedTLD, ErrAmbiguous (DNS names several
+// DIDs), ErrNotFound (both methods say so), ErrBlocked or ErrUnreachable.
+func (r *NetworkResolver) ResolveHandle(ctx context.Context, h syntax.Handle) (syntax.DID, error) {
+	h = h.Normalize()
+	if err := checkHandle(h); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel() // ends the slower method
+	web := make(chan answer, 1)
+	go func() { web <- r.handleByHTTPS(ctx, h) }()
+
+	dns := r.handleByDNS(ctx, h)
+	switch dns.kind {
+	case nil:
+		return dns.did, nil
+	case ErrAmbiguous:
+		return "", &Error{Subject: string(h), Kind: ErrAmbiguous, Err: dns.err}
+	}
+	https := <-web
+	if https.kind == nil {
+		return https.did, nil
+	}
+	// It takes both to say that there is no such handle; as long as one could not be
+	// asked, nobody knows.
+	kind := https.kind
+	if kind == ErrNotFound {
+		kind = dns.kind
+	}
+	return "", failure(string(h), kind, "DNS: %w; HTTPS: %w", dns.err, https.err)
+}
+
+func (r *NetworkResolver) handleByDNS(ctx context.Context, h syntax.Handle) answer {
+	name := "_atproto." + string(h)
+	if len(name) > 253 {
+		return answer{kind: ErrNotFound, err: errors.New("the name would be too long")}
+	}
+	ctx, cancel := context.WithTimeout(ctx, dnsTimeout)
+	defer cancel()
+	records, err := r.lookupTXT(ctx, name)
+	if err != nil {
+		if e, ok := errors.AsType[*net.DNSError](err); ok && e.IsNotFound {
+			return answer{kind: ErrNotFound, err: err}
+		}
+		return answer{kind: ErrUnreachable, err: err}
+	}
+	var found syntax.DID
+	for _, record := range records {
+		value, ok := strings.CutPrefix(record, "did=")
+		if !ok {
+			continue
+		}
+		did, err := syntax.ParseDID(value)
+		if err != nil {
+			continue
+		}
+		if found != "" && found != did {
+			return answer{kind: ErrAmbiguous, err: fmt.Errorf("DNS: TXT records for %s and %s", found, did)}
+		}
+		found = did
+	}
+	if found == "" {
+		return answer{kind: ErrNotFound, err: fmt.Errorf("no TXT record of %s names a DID", name)}
+	}
+	return answer{did: found}
+}
+
+func (r *NetworkResolver) handleByHTTPS(ctx context.Context, h syntax.Handle) answer {
+	body, err := r.http.Get(ctx, "https://"+string(h)+"/.well-known/atproto-did", safehttp.Rules{
+		Redirects: maxHandleRedirects, DefaultPort: true, AnySuccess: true, MaxBytes: maxHandleAnswer,
+	})
+	if err != nil {
+		kind := classify(err)
+		if kind == ErrInvalidDocument {
+			kind = ErrNotFound // an answer, but no DID
+		}
+		return answer{kind: kind, err: err}
+	}
+	did, err := syntax.ParseDID(strings.TrimSpace(string(body)))
+	if err != nil {
+		return answer{kind: ErrNotFound, err: err}
+	}
+	return answer{did: did}
+}
