@@ -1,0 +1,91 @@
+package syntax_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// fuzz checks a parser: it never panics, keeps what it accepts, agrees with
+// Validate, and refuses with an *Error that is short.
+func fuzz[T interface {
+	~string
+	Validate() error
+}](f *testing.F, fixture string, parse func(string) (T, error), accessors func(T)) {
+	for _, verdict := range []string{"valid", "invalid"} {
+		for _, c := range readFixture(f, fixture+"_syntax_"+verdict+".txt") {
+			f.Add(c)
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		v, err := parse(s)
+		accessors(T(s))
+		if (err == nil) != (T(s).Validate() == nil) {
+			t.Fatalf("%q: Parse says %v, Validate says %v", s, err, T(s).Validate())
+		}
+		if err != nil {
+			if e, ok := errors.AsType[*syntax.Error](err); !ok || len(e.Value) > 100 {
+				t.Fatalf("%q: %T %v", s, err, err)
+			}
+			return
+		}
+		if string(v) != s {
+			t.Fatalf("%q became %q", s, v)
+		}
+	})
+}
+
+func FuzzDID(f *testing.F) {
+	fuzz(f, "did", syntax.ParseDID, func(d syntax.DID) { d.Method(); d.Identifier() })
+}
+
+func FuzzHandle(f *testing.F) {
+	fuzz(f, "handle", syntax.ParseHandle, func(h syntax.Handle) { h.Normalize(); h.TLD(); h.Reserved() })
+}
+
+func FuzzAtIdentifier(f *testing.F) {
+	fuzz(f, "atidentifier", syntax.ParseAtIdentifier, func(a syntax.AtIdentifier) { a.DID(); a.Handle() })
+}
+
+func FuzzNSID(f *testing.F) {
+	fuzz(f, "nsid", syntax.ParseNSID, func(n syntax.NSID) { n.Authority(); n.Name(); n.Segments() })
+}
+
+func FuzzATURI(f *testing.F) {
+	fuzz(f, "aturi", syntax.ParseATURI, func(u syntax.ATURI) {
+		u.Authority()
+		u.Collection()
+		u.RecordKey()
+	})
+}
+
+func FuzzTID(f *testing.F) {
+	fuzz(f, "tid", syntax.ParseTID, func(id syntax.TID) {
+		if id.Validate() == nil && syntax.TIDOf(id.Time(), id.ClockID()) != id {
+			f.Fatalf("%s became another", id)
+		}
+		id.Time()
+		id.ClockID()
+	})
+}
+
+func FuzzRecordKey(f *testing.F) {
+	fuzz(f, "recordkey", syntax.ParseRecordKey, func(syntax.RecordKey) {})
+}
+
+func FuzzDatetime(f *testing.F) {
+	fuzz(f, "datetime", syntax.ParseDatetime, func(d syntax.Datetime) { d.Time() })
+}
+
+func FuzzLanguage(f *testing.F) {
+	fuzz(f, "language", syntax.ParseLanguage, func(syntax.Language) {})
+}
+
+func FuzzCID(f *testing.F) {
+	fuzz(f, "cid", syntax.ParseCID, func(syntax.CID) {})
+}
+
+func FuzzURI(f *testing.F) {
+	fuzz(f, "uri", syntax.ParseURI, func(u syntax.URI) { u.Scheme() })
+}
