@@ -3,6 +3,7 @@ package identity
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 
 	"github.com/gimucco/atproto-go/internal/safehttp"
@@ -43,6 +44,7 @@ func (r *NetworkResolver) resolvePLC(ctx context.Context, did syntax.DID) (*Docu
 		if err == nil {
 			return doc, nil
 		}
+		err = directoryError(err)
 		// "Not found" stands only if no other directory failed to answer.
 		if failed == nil || errors.Is(failed, ErrNotFound) {
 			failed = err
@@ -52,6 +54,20 @@ func (r *NetworkResolver) resolvePLC(ctx context.Context, did syntax.DID) (*Docu
 		}
 	}
 	return nil, failed
+}
+
+// directoryError keeps ErrNotFound for what a directory says about a DID. That the
+// directory itself cannot be found says nothing.
+func directoryError(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Kind != ErrNotFound {
+		return err
+	}
+	said, ok := errors.AsType[*safehttp.Error](err)
+	if ok && (said.Status == http.StatusNotFound || said.Status == http.StatusGone) {
+		return err
+	}
+	return &Error{Subject: e.Subject, Kind: ErrUnreachable, Err: e.Err}
 }
 
 func validPLC(id string) bool {

@@ -28,13 +28,14 @@ func ParseTID(s string) (TID, error) {
 }
 
 // TIDOf returns the TID of a moment and a clock. Of clock the lowest ten bits
-// count. Times before 1970 become 1970.
+// count. Times before 1970 become 1970; those of 2255 and later set the highest
+// bit, which the syntax allows and the specification wants to be 0.
 func TIDOf(t time.Time, clock uint16) TID {
 	return tidOf(t.UnixMicro(), clock)
 }
 
 func tidOf(micros int64, clock uint16) TID {
-	v := uint64(min(max(micros, 0), 1<<53-1))<<10 | uint64(clock&maxClockID)
+	v := uint64(min(max(micros, 0), 1<<54-1))<<10 | uint64(clock&maxClockID)
 	var b [tidLength]byte
 	for i := tidLength - 1; i >= 0; i-- {
 		b[i] = tidAlphabet[v&31]
@@ -55,7 +56,7 @@ func (t TID) Validate() error {
 		}
 	}
 	if s[0] > 'j' {
-		return invalid(KindTID, s, "starts with a character above j: its highest bit is set")
+		return invalid(KindTID, s, "starts with a character above j: it does not fit into 64 bits")
 	}
 	return nil
 }
