@@ -1,0 +1,196 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Login is a login that has begun. Send the user to URL; keep Binding with the
+// user (a cookie that scripts cannot read, or a variable in a command-line tool)
+// and give it to Callback.
+type Login struct {
+	URL     string
+	Binding string
+}
+
+// An AuthorizeOption changes one login.
+type AuthorizeOption func(*authorizeOptions)
+
+type authorizeOptions struct {
+	appState    string
+	redirectURI string
+	scope       string
+}
+
+// WithAppState carries a value of the application through the login; Callback
+// returns it, also in its errors. It is stored, not put into URLs.
+func WithAppState(state string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.appState = state }
+}
+
+// WithRedirectURI picks another of Config.RedirectURIs than the first.
+func WithRedirectURI(uri string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.redirectURI = uri }
+}
+
+// WithScope asks for other scopes than Config.Scope, which must hold each of them.
+func WithScope(scope string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.scope = scope }
+}
+
+// Authorize begins a login. identifier is what the user typed: a handle, with or
+// without a leading @, or a DID. It finds the account's server, pushes the
+// authorization request there (RFC 9126) with PKCE and a DPoP key of its own, and
+// stores what Callback will need, for an hour.
+//
+// Errors: ErrUnresolved when the account does not exist or cannot be found,
+// ErrInvalidMetadata when its server breaks the atproto profile, ErrAuthorization
+// when the server refuses, ErrNetwork when it cannot be reached, ErrStore. Whatever
+// went wrong, the user can try again.
+func (c *Client) Authorize(ctx context.Context, identifier string, opts ...AuthorizeOption) (*Login, error) {
+	o := authorizeOptions{redirectURI: c.config.RedirectURIs[0], scope: c.config.Scope}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := c.checkOptions(&o); err != nil {
+		return nil, err
+	}
+	hint := strings.TrimPrefix(strings.TrimSpace(identifier), "@")
+	id, err := syntax.ParseAtIdentifier(hint)
+	if err != nil {
+		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: err}
+	}
+	account, err := c.lookup(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	issuer, err := c.issuerOfPDS(ctx, account.PDS)
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.serverOf(ctx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.covers(account.PDS); err != nil {
+		return nil, err
+	}
+	key, err := newDPoPKey()
+	if err != nil {
+		return nil, &Error{Kind: ErrDPoP, Stage: StageDPoP, Err: err}
+	}
+	binding, verifier, nonces := randomString(32), newVerifier(), new(nonceTable)
+	stateID := randomString(32)
+	requestURI, err := c.push(ctx, server, key, nonces, url.Values{
+		"response_type":         {"code"},
+		"code_challenge":        {challengeS256(verifier)},
+		"code_challenge_method": {"S256"},
+		"state":                 {stateID},
+		"redirect_uri":          {o.redirectURI},
+		"scope":                 {o.scope},
+		"login_hint":            {hint},
+	})
+	if err != nil {
+		return nil, err
+	}
+	// Only now, so that a refused request leaves nothing behind.
+	err = c.save(ctx, stateKey(stateID), 1, c.now().Add(stateLife), &loginState{
+		Issuer:      server.Issuer,
+		ClientID:    c.config.ClientID,
+		RedirectURI: o.redirectURI,
+		Scope:       o.scope,
+		Verifier:    verifier,
+		Binding:     hash(binding),
+		Key:         key,
+		Account:     account.DID,
+		AppState:    o.appState,
+		Nonces:      nonces.snapshot(),
+		CreatedAt:   c.now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	destination, err := url.Parse(server.AuthorizationEndpoint)
+	if err != nil {
+		return nil, metadataError(server.Issuer, "authorization_endpoint: %w", err)
+	}
+	query := url.Values{"client_id": {c.config.ClientID}, "request_uri": {requestURI}}.Encode()
+	if destination.RawQuery != "" {
+		query = destination.RawQuery + "&" + query
+	}
+	destination.RawQuery = query
+	return &Login{URL: destination.String(), Binding: binding}, nil
+}
+
+// stateKey is where a login in progress is stored. The state itself travels
+// through browsers, so only its hash is written down.
+func stateKey(state string) RecordKey {
+	return RecordKey{Kind: RecordState, ID: hash(state)}
+}
+
+func (c *Client) checkOptions(o *authorizeOptions) error {
+	wrong := func(option, format string, args ...any) error {
+		return &Error{Kind: ErrConfig, Stage: StageConfiguration, Err: fmt.Errorf(option+": "+format, args...)}
+	}
+	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) {
+		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)
+	}
+	if err := checkScope(o.scope); err != nil {
+		return wrong("WithScope", "%w", err)
+	}
+	// Servers compare token by token, as strings (O6).
+	known := strings.Split(c.config.Scope, " ")
+	for token := range strings.SplitSeq(o.scope, " ") {
+		if !slices.Contains(known, token) {
+			return wrong("WithScope", "%q is not in Config.Scope", token)
+		}
+	}
+	return nil
+}
+
+// covers checks that a server which lists its resources lists this one (O42).
+func (m *serverMetadata) covers(pds string) error {
+	if len(m.ProtectedResources) > 0 && !slices.Contains(m.ProtectedResources, pds) {
+		return metadataError(m.Issuer, "protected_resources lacks %q", pds)
+	}
+	return nil
+}
+
+// push sends a pushed authorization request and returns its request_uri.
+func (c *Client) push(ctx context.Context, server *serverMetadata, key *dpopKey, nonces *nonceTable, form url.Values) (string, error) {
+	answer, err := c.post(ctx, &asRequest{
+		endpoint: server.PAREndpoint,
+		issuer:   server.Issuer,
+		stage:    StageAuthorization,
+		form:     form,
+		key:      key,
+		nonces:   nonces,
+		login:    true,
+	})
+	if err != nil {
+		return "", err
+	}
+	if answer.status < 200 || answer.status > 299 {
+		return "", answer.refusal(ErrAuthorization)
+	}
+	var pushed struct {
+		RequestURI string `json:"request_uri"`
+		ExpiresIn  int    `json:"expires_in"`
+	}
+	if err := answer.decode(&pushed); err != nil {
+		return "", err
+	}
+	if pushed.RequestURI == "" || pushed.ExpiresIn <= 0 {
+		return "", answer.invalid(ErrAuthorization, errors.New("request_uri or expires_in is missing"))
+	}
+	return pushed.RequestURI, nil
+}
+
+// contentTypeForm is the one encoding of requests to an authorization server.
+const contentTypeForm = "application/x-www-form-urlencoded"

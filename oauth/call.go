@@ -1,0 +1,217 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// maxSends bounds what one call may cost: the server may ask for a nonce, then for
+// a newer token. A server that asks for ever gets no more than that (P8, P19).
+const maxSends = 3
+
+// nonceAge is how old a nonce may be for a body that can be sent only once.
+// Servers change theirs every minute or so.
+const nonceAge = time.Minute
+
+// An outgoing is a request before it has host and credentials.
+type outgoing struct {
+	method string
+	target *url.URL // path and query; scheme and host only if the caller gave them
+	header http.Header
+	body   *xrpc.Body
+	nsid   syntax.NSID // for error messages
+}
+
+// Do implements xrpc.Doer: it sends req to the session's PDS, with a proof and
+// the current token, and returns the response whatever its status. A challenge for
+// a nonce, an expired token and, for requests without a body, a replayed proof are
+// dealt with by sending again, three times in all at most.
+//
+// Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the
+// session is over; ErrBodyNotReplayable when the server wants the request again and
+// its body can be read only once.
+func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
+	return s.send(ctx, &outgoing{
+		method: req.Method,
+		target: &url.URL{Path: "/xrpc/" + string(req.NSID), RawQuery: req.Query},
+		header: req.Header,
+		body:   req.Body,
+		nsid:   req.NSID,
+	})
+}
+
+// send is the one loop behind Do, the raw requests and HTTPClient.
+func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, error) {
+	if out.body != nil && !out.body.Replayable() {
+		if err := s.prepareForOneWay(ctx); err != nil {
+			return nil, err
+		}
+	}
+	var nonced, refreshed, reproved bool
+	for sends := 1; ; sends++ {
+		state, err := s.usable(ctx)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := s.sendOnce(ctx, out, state)
+		if err != nil {
+			return nil, err
+		}
+		again := false
+		var refreshErr error
+		switch challenge(resp) {
+		case "use_dpop_nonce":
+			again = !nonced && resp.Header.Get(nonceHeader) != ""
+			nonced = true
+		case "invalid_token":
+			if again = !refreshed; again {
+				refreshed = true
+				refreshErr = s.renew(ctx, state)
+			}
+		case "invalid_dpop_proof":
+			// net/http sends a GET again, proof and all, when an idle connection dies
+			// under it; the server then sees the proof twice (P50).
+			again = !reproved && out.body == nil && out.method == http.MethodGet
+			reproved = true
+		}
+		if !again || sends == maxSends {
+			return resp, nil
+		}
+		resp.Body.Close()
+		if refreshErr != nil {
+			return nil, refreshErr
+		}
+		if out.body != nil && !out.body.Replayable() {
+			return nil, &Error{Kind: ErrBodyNotReplayable, Stage: StageSession, Status: resp.StatusCode,
+				Err: fmt.Errorf("%s %s: the server wants the request again", out.method, out.target.Path)}
+		}
+	}
+}
+
+// sendOnce sends out with the tokens of state and a proof of its own.
+func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState) (*http.Response, error) {
+	c := s.client
+	target, err := resolveTarget(state.PDS, out.target)
+	if err != nil {
+		return nil, err
+	}
+	req, err := xrpc.NewHTTPRequest(ctx, out.method, target, out.header, out.body)
+	if err != nil {
+		return nil, err
+	}
+	origin := originOf(req.URL)
+	known, ticket := c.nonceFor(s.nonces, origin)
+	signed, err := state.Key.sign(proof{
+		method: req.Method, url: dpopURL(req.URL), nonce: known, token: state.Tokens.Access, at: c.now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "DPoP "+state.Tokens.Access)
+	req.Header.Set("DPoP", signed)
+	resp, err := xrpc.SendHTTP(c.http.RoundTripper(), req, out.nsid)
+	if err != nil {
+		return nil, err
+	}
+	c.learnNonce(s.nonces, origin, resp.Header, ticket)
+	return resp, nil
+}
+
+// usable returns tokens that can be sent. It refreshes those that have run out,
+// and those about to, as far as that succeeds.
+func (s *Session) usable(ctx context.Context) (*sessionState, error) {
+	s.mu.Lock()
+	state, ended, unsaved, tried := s.state, s.ended, s.unsaved, s.tried
+	s.mu.Unlock()
+	if ended != nil {
+		return nil, ended
+	}
+	now := s.client.now()
+	if unsaved {
+		if err := s.saveUnsaved(ctx); err != nil && errors.Is(err, ErrReauthRequired) {
+			return nil, err
+		}
+	}
+	if state.Tokens.expired(now) {
+		if err := s.renew(ctx, state); err != nil {
+			return nil, err
+		}
+		return s.current()
+	}
+	span := state.Tokens.refreshSpan()
+	if state.Tokens.Refresh == "" || state.Tokens.ExpiresAt.Sub(now) > span || now.Sub(tried) < span {
+		return state, nil
+	}
+	if err := s.renew(ctx, state); err != nil {
+		if errors.Is(err, ErrReauthRequired) || ctx.Err() != nil {
+			return nil, err
+		}
+		// The tokens still live; failing the call would make it worse.
+		s.client.log.Warn("oauth: refresh ahead of time failed", "session", s, "error", err)
+	}
+	return s.current()
+}
+
+// prepareForOneWay does what can be done so that a body that can be read only once
+// is not sent in vain: the newest tokens, with time left, and a nonce that is fresh.
+func (s *Session) prepareForOneWay(ctx context.Context) error {
+	if _, _, err := s.reload(ctx); err != nil && errors.Is(err, ErrReauthRequired) {
+		return err
+	}
+	state, err := s.usable(ctx)
+	if err != nil {
+		return err
+	}
+	if s.nonces.fresh(state.PDS, s.client.now().Add(-nonceAge)) {
+		return nil
+	}
+	resp, err := s.send(ctx, &outgoing{
+		method: http.MethodGet,
+		target: &url.URL{Path: "/xrpc/com.atproto.server.getSession"},
+		nsid:   "com.atproto.server.getSession",
+	})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	return nil
+}
+
+// challenge returns the error that the server's DPoP or Bearer challenge names, or
+// what older servers say in the body's place for an expired token (O98, O114).
+func challenge(resp *http.Response) string {
+	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusBadRequest {
+		return ""
+	}
+	for _, c := range xrpc.ParseChallenges(resp.Header) {
+		if name := c.Params["error"]; name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+// resolveTarget puts a path onto the session's origin. An absolute URL must be on
+// that origin: a token and its proof are for one server (O102).
+func resolveTarget(pds string, target *url.URL) (*url.URL, error) {
+	base, err := url.Parse(pds)
+	if err != nil {
+		return nil, &Error{Kind: ErrOrigin, Stage: StageSession, Err: err}
+	}
+	if (target.Scheme != "" || target.Host != "") && (originOf(target) != originOf(base) || target.User != nil) {
+		return nil, &Error{Kind: ErrOrigin, Stage: StageSession,
+			Err: fmt.Errorf("the request goes to %s, the session is for %s", originOf(target), pds)}
+	}
+	full := *target
+	full.Scheme, full.Host, full.Fragment = base.Scheme, base.Host, ""
+	return &full, nil
+}

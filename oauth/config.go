@@ -1,0 +1,249 @@
+package oauth
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gimucco/atproto-go/identity"
+)
+
+// A Config describes an OAuth client. NewClient checks all of it and says which
+// field breaks which rule.
+type Config struct {
+	// ClientID is the URL under which servers fetch the client's metadata, or an
+	// http://localhost one for development (see Localhost).
+	ClientID string
+
+	// RedirectURIs are where servers may send users back to; the first is used
+	// unless WithRedirectURI says otherwise. Each must also be in the metadata.
+	RedirectURIs []string
+
+	// Scope is what a login asks for, separated by spaces; it holds "atproto".
+	Scope string
+
+	// Store keeps sessions and logins in progress; nil keeps them in memory. With a
+	// Store, Seal is required.
+	Store Store
+
+	// Seal encrypts what is stored: SealKeys, or Plaintext.
+	Seal *Seal
+
+	// RoundTripper carries every request; nil uses a transport that refuses
+	// private and other special addresses, redirects and proxies. One of your own
+	// is used as it is, with its own policy.
+	RoundTripper http.RoundTripper
+
+	// Resolver looks up handles and DIDs; nil uses DNS, HTTPS and the PLC directory.
+	Resolver identity.Resolver
+
+	// Clock tells the time; nil is time.Now.
+	Clock func() time.Time
+
+	// Logger receives what an operator wants to know, and never a secret; nil
+	// discards it.
+	Logger *slog.Logger
+
+	// AllowLoopback permits servers on loopback addresses and plain http to them.
+	// It is for development.
+	AllowLoopback bool
+}
+
+// localhostClientID is the client_id that atproto servers accept without a
+// published document; its parameters carry the metadata.
+const localhostClientID = "http://localhost"
+
+// Localhost returns the Config of a development client: no metadata needs to be
+// published, sessions last two weeks at most. redirectURI is http on 127.0.0.1 or
+// [::1]; its port may be any and may change between logins, its path may not.
+// An empty scope is "atproto". Complete the Config as you like before NewClient.
+//
+// See "Localhost Client Development" in the atproto OAuth specification.
+func Localhost(redirectURI, scope string) Config {
+	if scope == "" {
+		scope = "atproto"
+	}
+	// The servers ignore the port only if the declared URI has none.
+	declared := redirectURI
+	if u, err := url.Parse(redirectURI); err == nil && u.Port() != "" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
+		declared = u.String()
+	}
+	query := url.Values{"redirect_uri": {declared}, "scope": {scope}}
+	return Config{
+		ClientID:     localhostClientID + "?" + query.Encode(),
+		RedirectURIs: []string{redirectURI},
+		Scope:        scope,
+	}
+}
+
+// configError names a field of Config and the rule it breaks.
+func configError(field, format string, args ...any) error {
+	return &Error{Kind: ErrConfig, Stage: StageConfiguration, Err: fmt.Errorf("Config."+field+" "+format, args...)}
+}
+
+// validate checks the configuration as far as it can be without a network.
+func (cfg *Config) validate() error {
+	if cfg.ClientID == "" {
+		return configError("ClientID", "is empty: use the https URL of the client's metadata, or Localhost for development")
+	}
+	id, err := url.Parse(cfg.ClientID)
+	if err != nil {
+		return configError("ClientID", "is not a URL: %w", err)
+	}
+	if err := checkScope(cfg.Scope); err != nil {
+		return configError("Scope", "%w", err)
+	}
+	if len(cfg.RedirectURIs) == 0 {
+		return configError("RedirectURIs", "is empty: name at least one")
+	}
+	check := checkRedirect
+	if id.Scheme == "http" {
+		if err := checkLocalhostClientID(id, cfg.Scope); err != nil {
+			return err
+		}
+		check = checkLoopbackRedirect
+	} else if err := checkClientID(id); err != nil {
+		return err
+	}
+	for i, uri := range cfg.RedirectURIs {
+		field := fmt.Sprintf("RedirectURIs[%d]", i)
+		u, err := url.Parse(uri)
+		if err != nil {
+			return configError(field, "is not a URL: %w", err)
+		}
+		if err := check(u, id); err != nil {
+			return configError(field, "%q %w", uri, err)
+		}
+		if slices.Contains(cfg.RedirectURIs[:i], uri) {
+			return configError(field, "%q is listed twice", uri)
+		}
+	}
+	if cfg.Store != nil && cfg.Seal == nil {
+		return configError("Seal", "is nil: a Store needs SealKeys, or Plaintext if you mean it")
+	}
+	return nil
+}
+
+// checkScope enforces the parts of the scope grammar that every server checks.
+func checkScope(scope string) error {
+	tokens := strings.Split(scope, " ")
+	for i, token := range tokens {
+		if token == "" {
+			return fmt.Errorf("%q has an empty token: separate scopes by one space", scope)
+		}
+		if strings.ContainsFunc(token, func(r rune) bool { return r < 0x21 || r > 0x7E || r == '"' || r == '\\' }) {
+			return fmt.Errorf("token %q holds a character that scopes may not have", token)
+		}
+		if slices.Contains(tokens[:i], token) {
+			return fmt.Errorf("holds %q twice", token)
+		}
+	}
+	if !slices.Contains(tokens, "atproto") {
+		return fmt.Errorf("%q lacks \"atproto\"", scope)
+	}
+	return nil
+}
+
+// checkClientID enforces the shape of a discoverable client_id (O1).
+func checkClientID(id *url.URL) error {
+	host := id.Hostname()
+	switch {
+	case id.Scheme != "https":
+		return configError("ClientID", "%q is not an https URL", id)
+	case id.User != nil, id.Fragment != "", id.Port() != "":
+		return configError("ClientID", "%q has credentials, a fragment or a port", id)
+	case net.ParseIP(host) != nil, !strings.Contains(host, "."):
+		return configError("ClientID", "%q does not name a public host", id)
+	case id.Path == "", strings.HasSuffix(id.Path, "/"), id.EscapedPath() != id.JoinPath().EscapedPath():
+		return configError("ClientID", "%q needs the path of a document, without '..' and not ending in '/'", id)
+	}
+	return nil
+}
+
+// checkLocalhostClientID enforces the shape of the development client_id (O20, O21).
+func checkLocalhostClientID(id *url.URL, scope string) error {
+	if id.Host != "localhost" || id.User != nil || id.Fragment != "" || id.Path != "" && id.Path != "/" {
+		return configError("ClientID", "%q: the development client is http://localhost without port and path; use Localhost", id)
+	}
+	query := id.Query()
+	for name := range query {
+		if name != "redirect_uri" && name != "scope" {
+			return configError("ClientID", "has the parameter %q; only redirect_uri and scope are allowed", name)
+		}
+	}
+	declared := "atproto"
+	if query.Has("scope") {
+		declared = query.Get("scope")
+	}
+	for token := range strings.SplitSeq(scope, " ") {
+		if !slices.Contains(strings.Split(declared, " "), token) {
+			return configError("Scope", "asks for %q, which ClientID does not declare", token)
+		}
+	}
+	return nil
+}
+
+// checkRedirect enforces O9–O11: https, or the reversed host of the client as a
+// custom scheme.
+func checkRedirect(u, id *url.URL) error {
+	if u.Scheme == "https" {
+		switch {
+		case u.User != nil || u.Fragment != "":
+			return fmt.Errorf("has credentials or a fragment")
+		case u.Port() == "443":
+			return fmt.Errorf("names the default port")
+		case !strings.Contains(u.Hostname(), ".") || net.ParseIP(u.Hostname()) != nil:
+			return fmt.Errorf("does not name a public host")
+		}
+		return nil
+	}
+	labels := strings.Split(id.Hostname(), ".")
+	slices.Reverse(labels)
+	scheme := strings.Join(labels, ".")
+	if u.Scheme != scheme || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.String(), scheme+"://") {
+		return fmt.Errorf("must be https, or %s:/path for a native client", scheme)
+	}
+	return nil
+}
+
+// checkLoopbackRedirect enforces O22.
+func checkLoopbackRedirect(u, id *url.URL) error {
+	if u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
+		return fmt.Errorf("must be http on 127.0.0.1 or [::1]; the name localhost is not allowed here")
+	}
+	if u.User != nil || u.Fragment != "" {
+		return fmt.Errorf("has credentials or a fragment")
+	}
+	declared := id.Query()["redirect_uri"]
+	if len(declared) == 0 {
+		declared = []string{"http://127.0.0.1/", "http://[::1]/"}
+	}
+	for _, d := range declared {
+		if sameLoopbackRedirect(d, u) {
+			return nil
+		}
+	}
+	return fmt.Errorf("is not declared in ClientID, which allows %q", declared)
+}
+
+// sameLoopbackRedirect compares as servers do: the port counts only if declared.
+func sameLoopbackRedirect(declared string, u *url.URL) bool {
+	d, err := url.Parse(declared)
+	if err != nil {
+		return false
+	}
+	path := func(u *url.URL) string {
+		if u.EscapedPath() == "" {
+			return "/"
+		}
+		return u.EscapedPath()
+	}
+	return d.Scheme == u.Scheme && d.Hostname() == u.Hostname() && path(d) == path(u) && d.RawQuery == u.RawQuery &&
+		(d.Port() == "" || d.Port() == u.Port())
+}

@@ -1,0 +1,98 @@
+package oauth
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestNewClientNamesFieldAndRule(t *testing.T) {
+	web := func(change func(*Config)) Config {
+		cfg := Config{
+			ClientID:     "https://app.example.com/client-metadata.json",
+			RedirectURIs: []string{"https://app.example.com/callback"},
+			Scope:        "atproto",
+		}
+		change(&cfg)
+		return cfg
+	}
+	local := func(change func(*Config)) Config {
+		cfg := Localhost("http://127.0.0.1:8080/callback", "atproto transition:generic")
+		change(&cfg)
+		return cfg
+	}
+	for _, tt := range []struct {
+		name string
+		cfg  Config
+		want string // part of the message; empty: valid
+	}{
+		{"web client", web(func(*Config) {}), ""},
+		{"native client with a custom scheme", web(func(c *Config) { c.RedirectURIs = []string{"com.example.app:/callback"} }), ""},
+		{"development client", local(func(*Config) {}), ""},
+		{"development client on IPv6", Localhost("http://[::1]:9000/callback", ""), ""},
+		{"development client without parameters", Config{ClientID: "http://localhost", RedirectURIs: []string{"http://127.0.0.1:9/"}, Scope: "atproto"}, ""},
+
+		{"O1 no client_id", web(func(c *Config) { c.ClientID = "" }), "ClientID is empty"},
+		{"O1 http", web(func(c *Config) { c.ClientID = "http://app.example.com/m.json" }), "ClientID"},
+		{"O1 port", web(func(c *Config) { c.ClientID = "https://app.example.com:8443/m.json" }), "port"},
+		{"O1 credentials", web(func(c *Config) { c.ClientID = "https://u:p@app.example.com/m.json" }), "credentials"},
+		{"O1 fragment", web(func(c *Config) { c.ClientID = "https://app.example.com/m.json#a" }), "fragment"},
+		{"O1 IP address", web(func(c *Config) { c.ClientID = "https://192.0.2.1/m.json" }), "public host"},
+		{"O1 one label", web(func(c *Config) { c.ClientID = "https://intranet/m.json" }), "public host"},
+		{"O1 no path", web(func(c *Config) { c.ClientID = "https://app.example.com/" }), "path"},
+		{"O1 path with dots", web(func(c *Config) { c.ClientID = "https://app.example.com/a/../m.json" }), "path"},
+		{"O6 scope without atproto", web(func(c *Config) { c.Scope = "transition:generic" }), "Scope"},
+		{"O6 scope twice", web(func(c *Config) { c.Scope = "atproto atproto" }), "twice"},
+		{"O6 scope that only contains the word", web(func(c *Config) { c.Scope = "notatproto" }), "lacks"},
+		{"O6 two spaces", web(func(c *Config) { c.Scope = "atproto  blob:*/*" }), "empty token"},
+		{"O8 no redirect", web(func(c *Config) { c.RedirectURIs = nil }), "RedirectURIs is empty"},
+		{"O9 http redirect", web(func(c *Config) { c.RedirectURIs = []string{"http://app.example.com/cb"} }), "RedirectURIs[0]"},
+		{"O9 look-alike of localhost", web(func(c *Config) { c.RedirectURIs = []string{"http://localhost.evil.com/cb"} }), "RedirectURIs[0]"},
+		{"O9 default port", web(func(c *Config) { c.RedirectURIs = []string{"https://app.example.com:443/cb"} }), "default port"},
+		{"O10 foreign scheme", web(func(c *Config) { c.RedirectURIs = []string{"myapp:/cb"} }), "com.example.app:/path"},
+		{"O10 two slashes", web(func(c *Config) { c.RedirectURIs = []string{"com.example.app://cb"} }), "com.example.app:/path"},
+		{"same redirect twice", web(func(c *Config) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }), "twice"},
+		{"O20 port", local(func(c *Config) { c.ClientID = "http://localhost:3000" }), "without port"},
+		{"O20 look-alike", local(func(c *Config) { c.ClientID = "http://localhost.evil.com" }), "without port"},
+		{"O20 unknown parameter", local(func(c *Config) { c.ClientID += "&logo=x" }), "logo"},
+		{"O21 undeclared scope", local(func(c *Config) { c.Scope = "atproto account:email" }), "account:email"},
+		{"O22 the name localhost", Localhost("http://localhost:8080/callback", ""), "127.0.0.1"},
+		{"O22 another path", local(func(c *Config) { c.RedirectURIs = []string{"http://127.0.0.1:8080/other"} }), "not declared"},
+		{"a store without a seal", web(func(c *Config) { c.Store = new(MemoryStore) }), "Seal is nil"},
+		{"a short seal key", web(func(c *Config) { c.Store, c.Seal = new(MemoryStore), SealKeys([]byte("short")) }), "at least 32"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := NewClient(tt.cfg)
+			if tt.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if !errors.Is(err, ErrConfig) {
+				t.Fatalf("got %v, want ErrConfig", err)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("message %q does not say %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLocalhostDeclaresTheRedirectWithoutItsPort(t *testing.T) {
+	cfg := Localhost("http://127.0.0.1:8080/callback", "atproto transition:generic")
+	id, err := url.Parse(cfg.ClientID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := url.Values{"redirect_uri": {"http://127.0.0.1/callback"}, "scope": {"atproto transition:generic"}}
+	if diff := cmp.Diff(want, id.Query()); diff != "" {
+		t.Errorf("client_id parameters (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"http://127.0.0.1:8080/callback"}, cfg.RedirectURIs); diff != "" {
+		t.Errorf("redirect URIs (-want +got):\n%s", diff)
+	}
+}

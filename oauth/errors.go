@@ -1,0 +1,196 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/safehttp"
+)
+
+// A Kind says what went wrong in the terms a program decides on. Kinds are errors
+// themselves, to be used with errors.Is:
+//
+//	if errors.Is(err, oauth.ErrReauthRequired) { … send the user to the login page … }
+type Kind string
+
+// Error returns the kind as a short sentence.
+func (k Kind) Error() string { return string(k) }
+
+// The kinds of failure. Those marked "reauth" are also found as ErrReauthRequired.
+const (
+	// ErrReauthRequired: the session is over; only a new login helps.
+	ErrReauthRequired Kind = "log in again"
+	// ErrRevoked (reauth): the server ended the session.
+	ErrRevoked Kind = "session was revoked by the server"
+	// ErrSessionExpired (reauth): the tokens ran out and there is no refresh token.
+	ErrSessionExpired Kind = "session expired"
+	// ErrAmbiguousRefresh (reauth): an earlier refresh was sent but its answer was
+	// lost, and the server has spent the refresh token.
+	ErrAmbiguousRefresh Kind = "an earlier refresh was interrupted and its answer lost"
+	// ErrLoggedOut (reauth): the session was logged out, here or in another process.
+	ErrLoggedOut Kind = "session was logged out"
+	// ErrSessionUnknown (reauth): the store holds no session under this key.
+	ErrSessionUnknown Kind = "no such session"
+
+	// ErrConfig: the Config is wrong; the message names the field and the rule.
+	ErrConfig Kind = "invalid configuration"
+	// ErrUnresolved: a handle, DID or server could not be resolved.
+	ErrUnresolved Kind = "account or server could not be resolved"
+	// ErrInvalidMetadata: a discovery document breaks the atproto profile.
+	ErrInvalidMetadata Kind = "invalid server metadata"
+	// ErrIssuerMismatch: an answer names another authorization server than the one asked.
+	ErrIssuerMismatch Kind = "issuer mismatch"
+	// ErrIssuerChanged: the account is now served by another authorization server.
+	ErrIssuerChanged Kind = "the account moved to another authorization server"
+	// ErrAccountMismatch: the server logged in another account than the one asked for.
+	ErrAccountMismatch Kind = "another account was logged in"
+	// ErrStateUnknown: the callback's state is unknown, was used before, or expired.
+	ErrStateUnknown Kind = "unknown or used state"
+	// ErrBinding: the callback came from another browser than the one that began the login.
+	ErrBinding Kind = "login was begun in another browser"
+	// ErrAccessDenied: the user refused.
+	ErrAccessDenied Kind = "access denied by the user"
+	// ErrAuthorization: the authorization server refused the request; Code says why.
+	ErrAuthorization Kind = "authorization refused"
+	// ErrInvalidCallback: the callback's parameters are missing, repeated or not allowed.
+	ErrInvalidCallback Kind = "invalid callback"
+	// ErrToken: the token endpoint refused, or its answer breaks the profile.
+	ErrToken Kind = "token request failed"
+	// ErrDPoP: a proof could not be made, or a server kept asking for another nonce.
+	ErrDPoP Kind = "proof of possession failed"
+	// ErrBodyNotReplayable: the server asked for the request again, but its body
+	// can be read only once. Use a body that can be opened twice.
+	ErrBodyNotReplayable Kind = "body cannot be sent again"
+	// ErrOrigin: the URL is not on the session's PDS; nothing was sent.
+	ErrOrigin Kind = "not the session's server"
+	// ErrStore: the store failed. Nothing is lost that was not lost before.
+	ErrStore Kind = "session store failed"
+	// ErrSealed: a stored record was tampered with, moved, or sealed under another key.
+	ErrSealed Kind = "stored record cannot be opened"
+	// ErrScopeMissing: the granted scope does not hold what the call needs.
+	ErrScopeMissing Kind = "scope missing"
+	// ErrNetwork: a server could not be reached or did not answer in time.
+	ErrNetwork Kind = "server not reached"
+)
+
+// endsSession reports whether k means that only a new login helps.
+func (k Kind) endsSession() bool {
+	switch k {
+	case ErrReauthRequired, ErrRevoked, ErrSessionExpired, ErrAmbiguousRefresh, ErrLoggedOut, ErrSessionUnknown:
+		return true
+	}
+	return false
+}
+
+// A Stage names the step in which something failed.
+type Stage string
+
+// The stages of a login and of a session's life.
+const (
+	StageConfiguration Stage = "configuration"
+	StageResolution    Stage = "resolution"
+	StageAuthorization Stage = "authorization"
+	StageToken         Stage = "token"
+	StageDPoP          Stage = "dpop"
+	StageSession       Stage = "session"
+	StageStorage       Stage = "storage"
+	StageNetwork       Stage = "network"
+)
+
+// An Error is what every function of this package fails with, except where a
+// context ended first. Test for a Kind with errors.Is, read the details with
+// errors.AsType[*oauth.Error].
+type Error struct {
+	Kind  Kind
+	Stage Stage
+
+	// Code, Description and URI are the server's own words (RFC 6749 §5.2 and
+	// §4.1.2.1), empty when it said none.
+	Code, Description, URI string
+
+	Status     int           // HTTP status of the server's answer, 0 if there was none
+	RetryAfter time.Duration // what the server asked to wait, 0 if it did not
+	Retryable  bool          // trying again, unchanged, can help
+
+	AppState string // what WithAppState carried, on errors of Callback
+	Err      error  // the cause, may be nil
+}
+
+// Error returns stage, kind, the server's words and the cause, in this order.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("oauth: ")
+	if e.Stage != "" {
+		b.WriteString(string(e.Stage))
+		b.WriteString(": ")
+	}
+	b.WriteString(string(e.Kind))
+	if e.Code != "" {
+		fmt.Fprintf(&b, ": %s", e.Code)
+	}
+	if e.Description != "" {
+		fmt.Fprintf(&b, ": %q", e.Description)
+	}
+	if e.Status != 0 {
+		fmt.Fprintf(&b, " (HTTP %d %s)", e.Status, http.StatusText(e.Status))
+	}
+	if e.Err != nil {
+		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	return b.String()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Is reports whether target is the error's Kind, or ErrReauthRequired when the
+// kind means that the session is over.
+func (e *Error) Is(target error) bool {
+	k, ok := target.(Kind)
+	return ok && (k == e.Kind || k == ErrReauthRequired && e.Kind.endsSession())
+}
+
+// networkError wraps a failure to get an answer. Where the caller's context ended
+// first, that stays visible to errors.Is.
+func networkError(ctx context.Context, stage Stage, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = fmt.Errorf("%w (%w)", err, cause)
+	}
+	return &Error{Kind: ErrNetwork, Stage: stage, Retryable: true, Err: err}
+}
+
+// resolutionError wraps a failed look-up of an account: the network's fault can
+// pass, anything else cannot.
+func resolutionError(ctx context.Context, err error) error {
+	if ctx.Err() != nil || errors.Is(err, identity.ErrUnreachable) {
+		return networkError(ctx, StageResolution, err)
+	}
+	return &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: err}
+}
+
+// discoveryError wraps a failed fetch of a discovery document.
+func discoveryError(ctx context.Context, err error) error {
+	failed, _ := errors.AsType[*safehttp.Error](err)
+	e := &Error{Kind: ErrInvalidMetadata, Stage: StageResolution, Err: err}
+	if failed != nil {
+		e.Status = failed.Status
+	}
+	switch {
+	case ctx.Err() != nil:
+		return networkError(ctx, StageResolution, err)
+	case errors.Is(err, safehttp.ErrBlocked), errors.Is(err, safehttp.ErrRedirect),
+		errors.Is(err, safehttp.ErrContentType), errors.Is(err, safehttp.ErrTooLarge):
+	case errors.Is(err, safehttp.ErrStatus):
+		if e.Retryable = e.Status == http.StatusTooManyRequests || e.Status >= 500; e.Retryable {
+			e.Kind = ErrNetwork
+		}
+	default:
+		return networkError(ctx, StageResolution, err)
+	}
+	return e
+}

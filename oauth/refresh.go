@@ -1,0 +1,344 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc"
+)
+
+// Refresh tokens are single use, and the servers answer a second use by ending the
+// session. So a refresh happens once, for all goroutines (a flight) and for all
+// processes (a claim in the record, written by compare-and-swap). The claim is
+// exclusion, fence and write-ahead note in one: whoever finds one that was left
+// behind knows that a refresh may have been sent and its answer lost.
+
+const (
+	// claimLife is how long a refresh may take before others stop waiting for it.
+	claimLife = 20 * time.Second
+	// claimSkew is how far the clocks of two processes may differ.
+	claimSkew = 10 * time.Second
+	// claimMargin is what must be left of a claim when the request is answered, to
+	// write the answer down.
+	claimMargin = 5 * time.Second
+	// refreshLimit bounds a refresh with all its waiting for somebody else's claim.
+	refreshLimit = 2*claimLife + claimSkew
+	// The pause between two looks at somebody else's claim grows from the first to
+	// the second.
+	claimPollFirst = 25 * time.Millisecond
+	claimPollLast  = 250 * time.Millisecond
+)
+
+// A flight is a refresh under way in this process.
+type flight struct {
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+// Refresh renews the tokens now, whatever is left of their life; when another
+// goroutine or process is at it already, it waits for that and is satisfied with
+// its result. The refresh goes on when ctx ends, so that its result is not lost;
+// only the waiting ends.
+//
+// Errors: ErrReauthRequired with its cause when the session is over; ErrStore,
+// ErrNetwork and ErrToken when it goes on and a later try can help. After ErrStore
+// the new tokens are in use and will be written by the next call.
+func (s *Session) Refresh(ctx context.Context) error {
+	state, err := s.current()
+	if err != nil {
+		return err
+	}
+	return s.renew(ctx, state)
+}
+
+// renew makes sure that the session's tokens are others than those of used.
+func (s *Session) renew(ctx context.Context, used *sessionState) error {
+	s.mu.Lock()
+	if s.ended != nil {
+		defer s.mu.Unlock()
+		return s.ended
+	}
+	if s.state.Tokens.Access != used.Tokens.Access {
+		s.mu.Unlock()
+		return nil
+	}
+	f := s.flight
+	if f == nil {
+		f = &flight{done: make(chan struct{})}
+		s.flight = f
+		s.tried = s.client.now()
+		go s.fly(context.WithoutCancel(ctx), f, used)
+	}
+	s.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// fly runs one refresh to its end.
+func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
+	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
+	defer cancel()
+	err := s.rotate(ctx, used)
+	s.mu.Lock()
+	s.flight = nil
+	s.mu.Unlock()
+	f.err = err
+	close(f.done)
+}
+
+// rotate replaces the tokens of used: by newer ones from the store, or by asking
+// the server under a claim.
+func (s *Session) rotate(ctx context.Context, used *sessionState) error {
+	c := s.client
+	if err := s.saveUnsaved(ctx); err != nil {
+		return err // the tokens in the store are older than ours: not the time to send ours
+	}
+	pause := claimPollFirst
+	for {
+		stored, r, err := s.reload(ctx)
+		if err != nil {
+			return err
+		}
+		if stored.Tokens.Access != used.Tokens.Access {
+			return nil // another process was faster; reload has adopted its tokens
+		}
+		if stored.Tokens.Refresh == "" {
+			if stored.Tokens.expired(c.now()) {
+				return s.end(ctx, &Error{Kind: ErrSessionExpired, Stage: StageSession})
+			}
+			return &Error{Kind: ErrToken, Stage: StageSession, Err: errors.New("there is no refresh token")}
+		}
+		if left := stored.Claim; left != nil && !left.Open && left.ID != s.unsent && c.now().Before(left.Until.Add(claimSkew)) {
+			if err := sleep(ctx, pause/2+rand.N(pause/2)); err != nil {
+				return err
+			}
+			pause = min(pause*2, claimPollLast)
+			continue
+		}
+		err = s.refreshUnderClaim(ctx, stored, r.Revision)
+		if errors.Is(err, ErrConflict) {
+			continue // the claim went to somebody else; look what became of it
+		}
+		return err
+	}
+}
+
+// reload reads the record, and adopts its tokens if they are newer than ours. A
+// record that is gone means that the session was ended elsewhere.
+func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
+	stored := new(sessionState)
+	r, err := s.client.load(ctx, s.key.record(), stored)
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil, s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Revision > s.revision {
+		s.state, s.revision = stored, r.Revision
+		s.nonces.adopt(stored.Nonces)
+	}
+	return stored, r, nil
+}
+
+// refreshUnderClaim claims the record at revision, sends the refresh, and writes
+// the outcome. ErrConflict means that the claim was lost before anything was sent.
+func (s *Session) refreshUnderClaim(ctx context.Context, state *sessionState, revision uint64) error {
+	c := s.client
+	// A claim found here was left behind: what it announced may have happened,
+	// unless it is one of ours that was never followed by a request.
+	ambiguous := state.Claim != nil && state.Claim.ID != s.unsent
+	if ambiguous {
+		c.log.Warn("oauth: taking over an interrupted refresh", "session", s)
+	}
+	claimed := *state
+	claimed.Claim = &claim{ID: randomString(9), Until: c.now().Add(claimLife)}
+	s.unsent = claimed.Claim.ID // also if the write fails: it may have happened
+	if err := s.commit(ctx, &claimed, revision+1); err != nil {
+		return err
+	}
+	revision++
+
+	// The process may have slept between the write and now, and another may have
+	// gone on in the meantime: look at clock and record once more.
+	fence, r, err := s.reload(ctx)
+	if err != nil {
+		return err
+	}
+	deadline := claimed.Claim.Until.Add(-claimMargin)
+	if r.Revision != revision || fence.Claim == nil || fence.Claim.ID != claimed.Claim.ID || !c.now().Before(deadline) {
+		return ErrConflict
+	}
+
+	s.unsent = ""
+	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(c.now()))
+	defer cancel()
+	answer, err := c.requestTokens(ctx, state.TokenEndpoint, state.Issuer, state.Key, s.nonces, false, url.Values{
+		"grant_type":    {"refresh_token"},
+		"refresh_token": {state.Tokens.Refresh},
+	})
+	// What came of it is written down even if the time for sending is over.
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimLife)
+	defer cancel()
+	if err != nil {
+		return s.refreshFailed(settle, &claimed, revision, ambiguous, err)
+	}
+	if answer.header.Get(nonceHeader) == "" {
+		c.log.Warn("oauth: the answer to a refresh carries no DPoP-Nonce", "session", s)
+	}
+	if err := s.checkRefreshed(answer); err != nil {
+		// The server has rotated, yet its answer cannot be used. The session is kept
+		// as it was; the next try shows whether the server still knows it.
+		return s.releaseClaim(settle, &claimed, revision, true, err)
+	}
+	next := claimed
+	next.Claim = nil
+	next.Tokens = answer.tokens
+	if next.Tokens.Refresh == "" {
+		next.Tokens.Refresh = state.Tokens.Refresh // RFC 6749 §6: none given, the old one stays
+	}
+	return s.commitRefreshed(settle, &next, revision)
+}
+
+// checkRefreshed applies the rules of a token response to a refresh (O111).
+func (s *Session) checkRefreshed(answer *tokenAnswer) error {
+	if answer.subject == "" {
+		answer.subject = string(s.key.DID) // sub may be left out here, nothing else may
+	}
+	if err := answer.check(); err != nil {
+		return err
+	}
+	if answer.subject != string(s.key.DID) {
+		return answer.invalid(fmt.Errorf("the refresh names account %q", answer.subject))
+	}
+	return nil
+}
+
+// commit writes state as revision and makes it the session's own.
+func (s *Session) commit(ctx context.Context, state *sessionState, revision uint64) error {
+	if err := s.client.save(ctx, s.key.record(), revision, s.client.sessionExpiry(), state); err != nil {
+		return err
+	}
+	s.adopt(state, revision)
+	return nil
+}
+
+// adopt makes state the session's own, as it is stored under revision.
+func (s *Session) adopt(state *sessionState, revision uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.revision, s.unsaved = state, revision, false
+}
+
+// commitRefreshed writes new tokens over revision. They are the newest there are,
+// so they go on top of whatever another process has written meanwhile, unless the
+// session was logged out: then they are revoked.
+func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, revision uint64) error {
+	c := s.client
+	next.Nonces = s.nonces.snapshot()
+	for {
+		err := s.commit(ctx, next, revision+1)
+		switch {
+		case err == nil:
+			c.log.Info("oauth: tokens refreshed", "session", s, "expires", next.Tokens.ExpiresAt)
+			return nil
+		case !errors.Is(err, ErrConflict):
+			// In use from here on; saveUnsaved writes them with the next call.
+			s.mu.Lock()
+			s.state, s.unsaved = next, true
+			s.mu.Unlock()
+			c.log.Error("oauth: refreshed tokens could not be stored and live in memory only", "session", s, "error", err)
+			return err
+		}
+		r, err := c.store.Get(ctx, s.key.record())
+		if errors.Is(err, ErrNotFound) {
+			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.Tokens, next.Key, s.nonces)
+			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+		}
+		if err != nil {
+			s.mu.Lock()
+			s.state, s.unsaved = next, true
+			s.mu.Unlock()
+			return storeError(err)
+		}
+		revision = r.Revision
+	}
+}
+
+// saveUnsaved repeats a write that failed after a refresh.
+func (s *Session) saveUnsaved(ctx context.Context) error {
+	s.mu.Lock()
+	state, revision, unsaved := s.state, s.revision, s.unsaved
+	s.mu.Unlock()
+	if !unsaved {
+		return nil
+	}
+	return s.commitRefreshed(ctx, new(*state), revision)
+}
+
+// refreshFailed decides what a refresh without new tokens means for the session.
+func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revision uint64, ambiguous bool, cause error) error {
+	failure, _ := errors.AsType[*Error](cause)
+	send, unanswered := errors.AsType[*xrpc.SendError](cause)
+	switch {
+	case unanswered && send.Sent == xrpc.SentMaybe:
+		// The server may have rotated. Whoever tries next has to know.
+		return s.releaseClaim(ctx, claimed, revision, true, cause)
+	case failure == nil || failure.Code != "invalid_grant":
+		return s.releaseClaim(ctx, claimed, revision, ambiguous, cause)
+	}
+	// The server says the session is over. Believe it only if nobody else has newer
+	// tokens (P10).
+	stored, _, err := s.reload(ctx)
+	if err != nil {
+		return err
+	}
+	if stored.Tokens.Access != claimed.Tokens.Access {
+		return nil
+	}
+	kind := ErrRevoked
+	if ambiguous {
+		kind = ErrAmbiguousRefresh
+	}
+	return s.end(ctx, &Error{
+		Kind: kind, Stage: StageSession, Status: failure.Status,
+		Code: failure.Code, Description: failure.Description, URI: failure.URI,
+	})
+}
+
+// releaseClaim lets others try at once, and returns cause. open says that the
+// outcome at the server is not known.
+func (s *Session) releaseClaim(ctx context.Context, claimed *sessionState, revision uint64, open bool, cause error) error {
+	released := *claimed
+	released.Claim = nil
+	if open {
+		released.Claim = &claim{ID: claimed.Claim.ID, Until: claimed.Claim.Until, Open: true}
+	}
+	if err := s.commit(ctx, &released, revision+1); err != nil && !errors.Is(err, ErrConflict) {
+		// The claim runs out by itself.
+		s.client.log.Warn("oauth: claim could not be released", "session", s, "error", err)
+	}
+	return cause
+}
+
+// sleep waits for d, or until ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

@@ -1,0 +1,13 @@
+// Package xrpc is what typed calls stand on: the Doer that supplies host and
+// credentials, requests and their bodies, the options, limits and errors of calls.
+//
+// Programs use generated clients (generated/comatproto, generated/appbsky) on a
+// *oauth.Session, or on a Client for calls that need no login:
+//
+//	host, err := xrpc.NewClient("https://public.api.bsky.app", xrpc.ClientConfig{})
+//	…
+//	api := comatproto.NewClient(host)
+//	out, err := api.Identity.ResolveHandle(ctx, &comatproto.IdentityResolveHandleParams{Handle: "alice.example.com"})
+//
+// See https://atproto.com/specs/xrpc.
+package xrpc

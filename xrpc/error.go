@@ -1,0 +1,160 @@
+package xrpc
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// An ErrorName is the name of an error that a lexicon declares. It is an error
+// itself, to be used with errors.Is:
+//
+//	if errors.Is(err, comatproto.ErrInvalidSwap) { … }
+type ErrorName string
+
+// Error returns the name.
+func (n ErrorName) Error() string { return string(n) }
+
+// Names of errors that any method may fail with; the specification gives each to a
+// status, and they are filled in when the server names none.
+const (
+	ErrInvalidRequest         ErrorName = "InvalidRequest"
+	ErrAuthenticationRequired ErrorName = "AuthenticationRequired"
+	ErrForbidden              ErrorName = "Forbidden"
+	ErrXRPCNotSupported       ErrorName = "XRPCNotSupported"
+	ErrNotAcceptable          ErrorName = "NotAcceptable"
+	ErrPayloadTooLarge        ErrorName = "PayloadTooLarge"
+	ErrUnsupportedMediaType   ErrorName = "UnsupportedMediaType"
+	ErrRateLimitExceeded      ErrorName = "RateLimitExceeded"
+	ErrInternalServerError    ErrorName = "InternalServerError"
+	ErrMethodNotImplemented   ErrorName = "MethodNotImplemented"
+	ErrUpstreamFailure        ErrorName = "UpstreamFailure"
+	ErrNotEnoughResources     ErrorName = "NotEnoughResources"
+	ErrUpstreamTimeout        ErrorName = "UpstreamTimeout"
+)
+
+// nameOfStatus is the name for a status that came without one.
+func nameOfStatus(status int) ErrorName {
+	switch status {
+	case http.StatusUnauthorized:
+		return ErrAuthenticationRequired
+	case http.StatusForbidden:
+		return ErrForbidden
+	case http.StatusNotFound:
+		return ErrXRPCNotSupported
+	case http.StatusNotAcceptable:
+		return ErrNotAcceptable
+	case http.StatusRequestEntityTooLarge:
+		return ErrPayloadTooLarge
+	case http.StatusUnsupportedMediaType:
+		return ErrUnsupportedMediaType
+	case http.StatusTooManyRequests:
+		return ErrRateLimitExceeded
+	case http.StatusNotImplemented:
+		return ErrMethodNotImplemented
+	case http.StatusBadGateway:
+		return ErrUpstreamFailure
+	case http.StatusServiceUnavailable:
+		return ErrNotEnoughResources
+	case http.StatusGatewayTimeout:
+		return ErrUpstreamTimeout
+	}
+	if status >= 500 {
+		return ErrInternalServerError
+	}
+	return ErrInvalidRequest
+}
+
+// An Error is a response that is not a success.
+type Error struct {
+	NSID    syntax.NSID
+	Name    ErrorName // as the server named it, else by the status
+	Message string    // the server's, may be empty
+
+	ResponseInfo // HTTP status, header, rate limit
+
+	// Body is the beginning of the response's body, 64 KiB at most.
+	Body []byte
+}
+
+// Error names the method, the error and the status, and quotes the message.
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "xrpc: %s: %s (HTTP %d)", e.NSID, e.Name, e.Status)
+	if e.Message != "" {
+		fmt.Fprintf(&b, ": %.300q", e.Message)
+	}
+	return b.String()
+}
+
+// Is reports whether target is the error's Name.
+func (e *Error) Is(target error) bool {
+	name, ok := target.(ErrorName)
+	return ok && name == e.Name
+}
+
+// Challenges returns the challenges of the WWW-Authenticate header.
+func (e *Error) Challenges() []Challenge { return ParseChallenges(e.Header) }
+
+// newError reads a failed response. Whatever the body is, there is an *Error.
+func newError(nsid syntax.NSID, info ResponseInfo, body []byte) *Error {
+	e := &Error{NSID: nsid, ResponseInfo: info, Body: body}
+	// Lenient on purpose: an error must not be hidden by another (X15).
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(body, &fields) == nil {
+		_ = json.Unmarshal(fields["error"], (*string)(&e.Name))
+		_ = json.Unmarshal(fields["message"], &e.Message)
+	}
+	if e.Name == "" {
+		e.Name = nameOfStatus(info.Status)
+	}
+	return e
+}
+
+// An InvalidResponseError is a success whose body is not what the lexicon says.
+type InvalidResponseError struct {
+	NSID syntax.NSID
+	ResponseInfo
+	Err error
+}
+
+// Error names the method and what is wrong.
+func (e *InvalidResponseError) Error() string {
+	return fmt.Sprintf("xrpc: %s: invalid response (HTTP %d): %v", e.NSID, e.Status, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *InvalidResponseError) Unwrap() error { return e.Err }
+
+// A ResponseInfo is what a response says besides its body.
+type ResponseInfo struct {
+	Status     int
+	Header     http.Header
+	RateLimit  RateLimit
+	RetryAfter time.Duration // what the server asks to wait, 0 if it does not
+}
+
+// RepoRev returns the revision of the account's repository that the answer takes
+// into account, for reading one's own writes; "" if the server says none.
+func (r *ResponseInfo) RepoRev() syntax.TID { return syntax.TID(r.Header.Get("Atproto-Repo-Rev")) }
+
+// Labelers returns which labelers the answer takes into account.
+func (r *ResponseInfo) Labelers() []Labeler {
+	var all []Labeler
+	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Atproto-Content-Labelers"), ","), ",") {
+		did, params, _ := strings.Cut(strings.TrimSpace(item), ";")
+		l := Labeler{DID: syntax.DID(did)}
+		if l.DID.Validate() != nil {
+			continue
+		}
+		for param := range strings.SplitSeq(params, ";") {
+			l.Redact = l.Redact || strings.TrimSpace(param) == "redact"
+		}
+		all = append(all, l)
+	}
+	return all
+}

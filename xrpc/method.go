@@ -1,0 +1,86 @@
+package xrpc
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Kind is the kind of a method.
+type Kind int
+
+// The kinds of method.
+const (
+	KindQuery        Kind = iota // reads, by GET
+	KindProcedure                // may change something, by POST
+	KindSubscription             // a stream of messages, by WebSocket
+)
+
+// A Method is what a lexicon says of a method, as far as a call needs it.
+// Generated code holds one per method.
+type Method struct {
+	NSID   syntax.NSID
+	Kind   Kind
+	Input  string // encoding of the input, "" if there is none
+	Output string // encoding of the output, "" if there is none
+
+	// Direct marks the PDS's own methods: a proxy and labelers given as defaults do
+	// not apply to them.
+	Direct bool
+}
+
+// httpMethod is GET or POST.
+func (m Method) httpMethod() string {
+	if m.Kind == KindProcedure {
+		return http.MethodPost
+	}
+	return http.MethodGet
+}
+
+// An Input is the input of a procedure: JSON, Raw, or the zero value for none.
+type Input struct {
+	value lex.Encodable
+	body  *Body
+	err   error
+}
+
+// JSON is a typed input. A nil v makes the call fail before anything is sent.
+func JSON[T any, P interface {
+	*T
+	lex.Encodable
+}](v P) Input {
+	if v == nil {
+		return Input{err: fmt.Errorf("the input is a nil %T", v)}
+	}
+	return Input{value: v}
+}
+
+// Raw is an input of bytes. A nil body makes the call fail before anything is sent.
+func Raw(body *Body) Input {
+	if body == nil {
+		return Input{err: fmt.Errorf("the input is a nil body")}
+	}
+	return Input{body: body}
+}
+
+// open returns the body to send, nil if there is none.
+func (in Input) open(m Method) (*Body, error) {
+	switch {
+	case in.err != nil:
+		return nil, in.err
+	case in.body != nil:
+		if err := checkEncoding(m.Input, in.body.contentType); err != nil {
+			return nil, err
+		}
+		return in.body.typed(m.Input), nil
+	case in.value != nil:
+		encoded, err := lex.MarshalJSON(in.value)
+		if err != nil {
+			return nil, err
+		}
+		return BytesBody(encoded, m.Input), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,56 @@
+package xrpc
+
+import (
+	"net/url"
+	"strconv"
+)
+
+// Params are the parameters of a method. Generated types implement it.
+type Params interface {
+	EncodeQuery(q *Query)
+}
+
+// A Query collects the parameters of one call, in the order in which they are
+// added. An array is its name once per element. The zero value is empty and ready
+// to use; it is not safe for concurrent use.
+type Query struct{ encoded []byte }
+
+// String adds a string.
+func (q *Query) String(name, value string) {
+	if len(q.encoded) > 0 {
+		q.encoded = append(q.encoded, '&')
+	}
+	q.encoded = append(q.encoded, url.QueryEscape(name)...)
+	q.encoded = append(q.encoded, '=')
+	q.encoded = append(q.encoded, url.QueryEscape(value)...)
+}
+
+// Int adds an integer.
+func (q *Query) Int(name string, value int64) { q.String(name, strconv.FormatInt(value, 10)) }
+
+// Bool adds a boolean.
+func (q *Query) Bool(name string, value bool) { q.String(name, strconv.FormatBool(value)) }
+
+// Ints adds an array of integers.
+func (q *Query) Ints(name string, values []int64) {
+	for _, v := range values {
+		q.Int(name, v)
+	}
+}
+
+// Bools adds an array of booleans.
+func (q *Query) Bools(name string, values []bool) {
+	for _, v := range values {
+		q.Bool(name, v)
+	}
+}
+
+// AddStrings adds an array of strings to q.
+func AddStrings[S ~string](q *Query, name string, values []S) {
+	for _, v := range values {
+		q.String(name, string(v))
+	}
+}
+
+// Encode returns the query without "?".
+func (q *Query) Encode() string { return string(q.encoded) }
