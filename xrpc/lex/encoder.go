@@ -1,0 +1,246 @@
+package lex
+
+import (
+	"strconv"
+	"sync"
+	"unicode/utf8"
+)
+
+// An Encodable writes itself to an Encoder. Generated types implement it on their
+// pointers.
+type Encodable interface {
+	EncodeLex(e *Encoder) error
+}
+
+// A Decodable reads itself from a Decoder. Generated types implement it on their
+// pointers.
+type Decodable interface {
+	DecodeLex(d *Decoder) error
+}
+
+// An Encoder writes one document, value by value. Generated code drives it; it hides
+// the format the document is in. Errors are sticky. An Encoder is not safe for
+// concurrent use.
+type Encoder struct {
+	buf     []byte
+	err     *Error
+	open    []level // the objects and arrays that are open
+	variant string  // the $type that the next object has to carry
+}
+
+// A level is an object or array that is open.
+type level struct {
+	start int  // where it begins
+	typed bool // it carries a $type already
+}
+
+var encoders = sync.Pool{New: func() any { return new(Encoder) }}
+
+// maxPooled is the largest buffer that is kept for the next document.
+const maxPooled = 1 << 20
+
+// MarshalJSON encodes v as JSON. It refuses strings that are not UTF-8 and unions
+// that are empty where they may not be. Errors are *Error and say where.
+func MarshalJSON(v Encodable) ([]byte, error) {
+	e := encoders.Get().(*Encoder)
+	defer e.release()
+	if err := e.document(v); err != nil {
+		return nil, err
+	}
+	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
+}
+
+// AppendJSON appends v as JSON to dst. After an error dst is returned as it was.
+func AppendJSON(dst []byte, v Encodable) ([]byte, error) {
+	e := encoders.Get().(*Encoder)
+	pooled := e.buf
+	e.buf = dst
+	err := e.document(v)
+	out := e.buf
+	e.buf = pooled
+	e.release()
+	if err != nil {
+		return dst, err
+	}
+	return out, nil
+}
+
+func (e *Encoder) document(v Encodable) error {
+	if err := v.EncodeLex(e); err != nil {
+		return err
+	}
+	return e.Err()
+}
+
+func (e *Encoder) release() {
+	if cap(e.buf) > maxPooled {
+		e.buf = nil
+	}
+	*e = Encoder{buf: e.buf[:0], open: e.open[:0]}
+	encoders.Put(e)
+}
+
+// Err returns the first error.
+func (e *Encoder) Err() error {
+	if e.err == nil {
+		return nil
+	}
+	return e.err
+}
+
+// fail notes an error.
+func (e *Encoder) fail(kind error, format string, args ...any) {
+	if e.err == nil {
+		e.err = newError(kind, -1, format, args...)
+	}
+}
+
+// BeginObject begins an object. As a member of a union it carries its $type.
+func (e *Encoder) BeginObject() {
+	kind := e.variant
+	e.variant = ""
+	e.begin(kind != "")
+	if kind != "" {
+		e.Key("$type").String(kind)
+	}
+}
+
+// BeginRecord begins a record, which always carries its $type.
+func (e *Encoder) BeginRecord(nsid string) {
+	e.variant = nsid
+	e.BeginObject()
+}
+
+// begin notes where an object or array begins. Each part is written with a comma in
+// front; the first comma becomes the bracket in the end.
+func (e *Encoder) begin(typed bool) {
+	if len(e.open) >= DefaultMaxNesting {
+		e.fail(ErrDepth, "more than %d levels: does the value hold itself?", DefaultMaxNesting)
+	}
+	e.open = append(e.open, level{start: len(e.buf), typed: typed})
+}
+
+func (e *Encoder) finish(opening, closing byte) {
+	start := e.open[len(e.open)-1].start
+	e.open = e.open[:len(e.open)-1]
+	if len(e.buf) == start {
+		e.buf = append(e.buf, opening)
+	} else {
+		e.buf[start] = opening
+	}
+	e.buf = append(e.buf, closing)
+}
+
+// Key begins a field. What is written next is its value.
+func (e *Encoder) Key(name string) *Encoder {
+	e.buf = append(e.buf, ',')
+	e.String(name)
+	e.buf = append(e.buf, ':')
+	return e
+}
+
+// EndObject writes the fields of extra, if any, and ends the object.
+func (e *Encoder) EndObject(extra *Extra) error {
+	if extra != nil && extra.fields != nil {
+		typed := e.open[len(e.open)-1].typed
+		for i, name := range extra.fields.names {
+			if name == "$type" && typed {
+				continue
+			}
+			e.Key(name).raw(extra.fields.values[i])
+		}
+	}
+	e.finish('{', '}')
+	return e.Err()
+}
+
+// BeginArray begins an array; EndArray ends it.
+func (e *Encoder) BeginArray() { e.begin(false) }
+
+// Element begins an element of an array. What is written next is its value.
+func (e *Encoder) Element() *Encoder {
+	e.buf = append(e.buf, ',')
+	return e
+}
+
+// EndArray ends an array.
+func (e *Encoder) EndArray() { e.finish('[', ']') }
+
+// Null writes a null.
+func (e *Encoder) Null() { e.buf = append(e.buf, "null"...) }
+
+// Bool writes a boolean.
+func (e *Encoder) Bool(v bool) { e.buf = strconv.AppendBool(e.buf, v) }
+
+// Int writes an integer.
+func (e *Encoder) Int(v int64) { e.buf = strconv.AppendInt(e.buf, v, 10) }
+
+// String writes a string.
+func (e *Encoder) String(s string) {
+	b := append(e.buf, '"')
+	from := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				e.fail(ErrSyntax, "string %.40q is not UTF-8", s)
+				return
+			}
+			i += n
+			continue
+		}
+		b = append(b, s[from:i]...)
+		switch c {
+		case '"', '\\':
+			b = append(b, '\\', c)
+		case '\n':
+			b = append(b, '\\', 'n')
+		case '\r':
+			b = append(b, '\\', 'r')
+		case '\t':
+			b = append(b, '\\', 't')
+		default:
+			const digits = "0123456789abcdef"
+			b = append(b, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		}
+		i++
+		from = i
+	}
+	b = append(b, s[from:]...)
+	e.buf = append(b, '"')
+}
+
+// Value writes v.
+func (e *Encoder) Value(v Encodable) {
+	if e.err != nil {
+		return // also the end of a value that holds itself
+	}
+	e.variant = ""
+	if err := v.EncodeLex(e); err != nil && e.err == nil {
+		e.fail(ErrType, "%v", err)
+	}
+}
+
+// Variant writes a member of a union, with its $type.
+func (e *Encoder) Variant(v Typed) error {
+	if v == nil {
+		e.fail(ErrMissing, "a union that may not be empty is empty")
+		return e.Err()
+	}
+	if e.err != nil {
+		return e.Err()
+	}
+	e.variant = v.LexType()
+	if err := v.EncodeLex(e); err != nil && e.err == nil {
+		e.fail(ErrType, "%v", err)
+	}
+	return e.Err()
+}
+
+// raw writes JSON that is known to be well-formed.
+func (e *Encoder) raw(json []byte) { e.buf = append(e.buf, json...) }

@@ -1,0 +1,83 @@
+package lex
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What an *Error is about, for errors.Is.
+var (
+	// ErrSyntax: not well-formed, or not UTF-8.
+	ErrSyntax = errors.New("malformed")
+	// ErrType: a value of another kind than the lexicon says.
+	ErrType = errors.New("wrong type")
+	// ErrRange: a number that is not an integer of 64 bits.
+	ErrRange = errors.New("out of range")
+	// ErrMissing: a required field, or the $type of a union's member, is not there.
+	ErrMissing = errors.New("missing")
+	// ErrDuplicate: a key comes twice in one object.
+	ErrDuplicate = errors.New("duplicate key")
+	// ErrDepth: objects and arrays nest deeper than allowed.
+	ErrDepth = errors.New("nested too deeply")
+	// ErrUnion: a $type that is not a member of a closed union, or not that of the
+	// record being read.
+	ErrUnion = errors.New("unexpected $type")
+)
+
+// An Error is what decoding and encoding fail with.
+type Error struct {
+	Kind   error  // one of the Err values of this package
+	Reason string // what exactly is wrong
+	Offset int    // byte in the document, -1 when encoding
+
+	path []string // innermost first
+}
+
+func newError(kind error, offset int, format string, args ...any) *Error {
+	return &Error{Kind: kind, Offset: offset, Reason: fmt.Sprintf(format, args...)}
+}
+
+// under adds a step to the path, going outwards.
+func (e *Error) under(step string) { e.path = append(e.path, step) }
+
+// shownSteps is how many steps of a path are shown at either end.
+const shownSteps = 8
+
+// Path says where in the document the error is, such as "records[3].value.text". It
+// is empty at the top, and the middle of a very long one is left out.
+func (e *Error) Path() string {
+	var b strings.Builder
+	for i := len(e.path) - 1; i >= 0; i-- {
+		if passed := len(e.path) - 1 - i; passed >= shownSteps && i >= shownSteps {
+			if passed == shownSteps {
+				b.WriteString("…")
+			}
+			continue
+		}
+		step := e.path[i]
+		if !strings.HasPrefix(step, "[") && b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		if len(step) > 64 {
+			step = step[:64] + "…"
+		}
+		b.WriteString(strings.ToValidUTF8(step, "\uFFFD"))
+	}
+	return b.String()
+}
+
+// Error says what is wrong, and where.
+func (e *Error) Error() string {
+	where := e.Path()
+	if where == "" {
+		where = "document"
+	}
+	if e.Offset < 0 {
+		return fmt.Sprintf("lex: %s: %s", where, e.Reason)
+	}
+	return fmt.Sprintf("lex: %s: %s (at byte %d)", where, e.Reason, e.Offset)
+}
+
+// Unwrap returns the kind.
+func (e *Error) Unwrap() error { return e.Kind }

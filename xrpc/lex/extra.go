@@ -1,0 +1,162 @@
+package lex
+
+import (
+	"bytes"
+	"slices"
+)
+
+// Extra holds the fields of an object that the lexicon it was generated from does
+// not have. They are kept in the order in which they came and go out again, so that
+// an older program does not destroy what a newer one wrote. The zero value is empty.
+//
+// Values are JSON. An Extra is not safe for concurrent use while it is changed.
+type Extra struct{ fields *extraFields }
+
+type extraFields struct {
+	names  []string
+	values [][]byte
+	places map[string]int // only when there are many
+}
+
+// manyFields is from how many fields on a map finds them: a document of nothing but
+// unknown fields must not take quadratic time.
+const manyFields = 8
+
+func (f *extraFields) find(name string) int {
+	if f == nil {
+		return -1
+	}
+	if f.places != nil {
+		if i, ok := f.places[name]; ok {
+			return i
+		}
+		return -1
+	}
+	return slices.Index(f.names, name)
+}
+
+func (f *extraFields) add(name string, value []byte) {
+	f.names = append(f.names, name)
+	f.values = append(f.values, value)
+	switch {
+	case f.places != nil:
+		f.places[name] = len(f.names) - 1
+	case len(f.names) > manyFields:
+		f.places = make(map[string]int, 2*manyFields)
+		for i, n := range f.names {
+			f.places[n] = i
+		}
+	}
+}
+
+// Len returns how many fields there are.
+func (x Extra) Len() int { return len(x.Names()) }
+
+// Names returns the names of the fields, in the order in which they came. It must
+// not be changed.
+func (x Extra) Names() []string {
+	if x.fields == nil {
+		return nil
+	}
+	return x.fields.names
+}
+
+// Get returns a field's value as JSON, and whether there is one. The value must not
+// be changed.
+func (x Extra) Get(name string) (json []byte, ok bool) {
+	i := x.fields.find(name)
+	if i < 0 {
+		return nil, false
+	}
+	return x.fields.values[i], true
+}
+
+// Set sets a field to JSON, to send one that is newer than the lexicon. It fails if
+// that is not a value of the data model. Fields that the lexicon does have belong in
+// the struct: setting them here sends them twice.
+func (x *Extra) Set(name string, json []byte) error {
+	var v anyValue
+	if err := UnmarshalJSON(json, &v); err != nil {
+		return err
+	}
+	x.own()
+	if i := x.fields.find(name); i >= 0 {
+		x.fields.values[i] = v
+		return nil
+	}
+	x.fields.add(name, v)
+	return nil
+}
+
+// Delete removes a field.
+func (x *Extra) Delete(name string) {
+	if x.fields.find(name) < 0 {
+		return
+	}
+	kept := new(extraFields)
+	for i, n := range x.fields.names {
+		if n != name {
+			kept.add(n, x.fields.values[i])
+		}
+	}
+	if x.fields = kept; len(kept.names) == 0 {
+		x.fields = nil
+	}
+}
+
+// own makes sure that x shares its fields with no copy of it.
+func (x *Extra) own() {
+	kept := new(extraFields)
+	if x.fields != nil {
+		for i, n := range x.fields.names {
+			kept.add(n, x.fields.values[i])
+		}
+	}
+	x.fields = kept
+}
+
+// Equal reports whether both hold the same fields with the same text, in whatever
+// order.
+func (x Extra) Equal(y Extra) bool {
+	if x.Len() != y.Len() {
+		return false
+	}
+	for _, name := range x.Names() {
+		a, _ := x.Get(name)
+		b, ok := y.Get(name)
+		if !ok || !bytes.Equal(a, b) {
+			return false
+		}
+	}
+	return true
+}
+
+// anyValue is any value of the data model, as JSON.
+type anyValue []byte
+
+// DecodeLex implements Decodable.
+func (v *anyValue) DecodeLex(d *Decoder) error {
+	*v = d.raw()
+	return d.Err()
+}
+
+// Extra reads the value of a key that the lexicon does not have, and keeps it.
+//
+// A $type comes here only where no union has read it. It is kept as well: a record
+// that is read and written again keeps its CID.
+func (d *Decoder) Extra(x *Extra, key []byte) {
+	if d.err != nil {
+		return
+	}
+	name := d.keep(key)
+	if x.fields == nil {
+		x.fields = new(extraFields)
+	}
+	if x.fields.find(name) >= 0 {
+		d.fail(ErrDuplicate, "key comes twice")
+		return
+	}
+	if value := d.raw(); d.err == nil {
+		x.fields.add(name, value)
+	}
+}

@@ -1,0 +1,154 @@
+package lex
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// Bytes is a lexicon's "bytes": {"$bytes": "…"} in JSON.
+type Bytes []byte
+
+// A CIDLink is a lexicon's "cid-link", in its text form: {"$link": "…"} in JSON.
+type CIDLink string
+
+// A Blob refers to uploaded data. UploadBlob returns one; put it into a record to
+// keep the data.
+type Blob struct {
+	Ref      CIDLink
+	MimeType string
+	Size     int64 // in bytes; -1 for the legacy form, which does not say
+
+	Extra Extra
+}
+
+// Legacy reports whether the blob came in the form that records of 2022 have, of a
+// CID and a type alone. It goes out in that form again.
+func (b *Blob) Legacy() bool { return b.Size < 0 }
+
+// DecodeLex implements Decodable.
+func (b *Blob) DecodeLex(d *Decoder) error {
+	var seen uint64
+	legacy := CIDLink("")
+	for key := range d.Object {
+		switch string(key) {
+		case "ref":
+			d.Once(&seen, 1<<0)
+			b.Ref = d.CIDLink()
+		case "mimeType":
+			d.Once(&seen, 1<<1)
+			b.MimeType = d.String()
+		case "size":
+			d.Once(&seen, 1<<2)
+			b.Size = d.Int()
+		case "$type":
+			d.Once(&seen, 1<<3)
+			d.Record("blob")
+		case "cid":
+			d.Once(&seen, 1<<4)
+			legacy = CIDLink(d.String())
+		default:
+			d.Extra(&b.Extra, key)
+		}
+	}
+	switch {
+	case seen&0b11111 == 0b10010: // cid and mimeType alone
+		b.Ref, b.Size = legacy, -1
+	case seen&(1<<4) != 0:
+		d.fail(ErrType, "a blob has both its present and its legacy form")
+	case seen&0b1111 != 0b1111:
+		d.Missing(seen, "ref", "mimeType", "size", "$type")
+	case b.Size < 0:
+		d.fail(ErrRange, "size is negative")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements Encodable.
+func (b *Blob) EncodeLex(e *Encoder) error {
+	if b.Legacy() {
+		e.BeginObject()
+		e.Key("cid").String(string(b.Ref))
+		e.Key("mimeType").String(b.MimeType)
+		return e.EndObject(&b.Extra)
+	}
+	e.BeginRecord("blob")
+	e.Key("ref").CIDLink(b.Ref)
+	e.Key("mimeType").String(b.MimeType)
+	e.Key("size").Int(b.Size)
+	return e.EndObject(&b.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (b *Blob) MarshalJSON() ([]byte, error) { return MarshalJSON(b) }
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (b *Blob) UnmarshalJSON(data []byte) error { return UnmarshalJSON(data, b) }
+
+// Blob reads a blob.
+func (d *Decoder) Blob() Blob {
+	var b Blob
+	b.DecodeLex(d)
+	return b
+}
+
+// Blob writes a blob.
+func (e *Encoder) Blob(b Blob) { e.Value(&b) }
+
+// only reads an object that has a single key, and nothing else.
+func (d *Decoder) only(name string) string {
+	value, n := "", 0
+	for key := range d.Object {
+		if n++; string(key) != name || n > 1 {
+			d.fail(ErrType, "want an object with the key %q alone", name)
+			break
+		}
+		value = d.String()
+	}
+	if n == 0 && d.err == nil {
+		d.fail(ErrMissing, "want an object with the key %q", name)
+	}
+	return value
+}
+
+// CIDLink reads a link.
+func (d *Decoder) CIDLink() CIDLink {
+	link := d.only("$link")
+	if d.err == nil && link == "" {
+		d.fail(ErrType, "$link is empty")
+	}
+	return CIDLink(link)
+}
+
+// CIDLink writes a link.
+func (e *Encoder) CIDLink(c CIDLink) {
+	if c == "" {
+		e.fail(ErrMissing, "a link is empty")
+	}
+	e.variant = ""
+	e.BeginObject()
+	e.Key("$link").String(string(c))
+	e.EndObject(nil)
+}
+
+// Bytes reads bytes. Padding may be left out, and bits behind the last byte are not
+// looked at: real data has both.
+func (d *Decoder) Bytes() Bytes {
+	text := d.only("$bytes")
+	if d.err != nil {
+		return nil
+	}
+	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+	if err != nil || strings.ContainsAny(text, "\r\n") {
+		d.fail(ErrType, "$bytes is not base64")
+		return nil
+	}
+	return b
+}
+
+// Bytes writes bytes.
+func (e *Encoder) Bytes(b Bytes) {
+	e.variant = ""
+	e.BeginObject()
+	e.Key("$bytes").String(base64.RawStdEncoding.EncodeToString(b))
+	e.EndObject(nil)
+}

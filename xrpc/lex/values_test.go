@@ -1,0 +1,181 @@
+package lex
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// holder has a field of each kind of value.
+type holder struct {
+	Blob  *Blob
+	Link  *CIDLink
+	Bytes Bytes
+}
+
+func (h *holder) DecodeLex(d *Decoder) error {
+	for key := range d.Object {
+		switch string(key) {
+		case "blob":
+			h.Blob = new(d.Blob())
+		case "link":
+			h.Link = new(d.CIDLink())
+		case "bytes":
+			h.Bytes = d.Bytes()
+		}
+	}
+	return d.Err()
+}
+
+func (h *holder) EncodeLex(e *Encoder) error {
+	e.BeginObject()
+	if h.Blob != nil {
+		e.Key("blob").Blob(*h.Blob)
+	}
+	if h.Link != nil {
+		e.Key("link").CIDLink(*h.Link)
+	}
+	if h.Bytes != nil {
+		e.Key("bytes").Bytes(h.Bytes)
+	}
+	return e.EndObject(nil)
+}
+
+func TestValues(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		want     holder
+		out      string // "": as in
+	}{
+		{"L19 blob", `{"blob":{"$type":"blob","ref":{"$link":"bafkrei"},"mimeType":"image/png","size":5}}`,
+			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png", Size: 5}}, ""},
+		{"L19 empty blob", `{"blob":{"$type":"blob","ref":{"$link":"bafkrei"},"mimeType":"image/png","size":0}}`,
+			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png"}}, ""},
+		{"L19 legacy blob keeps its form", `{"blob":{"cid":"bafkrei","mimeType":"image/png"}}`,
+			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png", Size: -1}}, ""},
+		{"L18 link", `{"link":{"$link":"bafyrei"}}`, holder{Link: new(CIDLink("bafyrei"))}, ""},
+		{"L17 bytes", `{"bytes":{"$bytes":"AQID"}}`, holder{Bytes: Bytes{1, 2, 3}}, ""},
+		{"L17 no bytes", `{"bytes":{"$bytes":""}}`, holder{Bytes: Bytes{}}, ""},
+		{"L17 bytes with padding", `{"bytes":{"$bytes":"AQ=="}}`, holder{Bytes: Bytes{1}}, `{"bytes":{"$bytes":"AQ"}}`},
+		{"L17 bytes with bits behind the last", `{"bytes":{"$bytes":"123"}}`, holder{Bytes: Bytes{0xd7, 0x6d}}, `{"bytes":{"$bytes":"120"}}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got holder
+			if err := UnmarshalJSON([]byte(tt.in), &got); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			out, err := MarshalJSON(&got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tt.out
+			if want == "" {
+				want = tt.in
+			}
+			if diff := cmp.Diff(want, string(out)); diff != "" {
+				t.Errorf("encoded (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMalformedValues(t *testing.T) {
+	for _, in := range []string{
+		`{"blob":{}}`, `{"blob":{"$type":"blob"}}`, `{"blob":null}`, `{"blob":"x"}`,
+		`{"blob":{"$type":"blub","ref":{"$link":"b"},"mimeType":"a/b","size":1}}`,
+		`{"blob":{"$type":"blob","ref":"b","mimeType":"a/b","size":1}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b","size":-1}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b","size":1.5}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b"}}`,
+		`{"blob":{"cid":"b","mimeType":"a/b","size":1}}`,
+		`{"link":{}}`, `{"link":{"$link":""}}`, `{"link":{"$link":"a","x":1}}`, `{"link":{"x":1,"$link":"a"}}`, `{"link":{"$link":5}}`, `{"link":"a"}`,
+		`{"link":{"$link":"a","$link":"a"}}`,
+		`{"bytes":{"$bytes":"A"}}`, `{"bytes":{"$bytes":"_-"}}`, `{"bytes":{"$bytes":"AQ=="," x":1}}`, `{"bytes":{"$bytes":5}}`, `{"bytes":"AQ"}`, `{"bytes":{"$bytes":"A\nQ"}}`,
+	} {
+		if err := UnmarshalJSON([]byte(in), new(holder)); err == nil {
+			t.Errorf("%s was accepted", in)
+		}
+	}
+}
+
+func TestUnknown(t *testing.T) {
+	record := &node{Name: "n", Children: []childUnion{}}
+	parsed, err := Raw([]byte(`{"$type":"com.example.node","name":"n","children":[]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, u := range map[string]Unknown{"Of": Of(record), "Raw": parsed} {
+		t.Run(name, func(t *testing.T) {
+			if got := u.Type(); got != "com.example.node" {
+				t.Errorf("type %q", got)
+			}
+			var n node
+			if err := u.As(&n); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(*record, n); diff != "" {
+				t.Error(diff)
+			}
+			v, err := u.Decode(func(nsid string) Typed {
+				if nsid == "com.example.node" {
+					return new(node)
+				}
+				return nil
+			})
+			if _, ok := v.(*node); !ok || err != nil {
+				t.Errorf("decoded as %T, %v", v, err)
+			}
+			v, err = u.Decode()
+			if x, ok := v.(*UnknownVariant); !ok || err != nil || x.LexType() != "com.example.node" {
+				t.Errorf("decoded without a set as %T, %v", v, err)
+			}
+		})
+	}
+	if !Of(record).Equal(parsed) {
+		t.Error("the same object is not equal")
+	}
+	if !(Unknown{}).IsZero() || parsed.IsZero() {
+		t.Error("IsZero")
+	}
+	if _, err := MarshalJSON(&Unknown{}); !errors.Is(err, ErrMissing) {
+		t.Errorf("an absent unknown: %v", err)
+	}
+	for _, in := range []string{``, `5`, `[]`, `"x"`, `{`, `{} {}`} {
+		if _, err := Raw([]byte(in)); err == nil {
+			t.Errorf("L26 %q was accepted", in)
+		}
+	}
+}
+
+func TestExtra(t *testing.T) {
+	var x Extra
+	if err := x.Set("a", []byte(`[1,2]`)); err != nil {
+		t.Fatal(err)
+	}
+	shared := x
+	if err := x.Set("b", []byte(`"s"`)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"a"}, shared.Names()); diff != "" {
+		t.Errorf("a copy changed too:\n%s", diff)
+	}
+	if err := x.Set("c", []byte(`{"a":1`)); err == nil {
+		t.Error("malformed JSON was accepted")
+	}
+	out, err := MarshalJSON(&reference{URI: "u", CID: "c", Extra: x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"uri":"u","cid":"c","a":[1,2],"b":"s"}`, string(out)); diff != "" {
+		t.Error(diff)
+	}
+	x.Delete("a")
+	x.Delete("b")
+	if diff := cmp.Diff(Extra{}, x); diff != "" {
+		t.Errorf("an emptied Extra is not empty:\n%s", diff)
+	}
+}
