@@ -13,7 +13,7 @@ var seeds = []string{
 	`{}`, `{"a":[1,2.5,-3e4,true,false,null,"x"]}`, `{"a":"\u00e9\ud83d\ude00\n"}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}",
 	`{"a":1,"a":2}`, `{"a":{"b":{"c":[[[]]]}}}`, `{"a":01}`, `{"a":1.}`, `{ "a" : [ ] , "b" : { } }`, `{"a":1}x`, `{"a":"` + "\x00" + `"}`,
 	`{"$type":"com.example.node","name":"n","children":[{"uri":"u","cid":"c","$type":"com.example.reference"}]}`,
-	`{"name":"n","children":[{"x":{"$type":"a"},"$type":"b"}]}`,
+	`{"name":"n","children":[{"x":{"$type":"a"},"$type":"b"}]}`, `1E1000`,
 }
 
 // What encoding/json and jx both refuse we refuse; what both accept we accept, but
@@ -35,11 +35,8 @@ func FuzzGrammarAgreesWithOtherParsers(f *testing.F) {
 		case err != nil && standard && utf8.Valid(data) && !bytes.Contains(data, []byte(`\u`)) && !bytes.Contains(data, []byte(`\U`)) && bytes.Count(data, []byte("[")) < 1000 && bytes.Count(data, []byte("{")) < 1000:
 			t.Errorf("refused %q: %v", data, err)
 		}
-		if err == nil {
-			var ours, theirs any
-			if json.Unmarshal(v, &ours) != nil || json.Unmarshal(data, &theirs) != nil {
-				t.Errorf("%q is not what was read of %q", v, data)
-			}
+		if err == nil && !bytes.Equal(v, bytes.Trim(data, " \t\r\n")) {
+			t.Errorf("%q is not what was read of %q", v, data)
 		}
 	})
 }
