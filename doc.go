@@ -15,3 +15,6 @@
 //
 // See README.md for the way from login to typed calls.
 package atproto
+
+//go:generate go run ./internal/vendorlex
+//go:generate go run ./lexgen generate -config lexgen.json

@@ -1,0 +1,270 @@
+package emit
+
+import (
+	"strings"
+
+	"github.com/dave/jennifer/jen"
+	"github.com/gimucco/atproto-go/lexgen/plan"
+)
+
+func (e *emitter) paramsDecl(f *jen.File, p *plan.Params) {
+	comment(f, p.Doc)
+	f.Type().Id(p.Name).StructFunc(func(g *jen.Group) {
+		for i := range p.Fields {
+			e.field(g, &p.Fields[i], i)
+		}
+	})
+	f.Line()
+	f.Comment("// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.")
+	f.Func().Params(jen.Id("p").Op("*").Id(p.Name)).Id("EncodeQuery").Params(jen.Id("q").Op("*").Qual(xrpcPath, "Query")).BlockFunc(func(g *jen.Group) {
+		g.If(jen.Id("p").Op("==").Nil()).Block(jen.Id("p").Op("=").New(jen.Id(p.Name)))
+		for i := range p.Fields {
+			e.encodeParam(g, &p.Fields[i])
+		}
+	})
+	f.Line()
+}
+
+func (e *emitter) encodeParam(g *jen.Group, f *plan.Field) {
+	at := jen.Id("p").Dot(f.Go)
+	q := jen.Id("q")
+	if f.Type.Kind == plan.Array {
+		switch f.Type.Elem.Kind {
+		case plan.Integer:
+			g.Add(q).Dot("Ints").Call(jen.Lit(f.JSON), at)
+		case plan.Boolean:
+			g.Add(q).Dot("Bools").Call(jen.Lit(f.JSON), at)
+		default:
+			g.Qual(xrpcPath, "AddStrings").Call(q, jen.Lit(f.JSON), at)
+		}
+		return
+	}
+	put := func(v *jen.Statement) *jen.Statement {
+		return q.Clone().Dot(scalars[f.Type.Kind]).Call(jen.Lit(f.JSON), v)
+	}
+	value := at.Clone()
+	if f.Presence != plan.Required {
+		value = jen.Op("*").Add(value)
+	}
+	if f.Type.Kind == plan.String && f.Type.Go.Name != "" {
+		value = jen.String().Call(value)
+	}
+	if f.Presence == plan.Required {
+		g.Add(put(value))
+		return
+	}
+	s := g.If(at.Clone().Op("!=").Nil()).Block(put(value))
+	if f.Default != "" {
+		s.Else().Block(put(jen.Op(f.Default)))
+	}
+}
+
+func (e *emitter) hasMethods() bool { return len(e.pkg.Groups) > 0 || len(e.pkg.Methods) > 0 }
+
+func (e *emitter) methodDecl(f *jen.File, m *plan.Method) {
+	receiver := func() *jen.Statement {
+		if m.Service == "Client" {
+			return jen.Params(jen.Id("c").Op("*").Id("Client"))
+		}
+		return jen.Params(jen.Id("s").Id(m.Service))
+	}
+	self := "s"
+	if m.Service == "Client" {
+		self = "c"
+	}
+	rest := jen.Id("opts").Op("...").Qual(xrpcPath, "Option")
+	args := func(g *jen.Group) {
+		g.Id("ctx").Qual("context", "Context")
+		if m.Params != nil {
+			g.Id("params").Op("*").Id(m.Params.Name)
+		}
+		switch {
+		case m.Input != nil:
+			g.Id("input").Op("*").Add(e.goType(m.Input))
+		case m.InputEncoding != "":
+			g.Id("body").Op("*").Qual(xrpcPath, "Body")
+		}
+		g.Add(rest)
+	}
+	params, input := jen.Nil(), jen.Qual(xrpcPath, "Input").Values()
+	if m.Params != nil {
+		params = jen.Id("params")
+	}
+	switch {
+	case m.Input != nil:
+		input = jen.Qual(xrpcPath, "JSON").Call(jen.Id("input"))
+	case m.InputEncoding != "":
+		input = jen.Qual(xrpcPath, "Raw").Call(jen.Id("body"))
+	}
+	var result, call *jen.Statement
+	switch {
+	case m.Output != nil:
+		result = jen.Params(jen.Op("*").Add(e.goType(m.Output)), jen.Error())
+		call = jen.Qual(xrpcPath, "Call").Index(e.goType(m.Output))
+	case m.OutEncoding != "":
+		result = jen.Params(jen.Op("*").Qual(xrpcPath, "Download"), jen.Error())
+		call = jen.Qual(xrpcPath, "Open")
+	default:
+		result = jen.Error()
+		call = jen.Qual(xrpcPath, "Send")
+	}
+	comment(f, m.Doc)
+	f.Func().Add(receiver()).Id(m.Name).ParamsFunc(args).Add(result).Block(
+		jen.Id("m").Op(":=").Add(e.method(m)),
+		jen.Return(call.Call(jen.Id("ctx"), jen.Id(self).Dot("caller"), jen.Id("m"), params, input, jen.Id("opts"))),
+	)
+	f.Line()
+	if m.Paged {
+		e.paged(f, m, receiver, self)
+	}
+}
+
+func (e *emitter) method(m *plan.Method) *jen.Statement {
+	return jen.Qual(xrpcPath, "Method").ValuesFunc(func(g *jen.Group) {
+		g.Id("NSID").Op(":").Lit(m.NSID)
+		kind := "KindProcedure"
+		if m.Query {
+			kind = "KindQuery"
+		}
+		g.Id("Kind").Op(":").Qual(xrpcPath, kind)
+		if m.InputEncoding != "" {
+			g.Id("Input").Op(":").Lit(m.InputEncoding)
+		}
+		if m.OutEncoding != "" {
+			g.Id("Output").Op(":").Lit(m.OutEncoding)
+		}
+		if m.Direct {
+			g.Id("Direct").Op(":").True()
+		}
+	})
+}
+
+// paged emits the sequences over a query that has a cursor.
+func (e *emitter) paged(f *jen.File, m *plan.Method, receiver func() *jen.Statement, self string) {
+	page := e.goType(m.Output)
+	args := func() *jen.Statement {
+		return jen.Params(jen.Id("ctx").Qual("context", "Context"), jen.Id("params").Op("*").Id(m.Params.Name), jen.Id("opts").Op("...").Qual(xrpcPath, "Option"))
+	}
+	seq := func(t *jen.Statement) *jen.Statement { return jen.Qual("iter", "Seq2").Types(t, jen.Error()) }
+	fetched := jen.Params(jen.Op("*").Add(page.Clone()), jen.Op("*").String(), jen.Error())
+	comment(f, plan.Doc{m.Name + "Pages calls " + m.Name + " page after page until there is no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor."})
+	f.Func().Add(receiver()).Id(m.Name + "Pages").Add(args()).Add(seq(jen.Op("*").Add(page.Clone()))).Block(
+		jen.Return(jen.Qual(pagingPath, "Pages").Call(jen.Func().Params(jen.Id("cursor").Op("*").String()).Add(fetched).Block(
+			jen.Var().Id("next").Id(m.Params.Name),
+			jen.If(jen.Id("params").Op("!=").Nil()).Block(jen.Id("next").Op("=").Op("*").Id("params")),
+			jen.If(jen.Id("cursor").Op("!=").Nil()).Block(jen.Id("next").Dot("Cursor").Op("=").Id("cursor")),
+			jen.List(jen.Id("page"), jen.Err()).Op(":=").Id(self).Dot(m.Name).Call(jen.Id("ctx"), jen.Op("&").Id("next"), jen.Id("opts").Op("...")),
+			jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Nil(), jen.Err())),
+			jen.Return(jen.Id("page"), jen.Id("page").Dot("Cursor"), jen.Nil()),
+		))),
+	)
+	f.Line()
+	if m.Items == nil {
+		return
+	}
+	elem := e.goType(m.Items.Type.Elem)
+	result, over := jen.Op("*").Add(elem.Clone()), "All"
+	if k := m.Items.Type.Elem.Kind; k != plan.Object && k != plan.UnionOf {
+		result, over = elem.Clone(), "Values"
+	}
+	comment(f, plan.Doc{m.Name + "All is " + m.Name + "Pages, " + strings.ToLower(m.Items.JSON) + " one by one."})
+	f.Func().Add(receiver()).Id(m.Name + "All").Add(args()).Add(seq(result)).Block(
+		jen.Return(jen.Qual(pagingPath, over).Call(
+			jen.Id(self).Dot(m.Name+"Pages").Call(jen.Id("ctx"), jen.Id("params"), jen.Id("opts").Op("...")),
+			jen.Func().Params(jen.Id("page").Op("*").Add(page.Clone())).Add(e.goType(m.Items.Type)).Block(jen.Return(jen.Id("page").Dot(m.Items.Go))),
+		)),
+	)
+	f.Line()
+}
+
+func (e *emitter) client(f *jen.File) {
+	own := len(e.pkg.Methods) > 0
+	comment(f, plan.Doc{"A Client calls the methods of " + e.prefixes() + ". Make it with NewClient; it is safe for concurrent use."})
+	f.Type().Id("Client").StructFunc(func(g *jen.Group) {
+		for _, s := range e.pkg.Groups {
+			g.Id(s.Field).Id(s.Type).Comment(s.NSID)
+		}
+		if own {
+			g.Line()
+			g.Id("caller").Op("*").Qual(xrpcPath, "Caller")
+		}
+	})
+	f.Line()
+	comment(f, plan.Doc{"NewClient returns a client that makes its calls on doer: an *oauth.Session, or an *xrpc.Client for calls without an account. The options are defaults of all calls."})
+	f.Func().Id("NewClient").Params(jen.Id("doer").Qual(xrpcPath, "Doer"), jen.Id("opts").Op("...").Qual(xrpcPath, "Option")).Op("*").Id("Client").Block(
+		jen.Id("caller").Op(":=").Qual(xrpcPath, "NewCaller").Call(jen.Id("doer"), jen.Id("opts").Op("...")),
+		jen.Return(jen.Op("&").Id("Client").CustomFunc(jen.Options{Open: "{", Close: "}", Separator: ",", Multi: true}, func(g *jen.Group) {
+			for _, s := range e.pkg.Groups {
+				g.Id(s.Field).Op(":").Id(s.Type).Values(jen.Id("caller"))
+			}
+			if own {
+				g.Id("caller").Op(":").Id("caller")
+			}
+		})),
+	)
+	f.Line()
+	for _, s := range e.pkg.Groups {
+		f.Commentf("// %s calls the methods of %s.", s.Type, s.NSID)
+		f.Type().Id(s.Type).Struct(jen.Id("caller").Op("*").Qual(xrpcPath, "Caller"))
+		f.Line()
+	}
+}
+
+func (e *emitter) errors(f *jen.File) {
+	comment(f, plan.Doc{"The errors that methods of this package declare, for errors.Is."})
+	f.Const().DefsFunc(func(g *jen.Group) {
+		for i, err := range e.pkg.Errors {
+			if i > 0 {
+				g.Line()
+			}
+			comment(g, err.Doc)
+			g.Id(err.Name).Qual(xrpcPath, "ErrorName").Op("=").Lit(err.Value)
+		}
+	})
+}
+
+func (e *emitter) records(f *jen.File) {
+	comment(f, plan.Doc{"Records is the lex.RecordSet of " + e.prefixes() + ": it returns a new record of the collection, nil if the package does not have it."})
+	f.Func().Id("Records").Params(jen.Id("nsid").String()).Qual(lexPath, "Typed").BlockFunc(func(g *jen.Group) {
+		if len(e.pkg.Records) > 0 {
+			g.Switch(jen.Id("nsid")).BlockFunc(func(g *jen.Group) {
+				for _, r := range e.pkg.Records {
+					g.Case(jen.Id(r.Go + "NSID")).Block(jen.Return(jen.New(jen.Id(r.Go))))
+				}
+			})
+		}
+		g.Return(jen.Nil())
+	})
+}
+
+func (e *emitter) packageDoc(f *jen.File) {
+	what := "the records and objects"
+	if e.hasMethods() {
+		what = "the methods, records and objects"
+	}
+	f.PackageComment("// Package " + e.pkg.Name + " has " + what + " of " + e.prefixes() + ".")
+	if e.hasMethods() && len(e.pkg.Groups) > 0 {
+		g := e.pkg.Groups[len(e.pkg.Groups)/2]
+		for _, o := range e.pkg.Groups {
+			if o.Field == "Server" {
+				g = o
+			}
+		}
+		for _, m := range g.Methods {
+			if m.Query && m.Params == nil && m.Output != nil {
+				f.PackageComment("//")
+				f.PackageComment("//\tapi := " + e.pkg.Name + ".NewClient(session)")
+				f.PackageComment("//\tout, err := api." + g.Field + "." + m.Name + "(ctx)")
+				break
+			}
+		}
+	}
+	f.PackageComment("//")
+	for _, l := range lines(plan.Doc{"Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing."}) {
+		f.PackageComment(l)
+	}
+	f.Comment("// The runtime speaks the language of this code.")
+	f.Const().Id("_").Op("=").Qual(lexPath, "GeneratedCodeV1")
+}
+
+func (e *emitter) prefixes() string { return strings.Join(e.pkg.Prefixes, ", ") }

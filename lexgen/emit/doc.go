@@ -1,0 +1,2 @@
+// Package emit renders a plan as Go.
+package emit

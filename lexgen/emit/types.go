@@ -1,0 +1,145 @@
+package emit
+
+import (
+	"github.com/dave/jennifer/jen"
+	"github.com/gimucco/atproto-go/lexgen/plan"
+)
+
+func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
+	if s.NSID != "" {
+		f.Commentf("// %s is the collection of %s records.", s.NSID, s.Name)
+		f.Const().Id(s.NSID).Op("=").Lit(s.LexType)
+		f.Line()
+	}
+	comment(f, s.Doc)
+	f.Type().Id(s.Name).StructFunc(func(g *jen.Group) {
+		for i := range s.Fields {
+			e.field(g, &s.Fields[i], i)
+		}
+		if len(s.Fields) > 0 {
+			g.Line()
+		}
+		g.Id("Extra").Qual(lexPath, "Extra").Comment("fields that the lexicon does not have")
+	})
+	f.Line()
+	recv := jen.Id("s").Op("*").Id(s.Name)
+	if s.LexType != "" {
+		f.Comment("// LexType implements lex.Typed.")
+		f.Func().Params(jen.Op("*").Id(s.Name)).Id("LexType").Params().String().Block(jen.Return(jen.Lit(s.LexType)))
+		f.Line()
+	}
+	f.Comment("// DecodeLex implements lex.Decodable.")
+	f.Func().Params(recv.Clone()).Id("DecodeLex").Params(jen.Id("d").Op("*").Qual(lexPath, "Decoder")).Error().BlockFunc(func(g *jen.Group) { e.decodeStruct(g, s) })
+	f.Line()
+	f.Comment("// EncodeLex implements lex.Encodable.")
+	f.Func().Params(recv.Clone()).Id("EncodeLex").Params(jen.Id("e").Op("*").Qual(lexPath, "Encoder")).Error().BlockFunc(func(g *jen.Group) { e.encodeStruct(g, s) })
+	f.Line()
+	e.jsonMethods(f, s.Name, "s")
+}
+
+// jsonMethods emits what encoding/json looks for. MarshalJSON has a value receiver:
+// with a pointer's, json.Marshal of a plain value would silently write Go's names.
+func (e *emitter) jsonMethods(f *jen.File, name, recv string) {
+	f.Comment("// MarshalJSON implements json.Marshaler.")
+	f.Func().Params(jen.Id(recv).Id(name)).Id("MarshalJSON").Params().Params(jen.Index().Byte(), jen.Error()).Block(
+		jen.Return(jen.Qual(lexPath, "MarshalJSON").Call(jen.Op("&").Id(recv))))
+	f.Line()
+	f.Comment("// UnmarshalJSON implements json.Unmarshaler.")
+	f.Func().Params(jen.Id(recv).Op("*").Id(name)).Id("UnmarshalJSON").Params(jen.Id("b").Index().Byte()).Error().Block(
+		jen.Return(jen.Qual(lexPath, "UnmarshalJSON").Call(jen.Id("b"), jen.Id(recv))))
+	f.Line()
+}
+
+// field emits a field; one with a comment stands apart from the one before.
+func (e *emitter) field(g *jen.Group, f *plan.Field, i int) {
+	doc := lines(f.Doc)
+	if len(doc) == 1 && len(doc[0]) <= 60 {
+		g.Id(f.Go).Add(e.fieldType(f)).Comment(doc[0])
+		return
+	}
+	if i > 0 && len(doc) > 0 {
+		g.Line()
+	}
+	comment(g, f.Doc)
+	g.Id(f.Go).Add(e.fieldType(f))
+}
+
+func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
+	comment(f, append(u.Doc[:len(u.Doc):len(u.Doc)], "The zero value is absent."))
+	f.Type().Id(u.Name).Struct(jen.Id("Value").Qual(lexPath, "Typed"))
+	f.Line()
+	f.Commentf("// New%s returns the union of a member.", u.Name)
+	f.Func().Id("New" + u.Name).Types(jen.Id("T").Interface(
+		jen.UnionFunc(func(g *jen.Group) {
+			for _, m := range u.Members {
+				g.Op("*").Add(e.name(m.Go))
+			}
+			if !u.Closed {
+				g.Op("*").Qual(lexPath, "UnknownVariant")
+			}
+		}),
+		jen.Qual(lexPath, "Typed"),
+	)).Params(jen.Id("v").Id("T")).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
+	f.Line()
+	recv := jen.Id("u").Op("*").Id(u.Name)
+	f.Comment("// DecodeLex implements lex.Decodable.")
+	f.Func().Params(recv.Clone()).Id("DecodeLex").Params(jen.Id("d").Op("*").Qual(lexPath, "Decoder")).Error().Block(
+		jen.Switch(jen.Id("d").Dot("Type").Call()).BlockFunc(func(g *jen.Group) {
+			for _, m := range u.Members {
+				g.Case(jen.Lit(m.LexType)).Block(jen.Id("u").Dot("Value").Op("=").Qual(lexPath, "DecodeVariant").Index(e.name(m.Go)).Call(jen.Id("d")))
+			}
+			if u.Closed {
+				g.Default().Block(jen.Id("d").Dot("ClosedUnion").Call())
+				return
+			}
+			g.Default().Block(jen.If(jen.Id("v").Op(":=").Id("d").Dot("UnknownVariant").Call(), jen.Id("v").Op("!=").Nil()).Block(
+				jen.Id("u").Dot("Value").Op("=").Id("v")))
+		}),
+		jen.Return(jen.Id("d").Dot("Err").Call()),
+	)
+	f.Line()
+	f.Comment("// EncodeLex implements lex.Encodable.")
+	f.Func().Params(recv.Clone()).Id("EncodeLex").Params(jen.Id("e").Op("*").Qual(lexPath, "Encoder")).Error().Block(
+		jen.Return(jen.Id("e").Dot("Variant").Call(jen.Id("u").Dot("Value"))))
+	f.Line()
+	e.jsonMethods(f, u.Name, "u")
+}
+
+func (e *emitter) stringsDecl(f *jen.File, s *plan.Strings) {
+	if s.Name != "" {
+		comment(f, s.Doc)
+		f.Type().Id(s.Name).String()
+		f.Line()
+	}
+	if len(s.Values) == 0 {
+		return
+	}
+	typed := func(v *jen.Statement) *jen.Statement {
+		if s.Name != "" {
+			return v.Id(s.Name)
+		}
+		return v
+	}
+	if len(s.Values) == 1 && len(s.Values[0].Doc) > 0 {
+		v := s.Values[0]
+		comment(f, v.Doc)
+		f.Const().Add(typed(jen.Id(v.Name))).Op("=").Lit(v.Value)
+		f.Line()
+		return
+	}
+	doc := s.Doc
+	if s.Name != "" {
+		doc = plan.Doc{"Known values of " + s.Name + "."}
+		if s.Closed {
+			doc = plan.Doc{"The values of " + s.Name + "."}
+		}
+	}
+	comment(f, doc)
+	f.Const().DefsFunc(func(g *jen.Group) {
+		for _, v := range s.Values {
+			comment(g, v.Doc)
+			g.Add(typed(jen.Id(v.Name))).Op("=").Lit(v.Value)
+		}
+	})
+	f.Line()
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gimucco/atproto-go/lexgen/emit"
+	"github.com/gimucco/atproto-go/lexgen/plan"
+	"github.com/gimucco/atproto-go/lexgen/resolve"
+	"github.com/gimucco/atproto-go/lexgen/schema"
+)
+
+// config is the config file.
+type config struct {
+	Inputs []string `json:"inputs"` // folders or files of lexicons
+	plan.Config
+}
+
+func readConfig(name string) (*config, error) {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	var c config
+	if err := dec.Decode(&c); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, fmt.Errorf("%s: something follows the config", name)
+	}
+	if len(c.Inputs) == 0 {
+		return nil, fmt.Errorf("%s: inputs: names nothing", name)
+	}
+	return &c, nil
+}
+
+// generate does everything: it reads the config, and writes the packages if all went
+// well.
+func generate(configFile string) (warnings []string, err error) {
+	cfg, err := readConfig(configFile)
+	if err != nil {
+		return nil, err
+	}
+	root := filepath.Dir(configFile)
+	docs, err := readLexicons(root, cfg.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	set, err := resolve.New(docs)
+	if err != nil {
+		return nil, err
+	}
+	prog, err := plan.Build(set, &cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	var out []folder
+	for _, p := range prog.Packages {
+		files, err := emit.Package(p)
+		if err != nil {
+			return prog.Warnings, err
+		}
+		out = append(out, folder{dir: filepath.Join(root, filepath.FromSlash(p.Dir)), files: files})
+	}
+	return prog.Warnings, write(out)
+}
+
+// readLexicons reads all .json files of the inputs. Errors and the plan name files
+// relative to root, with forward slashes, so that they are the same everywhere.
+func readLexicons(root string, inputs []string) ([]*schema.Document, error) {
+	var docs []*schema.Document
+	var errs []error
+	for _, input := range inputs {
+		err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(input)), func(name string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || filepath.Ext(name) != ".json" {
+				return err
+			}
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if rel, err := filepath.Rel(root, name); err == nil {
+				name = filepath.ToSlash(rel)
+			}
+			doc, err := schema.Parse(name, data)
+			if err != nil {
+				errs = append(errs, err)
+				return nil
+			}
+			docs = append(docs, doc)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return docs, errors.Join(errs...)
+}

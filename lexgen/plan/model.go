@@ -1,0 +1,175 @@
+package plan
+
+// A Program is everything to be generated.
+type Program struct {
+	Packages []*Package
+	Warnings []string // what was generated in a simpler form than the lexicon asks for
+}
+
+// A Package is one Go package.
+type Package struct {
+	Name, Path, Dir string
+	Prefixes        []string  // of NSIDs
+	Files           []*File   // sorted by name
+	Groups          []*Group  // services, sorted by name
+	Methods         []*Method // methods of the client itself
+	Errors          []Error   // sorted by Go name
+	Records         []Record  // sorted by NSID
+	Paged           bool      // some query has a cursor
+}
+
+// A File is what is made of one lexicon document.
+type File struct {
+	Name  string // without directory
+	Decls []Decl // in the order of the document
+}
+
+// A Decl is one of the pointers below.
+type Decl interface{ decl() }
+
+// A Struct is an object or a record.
+type Struct struct {
+	Name    string
+	Doc     Doc
+	LexType string // its $type, "" for an object without a name
+	Record  bool   // always writes $type
+	NSID    string // name of the constant of a record's NSID, else ""
+	Fields  []Field
+}
+
+// A Union is one of several objects.
+type Union struct {
+	Name    string
+	Doc     Doc
+	Members []Member
+	Closed  bool
+}
+
+// A Member is a variant of a union.
+type Member struct {
+	LexType string
+	Go      Name
+}
+
+// A Strings is a named string type, or constants without one.
+type Strings struct {
+	Name   string // "" if there is no type, only constants
+	Doc    Doc
+	Values []Constant
+	Closed bool
+}
+
+// An Alias is a named type that is another one: a named array, integer, ….
+type Alias struct {
+	Name string
+	Doc  Doc
+	Type *Type
+}
+
+// A Constant is a string constant.
+type Constant struct {
+	Name, Value string
+	Doc         Doc
+}
+
+// Params are the parameters of a method.
+type Params struct {
+	Name   string
+	Doc    Doc
+	Fields []Field
+}
+
+// A Method is a query or a procedure.
+type Method struct {
+	Name    string
+	Doc     Doc
+	Service string // type of the receiver
+	NSID    string
+	Query   bool
+	Direct  bool
+	Errors  []string // Go names
+
+	Params        *Params
+	InputEncoding string
+	Input         *Type // nil with an encoding: a body of bytes
+	OutEncoding   string
+	Output        *Type // nil with an encoding: a stream
+
+	Paged bool   // …Pages is generated
+	Items *Field // the only array of the output: …All is generated
+}
+
+// A Group is a service: the methods that share all of their NSID but the last
+// segment.
+type Group struct {
+	Field, Type string // Repo, RepoService
+	NSID        string // com.atproto.repo
+	Methods     []*Method
+}
+
+// An Error is an error that methods of the package declare.
+type Error struct {
+	Name, Value string
+	Doc         Doc
+}
+
+// A Record is an entry of Records.
+type Record struct{ NSID, Go string }
+
+// A Doc is a doc comment: paragraphs, cleaned, not wrapped.
+type Doc []string
+
+func (*Struct) decl()  {}
+func (*Union) decl()   {}
+func (*Strings) decl() {}
+func (*Alias) decl()   {}
+func (*Params) decl()  {}
+func (*Method) decl()  {}
+
+// A Name is a Go name; Path is the import path, "" for the package itself and for
+// predeclared names.
+type Name struct{ Path, Name string }
+
+// A Kind says how a type is encoded.
+type Kind int
+
+// The kinds of type.
+const (
+	Boolean Kind = iota
+	Integer
+	String
+	Bytes
+	CIDLink
+	Blob
+	Unknown
+	Object // a struct with a codec
+	UnionOf
+	Array
+)
+
+// A Type is the type of a field.
+type Type struct {
+	Kind Kind
+	Go   Name  // of strings, objects, unions, and of aliases; zero: the kind's own type
+	Elem *Type // of arrays
+}
+
+// A Presence says whether a field may be missing or null.
+type Presence int
+
+// The presences.
+const (
+	Required Presence = iota
+	Optional
+	RequiredNullable
+	OptionalNullable
+)
+
+// A Field is a property or a parameter.
+type Field struct {
+	JSON, Go string
+	Doc      Doc
+	Type     *Type
+	Presence Presence
+	Default  string // of parameters: a Go literal, "" if there is none
+}

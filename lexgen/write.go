@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/gimucco/atproto-go/lexgen/emit"
+)
+
+// A folder is what a package's folder is to contain.
+type folder struct {
+	dir   string
+	files []emit.File
+}
+
+// write replaces the generated files of all folders, or, after an error before the
+// first replacement, of none. A folder is written beside the old one and takes its
+// place by renaming; one that is right already is left alone. Files that lexgen did
+// not write move along.
+func write(folders []folder) (err error) {
+	var staged []replacement
+	defer func() {
+		for _, r := range staged {
+			err = errors.Join(err, os.RemoveAll(r.fresh))
+		}
+	}()
+	for _, f := range folders {
+		r, err := f.stage()
+		if err != nil {
+			return fmt.Errorf("write %s: %w", f.dir, err)
+		}
+		if r.fresh != "" {
+			staged = append(staged, r)
+		}
+	}
+	for _, r := range staged {
+		if err := r.swap(); err != nil {
+			return fmt.Errorf("write %s: %w", r.dir, err)
+		}
+	}
+	return nil
+}
+
+// A replacement is a folder that is ready to take the place of dir.
+type replacement struct{ dir, fresh string }
+
+// stage writes the folder beside its place. It returns a zero fresh if nothing has to
+// change.
+func (f folder) stage() (replacement, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return replacement{}, err
+	}
+	var kept []string
+	same := 0
+	stale := false
+	for _, entry := range entries {
+		name := filepath.Join(f.dir, entry.Name())
+		i := slices.IndexFunc(f.files, func(file emit.File) bool { return file.Name == entry.Name() })
+		if entry.IsDir() {
+			if i >= 0 {
+				return replacement{}, fmt.Errorf("%s is a folder, and would be a file", entry.Name())
+			}
+			kept = append(kept, entry.Name())
+			continue
+		}
+		have, err := os.ReadFile(name)
+		if err != nil {
+			return replacement{}, err
+		}
+		ours := bytes.HasPrefix(have, []byte(emit.Header))
+		switch {
+		case i < 0 && ours:
+			stale = true
+		case i < 0:
+			kept = append(kept, entry.Name())
+		case !ours:
+			return replacement{}, fmt.Errorf("%s exists and was not written by lexgen", entry.Name())
+		case bytes.Equal(have, f.files[i].Code):
+			same++
+		}
+	}
+	if same == len(f.files) && !stale {
+		return replacement{}, nil
+	}
+	parent := filepath.Dir(f.dir)
+	if err := os.MkdirAll(parent, 0o755); err != nil {
+		return replacement{}, err
+	}
+	fresh, err := os.MkdirTemp(parent, ".lexgen-*")
+	if err != nil {
+		return replacement{}, err
+	}
+	r := replacement{dir: f.dir, fresh: fresh}
+	if err := f.fill(fresh, kept); err != nil {
+		return replacement{}, errors.Join(err, os.RemoveAll(fresh))
+	}
+	return r, nil
+}
+
+// fill writes the files, and copies those that are kept.
+func (f folder) fill(fresh string, kept []string) error {
+	if err := os.Chmod(fresh, 0o755); err != nil {
+		return err
+	}
+	for _, file := range f.files {
+		if err := os.WriteFile(filepath.Join(fresh, file.Name), file.Code, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, name := range kept {
+		from, to := filepath.Join(f.dir, name), filepath.Join(fresh, name)
+		info, err := os.Stat(from)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = os.CopyFS(to, os.DirFS(from))
+		} else {
+			var data []byte
+			if data, err = os.ReadFile(from); err == nil {
+				err = os.WriteFile(to, data, info.Mode().Perm())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// swap puts the fresh folder in place. If that fails, the old one is put back.
+func (r replacement) swap() error {
+	old := r.fresh + "-old"
+	err := os.Rename(r.dir, old)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	had := err == nil
+	if err := os.Rename(r.fresh, r.dir); err != nil {
+		if had {
+			err = errors.Join(err, os.Rename(old, r.dir))
+		}
+		return err
+	}
+	if !had {
+		return nil
+	}
+	return os.RemoveAll(old)
+}
