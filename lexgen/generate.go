@@ -62,9 +62,13 @@ func generate(configFile string) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	names := make(map[string]string)
+	for _, pc := range cfg.Packages {
+		names[pc.Path] = pc.Name
+	}
 	var out []folder
 	for _, p := range prog.Packages {
-		files, err := emit.Package(p)
+		files, err := emit.Package(p, names)
 		if err != nil {
 			return prog.Warnings, err
 		}

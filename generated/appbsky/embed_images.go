@@ -54,7 +54,8 @@ func (s *EmbedImages) UnmarshalJSON(b []byte) error {
 // EmbedImagesImage is app.bsky.embed.images#image.
 type EmbedImagesImage struct {
 	// The raw image file. May be up to 2 MB, formerly limited to 1 MB.
-	Image       lex.Blob
+	Image lex.Blob
+
 	Alt         string // Alt text description of the image, for accessibility.
 	AspectRatio *EmbedDefsAspectRatio
 

@@ -3,7 +3,7 @@
 package appbsky
 
 import (
-	comatproto "github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 

@@ -10,7 +10,8 @@ import (
 // EmbedVideo is app.bsky.embed.video.
 type EmbedVideo struct {
 	// The mp4 video file. May be up to 100mb, formerly limited to 50mb.
-	Video        lex.Blob
+	Video lex.Blob
+
 	Captions     []EmbedVideoCaption
 	Alt          *string // Alt text description of the video, for accessibility.
 	AspectRatio  *EmbedDefsAspectRatio

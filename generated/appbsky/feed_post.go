@@ -3,7 +3,7 @@
 package appbsky
 
 import (
-	comatproto "github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -14,7 +14,8 @@ const FeedPostNSID = "app.bsky.feed.post"
 // FeedPost is app.bsky.feed.post: Record containing a Bluesky post.
 type FeedPost struct {
 	// The primary post content. May be an empty string, if there are embeds.
-	Text     string
+	Text string
+
 	Entities []FeedPostEntity // Deprecated: replaced by app.bsky.richtext.facet.
 	Facets   []RichtextFacet  // Annotations of text (mentions, URLs, hashtags, etc)
 	Reply    *FeedPostReplyRef

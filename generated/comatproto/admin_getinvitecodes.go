@@ -4,10 +4,11 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
-	"iter"
 )
 
 // GetInviteCodes calls com.atproto.admin.getInviteCodes: Get an admin view of invite codes.

@@ -4,10 +4,11 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
-	"iter"
 )
 
 // SearchAccounts calls com.atproto.admin.searchAccounts: Get list of accounts that matches your

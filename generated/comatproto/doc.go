@@ -3,7 +3,7 @@
 // Package comatproto has the methods, records and objects of com.atproto.
 //
 //	api := comatproto.NewClient(session)
-//	out, err := api.Server.CheckAccountStatus(ctx)
+//	out, err := api.Server.GetSession(ctx)
 //
 // Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra,
 // so that reading, changing and writing a value loses nothing.

@@ -60,7 +60,7 @@ const (
 	ErrIncompatibleDIDDoc xrpc.ErrorName = "IncompatibleDidDoc"
 
 	// ErrInvalidEmail is an error of com.atproto.server.confirmEmail and
-	// com.atproto.temp.checkHandleAvailability: An invalid email was provided.
+	// com.atproto.temp.checkHandleAvailability.
 	ErrInvalidEmail xrpc.ErrorName = "InvalidEmail"
 
 	// ErrInvalidHandle is an error of com.atproto.server.createAccount.
@@ -76,8 +76,7 @@ const (
 	// reference was provided.
 	ErrInvalidScopeReference xrpc.ErrorName = "InvalidScopeReference"
 
-	// ErrInvalidSwap is an error of com.atproto.repo.applyWrites and 3 others: Indicates that the
-	// 'swapCommit' parameter did not match current commit.
+	// ErrInvalidSwap is an error of com.atproto.repo.applyWrites and 3 others.
 	ErrInvalidSwap xrpc.ErrorName = "InvalidSwap"
 
 	// ErrInvalidToken is an error of com.atproto.server.confirmEmail and 5 others.

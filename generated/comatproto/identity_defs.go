@@ -14,6 +14,7 @@ type IdentityDefsIdentityInfo struct {
 	// The validated handle of the account; or 'handle.invalid' if the handle did not
 	// bi-directionally match the DID document.
 	Handle syntax.Handle
+
 	DIDDoc lex.Unknown // The complete DID document for the identity.
 
 	Extra lex.Extra // fields that the lexicon does not have

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -20,7 +21,8 @@ func (s IdentityService) GetRecommendedDIDCredentials(ctx context.Context, opts 
 // com.atproto.identity.getRecommendedDidCredentials.
 type IdentityGetRecommendedDIDCredentialsOutput struct {
 	// Recommended rotation keys for PLC dids. Should be undefined (or ignored) for did:webs.
-	RotationKeys        []string
+	RotationKeys []string
+
 	AlsoKnownAs         []string
 	VerificationMethods lex.Unknown
 	Services            lex.Unknown

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -18,7 +19,8 @@ func (s IdentityService) SignPlcOperation(ctx context.Context, input *IdentitySi
 // IdentitySignPlcOperationInput is the input of com.atproto.identity.signPlcOperation.
 type IdentitySignPlcOperationInput struct {
 	// A token received through com.atproto.identity.requestPlcOperationSignature.
-	Token               *string
+	Token *string
+
 	RotationKeys        []string
 	AlsoKnownAs         []string
 	VerificationMethods lex.Unknown

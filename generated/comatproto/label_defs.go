@@ -18,14 +18,17 @@ type LabelDefsLabel struct {
 
 	// Optionally, CID specifying the specific version of 'uri' resource this label applies to.
 	CID *syntax.CID
+
 	Val string // The short string name of the value or type of this label.
 
 	// If true, this is a negation label, overwriting a previous label.
 	Neg *bool
+
 	Cts syntax.Datetime // Timestamp when this label was created.
 
 	// Timestamp at which this label expires (no longer applies).
 	Exp *syntax.Datetime
+
 	Sig lex.Bytes // Signature of dag-cbor encoded label.
 
 	Extra lex.Extra // fields that the lexicon does not have
@@ -226,14 +229,12 @@ type LabelDefsLabelValueDefinition struct {
 	// hides the images/video/audio; 'none' hides nothing.
 	Blurs string
 
-	// The default setting for this label.
-	//
-	// Default: "warn".
-	DefaultSetting *string
+	DefaultSetting *string // The default setting for this label. Default: "warn".
 
 	// Does the user need to have adult content enabled in order to configure this label?
 	AdultOnly *bool
-	Locales   []LabelDefsLabelValueDefinitionStrings
+
+	Locales []LabelDefsLabelValueDefinitionStrings
 
 	Extra lex.Extra // fields that the lexicon does not have
 }

@@ -4,11 +4,12 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
-	"iter"
 )
 
 // QueryLabels calls com.atproto.label.queryLabels: Find labels relevant to the provided AT-URI
@@ -50,9 +51,10 @@ type LabelQueryLabelsParams struct {
 	// List of AT URI patterns to match (boolean 'OR'). Each may be a prefix (ending with '*'; will
 	// match inclusive of the string leading to '*'), or a full URI.
 	URIPatterns []string
-	Sources     []syntax.DID // Optional list of label sources (DIDs) to filter on.
-	Limit       *int64       // Default, sent if nil: 50.
-	Cursor      *string
+
+	Sources []syntax.DID // Optional list of label sources (DIDs) to filter on.
+	Limit   *int64       // Default, sent if nil: 50.
+	Cursor  *string
 }
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.

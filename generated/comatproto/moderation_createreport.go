@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -21,9 +22,10 @@ func (s ModerationService) CreateReport(ctx context.Context, input *ModerationCr
 type ModerationCreateReportInput struct {
 	// Indicates the broad category of violation the report is for.
 	ReasonType ModerationDefsReasonType
-	Reason     *string // Additional context about the content and violation.
-	Subject    ModerationCreateReportInputSubjectUnion
-	ModTool    *ModerationCreateReportModTool
+
+	Reason  *string // Additional context about the content and violation.
+	Subject ModerationCreateReportInputSubjectUnion
+	ModTool *ModerationCreateReportModTool
 
 	Extra lex.Extra // fields that the lexicon does not have
 }
@@ -246,6 +248,7 @@ func (u *ModerationCreateReportOutputSubjectUnion) UnmarshalJSON(b []byte) error
 type ModerationCreateReportModTool struct {
 	// Name/identifier of the source (e.g., 'bsky-app/android', 'bsky-web/chrome')
 	Name string
+
 	Meta lex.Unknown // Additional arbitrary metadata about the source.
 
 	Extra lex.Extra // fields that the lexicon does not have

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -25,7 +26,8 @@ type RepoApplyWritesInput struct {
 	// Can be set to 'false' to skip Lexicon schema validation of record data across all operations,
 	// 'true' to require it, or leave unset to validate only for known Lexicons.
 	Validate *bool
-	Writes   []RepoApplyWritesInputWritesUnion
+
+	Writes []RepoApplyWritesInputWritesUnion
 
 	// If provided, the entire operation will fail if the current repo commit CID does not match
 	// this value. Used to prevent conflicting repo mutations.
@@ -235,7 +237,8 @@ type RepoApplyWritesCreate struct {
 
 	// NOTE: maxLength is redundant with record-key format. Keeping it temporarily to ensure
 	// backwards compatibility.
-	Rkey  *syntax.RecordKey
+	Rkey *syntax.RecordKey
+
 	Value lex.Unknown
 
 	Extra lex.Extra // fields that the lexicon does not have

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -26,7 +27,8 @@ type RepoCreateRecordInput struct {
 
 	// Can be set to 'false' to skip Lexicon schema validation of record data, 'true' to require it,
 	// or leave unset to validate only for known Lexicons.
-	Validate   *bool
+	Validate *bool
+
 	Record     lex.Unknown // The record itself. Must contain a $type field.
 	SwapCommit *syntax.CID // Compare and swap with the previous commit by CID.
 

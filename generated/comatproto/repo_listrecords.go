@@ -4,11 +4,12 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
-	"iter"
 )
 
 // ListRecords calls com.atproto.repo.listRecords: List a range of records in a repository,
@@ -49,10 +50,9 @@ type RepoListRecordsParams struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo.
 	Collection syntax.NSID         // The NSID of the record type.
 
-	// The number of records to return.
-	//
-	// Default, sent if nil: 50.
-	Limit   *int64
+	// The number of records to return. Default, sent if nil: 50.
+	Limit *int64
+
 	Cursor  *string
 	Reverse *bool // Flag to reverse the order of the returned records.
 }

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -27,11 +28,13 @@ type RepoPutRecordInput struct {
 	// Can be set to 'false' to skip Lexicon schema validation of record data, 'true' to require it,
 	// or leave unset to validate only for known Lexicons.
 	Validate *bool
-	Record   lex.Unknown // The record to write.
+
+	Record lex.Unknown // The record to write.
 
 	// Compare and swap with the previous record by CID. WARNING: nullable and optional field; may
 	// cause problems with golang implementation.
 	SwapRecord lex.Nullable[syntax.CID]
+
 	SwapCommit *syntax.CID // Compare and swap with the previous commit by CID.
 
 	Extra lex.Extra // fields that the lexicon does not have

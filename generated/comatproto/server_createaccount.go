@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -24,7 +25,8 @@ type ServerCreateAccountInput struct {
 	Handle syntax.Handle // Requested handle for the account.
 
 	// Pre-existing atproto DID, being imported to a new account.
-	DID               *syntax.DID
+	DID *syntax.DID
+
 	InviteCode        *string
 	VerificationCode  *string
 	VerificationPhone *string

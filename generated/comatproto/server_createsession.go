@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -20,7 +21,8 @@ func (s ServerService) CreateSession(ctx context.Context, input *ServerCreateSes
 // ServerCreateSessionInput is the input of com.atproto.server.createSession.
 type ServerCreateSessionInput struct {
 	// Handle or other identifier supported by the server for the authenticating user.
-	Identifier      string
+	Identifier string
+
 	Password        string
 	AuthFactorToken *string
 

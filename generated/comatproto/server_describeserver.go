@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -26,9 +27,10 @@ type ServerDescribeServerOutput struct {
 
 	// List of domain suffixes that can be used in account handles.
 	AvailableUserDomains []string
-	Links                *ServerDescribeServerLinks   // URLs of service policy documents.
-	Contact              *ServerDescribeServerContact // Contact information.
-	DID                  syntax.DID
+
+	Links   *ServerDescribeServerLinks   // URLs of service policy documents.
+	Contact *ServerDescribeServerContact // Contact information.
+	DID     syntax.DID
 
 	Extra lex.Extra // fields that the lexicon does not have
 }

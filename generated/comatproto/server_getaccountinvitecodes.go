@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -22,9 +23,8 @@ func (s ServerService) GetAccountInviteCodes(ctx context.Context, params *Server
 type ServerGetAccountInviteCodesParams struct {
 	IncludeUsed *bool // Default, sent if nil: true.
 
-	// Controls whether any new 'earned' but not 'created' invites should be created.
-	//
-	// Default, sent if nil: true.
+	// Controls whether any new 'earned' but not 'created' invites should be created. Default, sent
+	// if nil: true.
 	CreateAvailable *bool
 }
 

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -27,6 +28,7 @@ type ServerGetServiceAuthParams struct {
 	// The time in Unix Epoch seconds that the JWT expires. Defaults to 60 seconds in the future.
 	// The service may enforce certain time bounds on tokens depending on the requested scope.
 	Exp *int64
+
 	Lxm *syntax.NSID // Lexicon (XRPC) method to bind the requested token to.
 }
 

@@ -4,6 +4,7 @@ package comatproto
 
 import (
 	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -41,7 +42,8 @@ type SyncGetHostStatusOutput struct {
 	// Number of accounts on the server which are associated with the upstream host. Note that the
 	// upstream may actually have more accounts.
 	AccountCount *int64
-	Status       *SyncDefsHostStatus
+
+	Status *SyncDefsHostStatus
 
 	Extra lex.Extra // fields that the lexicon does not have
 }

@@ -4,11 +4,12 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
-	"iter"
 )
 
 // ListBlobs calls com.atproto.sync.listBlobs: List blob CIDs for an account, since some repo

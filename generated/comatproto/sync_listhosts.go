@@ -4,10 +4,11 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
-	"iter"
 )
 
 // ListHosts calls com.atproto.sync.listHosts: Enumerates upstream hosts (eg, PDS or relay
@@ -122,7 +123,8 @@ type SyncListHostsHost struct {
 
 	// Recent repo stream event sequence number. May be delayed from actual stream processing (eg,
 	// persisted cursor not in-memory cursor).
-	Seq          *int64
+	Seq *int64
+
 	AccountCount *int64
 	Status       *SyncDefsHostStatus
 

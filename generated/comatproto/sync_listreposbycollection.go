@@ -4,11 +4,12 @@ package comatproto
 
 import (
 	"context"
+	"iter"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/paging"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
-	"iter"
 )
 
 // ListReposByCollection calls com.atproto.sync.listReposByCollection: Enumerates all the DIDs
@@ -49,10 +50,9 @@ type SyncListReposByCollectionParams struct {
 	Collection syntax.NSID
 
 	// Maximum size of response set. Recommend setting a large maximum (1000+) when enumerating
-	// large DID lists.
-	//
-	// Default, sent if nil: 500.
-	Limit  *int64
+	// large DID lists. Default, sent if nil: 500.
+	Limit *int64
+
 	Cursor *string
 }
 

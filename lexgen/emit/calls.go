@@ -9,11 +9,7 @@ import (
 
 func (e *emitter) paramsDecl(f *jen.File, p *plan.Params) {
 	comment(f, p.Doc)
-	f.Type().Id(p.Name).StructFunc(func(g *jen.Group) {
-		for i := range p.Fields {
-			e.field(g, &p.Fields[i], i)
-		}
-	})
+	f.Type().Id(p.Name).StructFunc(func(g *jen.Group) { e.structFields(g, p.Fields) })
 	f.Line()
 	f.Comment("// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.")
 	f.Func().Params(jen.Id("p").Op("*").Id(p.Name)).Id("EncodeQuery").Params(jen.Id("q").Op("*").Qual(xrpcPath, "Query")).BlockFunc(func(g *jen.Group) {
@@ -244,19 +240,16 @@ func (e *emitter) packageDoc(f *jen.File) {
 	}
 	f.PackageComment("// Package " + e.pkg.Name + " has " + what + " of " + e.prefixes() + ".")
 	if e.hasMethods() && len(e.pkg.Groups) > 0 {
-		g := e.pkg.Groups[len(e.pkg.Groups)/2]
+		g := e.pkg.Groups[0]
 		for _, o := range e.pkg.Groups {
-			if o.Field == "Server" {
+			if o.Field == "Server" || exampleOf(g) == nil {
 				g = o
 			}
 		}
-		for _, m := range g.Methods {
-			if m.Query && m.Params == nil && m.Output != nil {
-				f.PackageComment("//")
-				f.PackageComment("//\tapi := " + e.pkg.Name + ".NewClient(session)")
-				f.PackageComment("//\tout, err := api." + g.Field + "." + m.Name + "(ctx)")
-				break
-			}
+		if m := exampleOf(g); m != nil {
+			f.PackageComment("//")
+			f.PackageComment("//\tapi := " + e.pkg.Name + ".NewClient(session)")
+			f.PackageComment("//\tout, err := api." + g.Field + "." + m.Name + "(ctx)")
 		}
 	}
 	f.PackageComment("//")
@@ -265,6 +258,17 @@ func (e *emitter) packageDoc(f *jen.File) {
 	}
 	f.Comment("// The runtime speaks the language of this code.")
 	f.Const().Id("_").Op("=").Qual(lexPath, "GeneratedCodeV1")
+}
+
+// exampleOf picks a method that shows best how a call looks: one without parameters.
+func exampleOf(g *plan.Group) *plan.Method {
+	var best *plan.Method
+	for _, m := range g.Methods {
+		if m.Query && m.Params == nil && m.Output != nil && (best == nil || strings.HasPrefix(m.Name, "Get") && !strings.HasPrefix(best.Name, "Get")) {
+			best = m
+		}
+	}
+	return best
 }
 
 func (e *emitter) prefixes() string { return strings.Join(e.pkg.Prefixes, ", ") }

@@ -3,6 +3,7 @@ package emit
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -24,9 +25,10 @@ type File struct {
 	Code []byte
 }
 
-// Package renders a package: its files, in order.
-func Package(p *plan.Package) ([]File, error) {
-	e := &emitter{pkg: p}
+// Package renders a package: its files, in order. names are the names of generated
+// packages by import path.
+func Package(p *plan.Package, names map[string]string) ([]File, error) {
+	e := &emitter{pkg: p, names: names}
 	e.add("doc.go", e.packageDoc)
 	if e.hasMethods() {
 		e.add("client.go", e.client)
@@ -47,6 +49,7 @@ func Package(p *plan.Package) ([]File, error) {
 
 type emitter struct {
 	pkg   *plan.Package
+	names map[string]string
 	files []File
 	err   error
 }
@@ -54,6 +57,7 @@ type emitter struct {
 func (e *emitter) add(name string, body func(*jen.File)) {
 	f := jen.NewFilePathName(e.pkg.Path, e.pkg.Name)
 	f.HeaderComment(Header)
+	f.ImportNames(e.names)
 	for path, name := range map[string]string{
 		xrpcPath: "xrpc", lexPath: "lex", pagingPath: "paging", "github.com/gimucco/atproto-go/xrpc/syntax": "syntax",
 		"context": "context", "iter": "iter",
@@ -65,7 +69,31 @@ func (e *emitter) add(name string, body func(*jen.File)) {
 	if err := f.Render(&buf); err != nil && e.err == nil {
 		e.err = fmt.Errorf("render %s/%s: %w", e.pkg.Name, name, err)
 	}
-	e.files = append(e.files, File{Name: name, Code: buf.Bytes()})
+	e.files = append(e.files, File{Name: name, Code: group(buf.Bytes())})
+}
+
+// group puts the standard library's imports first, apart from the others.
+func group(code []byte) []byte {
+	const open, end = "\nimport (\n", "\n)\n"
+	from := bytes.Index(code, []byte(open))
+	if from < 0 {
+		return code
+	}
+	from += len(open)
+	to := from + bytes.Index(code[from:], []byte(end))
+	var std, others []string
+	for line := range strings.SplitSeq(string(code[from:to]), "\n") {
+		if strings.Contains(line, ".") {
+			others = append(others, line)
+		} else {
+			std = append(std, line)
+		}
+	}
+	if len(std) == 0 || len(others) == 0 {
+		return code
+	}
+	imports := strings.Join(std, "\n") + "\n\n" + strings.Join(others, "\n")
+	return slices.Concat(code[:from], []byte(imports), code[to:])
 }
 
 func (e *emitter) decl(f *jen.File, d plan.Decl) {

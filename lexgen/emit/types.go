@@ -13,9 +13,7 @@ func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
 	}
 	comment(f, s.Doc)
 	f.Type().Id(s.Name).StructFunc(func(g *jen.Group) {
-		for i := range s.Fields {
-			e.field(g, &s.Fields[i], i)
-		}
+		e.structFields(g, s.Fields)
 		if len(s.Fields) > 0 {
 			g.Line()
 		}
@@ -50,18 +48,26 @@ func (e *emitter) jsonMethods(f *jen.File, name, recv string) {
 	f.Line()
 }
 
-// field emits a field; one with a comment stands apart from the one before.
-func (e *emitter) field(g *jen.Group, f *plan.Field, i int) {
-	doc := lines(f.Doc)
-	if len(doc) == 1 && len(doc[0]) <= 60 {
-		g.Id(f.Go).Add(e.fieldType(f)).Comment(doc[0])
-		return
+// structFields emits fields. One whose comment stands above it stands apart from its
+// neighbours.
+func (e *emitter) structFields(g *jen.Group, fields []plan.Field) {
+	apart := false
+	for i := range fields {
+		f := &fields[i]
+		doc := lines(f.Doc)
+		above := len(doc) > 1 || len(doc) == 1 && len(doc[0]) > 60
+		if i > 0 && (above || apart) {
+			g.Line()
+		}
+		apart = above
+		if above {
+			comment(g, f.Doc)
+		}
+		field := g.Id(f.Go).Add(e.fieldType(f))
+		if !above && len(doc) > 0 {
+			field.Comment(doc[0])
+		}
 	}
-	if i > 0 && len(doc) > 0 {
-		g.Line()
-	}
-	comment(g, f.Doc)
-	g.Id(f.Go).Add(e.fieldType(f))
 }
 
 func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {

@@ -58,3 +58,12 @@ func sentence(s string) string {
 	}
 	return s + "."
 }
+
+// with adds a sentence to the last paragraph.
+func (d Doc) with(s string) Doc {
+	if len(d) == 0 {
+		return Doc{s}
+	}
+	d[len(d)-1] += " " + s
+	return d
+}

@@ -34,7 +34,7 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 			f.Doc = b.refDoc(p.Type)
 		}
 		if def := defaultOf(p.Type); def != "" {
-			f.Doc = append(f.Doc, "Default: "+clean(def)+".")
+			f.Doc = f.Doc.with("Default: " + clean(def) + ".")
 		}
 		out = append(out, f)
 	}
@@ -221,7 +221,7 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 			if f.Presence == Required {
 				b.fail(at.Errorf("a required parameter cannot have a default"))
 			}
-			f.Doc = append(f.Doc, "Default, sent if nil: "+clean(f.Default)+".")
+			f.Doc = f.Doc.with("Default, sent if nil: " + clean(f.Default) + ".")
 		}
 		if f.Type.Kind == Array && f.Type.Elem.Kind == Array {
 			b.fail(at.Errorf("a parameter cannot be an array of arrays"))
@@ -253,10 +253,12 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 			d = &declared{name: e.Name}
 			pl.pkg.errors[e.Name] = d
 		}
-		d.by = append(d.by, string(id.NSID))
-		if d.description == "" {
+		if len(d.by) == 0 {
 			d.description = e.Description
+		} else if d.description != e.Description {
+			d.description = "" // methods mean different things by it
 		}
+		d.by = append(d.by, string(id.NSID))
 		m.Errors = append(m.Errors, "Err"+camel(e.Name))
 	}
 	m.Doc = docOf(m.Name+" calls "+string(id.NSID), t.Description)
