@@ -69,7 +69,7 @@ func (s *ServerCheckAccountStatusOutput) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	if seen&0b111111111 != 0b111111111 {
+	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "activated", "validDid", "repoCommit", "repoRev", "repoBlocks", "indexedRecords", "privateStateValues", "expectedBlobs", "importedBlobs")
 	}
 	return d.Err()

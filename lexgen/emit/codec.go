@@ -79,7 +79,11 @@ func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
 	}
 	for from := 0; from < b.required; from += 64 {
 		to := min(from+64, b.required)
-		mask := jen.Op(fmt.Sprintf("%#b", ^uint64(0)>>(64-(to-from))))
+		format := "%#b"
+		if to-from > 8 {
+			format = "%#x"
+		}
+		mask := jen.Op(fmt.Sprintf(format, ^uint64(0)>>(64-(to-from))))
 		g.If(jen.Id(seen(from)).Op("&").Add(mask).Op("!=").Add(mask.Clone())).Block(
 			jen.Id("d").Dot("Missing").CallFunc(func(g *jen.Group) {
 				g.Id(seen(from))

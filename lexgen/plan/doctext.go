@@ -19,6 +19,9 @@ func clean(s string) string {
 		}
 		return r
 	}, s)
+	// gofmt takes a line "// +build …" for a build constraint wherever it stands, and
+	// moves it to the top of the file.
+	s = strings.ReplaceAll(s, "+build", "'+build'")
 	return strings.Join(strings.Fields(s), " ")
 }
 

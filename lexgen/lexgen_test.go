@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"go/ast"
+	"go/build/constraint"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// readTree returns the files below dir by slash-separated path.
+func readTree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	out := make(map[string]string)
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		out[name] = string(b)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func writeFile(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// inTemp copies the lexicons and the config of testdata, and generates there.
+func inTemp(t testing.TB) (dir string, warnings []string) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, text := range readTree(t, "testdata/lexicons") {
+		writeFile(t, filepath.Join(dir, "lexicons", name), text)
+	}
+	config, err := os.ReadFile("testdata/lexgen.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "lexgen.json"), string(config))
+	warnings, err = generate(filepath.Join(dir, "lexgen.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir, warnings
+}
+
+func TestGolden(t *testing.T) {
+	if *update {
+		if _, err := generate("testdata/lexgen.json"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, warnings := inTemp(t)
+	got, want := readTree(t, filepath.Join(dir, "golden")), readTree(t, "testdata/golden")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("go test ./lexgen -update, and read what changed (-golden +now):\n%s", diff)
+	}
+	t.Run("P48 a newer encoding or format is a warning", func(t *testing.T) {
+		want := []string{
+			`lexicons/com/example/shop/buy.json: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
+			`lexicons/com/example/shop/upload.json: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
+		}
+		if diff := cmp.Diff(want, warnings); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestCommittedOutputIsCurrent(t *testing.T) {
+	dir := t.TempDir()
+	config, err := os.ReadFile("../lexgen.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "lexgen.json"), string(config))
+	if err := os.CopyFS(filepath.Join(dir, "lexicons"), os.DirFS("../lexicons")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+		t.Fatal(err)
+	}
+	want := readTree(t, "../generated")
+	for name := range want {
+		if strings.HasSuffix(name, "_test.go") || strings.Contains(name, "testdata/") {
+			delete(want, name)
+		}
+	}
+	if diff := cmp.Diff(want, readTree(t, filepath.Join(dir, "generated"))); diff != "" {
+		t.Errorf("run go generate ./... (-committed +now):\n%s", diff)
+	}
+}
+
+func TestOutputDoesNotDependOnOrderOrPlace(t *testing.T) {
+	t.Run("P49 other files, other order, other folder", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "else where")
+		i := 0
+		for name, text := range readTree(t, "testdata/lexicons") { // in random order
+			i++
+			writeFile(t, filepath.Join(dir, "lexicons", strings.Repeat("x", i), strings.ReplaceAll(name, "/", "-")), text)
+		}
+		config, err := os.ReadFile("testdata/lexgen.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "lexgen.json"), string(config))
+		for range 2 {
+			if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(readTree(t, "testdata/golden"), readTree(t, filepath.Join(dir, "golden"))); diff != "" {
+				t.Error(diff)
+			}
+		}
+	})
+}
+
+// TestGeneratedCode compiles and vets the golden packages and runs
+// testdata/roundtrip on them, in a module of their own.
+func TestGeneratedCode(t *testing.T) {
+	root, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	test, err := os.ReadFile("testdata/roundtrip/roundtrip_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	_, rest, _ := strings.Cut(string(mod), "\n")
+	writeFile(t, filepath.Join(dir, "go.mod"), "module example.test/golden\n"+rest+"\nrequire github.com/gimucco/atproto-go v0.0.0\nreplace github.com/gimucco/atproto-go => "+root+"\n")
+	writeFile(t, filepath.Join(dir, "go.sum"), string(sum))
+	writeFile(t, filepath.Join(dir, "roundtrip_test.go"), string(test))
+	for name, text := range readTree(t, "testdata/golden") {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {
+		cmd := exec.CommandContext(t.Context(), "go", args...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("go %s: %v\n%s", args[0], err, out)
+		}
+		if args[0] == "test" {
+			if n := bytes.Count(out, []byte("--- PASS")); n < 20 {
+				t.Errorf("only %d tests ran:\n%s", n, out)
+			}
+		}
+	}
+}
+
+func TestTextNeverBecomesCode(t *testing.T) {
+	t.Run("P43 descriptions, values and defaults", func(t *testing.T) {
+		dir, _ := inTemp(t)
+		for name, text := range readTree(t, filepath.Join(dir, "golden")) {
+			fset := token.NewFileSet()
+			file, err := parser.ParseFile(fset, name, text, parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok && f.Name.Name == "init" {
+					t.Errorf("%s has a func init", name)
+				}
+				if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+					t.Errorf("%s has a package variable", name)
+				}
+			}
+			for line := range strings.Lines(text) {
+				line = strings.TrimSpace(line)
+				if constraint.IsGoBuild(line) || constraint.IsPlusBuild(line) || strings.HasPrefix(line, "//go:") || strings.HasPrefix(line, "//line") {
+					t.Errorf("%s has the directive %s", name, line)
+				}
+			}
+			for _, group := range file.Comments {
+				for _, c := range group.List {
+					if !strings.HasPrefix(c.Text, "//") {
+						t.Errorf("%s has a block comment: %s", name, c.Text)
+					}
+				}
+			}
+			if strings.ContainsAny(text, "\x00\r\u2028\u202e\ufeff") {
+				t.Errorf("%s has a control character", name)
+			}
+		}
+	})
+}
