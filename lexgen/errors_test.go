@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const errorsConfig = `{
+  "inputs": ["lexicons"],
+  "packages": [{"prefixes": ["com.example"], "name": "comexample", "path": "example.test/comexample", "dir": "comexample"}],
+  "generate": ["com.example.*"]
+}`
+
+// document wraps definitions into a lexicon.
+func document(id, defs string) string {
+	return `{"lexicon": 1, "id": "` + id + `", "defs": {` + defs + `}}`
+}
+
+func object(properties string) string {
+	return `"main": {"type": "object", "properties": {` + properties + `}}`
+}
+
+func TestErrorsSayWhere(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		defs   string
+		config string
+		want   []string // parts of the error
+	}{
+		{"L1 no definitions", "", "", []string{"lexicons/a.json", "defs", "is empty"}},
+		{"L2 a query that is not main", `"a": {"type": "query"}`, "", []string{"lexicons/a.json: com.example.a: defs.a: a query must be the main definition"}},
+		{"L3 a definition of unknown", `"a": {"type": "unknown"}`, "", []string{"defs.a: unknown cannot be a definition"}},
+		{"L3 a definition that is a ref", `"a": {"type": "ref", "ref": "#b"}`, "", []string{"defs.a: ref cannot be a definition"}},
+		{"P45 a type that is not known", object(`"x": {"type": "float"}`), "", []string{"lexicons/a.json: com.example.a: defs.main.properties.x: type \"float\" is not known here"}},
+		{"a type inside an array", object(`"x": {"type": "array", "items": {"type": "object", "properties": {"y": {}}}}`), "", []string{"defs.main.properties.x.items.properties.y: type is missing"}},
+		{"L6 ref to a token", object(`"x": {"type": "ref", "ref": "#t"}`) + `, "t": {"type": "token"}`, "", []string{"defs.main.properties.x", "a token is not data"}},
+		{"L6 union of strings", object(`"x": {"type": "union", "refs": ["#t"]}`) + `, "t": {"type": "string"}`, "", []string{"defs.main.properties.x", "must be an object or a record"}},
+		{"L6 empty closed union", object(`"x": {"type": "union", "refs": [], "closed": true}`), "", []string{"defs.main.properties.x: a closed union needs members"}},
+		{"L7 required but not there", `"main": {"type": "object", "required": ["y"], "properties": {}}`, "", []string{`defs.main: "y" is required or nullable but not a property`}},
+		{"L7 default out of range", object(`"x": {"type": "integer", "maximum": 3, "default": 4}`), "", []string{"defs.main.properties.x: default 4 is out of range"}},
+		{"L7 minimum above maximum", object(`"x": {"type": "integer", "minimum": 4, "maximum": 3}`), "", []string{"minimum is greater than maximum"}},
+		{"L7 default not in enum", object(`"x": {"type": "string", "enum": ["a"], "default": "b"}`), "", []string{`default "b" is not in enum`}},
+		{"L7 const and default", object(`"x": {"type": "boolean", "const": true, "default": true}`), "", []string{"has both const and default"}},
+		{"L8 no such lexicon", object(`"x": {"type": "ref", "ref": "com.example.none"}`), "", []string{"lexicons/a.json: com.example.a: defs.main.properties.x", "no lexicon com.example.none among the inputs"}},
+		{"L8 no such definition", object(`"x": {"type": "ref", "ref": "#none"}`), "", []string{"defs.main.properties.x", `com.example.a has no definition "none"`}},
+		{"L30 an object as a parameter", `"main": {"type": "query", "parameters": {"type": "params", "properties": {"x": {"type": "object", "properties": {}}}}}`, "", []string{"defs.main.parameters.properties.x: a parameter is a boolean, integer, string or an array of these"}},
+		{"L32 an encoding with parameters", `"main": {"type": "query", "output": {"encoding": "text/plain; charset=utf-8"}}`, "", []string{"defs.main.output: encoding"}},
+		{"L33 a subscription", `"main": {"type": "subscription"}`, "", []string{"lexicons/a.json: com.example.a: defs.main: subscriptions are not generated yet"}},
+		{"P44 two fields of one name", object(`"cid": {"type": "string"}, "CID": {"type": "string"}`), "", []string{"type A: CID is both", "defs.main.properties.cid", "defs.main.properties.CID", `"rename": {"com.example.a:defs.main.properties.CID": "CID2"}`}},
+		{"P44 two fields that differ in case", object(`"foo": {"type": "string"}, "Foo": {"type": "string"}`), "", []string{"Foo is both"}},
+		{"a field called extra", object(`"extra": {"type": "string"}`), "", []string{"Extra is both the field of unknown properties and"}},
+		{"a type and a synthesised one", `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object"}}}, "output": {"type": "object"}`, "", []string{"package comexample: AOutput is both", "defs.output", "defs.main.output"}},
+		{"P45 a type that requires itself", `"main": {"type": "object", "required": ["x"], "properties": {"x": {"type": "ref", "ref": "#b"}}}, "b": {"type": "object", "required": ["y"], "properties": {"y": {"type": "ref", "ref": "#main"}}}`, "", []string{"defs.main.properties.x", "no finite value can exist"}},
+		{"an array of itself", `"b": {"type": "array", "items": {"type": "ref", "ref": "#b"}}`, "", []string{"defs.b: an array of itself"}},
+		{"a key twice", `"main": {"type": "token"}, "main": {"type": "token"}`, "", []string{"defs.main: appears twice"}},
+		{"$ in a name", object(`"$type": {"type": "string"}`), "", []string{"names that begin with $ belong to the protocol"}},
+		{"two packages", object(`"x": {"type": "ref", "ref": "org.other.defs"}`), "", []string{"org.other.defs belongs to no package"}},
+		{"a rename of nothing", object(``), strings.Replace(errorsConfig, `"inputs"`, `"rename": {"com.example.a:defs.x": "X"}, "inputs"`, 1), []string{`rename: nothing is called "com.example.a:defs.x"`}},
+		{"a rename that is no name", object(``), strings.Replace(errorsConfig, `"inputs"`, `"rename": {"com.example.a:defs.x": "a b"}, "inputs"`, 1), []string{`"a b" is not an exported Go name`}},
+		{"a misspelled key", object(``), strings.Replace(errorsConfig, `"inputs"`, `"packges": [], "inputs"`, 1), []string{`unknown field "packges"`}},
+		{"a pattern without a match", object(``), strings.Replace(errorsConfig, `"com.example.*"`, `"com.example.*", "com.none.*"`, 1), []string{`"com.none.*" matches no lexicon`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			dir := t.TempDir()
+			config := tc.config
+			if config == "" {
+				config = errorsConfig
+			}
+			writeFile(t, filepath.Join(dir, "lexgen.json"), config)
+			writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", tc.defs))
+			writeFile(t, filepath.Join(dir, "lexicons/other.json"), document("org.other.defs", object("")))
+			before := readTree(t, dir)
+			var stderr bytes.Buffer
+			if status := run([]string{"generate", "-config", filepath.Join(dir, "lexgen.json")}, &stderr); status != 1 {
+				t.Fatalf("exit status %d; %s", status, stderr.String())
+			}
+			for _, part := range tc.want {
+				if !strings.Contains(stderr.String(), part) {
+					t.Errorf("the error does not say %q:\n%s", part, stderr.String())
+				}
+			}
+			if diff := cmp.Diff(before, readTree(t, dir)); diff != "" {
+				t.Errorf("something was written:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRenameSettlesAClash(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "lexgen.json"), strings.Replace(errorsConfig, `"inputs"`, `"rename": {"com.example.a:defs.main.properties.CID": "UpperCID"}, "inputs"`, 1))
+	writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", object(`"cid": {"type": "string"}, "CID": {"type": "string"}`)))
+	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+		t.Fatal(err)
+	}
+	if text := readTree(t, dir)["comexample/a.go"]; !strings.Contains(text, "UpperCID *string") {
+		t.Error(text)
+	}
+}
+
+func TestPackageCycle(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "lexgen.json"), `{"inputs": ["lexicons"], "generate": ["com.example.*"], "packages": [
+		{"prefixes": ["com.example.a"], "name": "a", "path": "example.test/a", "dir": "a"},
+		{"prefixes": ["com.example.b"], "name": "b", "path": "example.test/b", "dir": "b"}]}`)
+	writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a.x", object(`"b": {"type": "ref", "ref": "com.example.b.x"}`)))
+	writeFile(t, filepath.Join(dir, "lexicons/b.json"), document("com.example.b.x", object(`"a": {"type": "ref", "ref": "com.example.a.x"}`)))
+	_, err := generate(filepath.Join(dir, "lexgen.json"))
+	if err == nil || !strings.Contains(err.Error(), "example.test/a → example.test/b → example.test/a; merge them") {
+		t.Error(err)
+	}
+}
+
+func TestExternalPackage(t *testing.T) {
+	t.Run("P47 types of a package that exists are referred to", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "lexgen.json"), `{"inputs": ["lexicons"], "generate": ["io.github.somebody.*"], "packages": [
+			{"prefixes": ["io.github.somebody"], "name": "somebody", "path": "example.test/somebody", "dir": "somebody"},
+			{"prefixes": ["com.atproto"], "name": "comatproto", "path": "github.com/gimucco/atproto-go/generated/comatproto", "external": true}]}`)
+		ref, err := filepath.Abs("../lexicons/com/atproto/repo/strongRef.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, "lexicons/strongRef.json"), readTree(t, filepath.Dir(ref))["strongRef.json"])
+		writeFile(t, filepath.Join(dir, "lexicons/like.json"), document("io.github.somebody.like", object(`"subject": {"type": "ref", "ref": "com.atproto.repo.strongRef"}`)))
+		if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+			t.Fatal(err)
+		}
+		if text := readTree(t, dir)["somebody/like.go"]; !strings.Contains(text, "Subject *comatproto.RepoStrongRef") {
+			t.Error(text)
+		}
+	})
+}
+
+func TestWriteKeepsWhatIsNotOurs(t *testing.T) {
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "lexgen.json"), errorsConfig)
+	writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", object("")))
+	writeFile(t, filepath.Join(dir, "comexample/old.go"), "// Code generated by lexgen; DO NOT EDIT.\n\npackage comexample\n")
+	writeFile(t, filepath.Join(dir, "comexample/mine_test.go"), "package comexample\n")
+	writeFile(t, filepath.Join(dir, "comexample/testdata/x.json"), "{}")
+	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+		t.Fatal(err)
+	}
+	got := readTree(t, dir)
+	var names []string
+	for _, name := range []string{"comexample/a.go", "comexample/doc.go", "comexample/records.go", "comexample/mine_test.go", "comexample/testdata/x.json", "lexgen.json", "lexicons/a.json"} {
+		if _, ok := got[name]; !ok {
+			t.Errorf("%s is missing", name)
+		}
+		names = append(names, name)
+	}
+	if len(got) != len(names) {
+		t.Errorf("there is more than %v: %d files", names, len(got))
+	}
+
+	// A file of the same name that somebody else wrote is not overwritten.
+	writeFile(t, filepath.Join(dir, "comexample/a.go"), "package comexample // mine\n")
+	before := readTree(t, dir)
+	if _, err := generate(filepath.Join(dir, "lexgen.json")); err == nil || !strings.Contains(err.Error(), "a.go exists and was not written by lexgen") {
+		t.Error(err)
+	}
+	if diff := cmp.Diff(before, readTree(t, dir)); diff != "" {
+		t.Error(diff)
+	}
+}
