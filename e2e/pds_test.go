@@ -1,0 +1,13 @@
+package e2e
+
+import (
+	"testing"
+
+	"github.com/gimucco/atproto-go/e2e/realpds"
+	"github.com/gimucco/atproto-go/internal/scenario"
+)
+
+// TestPDS runs the scenarios on the real server, by plain HTTP in the browser's place.
+func TestPDS(t *testing.T) {
+	scenario.Run(t, realpds.Start(t))
+}

@@ -1,0 +1,79 @@
+package realpds
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+)
+
+// A Browser is headless Chromium at a server's own pages.
+type Browser struct {
+	server   *Server
+	dir      string
+	chromium string
+	redirect string
+	shots    string
+}
+
+// browserTime is how long a sign-in may take.
+const browserTime = 90 * time.Second
+
+// NewBrowser returns a browser that waits to be sent to redirectURI. It fails the
+// test if Chromium is not installed; $CHROMIUM names one in an unusual place. If
+// $SHOTS is set, it takes a screenshot of each page into that folder.
+func NewBrowser(tb testing.TB, server *Server, redirectURI string) *Browser {
+	tb.Helper()
+	chromium := os.Getenv("CHROMIUM")
+	if chromium == "" {
+		chromium = "chromium"
+	}
+	found, err := exec.LookPath(chromium)
+	if err != nil {
+		tb.Fatalf("Chromium is needed: %v", err)
+	}
+	return &Browser{server: server, dir: Dir(tb), chromium: found, redirect: redirectURI, shots: os.Getenv("SHOTS")}
+}
+
+// Approve signs in as account and agrees.
+func (b *Browser) Approve(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
+	return b.run(ctx, authorizeURL, "--identifier", string(account.Handle), "--password", account.Password)
+}
+
+// Deny signs in as account and refuses.
+func (b *Browser) Deny(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
+	return b.run(ctx, authorizeURL, "--identifier", string(account.Handle), "--password", account.Password, "--reject")
+}
+
+func (b *Browser) run(ctx context.Context, authorizeURL string, args ...string) (*url.URL, error) {
+	ctx, cancel := context.WithTimeout(ctx, browserTime)
+	defer cancel()
+	args = append([]string{"approve-browser.mjs", "--env", b.server.file, "--url", authorizeURL, "--redirect", b.redirect}, args...)
+	if b.shots != "" {
+		args = append(args, "--shots", b.shots)
+	}
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.Dir = b.dir
+	cmd.Env = append(os.Environ(), "CHROMIUM="+b.chromium)
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
+	out, err := cmd.Output()
+	var result struct {
+		Callback string   `json:"callback"`
+		Error    string   `json:"error"`
+		Steps    []string `json:"steps"`
+		Body     string   `json:"body"`
+	}
+	if json.Unmarshal(out, &result) != nil || result.Callback == "" {
+		return nil, errors.Join(err, fmt.Errorf("the browser was not sent back: %s\nsteps: %q\npage: %s\n%s", result.Error, result.Steps, result.Body, messages.Bytes()))
+	}
+	return url.Parse(result.Callback)
+}

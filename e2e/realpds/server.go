@@ -1,0 +1,258 @@
+// Package realpds starts a real AT Protocol server for a test: @atproto/pds with its
+// OAuth pages, accounts and a PLC directory, on loopback, with controls and faults.
+// README.md in this folder says how the server behaves and how it differs from a
+// deployment.
+package realpds
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Server is a running PDS. It ends with the test that started it.
+type Server struct {
+	env     oauthtest.Environment
+	control string
+	file    string // the server's own description, for the browser script
+}
+
+const (
+	startTime = 90 * time.Second
+	stopTime  = 10 * time.Second
+)
+
+// Start installs the server's packages if they are not there, starts the server and
+// stops it when the test ends. args are passed to start.mjs. A part that is missing
+// fails the test.
+func Start(tb testing.TB, args ...string) *Server {
+	tb.Helper()
+	dir := Dir(tb)
+	install(tb, dir)
+	node, err := exec.LookPath("node")
+	if err != nil {
+		tb.Fatalf("Node.js is needed: %v", err)
+	}
+	file := filepath.Join(tb.TempDir(), "env.json")
+	cmd := exec.Command(node, append([]string{"start.mjs", "--stdin", "--out", file}, args...)...)
+	cmd.Dir = dir
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
+	// The server ends when this pipe does, also if this process is killed.
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		stdin.Close()
+		timer := time.AfterFunc(stopTime, func() { cmd.Process.Kill() })
+		defer timer.Stop()
+		cmd.Wait()
+		if tb.Failed() && messages.Len() > 0 {
+			tb.Logf("the server said:\n%s", messages.Bytes())
+		}
+	})
+	line := make(chan []byte, 1)
+	go func() {
+		defer close(line)
+		scanner := bufio.NewScanner(stdout)
+		scanner.Buffer(nil, 1<<20)
+		if scanner.Scan() {
+			line <- bytes.Clone(scanner.Bytes())
+		}
+		io.Copy(io.Discard, stdout)
+	}()
+	select {
+	case description := <-line:
+		s, err := describe(description)
+		if err != nil {
+			tb.Fatalf("the server did not start: %v\n%s", err, messages.Bytes())
+		}
+		s.file = file
+		return s
+	case <-time.After(startTime):
+		tb.Fatalf("the server was not ready after %s\n%s", startTime, messages.Bytes())
+		return nil
+	}
+}
+
+// Dir returns the folder of the server's scripts.
+func Dir(tb testing.TB) string {
+	tb.Helper()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		tb.Fatal("this package does not know where it is")
+	}
+	return filepath.Dir(file)
+}
+
+// install runs npm ci unless the packages of this lock file are there. Test binaries
+// that run side by side take turns.
+func install(tb testing.TB, dir string) {
+	tb.Helper()
+	lock, err := os.OpenFile(filepath.Join(dir, "package-lock.json"), os.O_RDONLY, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		tb.Fatal(err)
+	}
+	content, err := io.ReadAll(lock)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	sum := sha256.Sum256(content)
+	want := hex.EncodeToString(sum[:])
+	stamp := filepath.Join(dir, "node_modules", ".installed-from")
+	if got, err := os.ReadFile(stamp); err == nil && string(got) == want {
+		return
+	}
+	tb.Log("installing the server's packages (npm ci)")
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("npm ci: %v\n%s", err, out)
+	}
+	if err := os.WriteFile(stamp, []byte(want), 0o644); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// describe reads what start.mjs prints when the server is ready.
+func describe(line []byte) (*Server, error) {
+	var d struct {
+		Issuer    string            `json:"issuer"`
+		PublicURL string            `json:"publicUrl"`
+		CAFile    string            `json:"caFile"`
+		Hosts     map[string]string `json:"hostmap"`
+		Control   string            `json:"control"`
+		Accounts  map[string]struct {
+			Handle   syntax.Handle `json:"handle"`
+			DID      syntax.DID    `json:"did"`
+			Password string        `json:"password"`
+			Email    string        `json:"email"`
+		} `json:"accounts"`
+	}
+	if err := json.Unmarshal(line, &d); err != nil {
+		return nil, fmt.Errorf("%w: %q", err, line)
+	}
+	ca, err := os.ReadFile(d.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{control: d.Control, env: oauthtest.Environment{
+		Issuer: d.Issuer, PDS: d.PublicURL, PLC: "https://plc.directory", CA: ca, Hosts: d.Hosts,
+	}}
+	for _, a := range d.Accounts {
+		s.env.Accounts = append(s.env.Accounts, oauthtest.Account{Handle: a.Handle, DID: a.DID, Password: a.Password, Email: a.Email})
+	}
+	return s, nil
+}
+
+// Environment describes the server.
+func (s *Server) Environment() *oauthtest.Environment { return &s.env }
+
+// call asks the control endpoint.
+func (s *Server) call(ctx context.Context, path string, query url.Values, body []byte, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.control+path+"?"+query.Encode(), bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("control %s: HTTP %d: %s", path, resp.StatusCode, answer)
+	}
+	if into == nil {
+		return nil
+	}
+	return json.Unmarshal(answer, into)
+}
+
+// SetTokenLifetime sets how long access tokens live that are issued from now on; the
+// server refuses less than 250 ms.
+func (s *Server) SetTokenLifetime(ctx context.Context, d time.Duration) error {
+	return s.call(ctx, "/token-max-age", url.Values{"ms": {strconv.FormatInt(d.Milliseconds(), 10)}}, nil, nil)
+}
+
+// RotateNonce makes every DPoP nonce known to clients stale.
+func (s *Server) RotateNonce(ctx context.Context) error {
+	return s.call(ctx, "/rotate-nonce", nil, nil, nil)
+}
+
+// RevokeSessions ends every OAuth session of an account.
+func (s *Server) RevokeSessions(ctx context.Context, did syntax.DID) error {
+	return s.call(ctx, "/revoke-all", url.Values{"did": {string(did)}}, nil, nil)
+}
+
+// Fail makes the next n requests to paths that begin with path fail with status, or,
+// if status is 0, carries them out and loses the answers.
+func (s *Server) Fail(ctx context.Context, path string, status, n int) error {
+	query := url.Values{"path": {path}, "n": {strconv.Itoa(n)}, "kind": {"drop"}}
+	if status != 0 {
+		query.Set("kind", "status")
+		query.Set("status", strconv.Itoa(status))
+	}
+	return s.call(ctx, "/fault", query, nil, nil)
+}
+
+// Slow makes the server answer the next n requests to paths that begin with path
+// after d.
+func (s *Server) Slow(ctx context.Context, path string, d time.Duration, n int) error {
+	return s.call(ctx, "/fault", url.Values{
+		"path": {path}, "n": {strconv.Itoa(n)}, "kind": {"slow"}, "ms": {strconv.FormatInt(d.Milliseconds(), 10)},
+	}, nil, nil)
+}
+
+// TokenRequests returns how many requests the token endpoint got, by grant type.
+func (s *Server) TokenRequests(ctx context.Context) (map[string]int, error) {
+	var stats struct {
+		Grants map[string]int `json:"grants"`
+	}
+	err := s.call(ctx, "/stats", nil, nil, &stats)
+	return stats.Grants, err
+}
+
+// Publish serves a document under an https URL on app.realpds-client.net, the host of
+// clients.
+func (s *Server) Publish(ctx context.Context, target string, document []byte) error {
+	return s.call(ctx, "/doc", url.Values{"url": {target}}, document, nil)
+}
+
+// ClearClientCache makes the server fetch the documents of clients anew.
+func (s *Server) ClearClientCache(ctx context.Context) error {
+	return s.call(ctx, "/clear-client-cache", nil, nil, nil)
+}

@@ -1,0 +1,179 @@
+package scenario
+
+import (
+	"errors"
+	"net/url"
+	"testing"
+
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+// badInput is what goes wrong on the way to a session: each time a typed error that
+// names the stage, after which the user can simply try again.
+func badInput(t *testing.T, b Backend) {
+	ctx := t.Context()
+	alice := b.Environment().Account("alice")
+
+	check := func(t *testing.T, err error, kind oauth.Kind, stage oauth.Stage) *oauth.Error {
+		t.Helper()
+		if !errors.Is(err, kind) {
+			t.Fatalf("got %v, want %q", err, kind)
+		}
+		e, ok := errors.AsType[*oauth.Error](err)
+		if !ok || e.Stage != stage {
+			t.Fatalf("stage %q, want %q: %v", e.Stage, stage, err)
+		}
+		return e
+	}
+	begin := func(t *testing.T, client *oauth.Client) *oauth.Login {
+		t.Helper()
+		login, err := client.Authorize(ctx, string(alice.Handle), oauth.WithAppState("kept"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return login
+	}
+	approve := func(t *testing.T, login *oauth.Login) url.Values {
+		t.Helper()
+		callback, err := b.Approve(ctx, login.URL, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return callback.Query()
+	}
+	again := func(t *testing.T, client *oauth.Client) {
+		t.Helper()
+		Login(t, b, client, alice)
+	}
+
+	t.Run("an unknown handle", func(t *testing.T) {
+		client := NewClient(t, b)
+		for _, handle := range []string{"nobody.test", "nobody.example", "not a handle", "", "did:plc:aaaaaaaaaaaaaaaaaaaaaaaa"} {
+			_, err := client.Authorize(ctx, handle)
+			if !errors.Is(err, oauth.ErrUnresolved) && !errors.Is(err, oauth.ErrNetwork) {
+				t.Errorf("%q: %v", handle, err)
+			}
+			if e, _ := errors.AsType[*oauth.Error](err); e == nil || e.Stage != oauth.StageResolution {
+				t.Errorf("%q: %v", handle, err)
+			}
+		}
+		again(t, client)
+	})
+	t.Run("the server is down", func(t *testing.T) {
+		client := NewClient(t, b)
+		if err := b.Fail(ctx, "/.well-known/oauth-authorization-server", 503, 1); err != nil {
+			t.Fatal(err)
+		}
+		_, err := client.Authorize(ctx, string(alice.Handle))
+		if e := check(t, err, oauth.ErrNetwork, oauth.StageResolution); !e.Retryable {
+			t.Errorf("not marked as worth another try: %v", err)
+		}
+		if err := b.Fail(ctx, "/oauth/par", 503, 1); err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Authorize(ctx, string(alice.Handle))
+		if e := check(t, err, oauth.ErrAuthorization, oauth.StageAuthorization); !e.Retryable || e.Status != 503 {
+			t.Errorf("not marked as worth another try: %v", err)
+		}
+		again(t, client)
+	})
+	t.Run("the user refuses", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		callback, err := b.Deny(ctx, login.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Callback(ctx, callback.Query(), login.Binding)
+		if e := check(t, err, oauth.ErrAccessDenied, oauth.StageAuthorization); e.AppState != "kept" || e.Code != "access_denied" {
+			t.Errorf("app state %q, code %q", e.AppState, e.Code)
+		}
+		_, err = client.Callback(ctx, callback.Query(), login.Binding)
+		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization) // P27
+		again(t, client)
+	})
+	t.Run("a login that is never finished", func(t *testing.T) {
+		client := NewClient(t, b)
+		begin(t, client)
+		begin(t, client)
+		again(t, client)
+	})
+	t.Run("a callback that nobody asked for", func(t *testing.T) {
+		client := NewClient(t, b)
+		_, err := client.Callback(ctx, url.Values{"state": {"made-up"}, "iss": {b.Environment().Issuer}, "code": {"made-up"}}, "made-up")
+		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization)
+		_, err = client.Callback(ctx, url.Values{}, "")
+		check(t, err, oauth.ErrInvalidCallback, oauth.StageAuthorization)
+	})
+	t.Run("a callback in another browser", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		query := approve(t, login)
+		_, err := client.Callback(ctx, query, "the cookie of somebody else")
+		check(t, err, oauth.ErrBinding, oauth.StageAuthorization)
+		if _, err := client.Callback(ctx, query, login.Binding); err != nil {
+			t.Errorf("the right browser afterwards: %v", err)
+		}
+	})
+	t.Run("O59 a callback that comes twice", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		query := approve(t, login)
+		result, err := client.Callback(ctx, query, login.Binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Callback(ctx, query, login.Binding)
+		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization)
+		if err := result.Session.Refresh(ctx); err != nil {
+			t.Errorf("the session of the first: %v", err)
+		}
+	})
+	t.Run("O61 a callback from another issuer", func(t *testing.T) {
+		for name, change := range map[string]func(url.Values){
+			"other":   func(q url.Values) { q.Set("iss", "https://evil.test") },
+			"missing": func(q url.Values) { q.Del("iss") },
+		} {
+			client := NewClient(t, b)
+			login := begin(t, client)
+			query := approve(t, login)
+			change(query)
+			before, err := b.TokenRequests(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = client.Callback(ctx, query, login.Binding)
+			check(t, err, oauth.ErrIssuerMismatch, oauth.StageAuthorization)
+			after, err := b.TokenRequests(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if after["authorization_code"] != before["authorization_code"] {
+				t.Errorf("%s: the code was sent all the same", name)
+			}
+		}
+	})
+	t.Run("a request_uri that is used up or not ours", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		approve(t, login)
+		if callback, err := b.Approve(ctx, login.URL, alice); err == nil {
+			_, err := client.Callback(ctx, callback.Query(), login.Binding)
+			if err == nil {
+				t.Error("one request made two sessions")
+			}
+		}
+		again(t, client)
+	})
+	t.Run("O76 another account than the one asked for", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		callback, err := b.Approve(ctx, login.URL, b.Environment().Account("bob"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Callback(ctx, callback.Query(), login.Binding)
+		check(t, err, oauth.ErrAccountMismatch, oauth.StageToken)
+		again(t, client)
+	})
+}
