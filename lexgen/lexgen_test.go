@@ -136,7 +136,7 @@ func TestOutputDoesNotDependOnOrderOrPlace(t *testing.T) {
 	})
 }
 
-// TestGeneratedCode compiles and vets the golden packages and runs
+// TestGeneratedCode compiles and vets the packages of testdata and runs
 // testdata/roundtrip on them, in a module of their own.
 func TestGeneratedCode(t *testing.T) {
 	root, err := filepath.Abs("..")
@@ -160,7 +160,8 @@ func TestGeneratedCode(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "go.mod"), "module example.test/golden\n"+rest+"\nrequire github.com/gimucco/atproto-go v0.0.0\nreplace github.com/gimucco/atproto-go => "+root+"\n")
 	writeFile(t, filepath.Join(dir, "go.sum"), string(sum))
 	writeFile(t, filepath.Join(dir, "roundtrip_test.go"), string(test))
-	for name, text := range readTree(t, "testdata/golden") {
+	generated, _ := inTemp(t)
+	for name, text := range readTree(t, filepath.Join(generated, "golden")) {
 		writeFile(t, filepath.Join(dir, name), text)
 	}
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {

@@ -4,7 +4,9 @@ package golden
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 
 	"example.test/golden/comexample"
@@ -97,5 +99,35 @@ func TestDefaultsAreSent(t *testing.T) {
 				t.Errorf("query %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestMoreThan64Fields(t *testing.T) {
+	text := func(fields int) []byte {
+		b := []byte("{")
+		for i := range fields {
+			b = fmt.Appendf(b, `"f%02d":%d,`, i, i)
+		}
+		b[len(b)-1] = '}'
+		return b
+	}
+	var w comexample.ThingWide
+	for _, fields := range []int{66, 70} {
+		w = comexample.ThingWide{}
+		if err := lex.UnmarshalJSON(text(fields), &w); err != nil {
+			t.Fatal(err)
+		}
+		out, err := lex.MarshalJSON(&w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, string(text(fields)), string(out))
+	}
+	if err := lex.UnmarshalJSON(text(65), &w); !errors.Is(err, lex.ErrMissing) || !strings.Contains(err.Error(), `"f65"`) {
+		t.Errorf("error %v", err)
+	}
+	twice := append(text(70)[:len(text(70))-1], `,"f69":1}`...)
+	if err := lex.UnmarshalJSON(twice, &w); !errors.Is(err, lex.ErrDuplicate) {
+		t.Errorf("error %v", err)
 	}
 }

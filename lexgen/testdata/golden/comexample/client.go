@@ -7,7 +7,11 @@ import "github.com/gimucco/atproto-go/xrpc"
 // A Client calls the methods of com.example. Make it with NewClient; it is safe for concurrent
 // use.
 type Client struct {
-	Shop ShopService // com.example.shop
+	Alpha AlphaService // com.example.alpha
+	Beta  BetaService  // com.example.beta
+	Gamma GammaService // com.example.gamma
+	Shop  ShopService  // com.example.shop
+	Thing ThingService // com.example.thing
 
 	caller *xrpc.Caller
 }
@@ -17,12 +21,36 @@ type Client struct {
 func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	caller := xrpc.NewCaller(doer, opts...)
 	return &Client{
+		Alpha:  AlphaService{caller},
+		Beta:   BetaService{caller},
+		Gamma:  GammaService{caller},
 		Shop:   ShopService{caller},
+		Thing:  ThingService{caller},
 		caller: caller,
 	}
 }
 
+// AlphaService calls the methods of com.example.alpha.
+type AlphaService struct {
+	caller *xrpc.Caller
+}
+
+// BetaService calls the methods of com.example.beta.
+type BetaService struct {
+	caller *xrpc.Caller
+}
+
+// GammaService calls the methods of com.example.gamma.
+type GammaService struct {
+	caller *xrpc.Caller
+}
+
 // ShopService calls the methods of com.example.shop.
 type ShopService struct {
+	caller *xrpc.Caller
+}
+
+// ThingService calls the methods of com.example.thing.
+type ThingService struct {
 	caller *xrpc.Caller
 }

@@ -2,6 +2,9 @@
 
 // Package comexample has the methods, records and objects of com.example.
 //
+//	api := comexample.NewClient(session)
+//	out, err := api.Thing.Get(ctx)
+//
 // Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra,
 // so that reading, changing and writing a value loses nothing.
 package comexample

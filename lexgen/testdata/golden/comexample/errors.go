@@ -9,9 +9,9 @@ const (
 	// ErrBad is an error of com.example.evil: //go:build ignore.
 	ErrBad xrpc.ErrorName = "Bad"
 
-	// ErrClosed is an error of com.example.shop.list and com.example.shop.upload.
+	// ErrClosed is an error of com.example.shop.list and 2 others.
 	ErrClosed xrpc.ErrorName = "Closed"
 
-	// ErrNotFound is an error of com.example.shop.list: There is no such shop.
+	// ErrNotFound is an error of com.example.shop.list and com.example.thing.get.
 	ErrNotFound xrpc.ErrorName = "NotFound"
 )
