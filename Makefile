@@ -26,8 +26,8 @@ lint: ## gofmt, vet, staticcheck
 	cd e2e && go vet ./... && go run $(STATICCHECK) ./...
 
 .PHONY: fuzz
-FOR ?= 5s
-fuzz: ## every fuzz target for FOR (default 5s) each
+FOR ?= 50000x
+fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 50000x
 	@for pkg in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
 			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FOR) $$pkg || exit 1; \

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/bits"
+	"slices"
 	"strconv"
 	"sync"
 	"unicode/utf8"
@@ -32,7 +33,16 @@ type Decoder struct {
 	variant variant   // what Type has learned about the object that comes next
 	index   typeIndex // where the $type of objects is, for unions that do not begin with it
 
+	kinds    [8]string // values of $type met lately
+	nextKind int
+
+	keys   [][]byte // of the objects that are being skipped
+	strict bool     // what is skipped has to be of the data model in all its parts
+
 	text     []byte // chunk that strings are cut from
+	inList   bool   // within an element of an outermost list
+	spent    int    // bytes cut for this element
+	expected int    // bytes that the element before took, 0 if there was none
 	integers []int64
 	booleans []bool
 	strings  []string
@@ -68,10 +78,25 @@ func UnmarshalJSON(data []byte, v Decodable, opts ...DecodeOption) error {
 	if err == nil {
 		err = d.end()
 	}
-	// Text and slabs belong to v now; the index may be used again.
-	*d = Decoder{index: typeIndex{entries: d.index.entries[:0]}}
-	decoders.Put(d)
+	d.release()
 	return err
+}
+
+// maxPooledEntries is how long a list may be to be kept for the next document.
+const maxPooledEntries = 1 << 12
+
+// release hands d back. Text and slabs belong to what was decoded.
+func (d *Decoder) release() {
+	var next Decoder
+	if cap(d.index.entries) <= maxPooledEntries {
+		next.index.entries = d.index.entries[:0]
+	}
+	if cap(d.keys) <= maxPooledEntries {
+		clear(d.keys[:cap(d.keys)]) // they are windows of the document
+		next.keys = d.keys[:0]
+	}
+	*d = next
+	decoders.Put(d)
 }
 
 // Err returns the first error.
@@ -151,7 +176,8 @@ func (d *Decoder) peek() byte {
 }
 
 // Object reads an object: for key := range d.Object { … }. The body reads the value
-// of each key. The key must not be kept.
+// of each key. It must not keep the key, nor leave the loop early unless something
+// has failed: that is an error.
 func (d *Decoder) Object(yield func(key []byte) bool) {
 	if d.err != nil {
 		return
@@ -196,8 +222,8 @@ func (d *Decoder) Object(yield func(key []byte) bool) {
 			}
 			typed = true
 			d.skip()
-		} else if !yield(key) && d.err == nil {
-			return
+		} else if !yield(key) {
+			d.fail(ErrSyntax, "the rest of the object was not read")
 		}
 		if d.err != nil {
 			d.err.under(string(key))
@@ -225,7 +251,7 @@ func (d *Decoder) key() []byte {
 }
 
 // Array reads an array: for range d.Array { … }. The body reads one element; i
-// counts from 0.
+// counts from 0. Leaving the loop early is an error.
 func (d *Decoder) Array(yield func(i int) bool) {
 	if d.err != nil {
 		return
@@ -255,12 +281,11 @@ func (d *Decoder) Array(yield func(i int) bool) {
 			d.fail(ErrSyntax, "want ',' or ']' in an array")
 			return
 		}
-		ok := yield(i)
+		if !yield(i) {
+			d.fail(ErrSyntax, "the rest of the array was not read")
+		}
 		if d.err != nil {
 			d.err.under("[" + strconv.Itoa(i) + "]")
-			return
-		}
-		if !ok {
 			return
 		}
 	}
@@ -448,8 +473,8 @@ func (d *Decoder) String() string {
 // stringBytes reads a string. Without escapes it is a window of the input.
 func (d *Decoder) stringBytes() []byte {
 	start := d.pos + 1
-	i, ascii, ok := scanString(d.data, start)
-	if !ok {
+	i, ascii := scanString(d.data, start)
+	if i == len(d.data) || d.data[i] != '"' {
 		return d.escapedString(start)
 	}
 	s := d.data[start:i]
@@ -466,9 +491,10 @@ const (
 	high = 0x8080808080808080
 )
 
-// scanString finds the closing quote, eight bytes at a time. It gives up (ok false)
-// at an escape, a control character or the end.
-func scanString(data []byte, i int) (end int, ascii, ok bool) {
+// scanString finds the first byte from i on that does not simply belong to a string:
+// a quote, a backslash, a control character or the end. It looks at eight bytes at a
+// time, and says whether all it passed were ASCII.
+func scanString(data []byte, i int) (end int, ascii bool) {
 	var seen uint64
 	for ; i+8 <= len(data); i += 8 {
 		w := binary.LittleEndian.Uint64(data[i:])
@@ -478,22 +504,18 @@ func scanString(data []byte, i int) (end int, ascii, ok bool) {
 		if stop != 0 {
 			n := bits.TrailingZeros64(stop) / 8
 			seen |= w & (1<<(8*n) - 1)
-			i += n
-			return i, seen&high == 0, data[i] == '"'
+			return i + n, seen&high == 0
 		}
 		seen |= w
 	}
 	for ; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			return i, seen&high == 0, true
-		case c == '\\' || c < 0x20:
-			return i, false, false
-		default:
-			seen |= uint64(c)
+		c := data[i]
+		if c == '"' || c == '\\' || c < 0x20 {
+			break
 		}
+		seen |= uint64(c)
 	}
-	return i, false, false
+	return i, seen&high == 0
 }
 
 // escapedString reads a string that has escapes, or something wrong with it.
@@ -590,11 +612,12 @@ func hex4(b []byte) (r rune, ok bool) {
 }
 
 // Strings are cut from chunks, so that a document of many short strings costs few
-// allocations. A string that is kept pins its chunk, so chunks are small; longer
-// strings have their own memory.
+// allocations. A string that is kept pins its chunk, so chunks are small and never
+// shared by two elements of an outermost list; longer strings have their own memory.
 const (
-	chunkSize  = 1 << 10
-	longString = chunkSize / 4
+	chunkSize    = 1 << 10
+	smallestSize = 1 << 6
+	longString   = chunkSize / 4
 )
 
 // keep copies b into memory of its own.
@@ -605,13 +628,31 @@ func (d *Decoder) keep(b []byte) string {
 	case len(b) > longString:
 		return string(b)
 	case len(d.text)+len(b) > cap(d.text):
-		// No more than what can still come, so that a short document costs little.
-		d.text = make([]byte, 0, max(len(b), min(chunkSize, len(b)+len(d.data)-d.pos)))
+		// As much as the element before took, but no more than can still come.
+		size := chunkSize
+		if d.expected > 0 {
+			size = max(min(size, d.expected-d.spent), smallestSize)
+		}
+		d.text = make([]byte, 0, max(len(b), min(size, len(b)+len(d.data)-d.pos)))
 	}
 	start := len(d.text)
 	d.text = append(d.text, b...)
+	d.spent += len(b)
 	// This part of the chunk is never written again.
 	return unsafe.String(&d.text[start], len(b))
+}
+
+// beginElement starts the memory of another element of an outermost list.
+func (d *Decoder) beginElement() {
+	d.inList = true
+	d.expected = d.spent + d.spent/8
+	d.spent, d.text, d.strings = 0, nil, nil
+}
+
+// endList leaves an outermost list.
+func (d *Decoder) endList() {
+	d.beginElement()
+	d.inList, d.expected = false, 0
 }
 
 // cell returns a place for one optional scalar. Places come from slabs that grow:
@@ -654,8 +695,8 @@ func (d *Decoder) OptionalBool() *bool {
 	return p
 }
 
-// skip reads any value and throws it away. It checks the grammar, UTF-8 and the
-// depth.
+// skip reads any value and throws it away. It checks the grammar, UTF-8, that keys
+// are distinct, and the depth.
 func (d *Decoder) skip() {
 	if d.err != nil {
 		return
@@ -670,9 +711,16 @@ func (d *Decoder) skip() {
 	case 'n':
 		d.literal("null")
 	case '{':
-		for range d.Object {
+		if d.strict {
+			d.checkObject()
+			return
+		}
+		base := len(d.keys)
+		for key := range d.Object {
+			d.keys = append(d.keys, key)
 			d.skip()
 		}
+		d.distinct(base)
 	case '[':
 		for range d.Array {
 			d.skip()
@@ -682,7 +730,40 @@ func (d *Decoder) skip() {
 			d.unexpected("a value")
 			return
 		}
+		if d.strict {
+			d.Int()
+			return
+		}
 		d.number()
+	}
+}
+
+// fewKeys is up to how many keys comparing each with each is cheapest.
+const fewKeys = 8
+
+// distinct refuses an object whose keys, those from base on, are not distinct, and
+// drops them.
+func (d *Decoder) distinct(base int) {
+	keys := d.keys[base:]
+	d.keys = d.keys[:base]
+	if d.err != nil {
+		return
+	}
+	if len(keys) > fewKeys {
+		slices.SortFunc(keys, bytes.Compare)
+	}
+	for i, key := range keys {
+		from := 0
+		if len(keys) > fewKeys {
+			from = max(i-1, 0)
+		}
+		for _, other := range keys[from:i] {
+			if bytes.Equal(key, other) {
+				d.fail(ErrDuplicate, "key comes twice")
+				d.err.under(string(key))
+				return
+			}
+		}
 	}
 }
 
@@ -694,10 +775,7 @@ func (d *Decoder) raw() []byte {
 	d.peek()
 	start := d.pos
 	d.skip()
-	if d.err != nil {
-		return nil
-	}
-	return append(make([]byte, 0, d.pos-start), d.data[start:d.pos]...)
+	return d.copyFrom(start)
 }
 
 // Once notes in seen that the field of this bit was read, and refuses a second one.

@@ -1,9 +1,11 @@
 package lex
 
 import (
+	"slices"
 	"strconv"
 	"sync"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // An Encodable writes itself to an Encoder. Generated types implement it on their
@@ -30,8 +32,10 @@ type Encoder struct {
 
 // A level is an object or array that is open.
 type level struct {
-	start int  // where it begins
-	typed bool // it carries a $type already
+	start int    // where it begins
+	key   string // of the field that is being written
+	index int    // of the element that is being written, plus 1; 0 in an object
+	typed bool   // it carries a $type already
 }
 
 var encoders = sync.Pool{New: func() any { return new(Encoder) }}
@@ -66,8 +70,16 @@ func AppendJSON(dst []byte, v Encodable) ([]byte, error) {
 }
 
 func (e *Encoder) document(v Encodable) error {
+	if v == nil {
+		e.fail(ErrMissing, "there is no value")
+		return e.Err()
+	}
+	start := len(e.buf)
 	if err := v.EncodeLex(e); err != nil {
 		return err
+	}
+	if len(e.buf) == start || len(e.open) > 0 {
+		e.fail(ErrSyntax, "%T did not write one whole value", v)
 	}
 	return e.Err()
 }
@@ -88,11 +100,30 @@ func (e *Encoder) Err() error {
 	return e.err
 }
 
-// fail notes an error.
+// fail notes an error, with the path to what is being written.
 func (e *Encoder) fail(kind error, format string, args ...any) {
-	if e.err == nil {
-		e.err = newError(kind, -1, format, args...)
+	if e.err != nil {
+		return
 	}
+	e.err = newError(kind, -1, format, args...)
+	for _, l := range slices.Backward(e.open) {
+		switch {
+		case l.index > 0:
+			e.err.under("[" + strconv.Itoa(l.index-1) + "]")
+		case l.key != "":
+			e.err.under(l.key)
+		}
+	}
+}
+
+// top is the innermost object or array. There is always one for code that begins
+// what it ends.
+func (e *Encoder) top() *level {
+	if len(e.open) == 0 {
+		e.fail(ErrSyntax, "a field, an element or an end outside of any object or array")
+		e.begin(false)
+	}
+	return &e.open[len(e.open)-1]
 }
 
 // BeginObject begins an object. As a member of a union it carries its $type.
@@ -121,7 +152,7 @@ func (e *Encoder) begin(typed bool) {
 }
 
 func (e *Encoder) finish(opening, closing byte) {
-	start := e.open[len(e.open)-1].start
+	start := e.top().start
 	e.open = e.open[:len(e.open)-1]
 	if len(e.buf) == start {
 		e.buf = append(e.buf, opening)
@@ -133,6 +164,7 @@ func (e *Encoder) finish(opening, closing byte) {
 
 // Key begins a field. What is written next is its value.
 func (e *Encoder) Key(name string) *Encoder {
+	e.top().key = name
 	e.buf = append(e.buf, ',')
 	e.String(name)
 	e.buf = append(e.buf, ':')
@@ -142,7 +174,7 @@ func (e *Encoder) Key(name string) *Encoder {
 // EndObject writes the fields of extra, if any, and ends the object.
 func (e *Encoder) EndObject(extra *Extra) error {
 	if extra != nil && extra.fields != nil {
-		typed := e.open[len(e.open)-1].typed
+		typed := e.top().typed
 		for i, name := range extra.fields.names {
 			if name == "$type" && typed {
 				continue
@@ -159,6 +191,7 @@ func (e *Encoder) BeginArray() { e.begin(false) }
 
 // Element begins an element of an array. What is written next is its value.
 func (e *Encoder) Element() *Encoder {
+	e.top().index++
 	e.buf = append(e.buf, ',')
 	return e
 }
@@ -178,6 +211,11 @@ func (e *Encoder) Int(v int64) { e.buf = strconv.AppendInt(e.buf, v, 10) }
 // String writes a string.
 func (e *Encoder) String(s string) {
 	b := append(e.buf, '"')
+	text := unsafe.Slice(unsafe.StringData(s), len(s)) // read only
+	if end, ascii := scanString(text, 0); end == len(s) && (ascii || utf8.Valid(text)) {
+		e.buf = append(append(b, s...), '"')
+		return
+	}
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -222,7 +260,7 @@ func (e *Encoder) Value(v Encodable) {
 	}
 	e.variant = ""
 	if err := v.EncodeLex(e); err != nil && e.err == nil {
-		e.fail(ErrType, "%v", err)
+		e.fail(err, "%v", err)
 	}
 }
 
@@ -237,7 +275,7 @@ func (e *Encoder) Variant(v Typed) error {
 	}
 	e.variant = v.LexType()
 	if err := v.EncodeLex(e); err != nil && e.err == nil {
-		e.fail(ErrType, "%v", err)
+		e.fail(err, "%v", err)
 	}
 	return e.Err()
 }

@@ -27,7 +27,7 @@ var (
 
 // An Error is what decoding and encoding fail with.
 type Error struct {
-	Kind   error  // one of the Err values of this package
+	Kind   error  // one of the Err values of this package, or the error of a type that decodes itself
 	Reason string // what exactly is wrong
 	Offset int    // byte in the document, -1 when encoding
 

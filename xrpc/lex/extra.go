@@ -75,16 +75,16 @@ func (x Extra) Get(name string) (json []byte, ok bool) {
 // that is not a value of the data model. Fields that the lexicon does have belong in
 // the struct: setting them here sends them twice.
 func (x *Extra) Set(name string, json []byte) error {
-	var v anyValue
+	var v checked
 	if err := UnmarshalJSON(json, &v); err != nil {
 		return err
 	}
 	x.own()
 	if i := x.fields.find(name); i >= 0 {
-		x.fields.values[i] = v
+		x.fields.values[i] = v.json
 		return nil
 	}
-	x.fields.add(name, v)
+	x.fields.add(name, v.json)
 	return nil
 }
 
@@ -129,15 +129,6 @@ func (x Extra) Equal(y Extra) bool {
 		}
 	}
 	return true
-}
-
-// anyValue is any value of the data model, as JSON.
-type anyValue []byte
-
-// DecodeLex implements Decodable.
-func (v *anyValue) DecodeLex(d *Decoder) error {
-	*v = d.raw()
-	return d.Err()
 }
 
 // Extra reads the value of a key that the lexicon does not have, and keeps it.

@@ -9,7 +9,7 @@ func (d *Decoder) Value(v Decodable) {
 		return
 	}
 	if err := v.DecodeLex(d); err != nil && d.err == nil {
-		d.fail(ErrType, "%v", err)
+		d.fail(err, "%v", err)
 	}
 }
 
@@ -35,10 +35,17 @@ func DecodeSlice[T any, P interface {
 	Decodable
 }](d *Decoder) []T {
 	s := []T{}
+	outermost := !d.inList
 	for i := range d.Array {
+		if outermost {
+			d.beginElement()
+		}
 		var zero T
 		s = append(s, zero)
 		d.Value(P(&s[i]))
+	}
+	if outermost {
+		d.endList()
 	}
 	return s
 }

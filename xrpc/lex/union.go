@@ -72,6 +72,9 @@ func (d *Decoder) Type() string {
 	if d.err != nil {
 		return ""
 	}
+	if d.variant.union {
+		return d.variant.kind // asked before
+	}
 	if d.peek() != '{' {
 		d.unexpected("an object with a $type")
 		return ""
@@ -101,13 +104,22 @@ func (d *Decoder) Type() string {
 	return kind
 }
 
-// keepType keeps a $type as a string; most are compared and then forgotten.
+// keepType keeps a $type as a string. A document has few different ones, many times
+// each, and most are compared and then forgotten.
 func (d *Decoder) keepType(b []byte) string {
 	if len(b) == 0 {
 		d.fail(ErrMissing, "$type is empty")
 		return ""
 	}
-	return d.keep(b)
+	for _, kind := range d.kinds {
+		if kind == string(b) {
+			return kind
+		}
+	}
+	kind := string(b)
+	d.kinds[d.nextKind] = kind
+	d.nextKind = (d.nextKind + 1) % len(d.kinds)
+	return kind
 }
 
 // UnknownVariant reads the object whose Type was asked for as it is.
@@ -238,8 +250,8 @@ func (d *Decoder) buildIndex() bool {
 // follows it. end is -1 if the string does not end.
 func closingQuote(data []byte, i int) (end int, key bool) {
 	for i++; i < len(data); {
-		at, _, ok := scanString(data, i)
-		if ok {
+		at, _ := scanString(data, i)
+		if at < len(data) && data[at] == '"' {
 			for j := at + 1; j < len(data); j++ {
 				switch data[j] {
 				case ' ', '\t', '\n', '\r':

@@ -15,11 +15,17 @@ type Unknown struct {
 func Of(v Encodable) Unknown { return Unknown{value: v} }
 
 // Raw is an Unknown of JSON text. It fails if that is not an object of the data
-// model.
+// model in all its parts: no floats, and links, bytes and blobs well-formed. The
+// object itself may be none of these three.
 func Raw(json []byte) (Unknown, error) {
-	var u Unknown
-	err := UnmarshalJSON(json, &u)
-	return u, err
+	var v checked
+	if err := UnmarshalJSON(json, &v); err != nil {
+		return Unknown{}, err
+	}
+	if v.special || v.json[0] != '{' {
+		return Unknown{}, newError(ErrType, 0, "an unknown is an object, and no link, bytes or blob")
+	}
+	return Unknown{json: v.json}, nil
 }
 
 // IsZero reports whether u is absent.

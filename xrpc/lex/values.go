@@ -27,6 +27,7 @@ func (b *Blob) Legacy() bool { return b.Size < 0 }
 
 // DecodeLex implements Decodable.
 func (b *Blob) DecodeLex(d *Decoder) error {
+	*b = Blob{}
 	var seen uint64
 	legacy := CIDLink("")
 	for key := range d.Object {
@@ -137,12 +138,21 @@ func (d *Decoder) Bytes() Bytes {
 	if d.err != nil {
 		return nil
 	}
-	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
-	if err != nil || strings.ContainsAny(text, "\r\n") {
+	b, ok := parseBytes(text)
+	if !ok {
 		d.fail(ErrType, "$bytes is not base64")
 		return nil
 	}
 	return b
+}
+
+func parseBytes(text string) (b []byte, ok bool) {
+	encoding := base64.RawStdEncoding
+	if strings.HasSuffix(text, "=") {
+		encoding = base64.StdEncoding
+	}
+	b, err := encoding.DecodeString(text)
+	return b, err == nil && !strings.ContainsAny(text, "\r\n")
 }
 
 // Bytes writes bytes.
