@@ -320,6 +320,7 @@ func TestEncodeRefuses(t *testing.T) {
 		v    Encodable
 		kind error
 	}{
+		"P42 a nil member":           {&node{Parent: childUnion{(*reference)(nil)}}, ErrMissing},
 		"a string that is not UTF-8": {&node{Name: "\xff"}, ErrSyntax},
 		"a value that holds itself":  {loop, ErrDepth},
 	} {

@@ -1,6 +1,7 @@
 package lex
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"sync"
@@ -266,7 +267,7 @@ func (e *Encoder) Value(v Encodable) {
 
 // Variant writes a member of a union, with its $type.
 func (e *Encoder) Variant(v Typed) error {
-	if v == nil {
+	if v == nil || isNil(v) {
 		e.fail(ErrMissing, "a union that may not be empty is empty")
 		return e.Err()
 	}
@@ -278,6 +279,12 @@ func (e *Encoder) Variant(v Typed) error {
 		e.fail(err, "%v", err)
 	}
 	return e.Err()
+}
+
+// isNil reports whether v is a nil pointer: types of lexicons are pointers.
+func isNil(v Typed) bool {
+	p := reflect.ValueOf(v)
+	return p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // raw writes JSON that is known to be well-formed.
