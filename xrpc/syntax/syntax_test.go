@@ -231,6 +231,12 @@ func TestTID(t *testing.T) {
 			t.Errorf("got %s, want %s", got, id)
 		}
 	})
+	t.Run("L43 the highest bit comes back too", func(t *testing.T) {
+		const id = syntax.TID("jzzzzzzzzzzzz")
+		if got := syntax.TIDOf(id.Time(), id.ClockID()); got != id {
+			t.Errorf("got %s, want %s", got, id)
+		}
+	})
 	t.Run("what is no TID has no time", func(t *testing.T) {
 		for _, id := range []syntax.TID{"", "zzzzzzzzzzzzz", "222222222222!"} {
 			if !id.Time().IsZero() || id.ClockID() != 0 {
