@@ -60,7 +60,7 @@ func (b *Browser) run(ctx context.Context, authorizeURL string, args ...string) 
 	if b.shots != "" {
 		args = append(args, "--shots", b.shots)
 	}
-	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd := exec.CommandContext(ctx, node(b.dir), args...)
 	cmd.Dir = b.dir
 	cmd.Env = append(os.Environ(), "CHROMIUM="+b.chromium)
 	var messages bytes.Buffer

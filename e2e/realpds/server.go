@@ -1,6 +1,6 @@
 // Package realpds starts a real AT Protocol server for a test: @atproto/pds with its
 // OAuth pages, accounts and a PLC directory, on loopback, with controls and faults.
-// README.md in this folder says how the server behaves and how it differs from a
+// The README of the module says how the server behaves and how it differs from a
 // deployment.
 package realpds
 
@@ -36,8 +36,9 @@ type Server struct {
 }
 
 const (
-	startTime = 90 * time.Second
-	stopTime  = 10 * time.Second
+	startTime   = 90 * time.Second
+	stopTime    = 10 * time.Second
+	controlTime = 10 * time.Second
 )
 
 // Start installs the server's packages if they are not there, starts the server and
@@ -47,12 +48,8 @@ func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	dir := Dir(tb)
 	install(tb, dir)
-	node, err := exec.LookPath("node")
-	if err != nil {
-		tb.Fatalf("Node.js is needed: %v", err)
-	}
 	file := filepath.Join(tb.TempDir(), "env.json")
-	cmd := exec.Command(node, append([]string{"start.mjs", "--stdin", "--out", file}, args...)...)
+	cmd := exec.Command(node(dir), append([]string{"start.mjs", "--stdin", "--out", file}, args...)...)
 	cmd.Dir = dir
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
@@ -109,6 +106,23 @@ func Dir(tb testing.TB) string {
 		tb.Fatal("this package does not know where it is")
 	}
 	return filepath.Dir(file)
+}
+
+// node returns the Node.js to run scripts with: the one that $REALPDS_NODE names, else
+// the one that npm ci brought along, which does not depend on the machine's.
+func node(dir string) string {
+	if named := os.Getenv("REALPDS_NODE"); named != "" {
+		return named
+	}
+	arch := runtime.GOARCH
+	if arch == "amd64" {
+		arch = "x64" // as Node.js calls it
+	}
+	brought := filepath.Join(dir, "node_modules", "node-"+runtime.GOOS+"-"+arch, "bin", "node")
+	if _, err := os.Stat(brought); err == nil {
+		return brought
+	}
+	return "node"
 }
 
 // install runs npm ci unless the packages of this lock file are there. Test binaries
@@ -180,6 +194,8 @@ func (s *Server) Environment() *oauthtest.Environment { return &s.env }
 
 // call asks the control endpoint.
 func (s *Server) call(ctx context.Context, path string, query url.Values, body []byte, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, controlTime)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.control+path+"?"+query.Encode(), bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -229,12 +245,21 @@ func (s *Server) Fail(ctx context.Context, path string, status, n int) error {
 	return s.call(ctx, "/fault", query, nil, nil)
 }
 
-// Slow makes the server answer the next n requests to paths that begin with path
-// after d.
+// Slow makes the next n requests to paths that begin with path wait for d before they
+// are carried out.
 func (s *Server) Slow(ctx context.Context, path string, d time.Duration, n int) error {
 	return s.call(ctx, "/fault", url.Values{
 		"path": {path}, "n": {strconv.Itoa(n)}, "kind": {"slow"}, "ms": {strconv.FormatInt(d.Milliseconds(), 10)},
 	}, nil, nil)
+}
+
+// ApproveLate is Approve for a user who takes longer than the authorization request
+// lives.
+func (s *Server) ApproveLate(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
+	if err := s.call(ctx, "/expire-requests", nil, nil, nil); err != nil {
+		return nil, err
+	}
+	return s.Approve(ctx, authorizeURL, account)
 }
 
 // TokenRequests returns how many requests the token endpoint got, by grant type.

@@ -198,6 +198,10 @@ async function main() {
           for (const t of toks) await oauth.tokenManager.deleteToken(t.id)
           return ok({ revoked: toks.length })
         }
+        case '/expire-requests': // as if every pushed request had waited for too long
+          await pds.ctx.accountManager.db.db.updateTable('authorization_request')
+            .set({ expiresAt: new Date(Date.now() - 1000).toISOString() }).execute()
+          return ok()
         case '/clear-client-cache': clientGen++; return ok()
         case '/stats': return ok(stats)
         default: res.writeHead(404).end()

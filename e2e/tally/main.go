@@ -37,6 +37,7 @@ func main() {
 // tally counts the tests that have no subtests, and packages that failed without one.
 func tally(in io.Reader, out io.Writer) (passed, failed, skipped int) {
 	outcome := make(map[string]string) // by package and test
+	running := make(map[string]bool)   // packages that have begun and not ended
 	output := make(map[string]*strings.Builder)
 	var order []string
 	scanner := bufio.NewScanner(in)
@@ -50,6 +51,8 @@ func tally(in io.Reader, out io.Writer) (passed, failed, skipped int) {
 		}
 		key := e.Package + "\x00" + e.Test
 		switch e.Action {
+		case "start":
+			running[e.Package] = true
 		case "output", "build-output":
 			if output[key] == nil {
 				output[key] = new(strings.Builder)
@@ -59,6 +62,9 @@ func tally(in io.Reader, out io.Writer) (passed, failed, skipped int) {
 				fmt.Fprint(out, e.Output)
 			}
 		case "pass", "fail", "skip":
+			if e.Test == "" {
+				delete(running, e.Package)
+			}
 			if e.Test == "" && e.Action != "fail" {
 				continue
 			}
@@ -95,6 +101,10 @@ func tally(in io.Reader, out io.Writer) (passed, failed, skipped int) {
 			fmt.Fprintf(out, "package %s failed\n", pkg)
 			failed++
 		}
+	}
+	for pkg := range running {
+		fmt.Fprintf(out, "package %s did not end\n", pkg)
+		failed++
 	}
 	return passed, failed, skipped
 }

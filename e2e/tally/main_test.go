@@ -26,6 +26,9 @@ func TestTally(t *testing.T) {
 		{"a package that does not compile",
 			`{"Action":"build-output","Output":"x.go:1: no"}
 			{"Action":"fail","Package":"p"}`, 0, 1, 0},
+		{"a run that was killed",
+			`{"Action":"start","Package":"p"}
+			{"Action":"pass","Package":"p","Test":"A"}`, 1, 1, 0},
 		{"nothing", ``, 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

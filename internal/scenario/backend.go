@@ -21,6 +21,9 @@ type Backend interface {
 	// the browser is sent back to, and fail if the server does not send it back.
 	Approve(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error)
 	Deny(ctx context.Context, authorizeURL string) (*url.URL, error)
+	// ApproveLate is Approve for a user who takes longer than the authorization
+	// request lives.
+	ApproveLate(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error)
 
 	// SetTokenLifetime sets how long access tokens live that are issued from now on.
 	SetTokenLifetime(ctx context.Context, d time.Duration) error
@@ -31,6 +34,9 @@ type Backend interface {
 	// Fail makes the next n requests to paths that begin with path fail with status,
 	// or, if status is 0, carries them out and loses the answers.
 	Fail(ctx context.Context, path string, status, n int) error
+	// Slow makes the next n requests to paths that begin with path wait for d before
+	// they are carried out.
+	Slow(ctx context.Context, path string, d time.Duration, n int) error
 	// TokenRequests returns how many requests the token endpoint got, by grant type.
 	TokenRequests(ctx context.Context) (map[string]int, error)
 }

@@ -2,6 +2,8 @@ package scenario
 
 import (
 	"errors"
+	"maps"
+	"net"
 	"net/url"
 	"testing"
 
@@ -76,6 +78,31 @@ func badInput(t *testing.T, b Backend) {
 			t.Errorf("not marked as worth another try: %v", err)
 		}
 		again(t, client)
+	})
+	t.Run("the server cannot be reached", func(t *testing.T) {
+		closed, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		closed.Close()
+		u, err := url.Parse(b.Environment().PDS)
+		if err != nil {
+			t.Fatal(err)
+		}
+		env := *b.Environment()
+		env.Hosts = maps.Clone(env.Hosts)
+		for name, change := range map[string]func(host string){
+			"nobody listens": func(host string) { env.Hosts[host] = closed.Addr().String() },
+			"no such host":   func(host string) { delete(env.Hosts, host) },
+		} {
+			change(net.JoinHostPort(u.Hostname(), "443"))
+			client := NewClient(t, b, env.Configure)
+			_, err = client.Authorize(ctx, string(alice.Handle))
+			if e := check(t, err, oauth.ErrNetwork, oauth.StageResolution); !e.Retryable {
+				t.Errorf("%s: not marked as worth another try: %v", name, err)
+			}
+		}
+		again(t, NewClient(t, b))
 	})
 	t.Run("the user refuses", func(t *testing.T) {
 		client := NewClient(t, b)
@@ -153,15 +180,50 @@ func badInput(t *testing.T, b Backend) {
 			}
 		}
 	})
-	t.Run("a request_uri that is used up or not ours", func(t *testing.T) {
+	t.Run("an expired request_uri", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		callback, err := b.ApproveLate(ctx, login.URL, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Callback(ctx, callback.Query(), login.Binding)
+		if e := check(t, err, oauth.ErrAccessDenied, oauth.StageAuthorization); e.AppState != "kept" || e.Description == "" {
+			t.Errorf("app state %q, description %q", e.AppState, e.Description)
+		}
+		again(t, client)
+	})
+	t.Run("a used request_uri", func(t *testing.T) {
 		client := NewClient(t, b)
 		login := begin(t, client)
 		approve(t, login)
-		if callback, err := b.Approve(ctx, login.URL, alice); err == nil {
-			_, err := client.Callback(ctx, callback.Query(), login.Binding)
-			if err == nil {
-				t.Error("one request made two sessions")
-			}
+		// The code of the first is not redeemed: the second must not make one.
+		callback, err := b.Approve(ctx, login.URL, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if callback.Query().Has("code") {
+			t.Errorf("sent back with a second code: %s", callback)
+		}
+		_, err = client.Callback(ctx, callback.Query(), login.Binding)
+		if e := check(t, err, oauth.ErrAccessDenied, oauth.StageAuthorization); e.AppState != "kept" {
+			t.Errorf("app state %q", e.AppState)
+		}
+		again(t, client)
+	})
+	t.Run("a request_uri of another client", func(t *testing.T) {
+		client := NewClient(t, b)
+		login := begin(t, client)
+		u, err := url.Parse(login.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		query := u.Query()
+		query.Set("client_id", "http://localhost?scope=atproto")
+		u.RawQuery = query.Encode()
+		callback, err := b.Approve(ctx, u.String(), alice)
+		if err == nil && callback.Query().Has("code") {
+			t.Errorf("sent back with a code: %s", callback)
 		}
 		again(t, client)
 	})

@@ -389,8 +389,20 @@ func logout(t *testing.T, b Backend) {
 	if thief.Expired() {
 		t.Fatal("the access token ran out by itself; this proves nothing")
 	}
+	before, err := b.TokenRequests(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if _, err := comatproto.NewClient(thief).Server.GetSession(ctx); !errors.Is(err, oauth.ErrRevoked) {
 		t.Errorf("the tokens after the logout: %v", err)
+	}
+	after, err := b.TokenRequests(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One refresh was tried: so the access token was refused first.
+	if n := after["refresh_token"] - before["refresh_token"]; n != 1 {
+		t.Errorf("the refresh token was used %d times, want 1", n)
 	}
 
 	// Another session of the account goes on (P11).

@@ -1,10 +1,12 @@
 package scenario
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
@@ -107,6 +109,23 @@ func session(t *testing.T, b Backend) {
 		}
 		if _, err := client.Resume(ctx, s.Key()); !errors.Is(err, oauth.ErrSessionUnknown) {
 			t.Errorf("resume: %v", err)
+		}
+	})
+	t.Run("P4 a caller who leaves does not break the refresh", func(t *testing.T) {
+		s := Login(t, b, NewClient(t, b), alice)
+		if err := b.Slow(ctx, "/oauth/token", 300*time.Millisecond, 1); err != nil {
+			t.Fatal(err)
+		}
+		impatient, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+		defer cancel()
+		if err := s.Refresh(impatient); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the one who left: %v", err)
+		}
+		if err := s.Refresh(ctx); err != nil {
+			t.Errorf("the one who stayed: %v", err)
+		}
+		if _, err := comatproto.NewClient(s).Server.GetSession(ctx); err != nil {
+			t.Errorf("the next call: %v", err)
 		}
 	})
 	t.Run("P10 a server that is down for a while costs no session", func(t *testing.T) {
