@@ -615,9 +615,10 @@ func hex4(b []byte) (r rune, ok bool) {
 // allocations. A string that is kept pins its chunk, so chunks are small and never
 // shared by two elements of an outermost list; longer strings have their own memory.
 const (
-	chunkSize    = 1 << 10
-	smallestSize = 1 << 6
-	longString   = chunkSize / 4
+	chunkSize     = 1 << 10
+	smallestSize  = 1 << 6
+	longString    = chunkSize / 4
+	smallDocument = 2 * chunkSize // there is little to pin in one
 )
 
 // keep copies b into memory of its own.
@@ -645,6 +646,9 @@ func (d *Decoder) keep(b []byte) string {
 // beginElement starts the memory of another element of an outermost list.
 func (d *Decoder) beginElement() {
 	d.inList = true
+	if len(d.data) <= smallDocument {
+		return
+	}
 	d.expected = d.spent + d.spent/8
 	d.spent, d.text, d.strings = 0, nil, nil
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -108,6 +109,11 @@ func TestDecodeRefuses(t *testing.T) {
 		{"L24 duplicate key", `{"name":"n","name":"m","children":[]}`, ErrDuplicate, "name"},
 		{"L24 duplicate key, spelled otherwise", `{"name":"n","n\u0061me":"m","children":[]}`, ErrDuplicate, "name"},
 		{"L24 duplicate unknown key", `{"name":"n","children":[],"x":1,"x":1}`, ErrDuplicate, "x"},
+		{"L24 duplicate key in an unknown", `{"name":"n","children":[],"value":{"a":[{"b":1,"c":2,"b":3}]}}`, ErrDuplicate, "value.a[0].b"},
+		{"L24 duplicate key among many", `{"name":"n","children":[],"x":{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8,"i":9,"\u0064":0}}`, ErrDuplicate, "x.d"},
+		{"duplicate $type in an unknown member", `{"name":"n","children":[{"$type":"org.a","$type":"org.b"}]}`, ErrDuplicate, "children[0].$type"},
+		{"$type of a record is no string", `{"$type":5,"name":"n","children":[]}`, ErrType, "$type"},
+		{"duplicate $type in a union, not first", `{"name":"n","children":[{"uri":"u","$type":"com.example.reference","cid":"c","$type":"org.b"}]}`, ErrDuplicate, "children[0]"},
 		{"duplicate $type in a union", `{"name":"n","children":[{"$type":"com.example.reference","uri":"u","cid":"c","$type":"com.example.reference"}]}`, ErrDuplicate, "children[0]"},
 		{"L24 names are case sensitive", `{"Name":"n","children":[]}`, ErrMissing, ""},
 		{"required field missing", `{"name":"n"}`, ErrMissing, ""},
@@ -300,6 +306,62 @@ func TestNothingAliasesTheInput(t *testing.T) { // P37
 	runtime.KeepAlive(doc)
 }
 
+func TestElementsOfAListShareNoChunk(t *testing.T) {
+	var page listing
+	if err := UnmarshalJSON(repos(100), &page); err != nil {
+		t.Fatal(err)
+	}
+	// A string that is cut from the chunk of its neighbour begins where that one ends.
+	for i := 1; i < len(page.Repos); i++ {
+		last, next := page.Repos[i-1].Rev, page.Repos[i].DID
+		if unsafe.Add(unsafe.Pointer(unsafe.StringData(last)), len(last)) == unsafe.Pointer(unsafe.StringData(next)) {
+			t.Fatalf("elements %d and %d share a chunk", i-1, i)
+		}
+	}
+	// Within an element they do, or every string would be an allocation.
+	r := page.Repos[50]
+	if unsafe.Add(unsafe.Pointer(unsafe.StringData(r.DID)), len(r.DID)) != unsafe.Pointer(unsafe.StringData(r.Head)) {
+		t.Error("strings of one element are not cut from one chunk")
+	}
+}
+
+func TestLeavingALoopEarlyIsAnError(t *testing.T) {
+	for name, read := range map[string]func(d *Decoder){
+		"object": func(d *Decoder) {
+			for range d.Object {
+				d.Unknown()
+				break
+			}
+		},
+		"array in an object": func(d *Decoder) {
+			for range d.Object {
+				for range d.Array {
+					break
+				}
+			}
+		},
+	} {
+		d := &Decoder{data: []byte(`{"a":[1,2],"b":[]}`), maxNesting: DefaultMaxNesting}
+		if name == "object" {
+			d.data = []byte(`{"a":{},"b":{}}`)
+		}
+		if read(d); d.Err() == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestTypeMayBeAskedForTwice(t *testing.T) {
+	for _, doc := range []string{`{"$type":"org.x","a":1}`, `{"a":1,"$type":"org.x"}`} {
+		d := &Decoder{data: []byte(doc), maxNesting: DefaultMaxNesting}
+		first, second := d.Type(), d.Type()
+		v := d.UnknownVariant()
+		if first != "org.x" || second != "org.x" || d.Err() != nil || string(v.JSON()) != doc {
+			t.Errorf("%s: %q, %q, %v", doc, first, second, d.Err())
+		}
+	}
+}
+
 func TestOptionalScalarsDoNotShareTheirPlaces(t *testing.T) {
 	var n node
 	doc := `{"name":"n","children":[{"$type":"com.example.reference","uri":"u","cid":"c","count":1,"seen":true,"note":"a"},{"$type":"com.example.reference","uri":"u","cid":"c","count":1,"seen":true,"note":"a"}]}`
@@ -313,20 +375,46 @@ func TestOptionalScalarsDoNotShareTheirPlaces(t *testing.T) {
 	}
 }
 
+// encodable is a value that writes itself by a function.
+type encodable func(e *Encoder) error
+
+func (f encodable) EncodeLex(e *Encoder) error { return f(e) }
+
 func TestEncodeRefuses(t *testing.T) {
 	loop := &node{Name: "n"}
 	loop.Parent = childUnion{loop}
-	for name, tt := range map[string]struct {
+	own := errors.New("own error")
+	for _, tt := range []struct {
+		name string
 		v    Encodable
 		kind error
+		path string
 	}{
-		"P42 a nil member":           {&node{Parent: childUnion{(*reference)(nil)}}, ErrMissing},
-		"a string that is not UTF-8": {&node{Name: "\xff"}, ErrSyntax},
-		"a value that holds itself":  {loop, ErrDepth},
+		{"a string that is not UTF-8", &node{Name: "\xff"}, ErrSyntax, "name"},
+		{"a path", &node{Children: []childUnion{{&reference{}}, {&reference{Tags: []string{"a", "\xff"}}}}}, ErrSyntax, "children[1].tags[1]"},
+		{"an empty union", &node{Children: []childUnion{{}}}, ErrMissing, "children[0]"},
+		{"an unknown member of nothing", &node{Children: []childUnion{{&UnknownVariant{}}}}, ErrMissing, "children[0]"},
+		{"a value that holds itself", loop, ErrDepth, strings.Repeat("parent.", 7) + "parent…" + strings.Repeat(".parent", 7) + ".children"},
+		{"nothing", nil, ErrMissing, ""},
+		{"a value that writes nothing", encodable(func(*Encoder) error { return nil }), ErrSyntax, ""},
+		{"a value that does not end", encodable(func(e *Encoder) error { e.BeginObject(); return nil }), ErrSyntax, ""},
+		{"an end without a beginning", encodable(func(e *Encoder) error { return e.EndObject(nil) }), ErrSyntax, ""},
+		{"a field outside of an object", encodable(func(e *Encoder) error { e.Key("a").Int(1); return nil }), ErrSyntax, ""},
+		{"an error of its own", encodable(func(e *Encoder) error {
+			e.BeginObject()
+			e.Key("a").Value(encodable(func(*Encoder) error { return own }))
+			return e.EndObject(nil)
+		}), own, "a"},
 	} {
-		if _, err := MarshalJSON(tt.v); !errors.Is(err, tt.kind) {
-			t.Errorf("%s: got %v, want %v", name, err, tt.kind)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := MarshalJSON(tt.v)
+			if !errors.Is(err, tt.kind) {
+				t.Fatalf("got %v, want %v", err, tt.kind)
+			}
+			if e, ok := errors.AsType[*Error](err); !ok || e.Path() != tt.path {
+				t.Errorf("path of %v, want %q", err, tt.path)
+			}
+		})
 	}
 }
 
@@ -378,6 +466,14 @@ func TestAllocations(t *testing.T) {
 		}
 	}); got > 1 {
 		t.Errorf("encoding allocates %.0f times, want 1", got)
+	}
+	post := []byte(thread)
+	if got := testing.AllocsPerRun(100, func() {
+		if err := UnmarshalJSON(post, new(node)); err != nil {
+			t.Fatal(err)
+		}
+	}); got > 9 {
+		t.Errorf("decoding a post allocates %.0f times, want at most 9", got)
 	}
 	buf := make([]byte, 0, 1024)
 	if got := testing.AllocsPerRun(100, func() {

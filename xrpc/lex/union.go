@@ -41,6 +41,9 @@ func (u *UnknownVariant) Equal(v *UnknownVariant) bool {
 // EncodeLex implements Encodable.
 func (u *UnknownVariant) EncodeLex(e *Encoder) error {
 	e.variant = ""
+	if u.raw == nil {
+		e.fail(ErrMissing, "an unknown member of a union that was never read")
+	}
 	e.raw(u.raw)
 	return e.Err()
 }
@@ -116,6 +119,9 @@ func (d *Decoder) keepType(b []byte) string {
 			return kind
 		}
 	}
+	if len(d.data) <= smallDocument {
+		return d.keep(b)
+	}
 	kind := string(b)
 	d.kinds[d.nextKind] = kind
 	d.nextKind = (d.nextKind + 1) % len(d.kinds)
@@ -145,7 +151,14 @@ func (d *Decoder) ClosedUnion() {
 
 // Record reads the $type of a record and refuses any other than nsid.
 func (d *Decoder) Record(nsid string) {
-	if kind := d.String(); d.err == nil && kind != nsid {
+	if d.err != nil {
+		return
+	}
+	if d.peek() != '"' {
+		d.unexpected("a $type")
+		return
+	}
+	if kind := d.stringBytes(); d.err == nil && string(kind) != nsid {
 		d.fail(ErrUnion, "$type is %.80q, not %q", kind, nsid)
 	}
 }

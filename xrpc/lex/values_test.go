@@ -94,7 +94,7 @@ func TestMalformedValues(t *testing.T) {
 		`{"blob":{"cid":"b","mimeType":"a/b","size":1}}`,
 		`{"link":{}}`, `{"link":{"$link":""}}`, `{"link":{"$link":"a","x":1}}`, `{"link":{"x":1,"$link":"a"}}`, `{"link":{"$link":5}}`, `{"link":"a"}`,
 		`{"link":{"$link":"a","$link":"a"}}`,
-		`{"bytes":{"$bytes":"A"}}`, `{"bytes":{"$bytes":"_-"}}`, `{"bytes":{"$bytes":"AQ=="," x":1}}`, `{"bytes":{"$bytes":5}}`, `{"bytes":"AQ"}`, `{"bytes":{"$bytes":"A\nQ"}}`,
+		`{"bytes":{"$bytes":"A"}}`, `{"bytes":{"$bytes":"_-"}}`, `{"bytes":{"$bytes":"AQ="}}`, `{"bytes":{"$bytes":"AQ====="}}`, `{"bytes":{"$bytes":"AQ=="," x":1}}`, `{"bytes":{"$bytes":5}}`, `{"bytes":"AQ"}`, `{"bytes":{"$bytes":"A\nQ"}}`,
 	} {
 		if err := UnmarshalJSON([]byte(in), new(holder)); err == nil {
 			t.Errorf("%s was accepted", in)
