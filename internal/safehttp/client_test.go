@@ -255,7 +255,7 @@ func TestGet(t *testing.T) {
 		}, jsonRules, ErrContentType, 200},
 		{"not found", answer(404, "application/json", "{}"), jsonRules, ErrStatus, 404},
 		{"server error where any success will do", answer(500, "text/plain", "{}"), Rules{AnySuccess: true}, ErrStatus, 500},
-		{"O35 a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, jsonRules, ErrRedirect, 302},
+		{"O35 a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, jsonRules, ErrRedirect, 302},
 		{"P30 larger than the limit", answer(200, "application/json", strings.Repeat(" ", MaxDocument+1)), jsonRules, ErrTooLarge, 200},
 		{"larger than a limit of one's own", answer(200, "text/plain", "{} "), Rules{MaxBytes: 2}, ErrTooLarge, 200},
 		{"as large as the limit", answer(200, "text/plain", "{}"), Rules{MaxBytes: 2}, nil, 0},
@@ -300,6 +300,16 @@ func TestGet(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("P30 an endless answer is not read to its end", func(t *testing.T) {
+		read := 0
+		c := New(Options{RoundTripper: transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(endless{&read})}, nil
+		})})
+		_, err := c.Get(t.Context(), "https://endless.example.com/", Rules{})
+		if !errors.Is(err, ErrTooLarge) || read > MaxDocument+1 {
+			t.Errorf("got %v after %d bytes", err, read)
+		}
+	})
 	t.Run("P30 a slow drip ends with the time limit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := New(Options{RoundTripper: transport(func(req *http.Request) (*http.Response, error) {
@@ -312,6 +322,16 @@ func TestGet(t *testing.T) {
 			}
 		})
 	})
+}
+
+// An endless body counts what is read of it, and gives up before memory does.
+type endless struct{ read *int }
+
+func (e endless) Read(p []byte) (int, error) {
+	if *e.read += len(p); *e.read > 4*MaxDocument {
+		return 0, io.EOF
+	}
+	return len(p), nil
 }
 
 // A drip is a body that gives one byte a second.
