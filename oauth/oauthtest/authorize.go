@@ -1,0 +1,174 @@
+package oauthtest
+
+import (
+	"context"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"net/url"
+)
+
+// Approve does what a user does who is sent to loginURL, signs in as account and
+// agrees. It returns the URL that the user's browser is sent back to. That may carry
+// an error instead of a code: the caller's program finds out by reading it, as ever.
+// It fails if the browser would not be sent back: the URL is not one of this server,
+// or its request_uri is unknown.
+func (s *Server) Approve(ctx context.Context, loginURL string, account Account) (*url.URL, error) {
+	return s.answerLogin(ctx, loginURL, string(account.DID))
+}
+
+// Deny is Approve for a user who refuses.
+func (s *Server) Deny(ctx context.Context, loginURL string) (*url.URL, error) {
+	return s.answerLogin(ctx, loginURL, "")
+}
+
+// answerLogin opens the page behind loginURL and answers for the account id, or
+// refuses if that is empty.
+func (s *Server) answerLogin(ctx context.Context, loginURL, id string) (*url.URL, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	u, err := url.Parse(loginURL)
+	if err != nil {
+		return nil, fmt.Errorf("oauthtest: login URL: %w", err)
+	}
+	if u.Scheme != "https" || u.Host != s.issuer || u.Path != "/oauth/authorize" {
+		return nil, fmt.Errorf("oauthtest: %q is not a login at https://%s", loginURL, s.issuer)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var who *account
+	if id != "" {
+		if who = s.account(id); who == nil {
+			return nil, fmt.Errorf("oauthtest: no account %q", id)
+		}
+	}
+	r, back, refused := s.openRequest(u.Query())
+	switch {
+	case refused != nil:
+		return nil, fmt.Errorf("oauthtest: login: %w", refused)
+	case back != nil:
+		return back, nil
+	}
+	return s.decide(r, who), nil
+}
+
+// openRequest finds the request that a browser brings. If it cannot go on, back is
+// where to send the browser, or refused what to show. s.mu is held.
+func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refused *oauthError) {
+	r, ok := s.grants.requests[query.Get("request_uri")]
+	if !ok {
+		return nil, nil, refuse("invalid_request", "Unknown request_uri")
+	}
+	reason := ""
+	switch {
+	case r.code != "":
+		reason = "This request was already authorized"
+	case s.now().After(r.expires):
+		reason = "This request has expired"
+	case query.Get("client_id") != r.client.ID:
+		reason = "This request was initiated for another client"
+	}
+	if reason != "" {
+		s.grants.forget(r)
+		return nil, s.redirect(r, "error", "access_denied", "error_description", reason), nil
+	}
+	if r.params.Get("prompt") == "none" {
+		// Nobody is ever signed in here beforehand.
+		s.grants.forget(r)
+		return nil, s.redirect(r, "error", "login_required", "error_description", "Login is required"), nil
+	}
+	r.expires = s.now().Add(requestLife)
+	return r, nil, nil
+}
+
+// decide ends the user's part: who agrees, or nobody. s.mu is held.
+func (s *Server) decide(r *request, who *account) *url.URL {
+	if who == nil {
+		s.grants.forget(r)
+		return s.redirect(r, "error", "access_denied", "error_description", "The user rejected the request")
+	}
+	r.account = who
+	r.code = randomToken("cod-")
+	r.expires = s.now().Add(codeLife)
+	s.grants.codes[r.code] = r
+	return s.redirect(r, "code", r.code)
+}
+
+// redirect returns the client's redirect URI with parameters, to which iss always and
+// state if there was one are added (RFC 9207).
+func (s *Server) redirect(r *request, params ...string) *url.URL {
+	query := url.Values{"iss": {"https://" + s.issuer}}
+	if state := r.params.Get("state"); state != "" {
+		query.Set("state", state)
+	}
+	for i := 0; i < len(params); i += 2 {
+		query.Set(params[i], params[i+1])
+	}
+	u, err := url.Parse(r.params.Get("redirect_uri"))
+	if err != nil {
+		panic(err) // it was parsed when it was pushed
+	}
+	switch {
+	case r.params.Get("response_mode") == "fragment":
+		u.Fragment, u.RawFragment = "", ""
+		u, _ = url.Parse(u.String() + "#" + query.Encode())
+	case u.RawQuery != "":
+		u.RawQuery += "&" + query.Encode()
+	default:
+		u.RawQuery = query.Encode()
+	}
+	return u
+}
+
+// showLogin is the page that a browser comes to.
+func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	req, back, refused := s.openRequest(r.URL.Query())
+	s.mu.Unlock()
+	if refused != nil {
+		showError(w, refused)
+		return
+	}
+	if back != nil {
+		http.Redirect(w, r, back.String(), http.StatusSeeOther)
+		return
+	}
+	showPage(w, http.StatusOK, s.loginPage(req, ""))
+}
+
+// submitLogin takes the page's form.
+func (s *Server) submitLogin(w http.ResponseWriter, r *http.Request) {
+	if err := new(http.CrossOriginProtection).Check(r); err != nil {
+		showError(w, refuse("invalid_request", "The form was sent from another site"))
+		return
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		showError(w, refuse("invalid_request", "Invalid form"))
+		return
+	}
+	s.mu.Lock()
+	req, back, refused := s.openRequest(r.PostForm)
+	wrong := false
+	if refused == nil && back == nil {
+		if r.PostForm.Get("answer") != "allow" {
+			back = s.decide(req, nil)
+		} else if who := s.account(r.PostForm.Get("username")); who != nil && samePassword(who.Password, r.PostForm.Get("password")) {
+			back = s.decide(req, who)
+		} else {
+			wrong = true
+		}
+	}
+	s.mu.Unlock()
+	switch {
+	case refused != nil:
+		showError(w, refused)
+	case wrong:
+		showPage(w, http.StatusUnauthorized, s.loginPage(req, r.PostForm.Get("username")))
+	default:
+		http.Redirect(w, r, back.String(), http.StatusSeeOther)
+	}
+}
+
+func samePassword(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

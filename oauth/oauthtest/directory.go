@@ -1,0 +1,55 @@
+package oauthtest
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+)
+
+// servePLC is the PLC directory: GET /<did>.
+func (s *Server) servePLC(w http.ResponseWriter, r *http.Request) {
+	did := strings.TrimPrefix(r.URL.Path, "/")
+	s.mu.Lock()
+	a := s.account(did)
+	var body []byte
+	if a != nil && string(a.DID) == did {
+		if body = a.document; body == nil {
+			body = a.didDocument()
+		}
+	}
+	s.mu.Unlock()
+	if body == nil {
+		writeJSON(w, http.StatusNotFound, map[string]string{"message": "DID not registered: " + did})
+		return
+	}
+	w.Header().Set("Content-Type", "application/did+ld+json")
+	w.Write(body)
+}
+
+// didDocument is the DID document of an account in the form the directory has it.
+// The server keeps no signing key: nothing here verifies commits.
+func (a *account) didDocument() []byte {
+	body, _ := json.Marshal(map[string]any{ // strings always marshal
+		"@context":    []string{"https://www.w3.org/ns/did/v1"},
+		"id":          a.DID,
+		"alsoKnownAs": []string{"at://" + string(a.Handle)},
+		"service": []map[string]string{{
+			"id":              "#atproto_pds",
+			"type":            "AtprotoPersonalDataServer",
+			"serviceEndpoint": "https://" + a.pds,
+		}},
+	})
+	return body
+}
+
+// writeJSON answers with a JSON object.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", jsonType)
+	w.WriteHeader(status)
+	w.Write(data)
+}

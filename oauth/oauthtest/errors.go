@@ -1,0 +1,64 @@
+package oauthtest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// Codes that the server itself tells apart.
+const (
+	codeUseNonce     = "use_dpop_nonce"
+	codeInvalidProof = "invalid_dpop_proof"
+	codeInvalidToken = "invalid_token"
+)
+
+// An oauthError is the answer to a request that is refused (RFC 6749 §5.2).
+type oauthError struct {
+	status      int
+	code        string
+	description string
+}
+
+// Error implements error.
+func (e *oauthError) Error() string {
+	return fmt.Sprintf("%d %s: %s", e.status, e.code, e.description)
+}
+
+// refuse returns an error with status 400, which most have.
+func refuse(code, format string, args ...any) *oauthError {
+	return &oauthError{status: http.StatusBadRequest, code: code, description: fmt.Sprintf(format, args...)}
+}
+
+func invalidProof(description string) *oauthError {
+	return &oauthError{status: http.StatusUnauthorized, code: codeInvalidProof, description: description}
+}
+
+func invalidToken(description string) *oauthError {
+	return &oauthError{status: http.StatusUnauthorized, code: codeInvalidToken, description: description}
+}
+
+// write answers as the authorization server does.
+func (e *oauthError) write(w http.ResponseWriter) {
+	if e.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", e.challenge())
+	}
+	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.description})
+}
+
+// writeXRPC answers as the PDS does (RFC 9449 §7.1, §9): every refusal is a 401 with
+// a challenge, the body that of XRPC.
+func (e *oauthError) writeXRPC(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", e.challenge())
+	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": e.code, "message": e.description})
+}
+
+// challenge leaves out a description with quotation marks instead of escaping it, as
+// the reference server does; clients must not depend on it.
+func (e *oauthError) challenge() string {
+	challenge := fmt.Sprintf(`DPoP algs="%s", error="%s"`, strings.Join(signatureAlgorithms, " "), e.code)
+	if e.description != "" && !strings.Contains(e.description, `"`) {
+		challenge += fmt.Sprintf(`, error_description="%s"`, e.description)
+	}
+	return challenge
+}

@@ -1,0 +1,65 @@
+package oauthtest
+
+import (
+	"time"
+)
+
+// An Option changes how NewServer sets a Server up.
+type Option func(*options)
+
+type options struct {
+	accounts  []Account
+	clock     func() time.Time
+	address   string
+	issuer    string
+	pds       []string
+	plc       string
+	documents map[string]document
+}
+
+func defaultOptions() options {
+	return options{
+		accounts:  []Account{{Handle: "alice.test"}, {Handle: "bob.test"}},
+		clock:     time.Now,
+		address:   "127.0.0.1:0",
+		issuer:    "pds.test",
+		pds:       []string{"pds.test"},
+		plc:       "plc.directory",
+		documents: make(map[string]document),
+	}
+}
+
+// WithAccounts replaces the accounts, which by default are alice.test and bob.test.
+// Only Handle is needed; a DID, a password and an email address are made up where
+// they are empty.
+func WithAccounts(accounts ...Account) Option {
+	return func(o *options) { o.accounts = accounts }
+}
+
+// WithClock sets the clock that the server goes by for everything but TLS: lifetimes
+// of tokens and requests, ages of proofs, nonces. The default is time.Now.
+func WithClock(now func() time.Time) Option {
+	return func(o *options) { o.clock = now }
+}
+
+// WithListenAddress sets the address to listen on, by default 127.0.0.1 and any port.
+func WithListenAddress(address string) Option {
+	return func(o *options) { o.address = address }
+}
+
+// WithIssuer sets the host name of the authorization server, by default pds.test. One
+// that is no host of a PDS makes a deployment with a separate authorization server.
+func WithIssuer(host string) Option {
+	return func(o *options) { o.issuer = host }
+}
+
+// WithPDS sets the host names of the PDS, by default pds.test. All of them serve the
+// same accounts; an account is at the first until MoveAccount says otherwise.
+func WithPDS(host string, more ...string) Option {
+	return func(o *options) { o.pds = append([]string{host}, more...) }
+}
+
+// WithDocument publishes a document before the server starts, see Server.Publish.
+func WithDocument(documentURL string, body []byte) Option {
+	return func(o *options) { o.documents[documentURL] = document{contentType: jsonType, body: body} }
+}

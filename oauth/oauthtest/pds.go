@@ -1,0 +1,246 @@
+package oauthtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// maxInput limits what the PDS reads as JSON.
+const maxInput = 1 << 20
+
+// An xrpcError is the answer to a call that fails (https://atproto.com/specs/xrpc#error-responses).
+type xrpcError struct {
+	status        int
+	name, message string
+}
+
+// Error implements error.
+func (e *xrpcError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.name, e.message) }
+
+func (e *xrpcError) write(w http.ResponseWriter) {
+	writeJSON(w, e.status, map[string]string{"error": e.name, "message": e.message})
+}
+
+// fail returns an error with status 400, which most have.
+func fail(name, format string, args ...any) *xrpcError {
+	return &xrpcError{http.StatusBadRequest, name, fmt.Sprintf(format, args...)}
+}
+
+// A call is one XRPC request.
+type call struct {
+	w    http.ResponseWriter
+	r    *http.Request
+	auth *session // nil: nobody
+}
+
+// A method is a query or procedure that the PDS has.
+type method struct {
+	verb string
+	auth authMode
+	run  func(*Server, *call) (any, *xrpcError) // a nil answer was written already
+}
+
+// An authMode says what a method does about credentials. Those that want none do not
+// look at them, as at the reference PDS.
+type authMode int
+
+const (
+	authIgnored authMode = iota
+	authOptional
+	authRequired
+)
+
+// methods returns the PDS's own methods.
+func methods() map[string]method {
+	query := func(run func(*Server, *call) (any, *xrpcError)) method {
+		return method{http.MethodGet, authIgnored, run}
+	}
+	procedure := func(run func(*Server, *call) (any, *xrpcError)) method {
+		return method{http.MethodPost, authRequired, run}
+	}
+	return map[string]method{
+		"com.atproto.server.describeServer":    query((*Server).describeServer),
+		"com.atproto.server.getSession":        {http.MethodGet, authRequired, (*Server).getSession},
+		"com.atproto.identity.resolveHandle":   query((*Server).resolveHandle),
+		"com.atproto.identity.resolveIdentity": query((*Server).resolveIdentity),
+		"com.atproto.repo.createRecord":        procedure((*Server).createRecord),
+		"com.atproto.repo.putRecord":           procedure((*Server).putRecord),
+		"com.atproto.repo.deleteRecord":        procedure((*Server).deleteRecord),
+		"com.atproto.repo.applyWrites":         procedure((*Server).applyWrites),
+		"com.atproto.repo.getRecord":           query((*Server).getRecord),
+		"com.atproto.repo.listRecords":         query((*Server).listRecords),
+		"com.atproto.repo.uploadBlob":          procedure((*Server).uploadBlob),
+		"com.atproto.sync.getBlob":             {http.MethodGet, authOptional, (*Server).getBlob},
+	}
+}
+
+// servePDS is the PDS.
+func (s *Server) servePDS(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path == "/.well-known/oauth-protected-resource" {
+		if allowed(w, r, http.MethodGet) {
+			writeJSON(w, http.StatusOK, map[string]any{
+				"resource":                 "https://" + hostOf(r),
+				"authorization_servers":    []string{"https://" + s.issuer},
+				"scopes_supported":         []string{},
+				"bearer_methods_supported": []string{"header"},
+				"resource_documentation":   "https://atproto.com",
+			})
+		}
+		return
+	}
+	nsid, ok := strings.CutPrefix(r.URL.Path, "/xrpc/")
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	c := &call{w: w, r: r}
+	m, known := methods()[nsid]
+	if !known {
+		(&xrpcError{http.StatusNotImplemented, "MethodNotImplemented", "Method Not Implemented"}).write(w)
+		return
+	}
+	if r.Method != m.verb {
+		(&xrpcError{http.StatusMethodNotAllowed, "InvalidRequest", fmt.Sprintf("Incorrect HTTP method (%s) expected %s", r.Method, m.verb)}).write(w)
+		return
+	}
+	if m.auth == authRequired || m.auth == authOptional && r.Header.Get("Authorization") != "" {
+		if !s.authorize(c) {
+			return
+		}
+	}
+	answer, failed := m.run(s, c)
+	switch {
+	case failed != nil:
+		failed.write(w)
+	case answer != nil:
+		writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+// authorize finds the session that a request belongs to (RFC 9449 §7, O94, O95). If
+// there is none, it answers and returns false.
+func (s *Server) authorize(c *call) bool {
+	scheme, token, ok := strings.Cut(c.r.Header.Get("Authorization"), " ")
+	switch {
+	case c.r.Header.Get("Authorization") == "":
+		(&xrpcError{http.StatusUnauthorized, "AuthMissing", "Authentication Required"}).write(c.w)
+		return false
+	case !ok || strings.Contains(token, " ") || len(c.r.Header.Values("Authorization")) > 1:
+		fail("InvalidToken", "Malformed authorization header").write(c.w)
+		return false
+	case !strings.EqualFold(scheme, "DPoP"):
+		fail("InvalidToken", "Malformed token").write(c.w)
+		return false
+	}
+	p, refused := s.checkProof(c.w, c.r, token)
+	if refused == nil && p == nil {
+		refused = invalidProof("DPoP proof required")
+	}
+	if refused == nil {
+		c.auth, refused = s.sessionOf(token, p)
+	}
+	if refused != nil {
+		refused.writeXRPC(c.w)
+		return false
+	}
+	return true
+}
+
+func (s *Server) sessionOf(token string, p *proof) (*session, *oauthError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.grants.access[token]
+	switch {
+	case !ok:
+		return nil, invalidToken("Invalid token")
+	case !s.now().Before(t.expires):
+		return nil, invalidToken(`"exp" claim timestamp check failed`)
+	case t.key != p.key:
+		return nil, invalidToken("Invalid DPoP key binding")
+	}
+	return t, nil
+}
+
+// input reads the JSON object of a procedure.
+func (c *call) input(into any) *xrpcError {
+	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	if err != nil || media != jsonType {
+		return fail("InvalidRequest", "Request encoding (Content-Type) required but not provided, or not %s", jsonType)
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxInput))
+	if _, large := err.(*http.MaxBytesError); large {
+		return &xrpcError{http.StatusRequestEntityTooLarge, "PayloadTooLarge", "request entity too large"}
+	}
+	if err != nil {
+		return fail("InvalidRequest", "The body could not be read")
+	}
+	if err := json.Unmarshal(data, into); err != nil {
+		return fail("InvalidRequest", "Invalid input: %v", err)
+	}
+	return nil
+}
+
+// describeServer says what kind of server this is.
+func (s *Server) describeServer(c *call) (any, *xrpcError) {
+	return map[string]any{
+		"did":                  "did:web:" + hostOf(c.r),
+		"availableUserDomains": []string{".test"},
+		"inviteCodeRequired":   false,
+		"links":                map[string]string{},
+		"contact":              map[string]string{},
+	}, nil
+}
+
+// getSession tells the account about itself; its email address only with the scope.
+func (s *Server) getSession(c *call) (any, *xrpcError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.mustAccount(c.auth.did)
+	answer := map[string]any{
+		"did":    a.DID,
+		"handle": a.Handle,
+		"didDoc": json.RawMessage(a.didDocument()),
+		"active": true,
+	}
+	if c.auth.allowsEmail() {
+		answer["email"] = a.Email
+		answer["emailConfirmed"] = true
+	}
+	return answer, nil
+}
+
+func (s *Server) resolveHandle(c *call) (any, *xrpcError) {
+	handle := c.r.URL.Query().Get("handle")
+	if _, err := syntax.ParseHandle(handle); err != nil {
+		return nil, fail("InvalidRequest", "handle must be a valid handle")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if a := s.account(handle); a != nil {
+		return map[string]any{"did": a.DID}, nil
+	}
+	return nil, fail("HandleNotFound", "Unable to resolve handle")
+}
+
+func (s *Server) resolveIdentity(c *call) (any, *xrpcError) {
+	id := c.r.URL.Query().Get("identifier")
+	if _, err := syntax.ParseAtIdentifier(id); err != nil {
+		return nil, fail("InvalidRequest", "identifier must be a valid handle or DID")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(id)
+	switch {
+	case a != nil:
+		return map[string]any{"did": a.DID, "handle": a.Handle, "didDoc": json.RawMessage(a.didDocument())}, nil
+	case strings.HasPrefix(id, "did:"):
+		return nil, fail("DidNotFound", "DID not found")
+	}
+	return nil, fail("HandleNotFound", "Unable to resolve handle")
+}

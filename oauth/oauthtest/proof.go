@@ -1,0 +1,148 @@
+package oauthtest
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// How far the iat of a proof may be from the server's clock, as in the reference
+// server: ten seconds of age and three minutes of tolerance, which is how long a
+// nonce can last.
+const (
+	proofMaxAge    = 190 * time.Second
+	proofMaxFuture = 180 * time.Second
+)
+
+// A proof is a DPoP proof that has been verified.
+type proof struct {
+	key string // thumbprint
+}
+
+// checkProof verifies the DPoP proof of a request (RFC 9449 §4.3). accessToken is the
+// token it is used with, empty at the authorization server. It returns nil if there
+// is no proof. The answer to r gets the nonce for the next proof.
+func (s *Server) checkProof(w http.ResponseWriter, r *http.Request, accessToken string) (*proof, *oauthError) {
+	p, err := s.verifyProof(r, accessToken)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil && err.code == codeUseNonce {
+		s.stats.Challenges++
+	}
+	w.Header().Set("DPoP-Nonce", s.nonces.next(s.now()))
+	return p, err
+}
+
+func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oauthError) {
+	values := r.Header.Values("DPoP")
+	switch {
+	case len(values) == 0:
+		return nil, nil
+	case len(values) > 1 || values[0] == "":
+		return nil, invalidProof("DPoP header must contain a single proof")
+	}
+	token, err := parseJWT(values[0])
+	if err != nil {
+		return nil, invalidProof("Failed to verify DPoP proof: " + err.Error())
+	}
+	if token.header.Type != "dpop+jwt" {
+		return nil, invalidProof("Failed to verify DPoP proof: typ is not dpop+jwt")
+	}
+	key, err := parsePublicKey(token.header.Key)
+	if err != nil {
+		return nil, invalidProof("Failed to verify DPoP proof: " + err.Error())
+	}
+	if err := token.verify(key); err != nil {
+		return nil, invalidProof("Failed to verify DPoP proof: " + err.Error())
+	}
+	var claims struct {
+		ID     string  `json:"jti"`
+		Method string  `json:"htm"`
+		URL    string  `json:"htu"`
+		At     float64 `json:"iat"`
+		Nonce  string  `json:"nonce"`
+		Hash   *string `json:"ath"`
+	}
+	if err := json.Unmarshal(token.payload, &claims); err != nil {
+		return nil, invalidProof("Failed to verify DPoP proof: " + err.Error())
+	}
+	now := s.now()
+	issued := time.Unix(int64(claims.At), 0)
+	switch {
+	case claims.At == 0:
+		return nil, invalidProof("Failed to verify DPoP proof: iat missing")
+	case now.Sub(issued) > proofMaxAge:
+		return nil, invalidProof("Failed to verify DPoP proof: iat too far in the past")
+	case issued.Sub(now) > proofMaxFuture:
+		return nil, invalidProof("Failed to verify DPoP proof: iat in the future")
+	case claims.ID == "":
+		return nil, invalidProof("DPoP jti missing")
+	case claims.Method != r.Method:
+		return nil, invalidProof("DPoP htm mismatch")
+	case normalizeURL(claims.URL) != "https://"+hostOf(r)+r.URL.EscapedPath():
+		return nil, invalidProof("DPoP htu mismatch")
+	}
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stats.Proofs++
+	switch {
+	case claims.Nonce == "":
+		return nil, &oauthError{status: http.StatusBadRequest, code: codeUseNonce,
+			description: "Authorization server requires nonce in DPoP proof"}
+	case !s.nonces.valid(claims.Nonce, now):
+		return nil, &oauthError{status: http.StatusBadRequest, code: codeUseNonce, description: `DPoP "nonce" mismatch`}
+	}
+	if accessToken == "" {
+		if claims.Hash != nil {
+			return nil, invalidProof("DPoP ath claim not allowed")
+		}
+	} else {
+		sum := sha256.Sum256([]byte(accessToken))
+		if claims.Hash == nil || *claims.Hash != base64.RawURLEncoding.EncodeToString(sum[:]) {
+			return nil, invalidProof("DPoP ath mismatch")
+		}
+	}
+	if !s.once("proof", claims.ID, issued.Add(proofMaxAge)) {
+		return nil, invalidProof("DPoP proof replayed")
+	}
+	id, err := thumbprint(key)
+	if err != nil {
+		return nil, invalidProof("Failed to calculate jkt")
+	}
+	return &proof{key: id}, nil
+}
+
+// once reports whether an id is seen for the first time; it is remembered until the
+// moment after which it is refused anyway. s.mu is held.
+func (s *Server) once(kind, id string, until time.Time) bool {
+	now := s.now()
+	if len(s.seen) > 1<<14 {
+		maps.DeleteFunc(s.seen, func(_ string, until time.Time) bool { return until.Before(now) })
+	}
+	name := kind + " " + id
+	if last, ok := s.seen[name]; ok && !last.Before(now) {
+		return false
+	}
+	s.seen[name] = until
+	return true
+}
+
+// normalizeURL brings an htu into one form: no query, no fragment, scheme and host in
+// lower case, no default port (RFC 9449 §4.3, RFC 3986 §6.2). The path stays as it is.
+func normalizeURL(htu string) string {
+	u, err := url.Parse(htu)
+	if err != nil || u.User != nil {
+		return ""
+	}
+	path := u.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	return strings.ToLower(u.Scheme) + "://" + strings.TrimSuffix(strings.ToLower(u.Host), ":443") + path
+}

@@ -1,0 +1,406 @@
+package oauthtest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A repository is the records and blobs of an account, in memory. A record's CID is
+// the digest of its JSON with sorted keys: stable and of the right form, but not the
+// one that the DAG-CBOR of the record has.
+type repository struct {
+	records map[string]map[string]*record // collection → record key
+	blobs   map[string]*blob
+	commit  commit
+}
+
+type record struct {
+	cid   string
+	value json.RawMessage
+}
+
+// A commit is the state of a repository.
+type commit struct {
+	CID string     `json:"cid"`
+	Rev syntax.TID `json:"rev"`
+}
+
+// repo returns the repository of an account. s.mu is held.
+func (s *Server) repo(did syntax.DID) *repository {
+	r, ok := s.repos[did]
+	if !ok {
+		r = &repository{records: make(map[string]map[string]*record), blobs: make(map[string]*blob)}
+		s.repos[did] = r
+	}
+	return r
+}
+
+// A write is one change to a repository.
+type write struct {
+	action     string // create, update, delete or put, which is create or update
+	collection string
+	rkey       string
+	value      map[string]any
+	swap       *string // what must be there: nil is anything, empty is nothing
+}
+
+// A written record, as the methods that write return it.
+type written struct {
+	URI              string  `json:"uri"`
+	CID              string  `json:"cid"`
+	Commit           *commit `json:"commit,omitempty"`
+	ValidationStatus string  `json:"validationStatus,omitempty"`
+}
+
+// apply makes all of writes, or none. s.mu is held.
+func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]written, *xrpcError) {
+	repo := s.repo(auth.did)
+	if swapCommit != "" && swapCommit != repo.commit.CID {
+		return nil, fail("InvalidSwap", "Commit was at %s", repo.commit.CID)
+	}
+	records := make(map[string]map[string]*record, len(repo.records))
+	for collection, all := range repo.records {
+		records[collection] = maps.Clone(all)
+	}
+	var results []written
+	var refs []string
+	for _, w := range writes {
+		result, blobs, failed := s.applyOne(auth, repo, records, w)
+		if failed != nil {
+			return nil, failed
+		}
+		results = append(results, result)
+		refs = append(refs, blobs...)
+	}
+	for _, ref := range refs {
+		repo.blobs[ref].referred = true
+	}
+	repo.records = records
+	repo.commit = s.nextCommit(repo)
+	for i := range results {
+		results[i].Commit = new(repo.commit)
+	}
+	return results, nil
+}
+
+// nextCommit names the new state of a repository. Revisions rise even if the clock
+// stands still.
+func (s *Server) nextCommit(repo *repository) commit {
+	rev := syntax.TIDOf(s.now(), 0)
+	if rev <= repo.commit.Rev {
+		rev = syntax.TIDOf(repo.commit.Rev.Time().Add(time.Microsecond), 0)
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, repo.commit.CID, rev)
+	return commit{CID: cidOf(codecDAGCBOR, [sha256.Size]byte(h.Sum(nil))), Rev: rev}
+}
+
+func (s *Server) applyOne(auth *session, repo *repository, records map[string]map[string]*record, w *write) (result written, blobs []string, failed *xrpcError) {
+	if _, err := syntax.ParseNSID(w.collection); err != nil {
+		return result, nil, fail("InvalidRequest", "Input/collection must be a valid nsid")
+	}
+	if w.rkey == "" && w.action == "create" {
+		w.rkey = string(s.freeKey(records[w.collection]))
+	}
+	if _, err := syntax.ParseRecordKey(w.rkey); err != nil {
+		return result, nil, fail("InvalidRequest", "Input/rkey must be a valid record key")
+	}
+	current := records[w.collection][w.rkey]
+	actions := []string{w.action}
+	if w.action == "put" {
+		actions = []string{"create", "update"}
+	}
+	for _, action := range actions {
+		if failed := auth.allowsWrite(w.collection, action); failed != nil {
+			return result, nil, failed
+		}
+	}
+	if w.swap != nil {
+		at := ""
+		if current != nil {
+			at = current.cid
+		}
+		if at != *w.swap {
+			if at == "" {
+				at = "null"
+			}
+			return result, nil, fail("InvalidSwap", "Record was at %s", at)
+		}
+	}
+	result.URI = "at://" + string(auth.did) + "/" + w.collection + "/" + w.rkey
+	switch {
+	case w.action == "create" && current != nil:
+		return result, nil, fail("InvalidRequest", "Record already exists: %s", result.URI)
+	case w.action == "update" && current == nil:
+		return result, nil, fail("InvalidRequest", "Could not locate record: %s", result.URI)
+	case w.action == "delete":
+		delete(records[w.collection], w.rkey)
+		return result, nil, nil
+	}
+	r, failed := newRecord(w)
+	if failed != nil {
+		return result, nil, failed
+	}
+	blobs = blobRefs(w.value, nil)
+	for _, ref := range blobs {
+		if repo.blobs[ref] == nil {
+			return result, nil, fail("BlobNotFound", "Could not find blob: %s", ref)
+		}
+	}
+	if records[w.collection] == nil {
+		records[w.collection] = make(map[string]*record)
+	}
+	records[w.collection][w.rkey] = r
+	result.CID = r.cid
+	result.ValidationStatus = "unknown" // the sandbox knows no lexicons
+	return result, blobs, nil
+}
+
+// freeKey returns a record key that sorts behind those there are.
+func (s *Server) freeKey(taken map[string]*record) syntax.TID {
+	t := s.now()
+	for {
+		key := syntax.TIDOf(t, 0)
+		if taken[string(key)] == nil {
+			return key
+		}
+		t = t.Add(time.Microsecond)
+	}
+}
+
+func newRecord(w *write) (*record, *xrpcError) {
+	if w.value == nil {
+		return nil, fail("InvalidRequest", "Input must have the property \"record\"")
+	}
+	if kind, ok := w.value["$type"]; !ok {
+		w.value["$type"] = w.collection
+	} else if kind != w.collection {
+		return nil, fail("InvalidRequest", "Invalid $type: expected %s, got %v", w.collection, kind)
+	}
+	value, err := json.Marshal(w.value)
+	if err != nil {
+		return nil, fail("InvalidRequest", "Invalid record: %v", err)
+	}
+	return &record{cid: cidOf(codecDAGCBOR, sha256.Sum256(value)), value: value}, nil
+}
+
+// blobRefs appends the CIDs of the blobs that a value refers to.
+func blobRefs(value any, refs []string) []string {
+	switch v := value.(type) {
+	case []any:
+		for _, item := range v {
+			refs = blobRefs(item, refs)
+		}
+	case map[string]any:
+		if v["$type"] == "blob" {
+			if ref, ok := v["ref"].(map[string]any); ok {
+				if link, ok := ref["$link"].(string); ok {
+					return append(refs, link)
+				}
+			}
+		}
+		for _, item := range v {
+			refs = blobRefs(item, refs)
+		}
+	}
+	return refs
+}
+
+// An object is a record as it came, its numbers kept as written.
+type object map[string]any
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *object) UnmarshalJSON(data []byte) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	return d.Decode((*map[string]any)(o))
+}
+
+// recordInput is the input of the methods that write one record.
+type recordInput struct {
+	Repo       string          `json:"repo"`
+	Collection string          `json:"collection"`
+	Rkey       string          `json:"rkey"`
+	Record     object          `json:"record"`
+	SwapRecord json.RawMessage `json:"swapRecord"`
+	SwapCommit string          `json:"swapCommit"`
+}
+
+// writeOne makes one change.
+func (s *Server) writeOne(c *call, action string) (*written, *xrpcError) {
+	var in recordInput
+	if failed := c.input(&in); failed != nil {
+		return nil, failed
+	}
+	w := &write{action: action, collection: in.Collection, rkey: in.Rkey, value: in.Record}
+	switch {
+	case in.SwapRecord == nil:
+	case string(in.SwapRecord) == "null":
+		w.swap = new("")
+	default:
+		if err := json.Unmarshal(in.SwapRecord, &w.swap); err != nil {
+			return nil, fail("InvalidRequest", "Input/swapRecord must be a string or null")
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if failed := s.ownRepo(c, in.Repo); failed != nil {
+		return nil, failed
+	}
+	results, failed := s.apply(c.auth, []*write{w}, in.SwapCommit)
+	if failed != nil {
+		return nil, failed
+	}
+	return &results[0], nil
+}
+
+// ownRepo refuses to write where the caller is not at home. s.mu is held.
+func (s *Server) ownRepo(c *call, id string) *xrpcError {
+	a := s.account(id)
+	if a == nil {
+		return fail("InvalidRequest", "Could not find repo: %s", id)
+	}
+	if a.DID != c.auth.did {
+		return &xrpcError{401, "AuthenticationRequired", "Authentication Required"}
+	}
+	return nil
+}
+
+func (s *Server) createRecord(c *call) (any, *xrpcError) {
+	w, failed := s.writeOne(c, "create")
+	return w, failed
+}
+
+func (s *Server) putRecord(c *call) (any, *xrpcError) {
+	w, failed := s.writeOne(c, "put")
+	return w, failed
+}
+
+func (s *Server) deleteRecord(c *call) (any, *xrpcError) {
+	w, failed := s.writeOne(c, "delete")
+	if failed != nil {
+		return nil, failed
+	}
+	return map[string]any{"commit": w.Commit}, nil
+}
+
+func (s *Server) applyWrites(c *call) (any, *xrpcError) {
+	const prefix = "com.atproto.repo.applyWrites#"
+	var in struct {
+		Repo       string `json:"repo"`
+		SwapCommit string `json:"swapCommit"`
+		Writes     []struct {
+			Type       string `json:"$type"`
+			Collection string `json:"collection"`
+			Rkey       string `json:"rkey"`
+			Value      object `json:"value"`
+		} `json:"writes"`
+	}
+	if failed := c.input(&in); failed != nil {
+		return nil, failed
+	}
+	if len(in.Writes) > 200 {
+		return nil, fail("InvalidRequest", "Too many writes. Max: 200")
+	}
+	var writes []*write
+	for _, w := range in.Writes {
+		action, ok := strings.CutPrefix(w.Type, prefix)
+		if !ok || action != "create" && action != "update" && action != "delete" {
+			return nil, fail("InvalidRequest", "Action not supported: %s", w.Type)
+		}
+		writes = append(writes, &write{action: action, collection: w.Collection, rkey: w.Rkey, value: w.Value})
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if failed := s.ownRepo(c, in.Repo); failed != nil {
+		return nil, failed
+	}
+	results, failed := s.apply(c.auth, writes, in.SwapCommit)
+	if failed != nil {
+		return nil, failed
+	}
+	answers := make([]map[string]string, 0, len(results))
+	for i, r := range results {
+		answer := map[string]string{"$type": prefix + writes[i].action + "Result"}
+		if writes[i].action != "delete" {
+			answer["uri"], answer["cid"], answer["validationStatus"] = r.URI, r.CID, r.ValidationStatus
+		}
+		answers = append(answers, answer)
+	}
+	return map[string]any{"commit": s.repo(c.auth.did).commit, "results": answers}, nil
+}
+
+// A view is a record as it is read.
+type view struct {
+	URI   string          `json:"uri"`
+	CID   string          `json:"cid"`
+	Value json.RawMessage `json:"value"`
+}
+
+func (s *Server) getRecord(c *call) (any, *xrpcError) {
+	q := c.r.URL.Query()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(q.Get("repo"))
+	if a == nil {
+		return nil, fail("InvalidRequest", "Could not find repo: %s", q.Get("repo"))
+	}
+	uri := "at://" + string(a.DID) + "/" + q.Get("collection") + "/" + q.Get("rkey")
+	r := s.repo(a.DID).records[q.Get("collection")][q.Get("rkey")]
+	if r == nil || q.Has("cid") && q.Get("cid") != r.cid {
+		return nil, fail("RecordNotFound", "Could not locate record: %s", uri)
+	}
+	return view{uri, r.cid, r.value}, nil
+}
+
+func (s *Server) listRecords(c *call) (any, *xrpcError) {
+	q := c.r.URL.Query()
+	limit := 50
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 100 {
+			return nil, fail("InvalidRequest", "limit must be a number from 1 to 100")
+		}
+		limit = n
+	}
+	reverse := q.Get("reverse") == "true"
+	if _, err := syntax.ParseNSID(q.Get("collection")); err != nil {
+		return nil, fail("InvalidRequest", "collection must be a valid nsid")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(q.Get("repo"))
+	if a == nil {
+		return nil, fail("InvalidRequest", "Could not find repo: %s", q.Get("repo"))
+	}
+	records := s.repo(a.DID).records[q.Get("collection")]
+	keys := slices.Sorted(maps.Keys(records))
+	if !reverse {
+		slices.Reverse(keys) // the newest first
+	}
+	answer := struct {
+		Cursor  string `json:"cursor,omitempty"`
+		Records []view `json:"records"`
+	}{Records: []view{}}
+	for _, key := range keys {
+		if cursor := q.Get("cursor"); cursor != "" && (reverse && key <= cursor || !reverse && key >= cursor) {
+			continue
+		}
+		if len(answer.Records) == limit {
+			break
+		}
+		r := records[key]
+		answer.Records = append(answer.Records, view{"at://" + string(a.DID) + "/" + q.Get("collection") + "/" + key, r.cid, r.value})
+		answer.Cursor = key // also on the last page, as the reference server does
+	}
+	return answer, nil
+}

@@ -1,0 +1,328 @@
+package oauthtest
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base32"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"log"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Server is an authorization server, a PDS and a PLC directory on one loopback
+// listener. Its methods may be called at any time and from several goroutines.
+type Server struct {
+	now       func() time.Time
+	authority *authority
+	listener  net.Listener
+	http      *http.Server
+	serving   sync.WaitGroup
+	closed    chan struct{} // ends requests that a Fault holds back
+	close     sync.Once
+
+	issuer string // host names
+	pds    []string
+	plc    string
+
+	mu        sync.Mutex // guards everything below
+	accounts  []*account
+	documents map[string]document
+	faults    []*fault
+	stats     Stats
+	nonces    nonceSource
+	seen      map[string]time.Time // jti → when it may be forgotten
+	grants    grants
+	repos     map[syntax.DID]*repository
+}
+
+// An account as the server keeps it.
+type account struct {
+	Account
+	pds      string // host name
+	document []byte // a DID document to publish instead of the right one
+}
+
+// NewServer starts a server. The caller calls Close when done. It panics if it
+// cannot listen, as httptest.NewServer does, or if an option makes no sense.
+func NewServer(opts ...Option) *Server {
+	o := defaultOptions()
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if len(o.accounts) == 0 || o.clock == nil {
+		panic("oauthtest: a server needs accounts and a clock")
+	}
+	authority, err := newAuthority()
+	if err != nil {
+		panic(fmt.Sprintf("oauthtest: %v", err))
+	}
+	listener, err := net.Listen("tcp", o.address)
+	if err != nil {
+		panic(fmt.Sprintf("oauthtest: %v", err))
+	}
+	s := &Server{
+		now:       o.clock,
+		authority: authority,
+		listener:  listener,
+		closed:    make(chan struct{}),
+		issuer:    o.issuer,
+		pds:       o.pds,
+		plc:       o.plc,
+		documents: o.documents,
+		stats:     newStats(),
+		nonces:    newNonceSource(),
+		seen:      make(map[string]time.Time),
+		grants:    newGrants(),
+		repos:     make(map[syntax.DID]*repository),
+	}
+	for _, a := range o.accounts {
+		s.accounts = append(s.accounts, &account{Account: completed(a), pds: o.pds[0]})
+	}
+	s.http = &http.Server{
+		Handler:           http.HandlerFunc(s.serve),
+		TLSConfig:         &tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS12},
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that hang up are no news here
+	}
+	s.serving.Go(func() { s.http.ServeTLS(listener, "", "") })
+	return s
+}
+
+// completed fills in what an account needs.
+func completed(a Account) Account {
+	if err := a.Handle.Validate(); err != nil {
+		panic(fmt.Sprintf("oauthtest: account %q: %v", a.Handle, err))
+	}
+	label, _, _ := strings.Cut(string(a.Handle), ".")
+	if a.DID == "" {
+		sum := sha256.Sum256([]byte(a.Handle))
+		a.DID = syntax.DID("did:plc:" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:])[:24]))
+	}
+	if a.Password == "" {
+		a.Password = label + "-password"
+	}
+	if a.Email == "" {
+		a.Email = label + "@mail.test"
+	}
+	return a
+}
+
+// Close stops the server: it closes the listener and all connections, and returns
+// when its goroutines have ended.
+func (s *Server) Close() {
+	s.close.Do(func() {
+		close(s.closed)
+		s.http.Close()
+		s.serving.Wait()
+	})
+}
+
+// Environment describes the server as it is now; hosts of documents published later
+// are not in it.
+func (s *Server) Environment() *Environment {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := &Environment{
+		Issuer: "https://" + s.issuer,
+		PDS:    "https://" + s.pds[0],
+		PLC:    "https://" + s.plc,
+		CA:     slices.Clone(s.authority.pem),
+		Hosts:  make(map[string]string),
+	}
+	for host := range s.hosts() {
+		e.Hosts[net.JoinHostPort(host, "443")] = s.listener.Addr().String()
+	}
+	for _, a := range s.accounts {
+		e.Accounts = append(e.Accounts, a.Account)
+	}
+	return e
+}
+
+// hosts returns every name the server answers for. s.mu is held.
+func (s *Server) hosts() map[string]bool {
+	hosts := map[string]bool{s.issuer: true, s.plc: true}
+	for _, host := range s.pds {
+		hosts[host] = true
+	}
+	for _, a := range s.accounts {
+		hosts[string(a.Handle)] = true
+	}
+	for documentURL := range maps.Keys(s.documents) {
+		if u, err := url.Parse(documentURL); err == nil {
+			hosts[u.Hostname()] = true
+		}
+	}
+	return hosts
+}
+
+// certificate makes the certificate for a name the server has.
+func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	host := strings.ToLower(hello.ServerName)
+	s.mu.Lock()
+	known := s.hosts()[host]
+	s.mu.Unlock()
+	if !known {
+		return nil, fmt.Errorf("no host %q here", host)
+	}
+	return s.authority.leaf(host)
+}
+
+// A document is what Publish put under a URL.
+type document struct {
+	contentType string
+	body        []byte
+}
+
+const jsonType = "application/json"
+
+// Publish serves body as application/json under documentURL, which is https and of
+// any host name: the metadata or keys of a client, or something hostile in the place
+// of one of the server's own documents. A nil body takes the document away. The
+// server fetches clients' documents anew on every request, without a cache.
+func (s *Server) Publish(documentURL string, body []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if body == nil {
+		delete(s.documents, documentURL)
+		return
+	}
+	s.documents[documentURL] = document{contentType: jsonType, body: slices.Clone(body)}
+}
+
+// MoveAccount changes the PDS that an account's DID document names, to one of the
+// hosts of WithPDS.
+func (s *Server) MoveAccount(did syntax.DID, host string) {
+	if !slices.Contains(s.pds, host) {
+		panic(fmt.Sprintf("oauthtest: %q is no host of WithPDS", host))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mustAccount(did).pds = host
+}
+
+// SetDIDDocument publishes document instead of the DID document of an account; nil
+// brings the right one back.
+func (s *Server) SetDIDDocument(did syntax.DID, document []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mustAccount(did).document = slices.Clone(document)
+}
+
+// mustAccount is for calls of the program under test's author. s.mu is held.
+func (s *Server) mustAccount(did syntax.DID) *account {
+	a := s.account(string(did))
+	if a == nil {
+		panic(fmt.Sprintf("oauthtest: no account %q", did))
+	}
+	return a
+}
+
+// account returns the account with a DID or handle, or nil. s.mu is held.
+func (s *Server) account(id string) *account {
+	for _, a := range s.accounts {
+		if string(a.DID) == id || strings.EqualFold(string(a.Handle), id) {
+			return a
+		}
+	}
+	return nil
+}
+
+// SetTokenLifetime sets how long access tokens live that are issued from now on. The
+// default is an hour.
+func (s *Server) SetTokenLifetime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grants.lifetime = d
+}
+
+// RotateNonce makes every DPoP nonce given out so far stale.
+func (s *Server) RotateNonce() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nonces.rotate()
+}
+
+// RotateNonceAlways makes every answer carry a nonce of its own, the only one that is
+// valid after it, if on is true. By default a nonce lasts one to three minutes.
+func (s *Server) RotateNonceAlways(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nonces.always = on
+}
+
+// RevokeSessions ends every session of an account, as its owner can on the server's
+// page, and returns how many there were.
+func (s *Server) RevokeSessions(did syntax.DID) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grants.revokeAll(did)
+}
+
+// serve is the way every request takes.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	s.count(r)
+	if f := s.takeFault(r); f != nil {
+		if w = s.inject(f, w, r); w == nil {
+			return
+		}
+		defer f.after()
+	}
+	s.route(w, r)
+}
+
+// route finds the service by host name.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	host := hostOf(r)
+	s.mu.Lock()
+	doc, published := s.documents["https://"+host+r.URL.EscapedPath()]
+	var owner *account
+	for _, a := range s.accounts {
+		if string(a.Handle) == host {
+			owner = a
+		}
+	}
+	s.mu.Unlock()
+	switch {
+	case published:
+		w.Header().Set("Content-Type", doc.contentType)
+		w.Write(doc.body)
+	case host == s.issuer && s.serveAuthorization(w, r):
+	case slices.Contains(s.pds, host):
+		s.servePDS(w, r)
+	case host == s.plc:
+		s.servePLC(w, r)
+	case owner != nil && r.URL.Path == "/.well-known/atproto-did":
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, string(owner.DID))
+	default:
+		http.Error(w, "oauthtest: nothing here: "+host+r.URL.Path, http.StatusNotFound)
+	}
+}
+
+// hostOf returns the host a request is for, without a port.
+func hostOf(r *http.Request) string {
+	host := strings.ToLower(r.Host)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+// randomToken returns 256 random bits behind a prefix that says what they are for.
+func randomToken(prefix string) string {
+	var b [32]byte
+	rand.Read(b[:])
+	return prefix + base64.RawURLEncoding.EncodeToString(b[:])
+}
