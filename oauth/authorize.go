@@ -118,7 +118,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	}
 	destination, err := url.Parse(server.AuthorizationEndpoint)
 	if err != nil {
-		return nil, metadataError(server.Issuer, "authorization_endpoint: %w", err)
+		return nil, metadataError(server.Issuer+serverDocument, "authorization_endpoint: %w", err)
 	}
 	query := url.Values{"client_id": {c.config.ClientID}, "request_uri": {requestURI}}.Encode()
 	if destination.RawQuery != "" {
@@ -157,7 +157,7 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 // covers checks that a server which lists its resources lists this one (O42).
 func (m *serverMetadata) covers(pds string) error {
 	if len(m.ProtectedResources) > 0 && !slices.Contains(m.ProtectedResources, pds) {
-		return metadataError(m.Issuer, "protected_resources lacks %q", pds)
+		return metadataError(m.Issuer+serverDocument, "protected_resources lacks %q", pds)
 	}
 	return nil
 }

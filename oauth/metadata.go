@@ -10,6 +10,12 @@ import (
 	"strings"
 )
 
+// Where the documents are.
+const (
+	resourceDocument = "/.well-known/oauth-protected-resource"
+	serverDocument   = "/.well-known/oauth-authorization-server"
+)
+
 // resourceMetadata is what a PDS publishes about itself (RFC 9728).
 type resourceMetadata struct {
 	Resource             string   `json:"resource"`
@@ -46,7 +52,7 @@ func metadataError(document, format string, args ...any) error {
 
 // issuerOfPDS asks a PDS which authorization server speaks for it (O35, O36).
 func (c *Client) issuerOfPDS(ctx context.Context, pds string) (string, error) {
-	document := pds + "/.well-known/oauth-protected-resource"
+	document := pds + resourceDocument
 	var m resourceMetadata
 	if err := c.discover(ctx, document, &m); err != nil {
 		return "", err
@@ -66,7 +72,7 @@ func (c *Client) issuerOfPDS(ctx context.Context, pds string) (string, error) {
 
 // serverOf fetches and checks the metadata of an issuer (O38–O40).
 func (c *Client) serverOf(ctx context.Context, issuer string) (*serverMetadata, error) {
-	document := issuer + "/.well-known/oauth-authorization-server"
+	document := issuer + serverDocument
 	m := new(serverMetadata)
 	if err := c.discover(ctx, document, m); err != nil {
 		return nil, err

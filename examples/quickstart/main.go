@@ -106,6 +106,22 @@ func run(ctx context.Context) error {
 		return err
 	}
 	show("uploadBlob", "%d bytes, %s", uploaded.Blob.Size, uploaded.Blob.Ref)
+
+	// A server keeps what a record refers to, and forgets the rest.
+	_, err = api.Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
+		Repo:       syntax.AtIdentifier(session.DID()),
+		Collection: appbsky.FeedPostNSID,
+		Record: lex.Of(&appbsky.FeedPost{
+			Text:      "With a picture",
+			CreatedAt: syntax.Now(),
+			Embed: appbsky.NewFeedPostEmbedUnion(&appbsky.EmbedImages{
+				Images: []appbsky.EmbedImagesImage{{Image: uploaded.Blob, Alt: "not really a picture"}},
+			}),
+		}),
+	})
+	if err != nil {
+		return err
+	}
 	download, err := api.Sync.GetBlob(ctx, &comatproto.SyncGetBlobParams{DID: session.DID(), CID: syntax.CID(uploaded.Blob.Ref)})
 	if err != nil {
 		return err

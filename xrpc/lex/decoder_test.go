@@ -105,6 +105,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"L15 not UTF-8 behind an escape", "{\"name\":\"\\n\xff\",\"children\":[]}", ErrSyntax, "name"},
 		{"L15 lone high surrogate", `{"name":"\ud800","children":[]}`, ErrSyntax, "name"},
 		{"L15 lone low surrogate", `{"name":"\udc00","children":[]}`, ErrSyntax, "name"},
+		{"L15 two low surrogates", `{"name":"\udc00\udc00","children":[]}`, ErrSyntax, "name"},
 		{"L15 two high surrogates", `{"name":"\ud800\ud800","children":[]}`, ErrSyntax, "name"},
 		{"L24 duplicate key", `{"name":"n","name":"m","children":[]}`, ErrDuplicate, "name"},
 		{"L24 duplicate key, spelled otherwise", `{"name":"n","n\u0061me":"m","children":[]}`, ErrDuplicate, "name"},

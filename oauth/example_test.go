@@ -1,0 +1,57 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+)
+
+// The whole way from login to logout. The server is a sandbox; without the lines that
+// mention it, this is how it goes with a real one.
+func Example() {
+	ctx := context.Background()
+	server := oauthtest.NewServer()
+	defer server.Close()
+
+	config := oauth.Localhost("http://127.0.0.1:8080/callback", "atproto transition:generic")
+	server.Environment().Configure(&config)
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	login, err := client.Authorize(ctx, "alice.test")
+	if err != nil {
+		log.Fatal(err)
+	}
+	// The user goes to login.URL, agrees, and comes back.
+	callback, err := server.Approve(ctx, login.URL, server.Environment().Account("alice"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	result, err := client.Callback(ctx, callback.Query(), login.Binding)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	api := comatproto.NewClient(result.Session)
+	me, err := api.Server.GetSession(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(me.Handle)
+
+	if err := result.Session.Logout(ctx); err != nil {
+		log.Fatal(err)
+	}
+	_, err = api.Server.GetSession(ctx)
+	fmt.Println(errors.Is(err, oauth.ErrReauthRequired))
+	// Output:
+	// alice.test
+	// true
+}

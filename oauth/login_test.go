@@ -1,0 +1,415 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+)
+
+const (
+	resourceDocument = "/.well-known/oauth-protected-resource"
+	serverDocument   = "/.well-known/oauth-authorization-server"
+)
+
+func TestDiscoveryDocumentsAreChecked(t *testing.T) { // O35–O42, P25, P26
+	set := func(field string, value any) func(map[string]any) {
+		return func(m map[string]any) { m[field] = value }
+	}
+	drop := func(field string) func(map[string]any) {
+		return func(m map[string]any) { delete(m, field) }
+	}
+	for _, tt := range []struct {
+		name, document string
+		change         func(map[string]any)
+		ok             bool
+	}{
+		{"P26 another resource", resourceDocument, set("resource", "https://evil.test"), false},
+		{"O36 no resource", resourceDocument, drop("resource"), false},
+		{"O36 no server", resourceDocument, set("authorization_servers", []string{}), false},
+		{"P26 two servers", resourceDocument, set("authorization_servers", []string{"https://pds.test", "https://evil.test"}), false},
+		{"O36 a server with a path", resourceDocument, set("authorization_servers", []string{"https://pds.test/x"}), false},
+		{"O36 a server with a slash", resourceDocument, set("authorization_servers", []string{"https://pds.test/"}), false},
+		{"O36 a server with the default port", resourceDocument, set("authorization_servers", []string{"https://pds.test:443"}), false},
+		{"O36 a server by http", resourceDocument, set("authorization_servers", []string{"http://pds.test"}), false},
+		{"O36 a server with credentials", resourceDocument, set("authorization_servers", []string{"https://u@pds.test"}), false},
+		{"P30 a server that is no string", resourceDocument, set("authorization_servers", []int{5}), false},
+		{"O39 another issuer", serverDocument, set("issuer", "https://evil.test"), false},
+		{"O39 the issuer with a slash", serverDocument, set("issuer", "https://pds.test/"), false},
+		{"O39 the issuer in upper case", serverDocument, set("issuer", "https://PDS.test"), false},
+		{"O40 no authorization endpoint", serverDocument, drop("authorization_endpoint"), false},
+		{"P25 an authorization endpoint that is a script", serverDocument, set("authorization_endpoint", "javascript:alert(1)"), false},
+		{"O41 an authorization endpoint by http", serverDocument, set("authorization_endpoint", "http://pds.test/oauth/authorize"), false},
+		{"P25 an authorization endpoint with a query", serverDocument, set("authorization_endpoint", "https://pds.test/oauth/authorize?keep=this"), true},
+		{"O40 no token endpoint", serverDocument, drop("token_endpoint"), false},
+		{"O45 no PAR endpoint", serverDocument, drop("pushed_authorization_request_endpoint"), false},
+		{"P24 a PAR endpoint by http", serverDocument, set("pushed_authorization_request_endpoint", "http://pds.test/oauth/par"), false},
+		{"O40 PAR is not required", serverDocument, set("require_pushed_authorization_requests", false), false},
+		{"O40 no code", serverDocument, set("response_types_supported", []string{"token"}), false},
+		{"O40 no refresh", serverDocument, set("grant_types_supported", []string{"authorization_code"}), false},
+		{"O40 no S256", serverDocument, set("code_challenge_methods_supported", []string{"plain"}), false},
+		{"O40 no public clients", serverDocument, set("token_endpoint_auth_methods_supported", []string{"private_key_jwt"}), false},
+		{"O40 no ES256 for assertions", serverDocument, set("token_endpoint_auth_signing_alg_values_supported", []string{"RS256"}), false},
+		{"O40 assertions without signature", serverDocument, set("token_endpoint_auth_signing_alg_values_supported", []string{"ES256", "none"}), false},
+		{"O40 no atproto", serverDocument, set("scopes_supported", []string{"openid"}), false},
+		{"O40 no iss", serverDocument, drop("authorization_response_iss_parameter_supported"), false},
+		{"O88 no ES256 for proofs", serverDocument, set("dpop_signing_alg_values_supported", []string{"ES384"}), false},
+		{"O40 request_uri without registration", serverDocument, set("require_request_uri_registration", false), false},
+		{"O40 no client documents", serverDocument, drop("client_id_metadata_document_supported"), false},
+		{"O42 it does not speak for this PDS", serverDocument, set("protected_resources", []string{"https://other.test"}), false},
+		{"O42 it does not say for whom it speaks", serverDocument, drop("protected_resources"), true},
+		{"no revocation endpoint", serverDocument, drop("revocation_endpoint"), true},
+		{"P30 a list that is none", serverDocument, set("scopes_supported", "atproto"), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := sandbox(t)
+			client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				resp, err := next()
+				if err == nil && req.URL.Path == tt.document {
+					resp = rewrite(resp, tt.change)
+				}
+				return resp, err
+			}))
+			login, err := client.Authorize(t.Context(), "alice.test")
+			if tt.ok {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(tt.name, "with a query") && !strings.HasPrefix(login.URL, "https://pds.test/oauth/authorize?keep=this&") {
+					t.Errorf("the query was lost: %s", login.URL)
+				}
+				return
+			}
+			if e := wantKind(t, err, oauth.ErrInvalidMetadata); e.Stage != oauth.StageResolution || !strings.Contains(e.Error(), tt.document) {
+				t.Errorf("the error does not name stage and document: %v", e)
+			}
+			if n := server.Stats().Requests["/oauth/par"]; n != 0 {
+				t.Errorf("%d requests were pushed all the same", n)
+			}
+		})
+	}
+}
+
+func TestDiscoveryAnswersAreChecked(t *testing.T) { // O35, O38, P30
+	for name, answer := range map[string]func(*http.Request) *http.Response{
+		"404":          func(r *http.Request) *http.Response { return respond(r, 404, `{}`) },
+		"204":          func(r *http.Request) *http.Response { return respond(r, 204, ``) },
+		"a redirect":   func(r *http.Request) *http.Response { return respond(r, 302, ``, "Location", "https://pds.test/x") },
+		"another type": func(r *http.Request) *http.Response { return respond(r, 200, `{}`, "Content-Type", "text/html") },
+		"an array":     func(r *http.Request) *http.Response { return respond(r, 200, `[]`) },
+		"not JSON":     func(r *http.Request) *http.Response { return respond(r, 200, `<html>`) },
+		"too large": func(r *http.Request) *http.Response {
+			return respond(r, 200, `{"a":"`+strings.Repeat("x", 600<<10)+`"}`)
+		},
+		"nested for ever": func(r *http.Request) *http.Response {
+			return respond(r, 200, `{"issuer":`+strings.Repeat("[", 100_000))
+		},
+	} {
+		for _, document := range []string{resourceDocument, serverDocument} {
+			t.Run(name+document, func(t *testing.T) {
+				server := sandbox(t)
+				client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+					if req.URL.Path == document {
+						return answer(req), nil
+					}
+					return next()
+				}))
+				_, err := client.Authorize(t.Context(), "alice.test")
+				wantKind(t, err, oauth.ErrInvalidMetadata)
+			})
+		}
+	}
+}
+
+func TestTokenAnswersAreChecked(t *testing.T) { // O74–O80
+	for _, tt := range []struct {
+		name   string
+		change func(map[string]any)
+		kind   oauth.Kind
+	}{
+		{"O74 Bearer", func(m map[string]any) { m["token_type"] = "Bearer" }, oauth.ErrToken},
+		{"O74 no type", func(m map[string]any) { delete(m, "token_type") }, oauth.ErrToken},
+		{"O75 no sub", func(m map[string]any) { delete(m, "sub") }, oauth.ErrToken},
+		{"O75 a handle", func(m map[string]any) { m["sub"] = "alice.test" }, oauth.ErrToken},
+		{"P23 O76 another account", func(m map[string]any) { m["sub"] = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz" }, oauth.ErrAccountMismatch},
+		{"O77 no scope", func(m map[string]any) { delete(m, "scope") }, oauth.ErrToken},
+		{"O77 scope without atproto", func(m map[string]any) { m["scope"] = "transition:generic" }, oauth.ErrToken},
+		{"no access token", func(m map[string]any) { delete(m, "access_token") }, oauth.ErrToken},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			client := newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				resp, err := next()
+				if err == nil && req.URL.Path == tokenPath && resp.StatusCode == 200 {
+					resp = rewrite(resp, tt.change)
+				}
+				return resp, err
+			}))
+			_, err := tryLogin(t.Context(), server, client)
+			if e := wantKind(t, err, tt.kind); e.Stage != oauth.StageToken {
+				t.Errorf("stage %q", e.Stage)
+			}
+			if n := server.Stats().Requests[revokePath]; n == 0 {
+				t.Error("O80 the tokens were not revoked")
+			}
+			if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
+				t.Errorf("O80 %d sessions stored", n)
+			}
+		})
+	}
+}
+
+func TestAccountIsVerifiedAfterTheExchange(t *testing.T) { // O79, P22
+	server := sandbox(t)
+	var moved atomic.Bool
+	client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		resp, err := next()
+		if err == nil && moved.Load() && req.URL.Path == resourceDocument {
+			resp = rewrite(resp, func(m map[string]any) { m["authorization_servers"] = []string{"https://elsewhere.test"} })
+		}
+		return resp, err
+	}))
+	login, err := client.Authorize(t.Context(), "alice.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	moved.Store(true)
+	_, err = client.Callback(t.Context(), callback.Query(), login.Binding)
+	wantKind(t, err, oauth.ErrIssuerChanged)
+	if n := server.Stats().Requests[revokePath]; n == 0 {
+		t.Error("the tokens were not revoked")
+	}
+}
+
+func TestStateIsTakenOnce(t *testing.T) { // O59, P27
+	server := sandbox(t)
+	client := newClient(t, server)
+	login, err := client.Authorize(t.Context(), "alice.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var won, unknown atomic.Int32
+	var callbacks sync.WaitGroup
+	for range 8 {
+		callbacks.Go(func() {
+			switch _, err := client.Callback(t.Context(), callback.Query(), login.Binding); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, oauth.ErrStateUnknown):
+				unknown.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	callbacks.Wait()
+	if won.Load() != 1 || unknown.Load() != 7 {
+		t.Errorf("%d won, %d found it taken", won.Load(), unknown.Load())
+	}
+}
+
+func TestStateExpires(t *testing.T) { // O57
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	login, err := newClient(t, server, withStore(store)).Authorize(t.Context(), "alice.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := newClient(t, server, withStore(store), withClock(time.Hour))
+	_, err = late.Callback(t.Context(), callback.Query(), login.Binding)
+	wantKind(t, err, oauth.ErrStateUnknown)
+}
+
+func TestFailedLoginLeavesNothingBehind(t *testing.T) { // P27
+	t.Run("a refused request leaves no state", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		client := newClient(t, server, withStore(store))
+		server.Fault("/oauth/par", oauthtest.Fault{Status: 500})
+		_, err := client.Authorize(t.Context(), "alice.test")
+		wantKind(t, err, oauth.ErrAuthorization)
+		if n := count(t, store.List(t.Context(), oauth.RecordState, "")); n != 0 {
+			t.Errorf("%d states", n)
+		}
+	})
+	t.Run("a state that cannot be stored stops the login", func(t *testing.T) {
+		server := sandbox(t)
+		login, err := newClient(t, server, withStore(brokenStore{new(oauth.MemoryStore), oauth.RecordState})).Authorize(t.Context(), "alice.test")
+		if e := wantKind(t, err, oauth.ErrStore); login != nil || !errors.Is(e, errDown) {
+			t.Errorf("got %v, %v", login, err)
+		}
+	})
+	t.Run("O84 a session that cannot be stored is revoked", func(t *testing.T) {
+		server := sandbox(t)
+		_, err := tryLogin(t.Context(), server, newClient(t, server, withStore(brokenStore{new(oauth.MemoryStore), oauth.RecordSession})))
+		wantKind(t, err, oauth.ErrStore)
+		if n := server.Stats().Requests[revokePath]; n == 0 {
+			t.Error("the tokens were not revoked")
+		}
+	})
+	t.Run("O83 a code is not sent again when the answer is lost", func(t *testing.T) {
+		server := sandbox(t)
+		client := newClient(t, server)
+		server.Fault(tokenPath, oauthtest.Fault{Drop: true})
+		_, err := tryLogin(t.Context(), server, client)
+		wantKind(t, err, oauth.ErrNetwork)
+		if n := server.Stats().Grants["authorization_code"]; n != 1 {
+			t.Errorf("the code was sent %d times", n)
+		}
+		login(t, server, client) // and the user can try again
+	})
+}
+
+// A brokenStore cannot write records of a kind.
+type brokenStore struct {
+	oauth.Store
+	kind oauth.RecordKind
+}
+
+func (s brokenStore) Put(ctx context.Context, r *oauth.Record) error {
+	if r.Key.Kind == s.kind {
+		return errDown
+	}
+	return s.Store.Put(ctx, r)
+}
+
+func TestMissingNonceAtLoginIsRefused(t *testing.T) { // O100
+	for _, path := range []string{"/oauth/par", tokenPath} {
+		t.Run(path, func(t *testing.T) {
+			server := sandbox(t)
+			_, err := tryLogin(t.Context(), server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				resp, err := next()
+				if err == nil && req.URL.Path == path && resp.StatusCode < 300 {
+					resp.Header.Del("DPoP-Nonce")
+				}
+				return resp, err
+			})))
+			wantKind(t, err, oauth.ErrDPoP)
+		})
+	}
+	t.Run("but not at a refresh", func(t *testing.T) {
+		server := sandbox(t)
+		s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			refresh := isRefresh(req)
+			resp, err := next()
+			if err == nil && refresh && resp.StatusCode < 300 {
+				resp.Header.Del("DPoP-Nonce")
+			}
+			return resp, err
+		})))
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCallbackParameters(t *testing.T) { // O61, O62
+	server := sandbox(t)
+	client := newClient(t, server)
+	for name, tt := range map[string]struct {
+		change func(url.Values)
+		kind   oauth.Kind
+	}{
+		"no state":                  {func(q url.Values) { q.Del("state") }, oauth.ErrInvalidCallback},
+		"state twice":               {func(q url.Values) { q.Add("state", "x") }, oauth.ErrInvalidCallback},
+		"code twice":                {func(q url.Values) { q.Add("code", "x") }, oauth.ErrInvalidCallback},
+		"a JWT response":            {func(q url.Values) { q.Set("response", "x") }, oauth.ErrInvalidCallback},
+		"no code":                   {func(q url.Values) { q.Del("code") }, oauth.ErrInvalidCallback},
+		"no iss":                    {func(q url.Values) { q.Del("iss") }, oauth.ErrIssuerMismatch},
+		"an error with another iss": {func(q url.Values) { q.Set("error", "access_denied"); q.Set("iss", "https://evil.test") }, oauth.ErrIssuerMismatch},
+		"a server error":            {func(q url.Values) { q.Set("error", "server_error") }, oauth.ErrAuthorization},
+		"a refusal":                 {func(q url.Values) { q.Set("error", "access_denied") }, oauth.ErrAccessDenied},
+	} {
+		t.Run(name, func(t *testing.T) {
+			login, err := client.Authorize(t.Context(), "alice.test", oauth.WithAppState("kept"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			query := callback.Query()
+			tt.change(query)
+			_, err = client.Callback(t.Context(), query, login.Binding)
+			e := wantKind(t, err, tt.kind)
+			if known := e.Kind != oauth.ErrInvalidCallback || name == "no code"; known && e.AppState != "kept" {
+				t.Errorf("the app state was lost: %v", e)
+			}
+		})
+	}
+}
+
+func TestEachLoginHasAKeyOfItsOwn(t *testing.T) { // O54, O101
+	server := sandbox(t)
+	keys := make(map[string]int)
+	client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if proof := req.Header.Get("DPoP"); proof != "" {
+			header, _, _ := strings.Cut(proof, ".")
+			keys[header]++
+		}
+		return next()
+	}))
+	for range 3 {
+		s := login(t, server, client)
+		if err := call(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(keys) != 3 {
+		t.Errorf("%d keys for 3 logins", len(keys))
+	}
+}
+
+func TestOptionsOfALogin(t *testing.T) {
+	server := sandbox(t)
+	client := newClient(t, server)
+	for name, opt := range map[string]oauth.AuthorizeOption{
+		"O47 a scope that is not configured":    oauth.WithScope("atproto account:email"),
+		"O47 a scope without atproto":           oauth.WithScope("transition:generic"),
+		"O50 a redirect that is not configured": oauth.WithRedirectURI("http://127.0.0.1:8765/other"),
+	} {
+		if _, err := client.Authorize(t.Context(), "alice.test", opt); !errors.Is(err, oauth.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	login, err := client.Authorize(t.Context(), "alice.test", oauth.WithScope("atproto"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := client.Callback(t.Context(), callback.Query(), login.Binding)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := result.Session.Scope(); got != "atproto" {
+		t.Errorf("granted %q", got)
+	}
+}

@@ -1,0 +1,524 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/xrpc"
+)
+
+func TestConcurrentCallsShareOneRefresh(t *testing.T) { // P1
+	server := sandbox(t)
+	server.SetTokenLifetime(0)
+	client := newClient(t, server)
+	s := login(t, server, client)
+	server.SetTokenLifetime(time.Hour)
+	server.ResetStats()
+	var calls sync.WaitGroup
+	for range 50 {
+		calls.Go(func() {
+			if err := call(t.Context(), s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+func TestProcessesAdoptEachOthersTokens(t *testing.T) { // P3
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	server.SetTokenLifetime(0)
+	s := login(t, server, newClient(t, server, withStore(store)))
+	var sessions []*oauth.Session
+	for range 8 {
+		other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		sessions = append(sessions, other)
+	}
+	server.SetTokenLifetime(time.Hour)
+	server.ResetStats()
+	var calls sync.WaitGroup
+	for _, s := range sessions {
+		for range 10 {
+			calls.Go(func() {
+				if err := call(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	calls.Wait()
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes by 8 processes, want 1", n)
+	}
+}
+
+func TestRefreshOutlivesItsCaller(t *testing.T) { // P4, O106
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	left, goOn := make(chan struct{}), make(chan struct{})
+	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if !isRefresh(req) {
+			return next()
+		}
+		resp, err := next()
+		close(left)
+		<-goOn
+		return resp, err
+	})))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Refresh(ctx) }()
+	<-left
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller that left got %v", err)
+	}
+	before := s.ExpiresAt()
+	close(goOn)
+	// Somebody else waits for the same refresh and sees its result.
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t.Context(), s); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+	if !s.ExpiresAt().After(before) {
+		t.Error("the tokens are the old ones")
+	}
+	other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t.Context(), other); err != nil {
+		t.Errorf("from the store: %v", err)
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+func TestStoreFailures(t *testing.T) { // P5
+	fail := func(at int) func(int, *oauth.Record) error {
+		return func(n int, _ *oauth.Record) error {
+			if n == at {
+				return errDown
+			}
+			return nil
+		}
+	}
+	for _, tt := range []struct {
+		name          string
+		before, after func(int, *oauth.Record) error
+		refreshes     int // by the time the session works again
+	}{
+		{"before the claim", fail(1), nil, 1},
+		{"after the claim was written", nil, fail(1), 1},
+		{"before the commit", fail(2), nil, 1},
+		{"after the commit was written", nil, fail(2), 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := sandbox(t)
+			store := &flakyStore{Store: new(oauth.MemoryStore)}
+			s := login(t, server, newClient(t, server, withStore(store)))
+			store.from(tt.before, tt.after)
+			server.ResetStats()
+			e := wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+			if !errors.Is(e, errDown) || !e.Retryable || e.Stage != oauth.StageStorage {
+				t.Errorf("got %v", e)
+			}
+			store.from(nil, nil)
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("the next call: %v", err)
+			}
+			if server.Stats().Grants["refresh_token"] == 0 {
+				if err := s.Refresh(t.Context()); err != nil {
+					t.Errorf("the next refresh: %v", err)
+				}
+			}
+			if n := server.Stats().Grants["refresh_token"]; n != tt.refreshes {
+				t.Errorf("%d refreshes, want %d", n, tt.refreshes)
+			}
+			// What is stored is what works.
+			other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := other.Refresh(t.Context()); err != nil {
+				t.Errorf("another process: %v", err)
+			}
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("the first process after that: %v", err)
+			}
+		})
+	}
+}
+
+// die is a hook that holds a refresh for ever: to other processes its owner is dead.
+func die(t *testing.T, before bool) (h hook, held chan struct{}) {
+	held = make(chan struct{})
+	return func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if !isRefresh(req) {
+			return next()
+		}
+		if !before {
+			if resp, err := next(); err == nil {
+				resp.Body.Close()
+			}
+		}
+		close(held)
+		<-t.Context().Done()
+		return nil, t.Context().Err()
+	}, held
+}
+
+func TestProcessThatDiedInARefresh(t *testing.T) { // P6, O110
+	for _, tt := range []struct {
+		name   string
+		before bool
+		want   error
+	}{
+		{"before it was sent", true, nil},
+		{"after the server rotated", false, oauth.ErrAmbiguousRefresh},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			dead, held := die(t, tt.before)
+			s := login(t, server, newClient(t, server, withStore(store), withHook(dead)))
+			go s.Refresh(t.Context())
+			<-held
+
+			// Within the claim others wait; the context ends the waiting, not the session.
+			waiting, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := waiting.Refresh(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("within the claim: %v", err)
+			}
+
+			// Beyond claim and skew the next one takes over, once.
+			next, err := newClient(t, server, withStore(store), withClock(31*time.Second)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = next.Refresh(t.Context())
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("got %v, want %v", err, tt.want)
+			}
+			if tt.want != nil {
+				if !errors.Is(err, oauth.ErrReauthRequired) {
+					t.Errorf("%v does not ask for a new login", err)
+				}
+				if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
+					t.Errorf("%d records of the ended session", n)
+				}
+				return
+			}
+			if err := call(t.Context(), next); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestProcessThatSleptPastItsClaim(t *testing.T) { // P53
+	server := sandbox(t)
+	shared := new(oauth.MemoryStore)
+	store := &flakyStore{Store: shared}
+	s := login(t, server, newClient(t, server, withStore(store)))
+	other, err := newClient(t, server, withStore(shared), withClock(31*time.Second)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.ResetStats()
+	// Right behind the write of its claim the first process sleeps, and another one,
+	// half a minute later, takes over and refreshes.
+	store.from(nil, func(n int, _ *oauth.Record) error {
+		if n == 1 {
+			if err := other.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes: the sleeper sent the spent token", n)
+	}
+	for name, s := range map[string]*oauth.Session{"sleeper": s, "other": other} {
+		if err := call(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestLogoutDuringARefresh(t *testing.T) { // P52
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	var other *oauth.Session
+	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		refresh := isRefresh(req)
+		resp, err := next()
+		if refresh && err == nil {
+			if err := other.Logout(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		return resp, err
+	})))
+	var err error
+	if other, err = newClient(t, server, withStore(store)).Resume(t.Context(), s.Key()); err != nil {
+		t.Fatal(err)
+	}
+	server.ResetStats()
+	wantKind(t, s.Refresh(t.Context()), oauth.ErrLoggedOut)
+	wantKind(t, call(t.Context(), s), oauth.ErrLoggedOut)
+	if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
+		t.Errorf("%d records: the refresh undid the logout", n)
+	}
+	// Once by the logout, once more for the tokens that came afterwards.
+	if n := server.Stats().Requests[revokePath]; n != 2 {
+		t.Errorf("%d revocations, want 2", n)
+	}
+}
+
+func TestServerThatRefusesForEver(t *testing.T) { // P8
+	server := sandbox(t)
+	var calls, open atomic.Int32
+	s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if req.URL.Path != callPath {
+			return next()
+		}
+		calls.Add(1)
+		resp := respond(req, http.StatusUnauthorized, `{"error":"invalid_token","message":"no and no again"}`, "WWW-Authenticate", `DPoP error="invalid_token"`)
+		open.Add(1)
+		resp.Body = &countingBody{resp.Body, &open}
+		return resp, nil
+	})))
+	err := call(t.Context(), s)
+	e, ok := errors.AsType[*xrpc.Error](err)
+	if !ok || e.Message != "no and no again" {
+		t.Errorf("the server's own error did not arrive: %v", err)
+	}
+	if n := calls.Load(); n != 2 {
+		t.Errorf("%d calls, want 2", n)
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d bodies were left open", n)
+	}
+}
+
+type countingBody struct {
+	body interface {
+		Read([]byte) (int, error)
+		Close() error
+	}
+	open *atomic.Int32
+}
+
+func (b *countingBody) Read(p []byte) (int, error) { return b.body.Read(p) }
+func (b *countingBody) Close() error {
+	b.open.Add(-1)
+	return b.body.Close()
+}
+
+func TestRefreshAnswersThatAreRefused(t *testing.T) { // P9, O111
+	for _, tt := range []struct {
+		name   string
+		change func(map[string]any)
+		ok     bool
+	}{
+		{"another account", func(m map[string]any) { m["sub"] = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz" }, false},
+		{"Bearer", func(m map[string]any) { m["token_type"] = "Bearer" }, false},
+		{"a scope without atproto", func(m map[string]any) { m["scope"] = "transition:generic" }, false},
+		{"no access token", func(m map[string]any) { delete(m, "access_token") }, false},
+		{"no sub", func(m map[string]any) { delete(m, "sub") }, true},
+		{"no lifetime", func(m map[string]any) { delete(m, "expires_in") }, true},
+		{"no refresh token: the old one stays", func(m map[string]any) { delete(m, "refresh_token") }, true},
+		{"unknown fields", func(m map[string]any) { m["id_token"], m["new"] = "x", map[string]any{} }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				refresh := isRefresh(req)
+				resp, err := next()
+				if refresh && err == nil && resp.StatusCode == 200 {
+					resp = rewrite(resp, tt.change)
+				}
+				return resp, err
+			})))
+			err := s.Refresh(t.Context())
+			if tt.ok {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := call(t.Context(), s); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			e := wantKind(t, err, oauth.ErrToken)
+			if errors.Is(e, oauth.ErrReauthRequired) {
+				t.Error("the session was ended")
+			}
+			if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 1 {
+				t.Errorf("%d records of the session", n)
+			}
+		})
+	}
+}
+
+func TestRefreshErrorsThatKeepTheSession(t *testing.T) { // P10, O108
+	for name, tt := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		kind   oauth.Kind
+		retry  bool
+	}{
+		"503": {func(r *http.Request) (*http.Response, error) { return respond(r, 503, ``), nil }, oauth.ErrToken, true},
+		"429": {func(r *http.Request) (*http.Response, error) { return respond(r, 429, `{}`, "Retry-After", "9"), nil }, oauth.ErrToken, true},
+		"500 with a page": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 500, `<html>`, "Content-Type", "text/html"), nil
+		}, oauth.ErrToken, true},
+		"invalid_client": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 401, `{"error":"invalid_client"}`), nil
+		}, oauth.ErrToken, false},
+		"invalid_request": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 400, `{"error":"invalid_request"}`), nil
+		}, oauth.ErrToken, false},
+		"never sent":      {func(r *http.Request) (*http.Response, error) { respond(r, 0, ``); return nil, errors.New("no route") }, oauth.ErrNetwork, true},
+		"P30 wrong types": {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `{"access_token":5}`), nil }, oauth.ErrToken, false},
+		"P30 an array":    {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `[]`), nil }, oauth.ErrToken, false},
+		"P30 too large": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 200, strings.Repeat(" ", 600<<10)), nil
+		}, oauth.ErrToken, false},
+		"P30 another type": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 200, `{}`, "Content-Type", "text/html"), nil
+		}, oauth.ErrToken, false},
+		"asks for a nonce for ever": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 400, `{"error":"use_dpop_nonce"}`, "DPoP-Nonce", "again"), nil
+		}, oauth.ErrDPoP, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := sandbox(t)
+			requests := 0
+			var fail atomic.Bool
+			s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if !fail.Load() || !isRefresh(req) {
+					return next()
+				}
+				requests++
+				return tt.answer(req)
+			})))
+			fail.Store(true)
+			e := wantKind(t, s.Refresh(t.Context()), tt.kind)
+			if e.Retryable != tt.retry || errors.Is(e, oauth.ErrReauthRequired) {
+				t.Errorf("retryable %t: %v", e.Retryable, e)
+			}
+			if name == "429" && e.RetryAfter != 9*time.Second {
+				t.Errorf("retry after %s", e.RetryAfter)
+			}
+			if requests > 2 {
+				t.Errorf("P19 %d requests", requests)
+			}
+			fail.Store(false)
+			// What cannot have reached the server, or was answered, costs nothing.
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("the token still lives: %v", err)
+			}
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Errorf("the next refresh: %v", err)
+			}
+		})
+	}
+}
+
+func TestRefreshAheadOfTime(t *testing.T) { // O107
+	server := sandbox(t)
+	var down atomic.Bool
+	ahead := new(atomic.Int64)
+	client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if down.Load() && isRefresh(req) {
+			return respond(req, 503, ``), nil
+		}
+		return next()
+	}), func(cfg *oauth.Config) {
+		cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	server.SetTokenLifetime(2 * time.Minute)
+	s := login(t, server, client)
+	refreshes := func() int { return server.Stats().Grants["refresh_token"] }
+	step := func(name string, at time.Duration, want int) {
+		t.Helper()
+		ahead.Store(int64(at))
+		if err := call(t.Context(), s); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if n := refreshes(); n != want {
+			t.Errorf("%s: %d refreshes, want %d", name, n, want)
+		}
+	}
+	step("with time left", 100*time.Second, 0)
+	down.Store(true)
+	step("a failure is none while the token lives", 110*time.Second, 0)
+	down.Store(false)
+	step("not again at once", 111*time.Second, 0)
+	step("a tenth of its life before the end", 119*time.Second, 0)
+	ahead.Store(int64(110*time.Second + 13*time.Second))
+	if err := call(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+	if n := refreshes(); n != 1 {
+		t.Errorf("after the end: %d refreshes, want 1", n)
+	}
+}
+
+func TestInvalidGrantIsBelievedOnlyIfTheStoreAgrees(t *testing.T) { // P10, O109
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	var other *oauth.Session
+	first := true
+	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if !isRefresh(req) || !first {
+			return next()
+		}
+		first = false
+		// While we were away another process took over and refreshed.
+		if err := other.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		return respond(req, 400, `{"error":"invalid_grant"}`), nil
+	})))
+	var err error
+	if other, err = newClient(t, server, withStore(store), withClock(31*time.Second)).Resume(t.Context(), s.Key()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t.Context(), s); err != nil {
+		t.Error(err)
+	}
+}
