@@ -134,11 +134,11 @@ func run(ctx context.Context) error {
 	show("getBlob", "%d bytes, the same: %t", len(back), bytes.Equal(back, picture))
 
 	step("Refresh the tokens (calls do this by themselves when it is time)")
-	before := session.ExpiresAt()
 	if err := session.Refresh(ctx); err != nil {
 		return err
 	}
-	show("refresh", "valid until %s, before %s", session.ExpiresAt().Format(time.TimeOnly), before.Format(time.TimeOnly))
+	show("refresh", "new tokens until %s; the server counted %d refresh", session.ExpiresAt().Format(time.DateTime),
+		server.Stats().Grants["refresh_token"]) // sandbox
 
 	step("Log out")
 	if err := session.Logout(ctx); err != nil {
