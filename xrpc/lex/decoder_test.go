@@ -352,6 +352,27 @@ func TestLeavingALoopEarlyIsAnError(t *testing.T) {
 	}
 }
 
+func TestTypeIsWrittenOnce(t *testing.T) { // L28
+	const doc = `{"uri":"u","cid":"c","$type":"com.example.reference"}`
+	var r reference
+	if err := UnmarshalJSON([]byte(doc), &r); err != nil {
+		t.Fatal(err)
+	}
+	out, err := MarshalJSON(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(doc, string(out)); diff != "" {
+		t.Errorf("alone (-in +out):\n%s", diff)
+	}
+	if out, err = MarshalJSON(&childUnion{&r}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"$type":"com.example.reference","uri":"u","cid":"c"}`, string(out)); diff != "" {
+		t.Errorf("as a member of a union (-want +out):\n%s", diff)
+	}
+}
+
 func TestTypeMayBeAskedForTwice(t *testing.T) {
 	for _, doc := range []string{`{"$type":"org.x","a":1}`, `{"a":1,"$type":"org.x"}`} {
 		d := &Decoder{data: []byte(doc), maxNesting: DefaultMaxNesting}

@@ -127,7 +127,9 @@ func (u Unknown) MarshalJSON() ([]byte, error) { return MarshalJSON(&u) }
 // UnmarshalJSON implements json.Unmarshaler.
 func (u *Unknown) UnmarshalJSON(data []byte) error { return UnmarshalJSON(data, u) }
 
-// Unknown reads an object as it is.
+// Unknown reads an object as it is. What is inside has to be JSON with distinct keys;
+// what else the data model asks for is looked at by whoever decodes it, so that one
+// odd record does not cost the page it is on.
 func (d *Decoder) Unknown() Unknown {
 	if d.err == nil && d.peek() != '{' {
 		d.unexpected("an object")

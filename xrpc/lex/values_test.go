@@ -83,6 +83,20 @@ func TestValues(t *testing.T) {
 	}
 }
 
+func TestABlobIsReadAnew(t *testing.T) {
+	b := Blob{Ref: "old", MimeType: "old", Size: 7}
+	if err := b.Extra.Set("old", []byte(`1`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := UnmarshalJSON([]byte(`{"cid":"new","mimeType":"a/b","old":2}`), &b); err != nil {
+		t.Fatal(err)
+	}
+	out, err := MarshalJSON(&b)
+	if err != nil || string(out) != `{"cid":"new","mimeType":"a/b","old":2}` {
+		t.Errorf("went out as %s, %v", out, err)
+	}
+}
+
 func TestMalformedValues(t *testing.T) {
 	for _, in := range []string{
 		`{"blob":{}}`, `{"blob":{"$type":"blob"}}`, `{"blob":null}`, `{"blob":"x"}`,
