@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/xrpc"
-	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // Limits of a request to an authorization server.
@@ -252,6 +251,3 @@ func (c *Client) revoke(ctx context.Context, endpoint, issuer string, tokens tok
 	}
 	return err
 }
-
-// parseSubject reads the sub of a refresh, which may be absent.
-func (a *tokenAnswer) names(did syntax.DID) bool { return a.subject == string(did) }

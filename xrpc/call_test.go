@@ -43,7 +43,7 @@ var (
 	upload    = Method{NSID: "com.example.upload", Kind: KindProcedure, Input: "*/*", Output: "application/json"}
 )
 
-type params struct{ limit *int64 }
+type params struct{}
 
 func (p *params) EncodeQuery(q *Query) {
 	q.Int("limit", 50)
