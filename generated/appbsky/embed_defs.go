@@ -21,6 +21,7 @@ func (*EmbedDefsAspectRatio) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedDefsAspectRatio) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedDefsAspectRatio{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -23,6 +23,7 @@ func (*EmbedExternal) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedExternal) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternal{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -76,6 +77,7 @@ func (*EmbedExternalExternal) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedExternalExternal) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalExternal{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

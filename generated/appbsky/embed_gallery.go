@@ -18,6 +18,7 @@ func (*EmbedGallery) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedGallery) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedGallery{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -114,6 +115,7 @@ func (*EmbedGalleryImage) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedGalleryImage) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedGalleryImage{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -18,6 +18,7 @@ func (*EmbedImages) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedImages) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedImages{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -69,6 +70,7 @@ func (*EmbedImagesImage) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedImagesImage) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedImagesImage{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

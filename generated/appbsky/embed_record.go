@@ -21,6 +21,7 @@ func (*EmbedRecord) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedRecord) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecord{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -19,6 +19,7 @@ func (*EmbedRecordWithMedia) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedRecordWithMedia) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordWithMedia{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ func (*EmbedVideo) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedVideo) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedVideo{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -107,6 +108,7 @@ func (*EmbedVideoCaption) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EmbedVideoCaption) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedVideoCaption{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -41,6 +41,7 @@ func (*FeedPost) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *FeedPost) DecodeLex(d *lex.Decoder) error {
+	*s = FeedPost{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -245,6 +246,7 @@ func (*FeedPostReplyRef) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *FeedPostReplyRef) DecodeLex(d *lex.Decoder) error {
+	*s = FeedPostReplyRef{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -300,6 +302,7 @@ func (*FeedPostEntity) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *FeedPostEntity) DecodeLex(d *lex.Decoder) error {
+	*s = FeedPostEntity{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -359,6 +362,7 @@ func (*FeedPostTextSlice) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *FeedPostTextSlice) DecodeLex(d *lex.Decoder) error {
+	*s = FeedPostTextSlice{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

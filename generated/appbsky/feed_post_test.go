@@ -177,3 +177,18 @@ func FuzzFeedPost(f *testing.F) {
 		}
 	})
 }
+
+func TestDecodingReplacesWhatWasThere(t *testing.T) {
+	var post appbsky.FeedPost
+	for _, doc := range []string{
+		`{"$type":"app.bsky.feed.post","text":"first","createdAt":"2026-01-01T00:00:00Z","langs":["en"],"mood":"good"}`,
+		`{"$type":"app.bsky.feed.post","text":"second","createdAt":"2026-01-01T00:00:00Z","mood":"better"}`,
+	} {
+		if err := lex.UnmarshalJSON([]byte(doc), &post); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if mood, _ := post.Extra.Get("mood"); post.Text != "second" || post.Langs != nil || string(mood) != `"better"` {
+		t.Errorf("got %+v", post)
+	}
+}

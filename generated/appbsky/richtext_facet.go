@@ -22,6 +22,7 @@ func (*RichtextFacet) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RichtextFacet) DecodeLex(d *lex.Decoder) error {
+	*s = RichtextFacet{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -123,6 +124,7 @@ func (*RichtextFacetMention) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RichtextFacetMention) DecodeLex(d *lex.Decoder) error {
+	*s = RichtextFacetMention{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -171,6 +173,7 @@ func (*RichtextFacetLink) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RichtextFacetLink) DecodeLex(d *lex.Decoder) error {
+	*s = RichtextFacetLink{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -220,6 +223,7 @@ func (*RichtextFacetTag) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RichtextFacetTag) DecodeLex(d *lex.Decoder) error {
+	*s = RichtextFacetTag{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -272,6 +276,7 @@ func (*RichtextFacetByteSlice) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RichtextFacetByteSlice) DecodeLex(d *lex.Decoder) error {
+	*s = RichtextFacetByteSlice{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -22,6 +22,7 @@ func (*AdminDefsStatusAttr) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDefsStatusAttr) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDefsStatusAttr{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -86,6 +87,7 @@ func (*AdminDefsAccountView) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDefsAccountView) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDefsAccountView{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -199,6 +201,7 @@ func (*AdminDefsRepoRef) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDefsRepoRef) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDefsRepoRef{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -248,6 +251,7 @@ func (*AdminDefsRepoBlobRef) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDefsRepoBlobRef) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDefsRepoBlobRef{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -306,6 +310,7 @@ func (*AdminDefsThreatSignature) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDefsThreatSignature) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDefsThreatSignature{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -26,6 +26,7 @@ type AdminDeleteAccountInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDeleteAccountInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type AdminDisableAccountInvitesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDisableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDisableAccountInvitesInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

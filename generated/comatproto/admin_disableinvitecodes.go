@@ -26,6 +26,7 @@ type AdminDisableInviteCodesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminDisableInviteCodesInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminDisableInviteCodesInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

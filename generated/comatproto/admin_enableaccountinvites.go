@@ -27,6 +27,7 @@ type AdminEnableAccountInvitesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminEnableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminEnableAccountInvitesInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

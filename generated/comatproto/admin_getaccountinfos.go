@@ -38,6 +38,7 @@ type AdminGetAccountInfosOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminGetAccountInfosOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminGetAccountInfosOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

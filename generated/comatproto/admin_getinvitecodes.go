@@ -86,6 +86,7 @@ type AdminGetInviteCodesOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminGetInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminGetInviteCodesOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

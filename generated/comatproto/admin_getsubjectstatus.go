@@ -51,6 +51,7 @@ type AdminGetSubjectStatusOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminGetSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminGetSubjectStatusOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -79,6 +79,7 @@ type AdminSearchAccountsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminSearchAccountsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminSearchAccountsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

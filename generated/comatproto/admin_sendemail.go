@@ -32,6 +32,7 @@ type AdminSendEmailInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminSendEmailInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminSendEmailInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -94,6 +95,7 @@ type AdminSendEmailOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminSendEmailOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminSendEmailOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

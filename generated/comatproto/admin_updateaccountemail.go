@@ -27,6 +27,7 @@ type AdminUpdateAccountEmailInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateAccountEmailInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateAccountEmailInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type AdminUpdateAccountHandleInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateAccountHandleInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateAccountHandleInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type AdminUpdateAccountPasswordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateAccountPasswordInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateAccountPasswordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

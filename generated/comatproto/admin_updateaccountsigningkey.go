@@ -27,6 +27,7 @@ type AdminUpdateAccountSigningKeyInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateAccountSigningKeyInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateAccountSigningKeyInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type AdminUpdateSubjectStatusInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateSubjectStatusInput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateSubjectStatusInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -132,6 +133,7 @@ type AdminUpdateSubjectStatusOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *AdminUpdateSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
+	*s = AdminUpdateSubjectStatusOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

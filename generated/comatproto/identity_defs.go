@@ -27,6 +27,7 @@ func (*IdentityDefsIdentityInfo) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityDefsIdentityInfo) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityDefsIdentityInfo{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

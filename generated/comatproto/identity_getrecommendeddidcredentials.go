@@ -32,6 +32,7 @@ type IdentityGetRecommendedDIDCredentialsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityGetRecommendedDIDCredentialsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityGetRecommendedDIDCredentialsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

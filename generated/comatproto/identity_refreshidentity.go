@@ -29,6 +29,7 @@ type IdentityRefreshIdentityInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityRefreshIdentityInput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityRefreshIdentityInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

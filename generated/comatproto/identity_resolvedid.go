@@ -41,6 +41,7 @@ type IdentityResolveDIDOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityResolveDIDOutput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityResolveDIDOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

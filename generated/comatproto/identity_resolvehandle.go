@@ -41,6 +41,7 @@ type IdentityResolveHandleOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityResolveHandleOutput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityResolveHandleOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -31,6 +31,7 @@ type IdentitySignPlcOperationInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentitySignPlcOperationInput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentitySignPlcOperationInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -100,6 +101,7 @@ type IdentitySignPlcOperationOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentitySignPlcOperationOutput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentitySignPlcOperationOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

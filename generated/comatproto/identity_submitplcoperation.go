@@ -26,6 +26,7 @@ type IdentitySubmitPlcOperationInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentitySubmitPlcOperationInput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentitySubmitPlcOperationInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type IdentityUpdateHandleInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *IdentityUpdateHandleInput) DecodeLex(d *lex.Decoder) error {
+	*s = IdentityUpdateHandleInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -41,6 +41,7 @@ func (*LabelDefsLabel) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelDefsLabel) DecodeLex(d *lex.Decoder) error {
+	*s = LabelDefsLabel{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -132,6 +133,7 @@ func (*LabelDefsSelfLabels) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelDefsSelfLabels) DecodeLex(d *lex.Decoder) error {
+	*s = LabelDefsSelfLabels{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -181,6 +183,7 @@ func (*LabelDefsSelfLabel) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelDefsSelfLabel) DecodeLex(d *lex.Decoder) error {
+	*s = LabelDefsSelfLabel{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -246,6 +249,7 @@ func (*LabelDefsLabelValueDefinition) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelDefsLabelValueDefinition) DecodeLex(d *lex.Decoder) error {
+	*s = LabelDefsLabelValueDefinition{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -343,6 +347,7 @@ func (*LabelDefsLabelValueDefinitionStrings) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelDefsLabelValueDefinitionStrings) DecodeLex(d *lex.Decoder) error {
+	*s = LabelDefsLabelValueDefinitionStrings{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

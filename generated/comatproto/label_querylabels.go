@@ -84,6 +84,7 @@ type LabelQueryLabelsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *LabelQueryLabelsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = LabelQueryLabelsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

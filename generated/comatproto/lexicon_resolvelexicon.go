@@ -43,6 +43,7 @@ type LexiconResolveLexiconOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *LexiconResolveLexiconOutput) DecodeLex(d *lex.Decoder) error {
+	*s = LexiconResolveLexiconOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -26,6 +26,7 @@ func (*LexiconSchema) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *LexiconSchema) DecodeLex(d *lex.Decoder) error {
+	*s = LexiconSchema{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

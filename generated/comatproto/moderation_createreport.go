@@ -32,6 +32,7 @@ type ModerationCreateReportInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ModerationCreateReportInput) DecodeLex(d *lex.Decoder) error {
+	*s = ModerationCreateReportInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -142,6 +143,7 @@ type ModerationCreateReportOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ModerationCreateReportOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ModerationCreateReportOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -261,6 +263,7 @@ func (*ModerationCreateReportModTool) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ModerationCreateReportModTool) DecodeLex(d *lex.Decoder) error {
+	*s = ModerationCreateReportModTool{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -38,6 +38,7 @@ type RepoApplyWritesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesInput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -143,6 +144,7 @@ type RepoApplyWritesOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -251,6 +253,7 @@ func (*RepoApplyWritesCreate) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesCreate) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesCreate{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -311,6 +314,7 @@ func (*RepoApplyWritesUpdate) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesUpdate) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesUpdate{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -368,6 +372,7 @@ func (*RepoApplyWritesDelete) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesDelete) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesDelete{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -421,6 +426,7 @@ func (*RepoApplyWritesCreateResult) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesCreateResult) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesCreateResult{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -486,6 +492,7 @@ func (*RepoApplyWritesUpdateResult) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesUpdateResult) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesUpdateResult{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -547,6 +554,7 @@ func (*RepoApplyWritesDeleteResult) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoApplyWritesDeleteResult) DecodeLex(d *lex.Decoder) error {
+	*s = RepoApplyWritesDeleteResult{}
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}

@@ -37,6 +37,7 @@ type RepoCreateRecordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoCreateRecordInput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoCreateRecordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -108,6 +109,7 @@ type RepoCreateRecordOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoCreateRecordOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoCreateRecordOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -22,6 +22,7 @@ func (*RepoDefsCommitMeta) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoDefsCommitMeta) DecodeLex(d *lex.Decoder) error {
+	*s = RepoDefsCommitMeta{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

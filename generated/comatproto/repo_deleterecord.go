@@ -32,6 +32,7 @@ type RepoDeleteRecordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoDeleteRecordInput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoDeleteRecordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -94,6 +95,7 @@ type RepoDeleteRecordOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoDeleteRecordOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoDeleteRecordOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -47,6 +47,7 @@ type RepoDescribeRepoOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoDescribeRepoOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoDescribeRepoOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

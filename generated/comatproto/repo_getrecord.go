@@ -53,6 +53,7 @@ type RepoGetRecordOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoGetRecordOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoGetRecordOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -76,6 +76,7 @@ type RepoListMissingBlobsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoListMissingBlobsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoListMissingBlobsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -130,6 +131,7 @@ func (*RepoListMissingBlobsRecordBlob) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoListMissingBlobsRecordBlob) DecodeLex(d *lex.Decoder) error {
+	*s = RepoListMissingBlobsRecordBlob{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

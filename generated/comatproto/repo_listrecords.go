@@ -87,6 +87,7 @@ type RepoListRecordsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoListRecordsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoListRecordsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -142,6 +143,7 @@ func (*RepoListRecordsRecord) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoListRecordsRecord) DecodeLex(d *lex.Decoder) error {
+	*s = RepoListRecordsRecord{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

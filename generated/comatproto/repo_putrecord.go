@@ -42,6 +42,7 @@ type RepoPutRecordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoPutRecordInput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoPutRecordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -117,6 +118,7 @@ type RepoPutRecordOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoPutRecordOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoPutRecordOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -22,6 +22,7 @@ func (*RepoStrongRef) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoStrongRef) DecodeLex(d *lex.Decoder) error {
+	*s = RepoStrongRef{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type RepoUploadBlobOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *RepoUploadBlobOutput) DecodeLex(d *lex.Decoder) error {
+	*s = RepoUploadBlobOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

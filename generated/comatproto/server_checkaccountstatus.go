@@ -35,6 +35,7 @@ type ServerCheckAccountStatusOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCheckAccountStatusOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCheckAccountStatusOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -28,6 +28,7 @@ type ServerConfirmEmailInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerConfirmEmailInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerConfirmEmailInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -47,6 +47,7 @@ type ServerCreateAccountInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateAccountInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateAccountInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -143,6 +144,7 @@ type ServerCreateAccountOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateAccountOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateAccountOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -32,6 +32,7 @@ type ServerCreateAppPasswordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateAppPasswordInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateAppPasswordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -88,6 +89,7 @@ func (*ServerCreateAppPasswordAppPassword) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateAppPasswordAppPassword) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateAppPasswordAppPassword{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -26,6 +26,7 @@ type ServerCreateInviteCodeInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodeInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateInviteCodeInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -74,6 +75,7 @@ type ServerCreateInviteCodeOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodeOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateInviteCodeOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type ServerCreateInviteCodesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodesInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateInviteCodesInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -80,6 +81,7 @@ type ServerCreateInviteCodesOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateInviteCodesOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -128,6 +130,7 @@ func (*ServerCreateInviteCodesAccountCodes) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodesAccountCodes) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateInviteCodesAccountCodes{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -35,6 +35,7 @@ type ServerCreateSessionInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateSessionInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateSessionInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -106,6 +107,7 @@ type ServerCreateSessionOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateSessionOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerCreateSessionOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -29,6 +29,7 @@ type ServerDeactivateAccountInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDeactivateAccountInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDeactivateAccountInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ func (*ServerDefsInviteCode) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDefsInviteCode) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDefsInviteCode{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -99,6 +100,7 @@ func (*ServerDefsInviteCodeUse) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDefsInviteCodeUse) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDefsInviteCodeUse{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

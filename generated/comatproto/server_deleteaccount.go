@@ -30,6 +30,7 @@ type ServerDeleteAccountInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDeleteAccountInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -37,6 +37,7 @@ type ServerDescribeServerOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDescribeServerOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDescribeServerOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -115,6 +116,7 @@ func (*ServerDescribeServerLinks) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDescribeServerLinks) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDescribeServerLinks{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -167,6 +169,7 @@ func (*ServerDescribeServerContact) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerDescribeServerContact) DecodeLex(d *lex.Decoder) error {
+	*s = ServerDescribeServerContact{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

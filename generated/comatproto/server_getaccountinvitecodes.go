@@ -54,6 +54,7 @@ type ServerGetAccountInviteCodesOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerGetAccountInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerGetAccountInviteCodesOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

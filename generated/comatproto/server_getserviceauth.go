@@ -55,6 +55,7 @@ type ServerGetServiceAuthOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerGetServiceAuthOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerGetServiceAuthOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -37,6 +37,7 @@ type ServerGetSessionOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerGetSessionOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerGetSessionOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -27,6 +27,7 @@ type ServerListAppPasswordsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerListAppPasswordsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerListAppPasswordsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -76,6 +77,7 @@ func (*ServerListAppPasswordsAppPassword) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerListAppPasswordsAppPassword) DecodeLex(d *lex.Decoder) error {
+	*s = ServerListAppPasswordsAppPassword{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -39,6 +39,7 @@ type ServerRefreshSessionOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerRefreshSessionOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerRefreshSessionOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

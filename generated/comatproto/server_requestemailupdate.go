@@ -25,6 +25,7 @@ type ServerRequestEmailUpdateOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerRequestEmailUpdateOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerRequestEmailUpdateOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -25,6 +25,7 @@ type ServerRequestPasswordResetInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerRequestPasswordResetInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerRequestPasswordResetInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -28,6 +28,7 @@ type ServerReserveSigningKeyInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerReserveSigningKeyInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerReserveSigningKeyInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -70,6 +71,7 @@ type ServerReserveSigningKeyOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerReserveSigningKeyOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerReserveSigningKeyOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

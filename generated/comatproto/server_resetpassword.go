@@ -28,6 +28,7 @@ type ServerResetPasswordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerResetPasswordInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerResetPasswordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

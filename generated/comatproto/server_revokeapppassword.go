@@ -24,6 +24,7 @@ type ServerRevokeAppPasswordInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerRevokeAppPasswordInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerRevokeAppPasswordInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

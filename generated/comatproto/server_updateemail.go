@@ -31,6 +31,7 @@ type ServerUpdateEmailInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerUpdateEmailInput) DecodeLex(d *lex.Decoder) error {
+	*s = ServerUpdateEmailInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -42,6 +42,7 @@ type SyncGetHeadOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncGetHeadOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncGetHeadOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -50,6 +50,7 @@ type SyncGetHostStatusOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncGetHostStatusOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncGetHostStatusOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -42,6 +42,7 @@ type SyncGetLatestCommitOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncGetLatestCommitOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncGetLatestCommitOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

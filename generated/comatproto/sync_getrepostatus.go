@@ -50,6 +50,7 @@ type SyncGetRepoStatusOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncGetRepoStatusOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncGetRepoStatusOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

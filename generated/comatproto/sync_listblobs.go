@@ -84,6 +84,7 @@ type SyncListBlobsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListBlobsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListBlobsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

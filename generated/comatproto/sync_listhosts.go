@@ -78,6 +78,7 @@ type SyncListHostsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListHostsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListHostsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -138,6 +139,7 @@ func (*SyncListHostsHost) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListHostsHost) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListHostsHost{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

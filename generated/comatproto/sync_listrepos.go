@@ -76,6 +76,7 @@ type SyncListReposOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListReposOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListReposOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -137,6 +138,7 @@ func (*SyncListReposRepo) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListReposRepo) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListReposRepo{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

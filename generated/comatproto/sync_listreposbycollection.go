@@ -82,6 +82,7 @@ type SyncListReposByCollectionOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListReposByCollectionOutput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListReposByCollectionOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -135,6 +136,7 @@ func (*SyncListReposByCollectionRepo) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncListReposByCollectionRepo) DecodeLex(d *lex.Decoder) error {
+	*s = SyncListReposByCollectionRepo{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

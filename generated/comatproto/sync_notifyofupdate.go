@@ -28,6 +28,7 @@ type SyncNotifyOfUpdateInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncNotifyOfUpdateInput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncNotifyOfUpdateInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -29,6 +29,7 @@ type SyncRequestCrawlInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *SyncRequestCrawlInput) DecodeLex(d *lex.Decoder) error {
+	*s = SyncRequestCrawlInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -25,6 +25,7 @@ type TempAddReservedHandleInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempAddReservedHandleInput) DecodeLex(d *lex.Decoder) error {
+	*s = TempAddReservedHandleInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -65,6 +66,7 @@ type TempAddReservedHandleOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempAddReservedHandleOutput) DecodeLex(d *lex.Decoder) error {
+	*s = TempAddReservedHandleOutput{}
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}

@@ -57,6 +57,7 @@ type TempCheckHandleAvailabilityOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempCheckHandleAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
+	*s = TempCheckHandleAvailabilityOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -155,6 +156,7 @@ func (*TempCheckHandleAvailabilityResultAvailable) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempCheckHandleAvailabilityResultAvailable) DecodeLex(d *lex.Decoder) error {
+	*s = TempCheckHandleAvailabilityResultAvailable{}
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
@@ -193,6 +195,7 @@ func (*TempCheckHandleAvailabilityResultUnavailable) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempCheckHandleAvailabilityResultUnavailable) DecodeLex(d *lex.Decoder) error {
+	*s = TempCheckHandleAvailabilityResultUnavailable{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -244,6 +247,7 @@ func (*TempCheckHandleAvailabilitySuggestion) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempCheckHandleAvailabilitySuggestion) DecodeLex(d *lex.Decoder) error {
+	*s = TempCheckHandleAvailabilitySuggestion{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

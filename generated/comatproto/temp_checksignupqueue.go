@@ -27,6 +27,7 @@ type TempCheckSignupQueueOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempCheckSignupQueueOutput) DecodeLex(d *lex.Decoder) error {
+	*s = TempCheckSignupQueueOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -40,6 +40,7 @@ type TempDereferenceScopeOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempDereferenceScopeOutput) DecodeLex(d *lex.Decoder) error {
+	*s = TempDereferenceScopeOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -48,6 +48,7 @@ type TempFetchLabelsOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempFetchLabelsOutput) DecodeLex(d *lex.Decoder) error {
+	*s = TempFetchLabelsOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -25,6 +25,7 @@ type TempRequestPhoneVerificationInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempRequestPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
+	*s = TempRequestPhoneVerificationInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -26,6 +26,7 @@ type TempRevokeAccountCredentialsInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *TempRevokeAccountCredentialsInput) DecodeLex(d *lex.Decoder) error {
+	*s = TempRevokeAccountCredentialsInput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

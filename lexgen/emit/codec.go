@@ -45,6 +45,8 @@ func seen(bit int) string {
 func shift(bit int) *jen.Statement { return jen.Lit(1).Op("<<").Lit(bit % 64) }
 
 func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
+	// What a value held before must not show through what the document leaves out.
+	g.Op("*").Id("s").Op("=").Id(s.Name).Values()
 	b := bitsOf(s)
 	n := len(b.fields)
 	if s.Record {

@@ -163,6 +163,7 @@ type EvilOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *EvilOutput) DecodeLex(d *lex.Decoder) error {
+	*s = EvilOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -299,6 +300,7 @@ func (*EvilType) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *EvilType) DecodeLex(d *lex.Decoder) error {
+	*s = EvilType{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

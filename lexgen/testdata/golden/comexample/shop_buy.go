@@ -73,6 +73,7 @@ func (*ShopBuyReceipt) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ShopBuyReceipt) DecodeLex(d *lex.Decoder) error {
+	*s = ShopBuyReceipt{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

@@ -114,6 +114,7 @@ type ShopListOutput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ShopListOutput) DecodeLex(d *lex.Decoder) error {
+	*s = ShopListOutput{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

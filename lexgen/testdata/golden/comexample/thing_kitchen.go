@@ -71,6 +71,7 @@ func (*ThingKitchen) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
+	*s = ThingKitchen{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -442,6 +443,7 @@ type ThingKitchenInline struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchenInline) DecodeLex(d *lex.Decoder) error {
+	*s = ThingKitchenInline{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -635,6 +637,7 @@ type ThingKitchenInlinesItem struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchenInlinesItem) DecodeLex(d *lex.Decoder) error {
+	*s = ThingKitchenInlinesItem{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -682,6 +685,7 @@ func (*ThingKitchenPart) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchenPart) DecodeLex(d *lex.Decoder) error {
+	*s = ThingKitchenPart{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -733,6 +737,7 @@ func (*ThingKitchenEmpty) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchenEmpty) DecodeLex(d *lex.Decoder) error {
+	*s = ThingKitchenEmpty{}
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}

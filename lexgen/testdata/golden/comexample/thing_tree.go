@@ -21,6 +21,7 @@ func (*ThingTree) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingTree) DecodeLex(d *lex.Decoder) error {
+	*s = ThingTree{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {

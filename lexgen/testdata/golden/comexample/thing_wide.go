@@ -87,6 +87,7 @@ func (*ThingWide) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingWide) DecodeLex(d *lex.Decoder) error {
+	*s = ThingWide{}
 	var seen, seen2 uint64
 	for key := range d.Object {
 		switch string(key) {

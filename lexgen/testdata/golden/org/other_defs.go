@@ -19,6 +19,7 @@ func (*OtherDefsPair) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *OtherDefsPair) DecodeLex(d *lex.Decoder) error {
+	*s = OtherDefsPair{}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
