@@ -45,6 +45,7 @@ async function main() {
   const hostname = mode === 'http' ? 'localhost' : arg('hostname', 'pds.test')
   const names = String(arg('accounts', 'alice,bob')).split(',')
   const tmp = fs.mkdtempSync(path.join(os.tmpdir(), 'realpds-'))
+  process.on('exit', () => fs.rmSync(tmp, { recursive: true, force: true })) // also when the start fails
   const hex = (n) => randomBytes(n).toString('hex')
   const adminPassword = hex(8)
 
