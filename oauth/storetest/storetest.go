@@ -299,15 +299,22 @@ func purge(t *testing.T, store, second oauth.Store) {
 	did := newDID()
 	now := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	for id, expires := range map[string]time.Time{
-		"long past": now.Add(-time.Hour), "now": now, "to come": now.Add(time.Hour), "never": {},
+		"long past": now.Add(-time.Hour), "now": now, "to come": time.Date(2099, 1, 1, 0, 0, 0, 0, time.UTC), "never": {},
 	} {
 		r := record(did, id, 1, "x")
 		r.Expires = expires
 		mustPut(t, store, r)
 	}
+	// A store may have removed what has expired by itself.
+	there := 0
+	for _, id := range []string{"long past", "now"} {
+		if _, err := store.Get(t.Context(), record(did, id, 0, "").Key); err == nil {
+			there++
+		}
+	}
 	n, err := second.Purge(t.Context(), now)
-	if err != nil || n < 2 {
-		t.Errorf("purged %d, %v; want 2", n, err)
+	if err != nil || n < there {
+		t.Errorf("purged %d, %v; want %d", n, err, there)
 	}
 	var left []string
 	for key, err := range store.List(t.Context(), oauth.RecordSession, did) {
