@@ -16,7 +16,7 @@ type Fault struct {
 	// of them until ClearFaults.
 	Times int
 	// Delay holds the request back before anything else happens. It ends early if
-	// the client hangs up.
+	// the client hangs up. A request held back when the server closes is never acted on.
 	Delay time.Duration
 	// Refuse reads the request and closes the connection without having acted on it.
 	Refuse bool
@@ -83,6 +83,7 @@ func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.R
 		case <-timer.C:
 		case <-r.Context().Done():
 		case <-s.closed:
+			panic(http.ErrAbortHandler) // Close must not turn into an answer
 		}
 	}
 	switch {
