@@ -3,10 +3,7 @@ package filestore_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +12,6 @@ import (
 
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/filestore"
-	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/oauth/storetest"
 )
 
@@ -141,91 +137,18 @@ func TestPurgeRemovesWhatCrashesLeft(t *testing.T) {
 // Not only is every secret of a session sealed: nothing of it is in the files, wherever
 // a login and a refresh have put it.
 func TestFilesHoldNoSecrets(t *testing.T) {
-	server := oauthtest.NewServer()
-	defer server.Close()
 	s, dir := open(t)
-	secrets := make(map[string]bool)
-	cfg := oauth.Localhost("http://127.0.0.1:8765/callback", "atproto")
-	server.Environment().Configure(&cfg)
-	cfg.RoundTripper = listener{cfg.RoundTripper, secrets}
-	cfg.Store, cfg.Seal = s, oauth.SealKeys(bytes.Repeat([]byte{1}, 32))
-	client, err := oauth.NewClient(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check := func(when string, want int) {
-		t.Helper()
-		files := records(t, dir)
-		if len(files) != want {
-			t.Errorf("%s: %d files, want %d", when, len(files), want)
-		}
-		for _, file := range files {
+	storetest.Secrets(t, s, func() []byte {
+		var all bytes.Buffer
+		for _, file := range records(t, dir) {
 			content, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}
-			for secret := range secrets {
-				if bytes.Contains(content, []byte(secret)) {
-					t.Errorf("%s: %s holds %q", when, file, secret)
-				}
-			}
-			for _, word := range []string{"verifier", "access", "refresh", "dpop_key", `"d":`} {
-				if bytes.Contains(content, []byte(word)) {
-					t.Errorf("%s: %s is readable: %q", when, file, word)
-				}
-			}
+			all.Write(content)
 		}
-	}
-	login, err := client.Authorize(t.Context(), "alice.test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	check("during a login", 1)
-	callback, err := server.Approve(t.Context(), login.URL, server.Environment().Account("alice"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	secrets[callback.Query().Get("state")] = true
-	result, err := client.Callback(t.Context(), callback.Query(), login.Binding)
-	if err != nil {
-		t.Fatal(err)
-	}
-	check("after the login", 1)
-	if err := result.Session.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if len(secrets) != 5 {
-		t.Errorf("%d secrets were seen, want a state and two pairs of tokens", len(secrets))
-	}
-	check("after a refresh", 1)
-	if err := result.Session.Logout(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	check("after the logout", 0)
-}
-
-// A listener writes down the tokens that pass by.
-type listener struct {
-	rt      http.RoundTripper
-	secrets map[string]bool
-}
-
-func (l listener) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := l.rt.RoundTrip(req)
-	if err != nil || req.URL.Path != "/oauth/token" {
-		return resp, err
-	}
-	body, err := io.ReadAll(resp.Body)
-	resp.Body.Close()
-	resp.Body = io.NopCloser(bytes.NewReader(body))
-	var tokens struct {
-		Access  string `json:"access_token"`
-		Refresh string `json:"refresh_token"`
-	}
-	if json.Unmarshal(body, &tokens) == nil && tokens.Access != "" {
-		l.secrets[tokens.Access], l.secrets[tokens.Refresh] = true, true
-	}
-	return resp, err
+		return all.Bytes()
+	})
 }
 
 func TestListSaysThatItFailed(t *testing.T) {

@@ -54,6 +54,10 @@ const (
 	environmentDID      = "STORETEST_DID"
 )
 
+// Child reports whether this process is one that the suite has started: Run then needs
+// OpenAt alone.
+func Child() bool { return os.Getenv(environmentLocation) != "" }
+
 // Run runs the suite.
 func Run(t *testing.T, b Backend) {
 	if location := os.Getenv(environmentLocation); location != "" && b.OpenAt != nil {
