@@ -135,10 +135,15 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 		return nil, ended
 	}
 	now := s.client.now()
-	if unsaved {
-		if err := s.saveUnsaved(ctx); err != nil && errors.Is(err, ErrReauthRequired) {
+	if unsaved != nil && s.saving.TryLock() { // one call tries, the others go on
+		s.saving.Unlock()
+		attempt, cancel := context.WithTimeout(ctx, saveWait)
+		err := s.saveUnsaved(attempt)
+		cancel()
+		if errors.Is(err, ErrReauthRequired) {
 			return nil, err
 		}
+		state, _ = s.current()
 	}
 	if state.Tokens.expired(now) {
 		if err := s.renew(ctx, state); err != nil {
@@ -147,7 +152,8 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 		return s.current()
 	}
 	span := state.Tokens.refreshSpan()
-	if state.Tokens.Refresh == "" || state.Tokens.ExpiresAt.Sub(now) > span || now.Sub(tried) < span {
+	left := state.Tokens.ExpiresAt.Sub(now)
+	if state.Tokens.Refresh == "" || left > time.Duration(s.jitter*float64(span)) || now.Sub(tried) < span {
 		return state, nil
 	}
 	if err := s.renew(ctx, state); err != nil {

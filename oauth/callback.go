@@ -179,6 +179,8 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 		CreatedAt:          c.now(),
 	}
 	if err := c.save(ctx, key.record(), 1, c.sessionExpiry(), state); err != nil {
+		// The store may have written it all the same; its tokens are about to be revoked.
+		c.store.Delete(context.WithoutCancel(ctx), key.record(), 0)
 		return nil, err
 	}
 	c.log.Info("oauth: logged in", "did", did, "issuer", server.Issuer)

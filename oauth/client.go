@@ -1,9 +1,11 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -19,7 +21,7 @@ import (
 type Client struct {
 	config   Config
 	store    Store
-	seal     *Seal
+	sealer   *sealer
 	http     *safehttp.Client
 	resolver identity.Resolver
 	log      *slog.Logger
@@ -39,7 +41,6 @@ func NewClient(cfg Config) (*Client, error) {
 	c := &Client{
 		config:   cfg,
 		store:    cfg.Store,
-		seal:     cfg.Seal,
 		http:     safehttp.New(safehttp.Options{AllowLoopback: cfg.AllowLoopback, RoundTripper: cfg.RoundTripper}),
 		resolver: cfg.Resolver,
 		log:      cfg.Logger,
@@ -55,15 +56,20 @@ func NewClient(cfg Config) (*Client, error) {
 	if c.resolver == nil {
 		c.resolver = identity.NewResolver(identity.Config{RoundTripper: cfg.RoundTripper, AllowLoopback: cfg.AllowLoopback})
 	}
-	switch {
-	case c.store == nil:
+	seal := cfg.Seal
+	if c.store == nil {
 		// Nothing leaves the process, so there is nothing to seal.
-		c.store, c.seal = new(MemoryStore), Plaintext()
-	case c.seal.err != nil:
-		return nil, configError("Seal", "%w", c.seal.err)
-	case c.seal.plaintext:
+		c.store, seal = new(MemoryStore), Plaintext()
+	} else if seal.err != nil {
+		return nil, configError("Seal", "%w", seal.err)
+	} else if len(seal.sources) == 0 {
+		return nil, configError("Seal", "is empty: make it by SealKeys, SealPassphrase or Plaintext")
+	} else if written, accepted := seal.plaintext(); written {
 		c.log.Warn("oauth: sessions are stored in plaintext")
+	} else if accepted {
+		c.log.Warn("oauth: sessions that are stored in plaintext are accepted")
 	}
+	c.sealer = newSealer(seal, c.store)
 	return c, nil
 }
 
@@ -77,18 +83,101 @@ func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 	if s := c.sessions.get(key); s != nil {
 		return s, nil
 	}
-	state := new(sessionState)
-	r, err := c.load(ctx, key.record(), state)
+	state, r, current, err := c.loadSession(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	revision := r.Revision
+	if !current {
+		revision = c.reseal(ctx, key, state, r)
+	}
+	return c.sessions.intern(key, c.newSession(key, state, revision)), nil
+}
+
+// loadSession reads a session of this client.
+func (c *Client) loadSession(ctx context.Context, key SessionKey) (state *sessionState, r *Record, current bool, err error) {
+	state = new(sessionState)
+	r, current, err = c.loadSealed(ctx, key.record(), state)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return nil, &Error{Kind: ErrSessionUnknown, Stage: StageSession, Err: fmt.Errorf("%s, session %q", key.DID, key.ID)}
-	case err != nil:
-		return nil, err
-	case state.ClientID != c.config.ClientID:
-		return nil, &Error{Kind: ErrSessionUnknown, Stage: StageSession,
+		err = &Error{Kind: ErrSessionUnknown, Stage: StageSession, Err: fmt.Errorf("%s, session %q", key.DID, key.ID)}
+	case err == nil && state.ClientID != c.config.ClientID:
+		err = &Error{Kind: ErrSessionUnknown, Stage: StageSession,
 			Err: fmt.Errorf("the session of %s belongs to client %q, not to %q", key.DID, state.ClientID, c.config.ClientID)}
 	}
-	return c.sessions.intern(key, c.newSession(key, state, r.Revision)), nil
+	return state, r, current, err
+}
+
+// Sessions yields the keys of the sessions of an account, or of all (did ""), that are
+// in the store. Some may have expired or be over at the server: Resume and a call tell.
+// An error, of kind ErrStore, ends the sequence.
+func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[SessionKey, error] {
+	return func(yield func(SessionKey, error) bool) {
+		for key, err := range c.store.List(ctx, RecordSession, did) {
+			if err != nil {
+				yield(SessionKey{}, storeError(err))
+				return
+			}
+			if !yield(SessionKey{DID: key.DID, ID: key.ID}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// Purge removes from the store what is of no more use: logins that nobody finished
+// within an hour, and sessions that were not used for so long that the server has ended
+// them. It returns how many records went. Call it now and then, such as once an hour.
+func (c *Client) Purge(ctx context.Context) (int, error) {
+	n, err := c.store.Purge(ctx, c.now())
+	if err != nil {
+		return n, storeError(err)
+	}
+	return n, nil
+}
+
+// Reseal seals every session anew that is not sealed by the first key of Config.Seal,
+// and returns how many it did. After it the other keys can go, once no process seals
+// with them any more. It may be called while sessions are in use, by several processes
+// too. Sessions that cannot be opened, and those of other clients, are left as they are;
+// the error, of kind ErrSealed, names the first that cannot be opened.
+func (c *Client) Reseal(ctx context.Context) (int, error) {
+	resealed := 0
+	var sealed error
+	for key, err := range c.Sessions(ctx, "") {
+		if err != nil {
+			return resealed, err
+		}
+		state, r, current, err := c.loadSession(ctx, key)
+		switch {
+		case errors.Is(err, ErrSessionUnknown):
+			continue
+		case errors.Is(err, ErrSealed):
+			sealed = cmp.Or(sealed, err)
+			continue
+		case err != nil:
+			return resealed, err
+		case current:
+			continue
+		}
+		if c.reseal(ctx, key, state, r) > r.Revision {
+			resealed++
+		}
+	}
+	return resealed, sealed
+}
+
+// reseal writes a record as it is, sealed by the first key, and returns the revision it
+// then has. Whoever writes meanwhile seals it himself, and comes first.
+func (c *Client) reseal(ctx context.Context, key SessionKey, state *sessionState, r *Record) uint64 {
+	err := c.save(ctx, key.record(), r.Revision+1, r.Expires, state)
+	if err == nil {
+		return r.Revision + 1
+	}
+	if !errors.Is(err, ErrConflict) {
+		c.log.Warn("oauth: session could not be sealed anew", "did", key.DID, "session", key.ID, "error", err)
+	}
+	return r.Revision
 }
 
 // lookup resolves a handle or DID, freshly.

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,7 +32,7 @@ type Config struct {
 	// Store, Seal is required.
 	Store Store
 
-	// Seal encrypts what is stored: SealKeys, or Plaintext.
+	// Seal encrypts what is stored: SealKeys, SealPassphrase, or Plaintext.
 	Seal *Seal
 
 	// RoundTripper carries every request; nil uses a transport that refuses
@@ -48,6 +49,15 @@ type Config struct {
 	// Logger receives what an operator wants to know, and never a secret; nil
 	// discards it.
 	Logger *slog.Logger
+
+	// OnUpdate, if set, is told that a session has new tokens, by a refresh here or one
+	// that another process made. OnEnd is told that it is over: logged out (ErrLoggedOut,
+	// also in another process), revoked, expired or lost; every cause is
+	// ErrReauthRequired too. Events of a session come one at a time and in order, in a
+	// goroutine of their own, so that the functions may use the session as they like.
+	// They are told of the sessions that live in this process, and not after it ended.
+	OnUpdate func(ctx context.Context, s *Session)
+	OnEnd    func(ctx context.Context, s *Session, cause *Error)
 
 	// AllowLoopback permits servers on loopback addresses and plain http to them.
 	// It is for development.
@@ -125,7 +135,7 @@ func (cfg *Config) validate() error {
 		}
 	}
 	if cfg.Store != nil && cfg.Seal == nil {
-		return configError("Seal", "is nil: a Store needs SealKeys, or Plaintext if you mean it")
+		return configError("Seal", "is nil: a Store needs SealKeys or SealPassphrase, or Plaintext if you mean it")
 	}
 	return nil
 }

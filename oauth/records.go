@@ -90,24 +90,30 @@ type claim struct {
 // load reads and opens a record. It returns the record so that the caller can
 // write the next revision.
 func (c *Client) load(ctx context.Context, key RecordKey, into any) (*Record, error) {
-	r, err := c.store.Get(ctx, key)
-	if err != nil {
-		if errors.Is(err, ErrNotFound) {
-			return nil, err
-		}
-		return nil, storeError(err)
+	r, _, err := c.loadSealed(ctx, key, into)
+	return r, err
+}
+
+// loadSealed is load, which also tells whether the record is sealed as a new one would
+// be.
+func (c *Client) loadSealed(ctx context.Context, key RecordKey, into any) (r *Record, current bool, err error) {
+	r, err = c.store.Get(ctx, key)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return nil, false, err
+	case err != nil:
+		return nil, false, storeError(err)
+	case !r.Expires.IsZero() && !r.Expires.After(c.now()):
+		return nil, false, ErrNotFound
 	}
-	if !r.Expires.IsZero() && !r.Expires.After(c.now()) {
-		return nil, ErrNotFound
-	}
-	data, err := c.seal.open(r)
+	data, current, err := c.sealer.open(ctx, r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return nil, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %w", key.Kind, key.DID, err)}
+		return nil, false, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %w", key.Kind, key.DID, err)}
 	}
-	return r, nil
+	return r, current, nil
 }
 
 // save seals payload and writes it as the given revision.
@@ -117,7 +123,7 @@ func (c *Client) save(ctx context.Context, key RecordKey, revision uint64, expir
 		return &Error{Kind: ErrStore, Stage: StageStorage, Err: err}
 	}
 	r := &Record{Key: key, Revision: revision, Expires: expires}
-	if r.Data, err = c.seal.seal(r, data); err != nil {
+	if r.Data, err = c.sealer.close(ctx, r, data); err != nil {
 		return err
 	}
 	if err := c.store.Put(ctx, r); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/url"
 	"time"
 
@@ -31,6 +32,14 @@ const (
 	// the second.
 	claimPollFirst = 25 * time.Millisecond
 	claimPollLast  = 250 * time.Millisecond
+
+	// New tokens that the store did not take are offered to it again: by the next
+	// call, which waits no longer than saveWait, and in the background, with pauses
+	// that grow from the first to the last, for saveLimit.
+	saveWait       = 5 * time.Second
+	savePauseFirst = time.Second
+	savePauseLast  = time.Minute
+	saveLimit      = time.Hour
 )
 
 // A flight is a refresh under way in this process.
@@ -89,9 +98,16 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	err := s.rotate(ctx, used)
 	s.mu.Lock()
 	s.flight = nil
+	unsaved, ended, updated := s.unsaved != nil, s.ended != nil, s.state.Tokens.Access != used.Tokens.Access
 	s.mu.Unlock()
 	f.err = err
 	close(f.done)
+	if updated && !ended {
+		s.notifyUpdate(ctx)
+	}
+	if unsaved {
+		s.saveInBackground(context.WithoutCancel(ctx))
+	}
 }
 
 // rotate replaces the tokens of used: by newer ones from the store, or by asking
@@ -116,7 +132,7 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 			}
 			return &Error{Kind: ErrToken, Stage: StageSession, Err: errors.New("there is no refresh token")}
 		}
-		if left := stored.Claim; left != nil && !left.Open && left.ID != s.unsent && c.now().Before(left.Until.Add(claimSkew)) {
+		if left := stored.Claim; left != nil && !left.Open && left.ID != s.done.claim && c.now().Before(left.Until.Add(claimSkew)) {
 			if err := sleep(ctx, pause/2+rand.N(pause/2)); err != nil {
 				return err
 			}
@@ -144,7 +160,13 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.Revision > s.revision {
+	if stored.ClientID != s.state.ClientID || stored.Issuer != s.state.Issuer {
+		return nil, nil, &Error{Kind: ErrSealed, Stage: StageStorage,
+			Err: fmt.Errorf("record of %s is now of client %q and issuer %q", s.key.DID, stored.ClientID, stored.Issuer)}
+	}
+	// Tokens that the store did not take are newer than what it holds, whatever
+	// revision that has.
+	if s.unsaved == nil && r.Revision > s.revision {
 		s.state, s.revision = stored, r.Revision
 		s.nonces.adopt(stored.Nonces)
 	}
@@ -155,15 +177,15 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 // the outcome. ErrConflict means that the claim was lost before anything was sent.
 func (s *Session) refreshUnderClaim(ctx context.Context, state *sessionState, revision uint64) error {
 	c := s.client
-	// A claim found here was left behind: what it announced may have happened,
-	// unless it is one of ours that was never followed by a request.
-	ambiguous := state.Claim != nil && state.Claim.ID != s.unsent
+	// A claim found here was left behind: what it announced may have happened, unless
+	// it is one of ours of which we know that it did not.
+	ambiguous := state.Claim != nil && (state.Claim.ID != s.done.claim || s.done.open)
 	if ambiguous {
 		c.log.Warn("oauth: taking over an interrupted refresh", "session", s)
 	}
 	claimed := *state
 	claimed.Claim = &claim{ID: randomString(9), Until: c.now().Add(claimLife)}
-	s.unsent = claimed.Claim.ID // also if the write fails: it may have happened
+	s.done.claim, s.done.open = claimed.Claim.ID, ambiguous // also if the write fails: it may have happened
 	if err := s.commit(ctx, &claimed, revision+1); err != nil {
 		return err
 	}
@@ -180,7 +202,7 @@ func (s *Session) refreshUnderClaim(ctx context.Context, state *sessionState, re
 		return ErrConflict
 	}
 
-	s.unsent = ""
+	s.done.claim = ""
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(c.now()))
 	defer cancel()
 	answer, err := c.requestTokens(ctx, state.TokenEndpoint, state.Issuer, state.Key, s.nonces, false, url.Values{
@@ -207,7 +229,7 @@ func (s *Session) refreshUnderClaim(ctx context.Context, state *sessionState, re
 	if next.Tokens.Refresh == "" {
 		next.Tokens.Refresh = state.Tokens.Refresh // RFC 6749 §6: none given, the old one stays
 	}
-	return s.commitRefreshed(settle, &next, revision)
+	return s.commitRefreshed(settle, &next, &state.Tokens, revision)
 }
 
 // checkRefreshed applies the rules of a token response to a refresh (O111).
@@ -237,53 +259,75 @@ func (s *Session) commit(ctx context.Context, state *sessionState, revision uint
 func (s *Session) adopt(state *sessionState, revision uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.state, s.revision, s.unsaved = state, revision, false
+	s.state, s.revision, s.unsaved = state, revision, nil
 }
 
-// commitRefreshed writes new tokens over revision. They are the newest there are,
-// so they go on top of whatever another process has written meanwhile, unless the
-// session was logged out: then they are revoked.
-func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, revision uint64) error {
+// commitRefreshed writes new tokens over revision. They are the newest there are, so
+// they go on top of whatever another process has made of the record meanwhile, as long
+// as that still has the tokens that they replace. If it has others, the write of ours
+// happened though the store said it failed, and somebody refreshed from there. If it is
+// gone, the session was logged out, and the new tokens are revoked.
+func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, replaced *tokenSet, revision uint64) error {
 	c := s.client
 	next.Nonces = s.nonces.snapshot()
 	for {
 		err := s.commit(ctx, next, revision+1)
-		switch {
-		case err == nil:
+		if err == nil {
 			c.log.Info("oauth: tokens refreshed", "session", s, "expires", next.Tokens.ExpiresAt)
 			return nil
-		case !errors.Is(err, ErrConflict):
-			// In use from here on; saveUnsaved writes them with the next call.
+		}
+		var r *Record
+		stored := new(sessionState)
+		if errors.Is(err, ErrConflict) {
+			r, err = c.load(ctx, s.key.record(), stored)
+		}
+		switch {
+		case errors.Is(err, ErrNotFound):
+			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.Tokens, next.Key, s.nonces)
+			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+		case err != nil:
+			// In use from here on, and written as soon as the store takes them.
 			s.mu.Lock()
-			s.state, s.unsaved = next, true
+			s.state, s.unsaved = next, replaced
 			s.mu.Unlock()
 			c.log.Error("oauth: refreshed tokens could not be stored and live in memory only", "session", s, "error", err)
 			return err
-		}
-		r, err := c.store.Get(ctx, s.key.record())
-		if errors.Is(err, ErrNotFound) {
-			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.Tokens, next.Key, s.nonces)
-			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
-		}
-		if err != nil {
-			s.mu.Lock()
-			s.state, s.unsaved = next, true
-			s.mu.Unlock()
-			return storeError(err)
+		case stored.Tokens.Access != replaced.Access:
+			s.adopt(stored, r.Revision)
+			s.nonces.adopt(stored.Nonces)
+			return nil
 		}
 		revision = r.Revision
 	}
 }
 
-// saveUnsaved repeats a write that failed after a refresh.
+// saveUnsaved repeats a write that failed after a refresh. One goroutine at a time does,
+// so that none writes what another has long replaced.
 func (s *Session) saveUnsaved(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	s.mu.Lock()
-	state, revision, unsaved := s.state, s.revision, s.unsaved
+	state, revision, replaced := s.state, s.revision, s.unsaved
 	s.mu.Unlock()
-	if !unsaved {
+	if replaced == nil {
 		return nil
 	}
-	return s.commitRefreshed(ctx, new(*state), revision)
+	return s.commitRefreshed(ctx, new(*state), replaced, revision)
+}
+
+// saveInBackground offers tokens to the store until it takes them: if the process ends
+// before, or another one refreshes, the session is lost.
+func (s *Session) saveInBackground(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, saveLimit)
+	defer cancel()
+	for pause := savePauseFirst; sleep(ctx, pause/2+rand.N(pause/2)) == nil; pause = min(2*pause, savePauseLast) {
+		attempt, cancel := context.WithTimeout(ctx, claimLife)
+		err := s.saveUnsaved(attempt)
+		cancel()
+		if err == nil || errors.Is(err, ErrReauthRequired) {
+			return
+		}
+	}
 }
 
 // refreshFailed decides what a refresh without new tokens means for the session.
@@ -291,8 +335,8 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	failure, _ := errors.AsType[*Error](cause)
 	send, unanswered := errors.AsType[*xrpc.SendError](cause)
 	switch {
-	case unanswered && send.Sent == xrpc.SentMaybe:
-		// The server may have rotated. Whoever tries next has to know.
+	case unanswered && send.Sent == xrpc.SentMaybe, failure != nil && mayHaveRotated(failure.Status):
+		// Whoever tries next has to know.
 		return s.releaseClaim(ctx, claimed, revision, true, cause)
 	case failure == nil || failure.Code != "invalid_grant":
 		return s.releaseClaim(ctx, claimed, revision, ambiguous, cause)
@@ -316,9 +360,21 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	})
 }
 
+// mayHaveRotated reports whether an answer of that status, which brought no tokens,
+// leaves open what the server did: a gateway may have lost the real answer, and a
+// success may have been damaged on its way.
+func mayHaveRotated(status int) bool {
+	switch status {
+	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusGatewayTimeout:
+		return true
+	}
+	return status/100 == 2
+}
+
 // releaseClaim lets others try at once, and returns cause. open says that the
 // outcome at the server is not known.
 func (s *Session) releaseClaim(ctx context.Context, claimed *sessionState, revision uint64, open bool, cause error) error {
+	s.done.claim, s.done.open = claimed.Claim.ID, open // should the write fail: we need not wait for it
 	released := *claimed
 	released.Claim = nil
 	if open {

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
@@ -458,9 +460,11 @@ func TestRefreshErrorsThatKeepTheSession(t *testing.T) { // P10, O108
 func TestRefreshAheadOfTime(t *testing.T) { // O107
 	server := sandbox(t)
 	var down atomic.Bool
+	var refused atomic.Int32
 	ahead := new(atomic.Int64)
 	client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 		if down.Load() && isRefresh(req) {
+			refused.Add(1)
 			return respond(req, 503, ``), nil
 		}
 		return next()
@@ -480,13 +484,17 @@ func TestRefreshAheadOfTime(t *testing.T) { // O107
 			t.Errorf("%s: %d refreshes, want %d", name, n, want)
 		}
 	}
-	step("with time left", 100*time.Second, 0)
+	// A tenth of its life is 12 seconds; the jitter makes that 6 at least.
+	step("with time left", 107*time.Second, 0)
 	down.Store(true)
-	step("a failure is none while the token lives", 110*time.Second, 0)
+	step("a failure is none while the token lives", 114500*time.Millisecond, 0)
+	if n := refused.Load(); n != 1 {
+		t.Errorf("ahead of time %d refreshes were tried, want 1", n)
+	}
 	down.Store(false)
-	step("not again at once", 111*time.Second, 0)
-	step("a tenth of its life before the end", 119*time.Second, 0)
-	ahead.Store(int64(110*time.Second + 13*time.Second))
+	step("not again at once", 115*time.Second, 0)
+	step("nor within that span", 119*time.Second, 0)
+	ahead.Store(int64(123 * time.Second))
 	if err := call(t.Context(), s); err != nil {
 		t.Error(err)
 	}
@@ -520,5 +528,174 @@ func TestInvalidGrantIsBelievedOnlyIfTheStoreAgrees(t *testing.T) { // P10, O109
 	}
 	if err := call(t.Context(), s); err != nil {
 		t.Error(err)
+	}
+}
+
+// The store took the tokens and failed to say so; by the time this process tries again,
+// another one has refreshed from there. Writing on top would bring spent tokens back.
+func TestUnsavedTokensDoNotReplaceNewerOnes(t *testing.T) { // P5
+	server := sandbox(t)
+	shared := new(oauth.MemoryStore)
+	store := &flakyStore{Store: shared}
+	s := login(t, server, newClient(t, server, withStore(store)))
+	other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.from(nil, func(n int, _ *oauth.Record) error {
+		if n == 2 {
+			return errDown
+		}
+		return nil
+	})
+	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+	for range 2 { // the first adopts what was stored, the second refreshes
+		if err := other.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 2 {
+		t.Fatalf("%d refreshes, want 2", n)
+	}
+	if err := call(t.Context(), s); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+	if err := other.Refresh(t.Context()); err != nil {
+		t.Errorf("the other process, once more: %v", err)
+	}
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Errorf("the first process: %v", err)
+	}
+}
+
+// Another process has claimed the old tokens, which makes the record newer than what
+// this process wrote last, though not newer than what it holds.
+func TestUnsavedTokensAreNotGivenUpForOlderOnes(t *testing.T) { // P5
+	server := sandbox(t)
+	shared := new(oauth.MemoryStore)
+	store := &flakyStore{Store: shared}
+	s := login(t, server, newClient(t, server, withStore(store)))
+	dead, held := die(t, true)
+	other, err := newClient(t, server, withStore(shared), withClock(31*time.Second), withHook(dead)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store.from(func(n int, _ *oauth.Record) error {
+		if n >= 2 {
+			return errDown
+		}
+		return nil
+	}, nil)
+	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+	go other.Refresh(t.Context())
+	<-held
+	upload := func() error {
+		_, err := comatproto.NewClient(s).Repo.UploadBlob(t.Context(), xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain"))
+		return err
+	}
+	if err := upload(); err != nil {
+		t.Errorf("while the store is down: %v", err)
+	}
+	store.from(nil, nil)
+	if err := upload(); err != nil {
+		t.Errorf("when it is back: %v", err)
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+	resumed, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t.Context(), resumed); err != nil {
+		t.Errorf("from the store: %v", err)
+	}
+}
+
+// Tokens that live in memory only are in danger, so nobody waits for the next call.
+func TestUnsavedTokensAreSavedInTheBackground(t *testing.T) { // P5
+	server := sandbox(t)
+	shared := new(oauth.MemoryStore)
+	store := &flakyStore{Store: shared}
+	s := login(t, server, newClient(t, server, withStore(store)))
+	saved := make(chan struct{})
+	store.from(func(n int, _ *oauth.Record) error {
+		if n == 2 {
+			return errDown
+		}
+		return nil
+	}, func(n int, _ *oauth.Record) error {
+		if n == 3 {
+			close(saved)
+		}
+		return nil
+	})
+	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+	select {
+	case <-saved:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was saved")
+	}
+	other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := call(t.Context(), other); err != nil {
+		t.Errorf("from the store: %v", err)
+	}
+	if n := server.Stats().Grants["refresh_token"]; n != 1 {
+		t.Errorf("%d refreshes, want 1", n)
+	}
+}
+
+// A process need not wait for a claim of its own, should the store have failed when it
+// was to be released.
+func TestOwnClaimsAreNotWaitedFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fault oauthtest.Fault
+		want  error
+	}{
+		"the server was down":   {oauthtest.Fault{Status: 503}, nil},
+		"the answer was lost":   {oauthtest.Fault{Drop: true}, oauth.ErrAmbiguousRefresh},
+		"the gateway timed out": {oauthtest.Fault{Status: 504}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := sandbox(t)
+			store := &flakyStore{Store: new(oauth.MemoryStore)}
+			s := login(t, server, newClient(t, server, withStore(store)))
+			store.from(func(n int, _ *oauth.Record) error {
+				if n == 2 {
+					return errDown
+				}
+				return nil
+			}, nil)
+			server.Fault(tokenPath, tt.fault)
+			if err := s.Refresh(t.Context()); err == nil || errors.Is(err, oauth.ErrReauthRequired) {
+				t.Fatalf("got %v", err)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			if err := s.Refresh(ctx); !errors.Is(err, tt.want) {
+				t.Errorf("the next one: got %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// What a gateway says in the server's place leaves open what the server did; the cause
+// of a session that ends later should say so.
+func TestGatewaysLeaveTheOutcomeOpen(t *testing.T) { // O110
+	for status, want := range map[int]oauth.Kind{
+		200: oauth.ErrAmbiguousRefresh, 500: oauth.ErrAmbiguousRefresh, 502: oauth.ErrAmbiguousRefresh, 504: oauth.ErrAmbiguousRefresh,
+		503: oauth.ErrRevoked, 429: oauth.ErrRevoked,
+	} {
+		server := sandbox(t)
+		s := login(t, server, newClient(t, server))
+		server.Fault(tokenPath, oauthtest.Fault{Status: status})
+		if err := s.Refresh(t.Context()); err == nil || errors.Is(err, oauth.ErrReauthRequired) {
+			t.Fatalf("%d: %v", status, err)
+		}
+		server.RevokeSessions(s.DID())
+		wantKind(t, s.Refresh(t.Context()), want)
 	}
 }

@@ -1,6 +1,8 @@
 package oauth
 
 import (
+	"cmp"
+	"context"
 	"crypto/cipher"
 	"crypto/hkdf"
 	"crypto/rand"
@@ -8,7 +10,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
+	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -18,9 +23,15 @@ import (
 // one of itself unnoticed. (A store that rolls a whole row back, revision
 // included, is not noticed.) A Seal is safe for concurrent use.
 type Seal struct {
-	keys      []sealKey // the first seals, all open
-	plaintext bool
-	err       error // found by NewClient
+	sources []sealSource // the first seals, all open
+	err     error        // found by NewClient
+}
+
+// A sealSource is what a key is made from: exactly one of its fields is set.
+type sealSource struct {
+	key        *sealKey
+	passphrase string
+	plaintext  bool
 }
 
 type sealKey struct {
@@ -36,43 +47,170 @@ const (
 )
 
 // SealKeys seals with the first key and opens with any of them: to rotate, put a
-// new key in front and keep the old ones until their records have been rewritten.
-// A key is at least 32 bytes of randomness, such as `openssl rand 32` gives.
+// new key in front and keep the old ones. Resume seals anew what it finds under an old
+// key, and Client.Reseal everything else; then the old keys can go. A key is at least
+// 32 bytes of randomness, such as `openssl rand 32` gives.
 func SealKeys(keys ...[]byte) *Seal {
 	s := new(Seal)
 	if len(keys) == 0 {
 		s.err = errors.New("SealKeys needs a key")
 	}
 	for i, key := range keys {
-		if len(key) < 32 {
-			s.err = fmt.Errorf("key %d has %d bytes; at least 32 are needed", i+1, len(key))
+		if len(key) < minKey {
+			s.err = fmt.Errorf("key %d has %d bytes; at least %d are needed", i+1, len(key), minKey)
 			break
 		}
-		derived, err := hkdf.Key(sha256.New, key, nil, "atproto-go record sealing v1", chacha20poly1305.KeySize+4)
+		derived, err := newSealKey(key)
 		if err != nil {
 			s.err = err
 			break
 		}
-		aead, err := chacha20poly1305.NewX(derived[:chacha20poly1305.KeySize])
-		if err != nil {
-			s.err = err
-			break
-		}
-		s.keys = append(s.keys, sealKey{id: [4]byte(derived[chacha20poly1305.KeySize:]), aead: aead})
+		s.sources = append(s.sources, sealSource{key: derived})
+	}
+	return s
+}
+
+// SealPassphrase seals with a key made from a passphrase of at least 12 bytes, by
+// Argon2id (RFC 9106: 3 passes over 64 MiB, 4 lanes) and a random salt, which is kept
+// in the store. That takes about a tenth of a second, once per Client. Prefer SealKeys
+// where nobody has to type the secret.
+func SealPassphrase(passphrase string) *Seal {
+	s := &Seal{sources: []sealSource{{passphrase: passphrase}}}
+	if len(passphrase) < minPassphrase {
+		s.err = fmt.Errorf("the passphrase has %d bytes; at least %d are needed", len(passphrase), minPassphrase)
 	}
 	return s
 }
 
 // Plaintext leaves records as they are: tokens and keys are readable by whoever
 // reads the store. NewClient logs a warning.
-func Plaintext() *Seal { return &Seal{plaintext: true} }
+func Plaintext() *Seal { return &Seal{sources: []sealSource{{plaintext: true}}} }
 
-// seal returns data as it goes into r.Data. r's key and revision are set.
-func (s *Seal) seal(r *Record, data []byte) ([]byte, error) {
-	if s.plaintext {
+// Opening returns a Seal that seals like s, and also opens what the others have sealed:
+// the way from one kind of sealing to another, such as
+// SealKeys(key).Opening(SealPassphrase("the old one")). As long as Plaintext is among
+// the others, whoever writes to the store can put a record of his own there, so that
+// NewClient logs a warning.
+func (s *Seal) Opening(others ...*Seal) *Seal {
+	all := &Seal{sources: slices.Clone(s.sources), err: s.err}
+	for _, other := range others {
+		all.sources = append(all.sources, other.sources...)
+		all.err = cmp.Or(all.err, other.err)
+	}
+	return all
+}
+
+// plaintext reports whether records that are not sealed are written, or accepted.
+func (s *Seal) plaintext() (written, accepted bool) {
+	for i, source := range s.sources {
+		accepted = accepted || source.plaintext
+		written = written || source.plaintext && i == 0
+	}
+	return written, accepted
+}
+
+const (
+	minKey        = 32
+	minPassphrase = 12
+
+	// The second recommended option of RFC 9106 §4. They are not read from the store:
+	// whoever writes there could make them weak. Others need another saltRecord.
+	argonTime    = 3
+	argonMemory  = 64 << 10 // KiB
+	argonThreads = 4
+	saltSize     = 16
+)
+
+// saltRecord is where the salt of passphrases lies, in clear.
+var saltRecord = RecordKey{Kind: RecordMeta, ID: "argon2id-1"}
+
+// newSealKey derives a key and its name from secret.
+func newSealKey(secret []byte) (*sealKey, error) {
+	derived, err := hkdf.Key(sha256.New, secret, nil, "atproto-go record sealing v1", chacha20poly1305.KeySize+4)
+	if err != nil {
+		return nil, err
+	}
+	aead, err := chacha20poly1305.NewX(derived[:chacha20poly1305.KeySize])
+	if err != nil {
+		return nil, err
+	}
+	return &sealKey{id: [4]byte(derived[chacha20poly1305.KeySize:]), aead: aead}, nil
+}
+
+// A sealer is a Seal at work on a store: it knows the keys of passphrases.
+type sealer struct {
+	store Store
+
+	mu   sync.Mutex // held while keys are derived
+	keys []*sealKey // one for each source, nil for plaintext
+	seal *Seal      // nil once keys are there
+}
+
+func newSealer(seal *Seal, store Store) *sealer {
+	return &sealer{store: store, seal: seal}
+}
+
+// ready returns the keys. It derives those of passphrases when it is first called; a
+// store that fails meanwhile is asked again next time.
+func (s *sealer) ready(ctx context.Context) ([]*sealKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seal == nil {
+		return s.keys, nil
+	}
+	var salt []byte
+	keys := make([]*sealKey, len(s.seal.sources))
+	for i, source := range s.seal.sources {
+		keys[i] = source.key
+		if source.passphrase == "" {
+			continue
+		}
+		var err error
+		if salt == nil {
+			if salt, err = s.salt(ctx); err != nil {
+				return nil, err
+			}
+		}
+		secret := argon2.IDKey([]byte(source.passphrase), salt, argonTime, argonMemory, argonThreads, minKey)
+		if keys[i], err = newSealKey(secret); err != nil {
+			return nil, &Error{Kind: ErrSealed, Stage: StageStorage, Err: err}
+		}
+	}
+	s.keys, s.seal = keys, nil
+	return keys, nil
+}
+
+// salt returns the salt in the store. Of several processes that find none, one writes.
+func (s *sealer) salt(ctx context.Context) ([]byte, error) {
+	for {
+		r, err := s.store.Get(ctx, saltRecord)
+		switch {
+		case err == nil && len(r.Data) != saltSize:
+			return nil, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("the salt of passphrases has %d bytes, not %d", len(r.Data), saltSize)}
+		case err == nil:
+			return r.Data, nil
+		case !errors.Is(err, ErrNotFound):
+			return nil, storeError(err)
+		}
+		fresh := make([]byte, saltSize)
+		rand.Read(fresh)
+		err = s.store.Put(ctx, &Record{Key: saltRecord, Revision: 1, Data: fresh})
+		if err != nil && !errors.Is(err, ErrConflict) {
+			return nil, storeError(err)
+		}
+	}
+}
+
+// close seals data as it goes into r.Data. r's key and revision are set.
+func (s *sealer) close(ctx context.Context, r *Record, data []byte) ([]byte, error) {
+	keys, err := s.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := keys[0]
+	if key == nil {
 		return append([]byte{plaintextVersion}, data...), nil
 	}
-	key := s.keys[0]
 	out := make([]byte, sealHeader+chacha20poly1305.NonceSizeX, sealHeader+chacha20poly1305.NonceSizeX+len(data)+chacha20poly1305.Overhead)
 	out[0] = sealVersion
 	copy(out[1:], key.id[:])
@@ -81,29 +219,34 @@ func (s *Seal) seal(r *Record, data []byte) ([]byte, error) {
 	return key.aead.Seal(out, nonce, data, sealedContext(r)), nil
 }
 
-// open returns what was sealed into r.Data.
-func (s *Seal) open(r *Record) ([]byte, error) {
-	fail := func(reason string) ([]byte, error) {
-		return nil, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %s", r.Key.Kind, r.Key.DID, reason)}
+// open returns what was sealed into r.Data, and whether that was done with the first key.
+func (s *sealer) open(ctx context.Context, r *Record) (data []byte, current bool, err error) {
+	keys, err := s.ready(ctx)
+	if err != nil {
+		return nil, false, err
 	}
-	switch {
-	case len(r.Data) == 0:
+	fail := func(reason string) ([]byte, bool, error) {
+		return nil, false, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %s", r.Key.Kind, r.Key.DID, reason)}
+	}
+	if len(r.Data) == 0 {
 		return fail("is empty")
-	case r.Data[0] == plaintextVersion && s.plaintext:
-		return r.Data[1:], nil
-	case r.Data[0] == plaintextVersion:
+	}
+	if r.Data[0] == plaintextVersion {
+		if i := slices.Index(keys, nil); i >= 0 {
+			return r.Data[1:], i == 0, nil
+		}
 		return fail("is not sealed")
-	case r.Data[0] != sealVersion || len(r.Data) < sealHeader+chacha20poly1305.NonceSizeX:
+	}
+	if r.Data[0] != sealVersion || len(r.Data) < sealHeader+chacha20poly1305.NonceSizeX {
 		return fail("is not of a known form")
 	}
 	nonce, sealed := r.Data[sealHeader:sealHeader+chacha20poly1305.NonceSizeX], r.Data[sealHeader+chacha20poly1305.NonceSizeX:]
-	for _, key := range s.keys {
-		if key.id == [4]byte(r.Data[1:sealHeader]) {
-			data, err := key.aead.Open(nil, nonce, sealed, sealedContext(r))
-			if err != nil {
-				return fail("was tampered with or moved")
+	for i, key := range keys {
+		if key != nil && key.id == [4]byte(r.Data[1:sealHeader]) {
+			if data, err := key.aead.Open(nil, nonce, sealed, sealedContext(r)); err == nil {
+				return data, i == 0, nil
 			}
-			return data, nil
+			return fail("was tampered with or moved")
 		}
 	}
 	return fail("is sealed under a key that was not given")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -27,14 +28,26 @@ type Session struct {
 	mu       sync.Mutex
 	state    *sessionState // never changed in place: readers take the pointer
 	revision uint64        // of state in the store
-	unsaved  bool          // state is newer than what the store holds
+	unsaved  *tokenSet     // if set, state is not in the store, which may hold these tokens instead
 	ended    error         // why the session is over
 	flight   *flight       // the refresh under way, if any
 	tried    time.Time     // when the last refresh began
+	events   []func()      // not yet delivered
+	telling  bool          // a goroutine delivers events
 
-	// unsent is the ID of a claim that this process wrote and did not follow up by a
-	// request. Only the one refresh under way uses it.
-	unsent string
+	saving sync.Mutex // held while unsaved tokens are written; taken before mu
+
+	// done is the claim of this process that is not waited for: nothing was sent, or
+	// what was sent is over, with open saying that its outcome is not known. Only the
+	// one refresh under way uses it.
+	done struct {
+		claim string
+		open  bool
+	}
+
+	// jitter is the part of refreshSpan that this session uses, so that sessions which
+	// began together do not refresh together.
+	jitter float64
 }
 
 var _ xrpc.Doer = (*Session)(nil)
@@ -44,6 +57,7 @@ func (c *Client) newSession(key SessionKey, state *sessionState, revision uint64
 		client: c, key: key,
 		state: state, revision: revision,
 		nonces: newNonceTable(state.Nonces),
+		jitter: 0.5 + rand.Float64()/2,
 	}
 }
 
@@ -99,11 +113,15 @@ func (s *Session) String() string { return fmt.Sprintf("session %s of %s", s.key
 // first reason stays.
 func (s *Session) end(ctx context.Context, reason *Error) error {
 	s.mu.Lock()
-	if s.ended == nil {
+	first := s.ended == nil
+	if first {
 		s.ended = reason
 	}
 	ended, revision := s.ended, s.revision
 	s.mu.Unlock()
+	if first {
+		s.notifyEnd(ctx, reason)
+	}
 	s.client.sessions.forget(s.key, s)
 	s.client.log.Info("oauth: session ended", "session", s, "cause", reason.Kind)
 	// At our revision only: another process may have logged the same session's
@@ -128,8 +146,9 @@ func (s *Session) Logout(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	already := s.ended != nil
+	reason := &Error{Kind: ErrLoggedOut, Stage: StageSession}
 	if !already {
-		s.ended = &Error{Kind: ErrLoggedOut, Stage: StageSession}
+		s.ended = reason
 	}
 	running := s.flight
 	s.mu.Unlock()
@@ -137,6 +156,7 @@ func (s *Session) Logout(ctx context.Context) error {
 	if already {
 		return nil
 	}
+	s.notifyEnd(ctx, reason)
 	s.client.log.Info("oauth: logged out", "session", s)
 	if running != nil {
 		// A refresh under way finds its record gone and revokes what it got.

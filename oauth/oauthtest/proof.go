@@ -122,8 +122,9 @@ func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oaut
 // moment after which it is refused anyway. s.mu is held.
 func (s *Server) once(kind, id string, until time.Time) bool {
 	now := s.now()
-	if len(s.seen) > 1<<14 {
+	if len(s.seen) > s.sweepAt {
 		maps.DeleteFunc(s.seen, func(_ string, until time.Time) bool { return until.Before(now) })
+		s.sweepAt = max(1<<14, 2*len(s.seen)) // so that a busy server does not sweep at every request
 	}
 	name := kind + " " + id
 	if last, ok := s.seen[name]; ok && !last.Before(now) {

@@ -43,6 +43,7 @@ type Server struct {
 	stats     Stats
 	nonces    nonceSource
 	seen      map[string]time.Time // jti → when it may be forgotten
+	sweepAt   int                  // how large seen may grow before what may be forgotten is
 	grants    grants
 	repos     map[syntax.DID]*repository
 }

@@ -1,0 +1,158 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+// An eventLog is what OnUpdate and OnEnd were told.
+type eventLog struct {
+	mu     sync.Mutex
+	events []string
+	came   chan struct{}
+}
+
+func (l *eventLog) add(event string) {
+	l.mu.Lock()
+	l.events = append(l.events, event)
+	l.mu.Unlock()
+	l.came <- struct{}{}
+}
+
+// want waits for as many events as there are in want.
+func (l *eventLog) want(t *testing.T, want ...string) {
+	t.Helper()
+	for range want {
+		select {
+		case <-l.came:
+		case <-time.After(10 * time.Second):
+			t.Fatal("an event is missing")
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if diff := cmp.Diff(want, l.events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	l.events = nil
+}
+
+// observed makes a client tell log what it tells the application. The application
+// does there what it likes with the session.
+func observed(t *testing.T, log *eventLog) func(*oauth.Config) {
+	return func(cfg *oauth.Config) {
+		cfg.OnUpdate = func(ctx context.Context, s *oauth.Session) {
+			if s.Expired() {
+				t.Error("updated with tokens that have expired")
+			}
+			if err := call(ctx, s); err != nil {
+				t.Errorf("a call in OnUpdate: %v", err)
+			}
+			log.add("updated")
+		}
+		cfg.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
+			if err := call(ctx, s); !errors.Is(err, oauth.ErrReauthRequired) {
+				t.Errorf("a call in OnEnd: %v", err)
+			}
+			if err := s.Logout(ctx); err != nil {
+				t.Errorf("a logout in OnEnd: %v", err)
+			}
+			log.add(string(cause.Kind))
+		}
+	}
+}
+
+func newEventLog() *eventLog { return &eventLog{came: make(chan struct{}, 10)} }
+
+func TestEvents(t *testing.T) { // P7
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	here, there := newEventLog(), newEventLog()
+	client := newClient(t, server, withStore(store), observed(t, here))
+	s := login(t, server, client)
+	other, err := newClient(t, server, withStore(store), observed(t, there)).Resume(t.Context(), s.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// A refresh is told where it happened, and elsewhere once it is noticed.
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	here.want(t, "updated")
+	if err := call(t.Context(), other); err != nil {
+		t.Fatal(err)
+	}
+	there.want(t, "updated")
+
+	// So is a logout.
+	if err := s.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	here.want(t, string(oauth.ErrLoggedOut))
+	wantKind(t, other.Refresh(t.Context()), oauth.ErrLoggedOut)
+	there.want(t, string(oauth.ErrLoggedOut))
+
+	// And the server's end of a session, with its cause.
+	s = login(t, server, client)
+	server.RevokeSessions(s.DID())
+	wantKind(t, s.Refresh(t.Context()), oauth.ErrRevoked)
+	here.want(t, string(oauth.ErrRevoked))
+}
+
+// An application that refreshes when it is told of a refresh waits for nobody.
+func TestARefreshInOnUpdate(t *testing.T) { // P7
+	server := sandbox(t)
+	log := newEventLog()
+	told := 0
+	s := login(t, server, newClient(t, server, func(cfg *oauth.Config) {
+		cfg.OnUpdate = func(ctx context.Context, s *oauth.Session) {
+			if told++; told < 3 {
+				if err := s.Refresh(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			log.add("updated")
+		}
+	}))
+	if err := s.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log.want(t, "updated", "updated", "updated")
+}
+
+// Events of a session come one at a time and in order, however long one takes.
+func TestEventsComeInOrder(t *testing.T) {
+	server := sandbox(t)
+	log := newEventLog()
+	hold, held := make(chan struct{}), make(chan struct{}, 10)
+	s := login(t, server, newClient(t, server, func(cfg *oauth.Config) {
+		cfg.OnUpdate = func(context.Context, *oauth.Session) {
+			held <- struct{}{}
+			<-hold
+			log.add("updated")
+		}
+		cfg.OnEnd = func(context.Context, *oauth.Session, *oauth.Error) { log.add("ended") }
+	}))
+	for range 2 {
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-held
+	if len(log.came) != 0 {
+		t.Error("the end was told before the updates")
+	}
+	close(hold)
+	log.want(t, "updated", "updated", "ended")
+}
