@@ -36,6 +36,7 @@ func Run(t *testing.T, b Backend) {
 	t.Run("FirstLight", func(t *testing.T) { firstLight(t, b) })
 	t.Run("Session", func(t *testing.T) { session(t, b) })
 	t.Run("BadInput", func(t *testing.T) { badInput(t, b) })
+	t.Run("StoreFaults", func(t *testing.T) { storeFaults(t, b) })
 }
 
 // NewClient returns an OAuth client in the backend's environment. Each has
