@@ -132,3 +132,395 @@ func (s EmbedExternalExternal) MarshalJSON() ([]byte, error) {
 func (s *EmbedExternalExternal) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }
+
+// EmbedExternalView is app.bsky.embed.external#view.
+type EmbedExternalView struct {
+	External EmbedExternalViewExternal
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedExternalView) LexType() string {
+	return "app.bsky.embed.external#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedExternalView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "external":
+			d.Once(&seen, 1<<0)
+			d.Value(&s.External)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "external")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedExternalView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("external").Value(&s.External)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedExternalView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedExternalView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedExternalViewExternal is app.bsky.embed.external#viewExternal.
+type EmbedExternalViewExternal struct {
+	URI         syntax.URI
+	Title       string
+	Description string
+	Thumb       *syntax.URI
+
+	// When the external content was created, if available. Example: a publication date, for an
+	// article.
+	CreatedAt *syntax.Datetime
+
+	UpdatedAt *syntax.Datetime // When the external content was updated, if available.
+
+	// Estimated reading time in minutes, if applicable and available.
+	ReadingTime *int64
+
+	Labels []comatproto.LabelDefsLabel
+	Source *EmbedExternalViewExternalSource
+
+	// StrongRefs (uri+cid) of the Atmosphere records that backed this view.
+	AssociatedRefs []comatproto.RepoStrongRef
+
+	// Profiles of the owners of the Atmosphere records that backed this view.
+	AssociatedProfiles []ActorDefsProfileViewBasic
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedExternalViewExternal) LexType() string {
+	return "app.bsky.embed.external#viewExternal"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedExternalViewExternal) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalViewExternal{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.URI(d.String())
+		case "title":
+			d.Once(&seen, 1<<1)
+			s.Title = d.String()
+		case "description":
+			d.Once(&seen, 1<<2)
+			s.Description = d.String()
+		case "thumb":
+			d.Once(&seen, 1<<3)
+			s.Thumb = (*syntax.URI)(d.OptionalString())
+		case "createdAt":
+			d.Once(&seen, 1<<4)
+			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
+		case "updatedAt":
+			d.Once(&seen, 1<<5)
+			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
+		case "readingTime":
+			d.Once(&seen, 1<<6)
+			s.ReadingTime = d.OptionalInt()
+		case "labels":
+			if d.Optional(&seen, 1<<7) {
+				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
+			}
+		case "source":
+			if d.Optional(&seen, 1<<8) {
+				s.Source = lex.DecodePointer[EmbedExternalViewExternalSource](d)
+			}
+		case "associatedRefs":
+			if d.Optional(&seen, 1<<9) {
+				s.AssociatedRefs = lex.DecodeSlice[comatproto.RepoStrongRef](d)
+			}
+		case "associatedProfiles":
+			if d.Optional(&seen, 1<<10) {
+				s.AssociatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
+			}
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b111 != 0b111 {
+		d.Missing(seen, "uri", "title", "description")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedExternalViewExternal) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	e.Key("title").String(s.Title)
+	e.Key("description").String(s.Description)
+	if s.Thumb != nil {
+		e.Key("thumb").String(string(*s.Thumb))
+	}
+	if s.CreatedAt != nil {
+		e.Key("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.UpdatedAt != nil {
+		e.Key("updatedAt").String(string(*s.UpdatedAt))
+	}
+	if s.ReadingTime != nil {
+		e.Key("readingTime").Int(*s.ReadingTime)
+	}
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Key("labels"), s.Labels)
+	}
+	if s.Source != nil {
+		e.Key("source").Value(s.Source)
+	}
+	if s.AssociatedRefs != nil {
+		lex.EncodeSlice(e.Key("associatedRefs"), s.AssociatedRefs)
+	}
+	if s.AssociatedProfiles != nil {
+		lex.EncodeSlice(e.Key("associatedProfiles"), s.AssociatedProfiles)
+	}
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedExternalViewExternal) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedExternalViewExternal) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedExternalViewExternalSource is app.bsky.embed.external#viewExternalSource: The source of
+// an external embed, such as a standard.site publication.
+type EmbedExternalViewExternalSource struct {
+	// URI of the source, if available. Example: the https:// URL of a site.standard.publication
+	// record.
+	URI syntax.URI
+
+	// Fully-qualified URL where an icon representing the source can be fetched. For example, CDN
+	// location provided by the App View.
+	Icon *syntax.URI
+
+	Title       string
+	Description *string
+	Theme       *EmbedExternalViewExternalSourceTheme
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedExternalViewExternalSource) LexType() string {
+	return "app.bsky.embed.external#viewExternalSource"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedExternalViewExternalSource) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalViewExternalSource{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.URI(d.String())
+		case "icon":
+			d.Once(&seen, 1<<2)
+			s.Icon = (*syntax.URI)(d.OptionalString())
+		case "title":
+			d.Once(&seen, 1<<1)
+			s.Title = d.String()
+		case "description":
+			d.Once(&seen, 1<<3)
+			s.Description = d.OptionalString()
+		case "theme":
+			if d.Optional(&seen, 1<<4) {
+				s.Theme = lex.DecodePointer[EmbedExternalViewExternalSourceTheme](d)
+			}
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11 != 0b11 {
+		d.Missing(seen, "uri", "title")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedExternalViewExternalSource) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	if s.Icon != nil {
+		e.Key("icon").String(string(*s.Icon))
+	}
+	e.Key("title").String(s.Title)
+	if s.Description != nil {
+		e.Key("description").String(*s.Description)
+	}
+	if s.Theme != nil {
+		e.Key("theme").Value(s.Theme)
+	}
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedExternalViewExternalSource) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedExternalViewExternalSource) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedExternalViewExternalSourceTheme is app.bsky.embed.external#viewExternalSourceTheme: The
+// theme colors of an external source, such as a site.standard.publication. These colors may be
+// used when rendering an embed from that source.
+type EmbedExternalViewExternalSourceTheme struct {
+	BackgroundRGB       *EmbedExternalColorRGB
+	ForegroundRGB       *EmbedExternalColorRGB
+	AccentRGB           *EmbedExternalColorRGB
+	AccentForegroundRGB *EmbedExternalColorRGB
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedExternalViewExternalSourceTheme) LexType() string {
+	return "app.bsky.embed.external#viewExternalSourceTheme"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedExternalViewExternalSourceTheme) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalViewExternalSourceTheme{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "backgroundRGB":
+			if d.Optional(&seen, 1<<0) {
+				s.BackgroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
+			}
+		case "foregroundRGB":
+			if d.Optional(&seen, 1<<1) {
+				s.ForegroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
+			}
+		case "accentRGB":
+			if d.Optional(&seen, 1<<2) {
+				s.AccentRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
+			}
+		case "accentForegroundRGB":
+			if d.Optional(&seen, 1<<3) {
+				s.AccentForegroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
+			}
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedExternalViewExternalSourceTheme) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	if s.BackgroundRGB != nil {
+		e.Key("backgroundRGB").Value(s.BackgroundRGB)
+	}
+	if s.ForegroundRGB != nil {
+		e.Key("foregroundRGB").Value(s.ForegroundRGB)
+	}
+	if s.AccentRGB != nil {
+		e.Key("accentRGB").Value(s.AccentRGB)
+	}
+	if s.AccentForegroundRGB != nil {
+		e.Key("accentForegroundRGB").Value(s.AccentForegroundRGB)
+	}
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedExternalViewExternalSourceTheme) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedExternalViewExternalSourceTheme) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedExternalColorRGB is app.bsky.embed.external#colorRGB: RGB color definition, inspired by
+// site.standard.theme.color#rgb.
+type EmbedExternalColorRGB struct {
+	R int64
+	G int64
+	B int64
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedExternalColorRGB) LexType() string {
+	return "app.bsky.embed.external#colorRGB"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedExternalColorRGB) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedExternalColorRGB{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "r":
+			d.Once(&seen, 1<<0)
+			s.R = d.Int()
+		case "g":
+			d.Once(&seen, 1<<1)
+			s.G = d.Int()
+		case "b":
+			d.Once(&seen, 1<<2)
+			s.B = d.Int()
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b111 != 0b111 {
+		d.Missing(seen, "r", "g", "b")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedExternalColorRGB) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("r").Int(s.R)
+	e.Key("g").Int(s.G)
+	e.Key("b").Int(s.B)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedExternalColorRGB) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedExternalColorRGB) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}

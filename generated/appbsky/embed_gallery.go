@@ -2,7 +2,10 @@
 
 package appbsky
 
-import "github.com/gimucco/atproto-go/xrpc/lex"
+import (
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
 
 // EmbedGallery is app.bsky.embed.gallery.
 type EmbedGallery struct {
@@ -154,5 +157,165 @@ func (s EmbedGalleryImage) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *EmbedGalleryImage) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedGalleryView is app.bsky.embed.gallery#view.
+type EmbedGalleryView struct {
+	Items []EmbedGalleryViewItemsUnion
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedGalleryView) LexType() string {
+	return "app.bsky.embed.gallery#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedGalleryView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedGalleryView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "items":
+			d.Once(&seen, 1<<0)
+			s.Items = lex.DecodeSlice[EmbedGalleryViewItemsUnion](d)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "items")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedGalleryView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	lex.EncodeSlice(e.Key("items"), s.Items)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedGalleryView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedGalleryView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedGalleryViewItemsUnion is an open union of app.bsky.embed.gallery#viewImage.
+//
+// The zero value is absent.
+type EmbedGalleryViewItemsUnion struct {
+	Value lex.Typed
+}
+
+// NewEmbedGalleryViewItemsUnion returns the union of a member.
+func NewEmbedGalleryViewItemsUnion[T interface {
+	*EmbedGalleryViewImage | *lex.UnknownVariant
+	lex.Typed
+}](v T) EmbedGalleryViewItemsUnion {
+	return EmbedGalleryViewItemsUnion{Value: v}
+}
+
+// DecodeLex implements lex.Decodable.
+func (u *EmbedGalleryViewItemsUnion) DecodeLex(d *lex.Decoder) error {
+	switch d.Type() {
+	case "app.bsky.embed.gallery#viewImage":
+		u.Value = lex.DecodeVariant[EmbedGalleryViewImage](d)
+	default:
+		if v := d.UnknownVariant(); v != nil {
+			u.Value = v
+		}
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (u *EmbedGalleryViewItemsUnion) EncodeLex(e *lex.Encoder) error {
+	return e.Variant(u.Value)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (u EmbedGalleryViewItemsUnion) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&u)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (u *EmbedGalleryViewItemsUnion) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, u)
+}
+
+// EmbedGalleryViewImage is app.bsky.embed.gallery#viewImage.
+type EmbedGalleryViewImage struct {
+	// Fully-qualified URL where a thumbnail of the image can be fetched. For example, CDN location
+	// provided by the App View.
+	Thumbnail syntax.URI
+
+	// Fully-qualified URL where a large version of the image can be fetched. May or may not be the
+	// exact original blob. For example, CDN location provided by the App View.
+	Fullsize syntax.URI
+
+	Alt         string // Alt text description of the image, for accessibility.
+	AspectRatio EmbedDefsAspectRatio
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedGalleryViewImage) LexType() string {
+	return "app.bsky.embed.gallery#viewImage"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedGalleryViewImage) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedGalleryViewImage{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "thumbnail":
+			d.Once(&seen, 1<<0)
+			s.Thumbnail = syntax.URI(d.String())
+		case "fullsize":
+			d.Once(&seen, 1<<1)
+			s.Fullsize = syntax.URI(d.String())
+		case "alt":
+			d.Once(&seen, 1<<2)
+			s.Alt = d.String()
+		case "aspectRatio":
+			d.Once(&seen, 1<<3)
+			d.Value(&s.AspectRatio)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b1111 != 0b1111 {
+		d.Missing(seen, "thumbnail", "fullsize", "alt", "aspectRatio")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedGalleryViewImage) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("thumbnail").String(string(s.Thumbnail))
+	e.Key("fullsize").String(string(s.Fullsize))
+	e.Key("alt").String(s.Alt)
+	e.Key("aspectRatio").Value(&s.AspectRatio)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedGalleryViewImage) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedGalleryViewImage) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }

@@ -2,7 +2,10 @@
 
 package appbsky
 
-import "github.com/gimucco/atproto-go/xrpc/lex"
+import (
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
 
 // EmbedImages is app.bsky.embed.images.
 type EmbedImages struct {
@@ -112,5 +115,125 @@ func (s EmbedImagesImage) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *EmbedImagesImage) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedImagesView is app.bsky.embed.images#view.
+type EmbedImagesView struct {
+	Images []EmbedImagesViewImage
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedImagesView) LexType() string {
+	return "app.bsky.embed.images#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedImagesView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedImagesView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "images":
+			d.Once(&seen, 1<<0)
+			s.Images = lex.DecodeSlice[EmbedImagesViewImage](d)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "images")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedImagesView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	lex.EncodeSlice(e.Key("images"), s.Images)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedImagesView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedImagesView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedImagesViewImage is app.bsky.embed.images#viewImage.
+type EmbedImagesViewImage struct {
+	// Fully-qualified URL where a thumbnail of the image can be fetched. For example, CDN location
+	// provided by the App View.
+	Thumb syntax.URI
+
+	// Fully-qualified URL where a large version of the image can be fetched. May or may not be the
+	// exact original blob. For example, CDN location provided by the App View.
+	Fullsize syntax.URI
+
+	Alt         string // Alt text description of the image, for accessibility.
+	AspectRatio *EmbedDefsAspectRatio
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedImagesViewImage) LexType() string {
+	return "app.bsky.embed.images#viewImage"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedImagesViewImage) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedImagesViewImage{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "thumb":
+			d.Once(&seen, 1<<0)
+			s.Thumb = syntax.URI(d.String())
+		case "fullsize":
+			d.Once(&seen, 1<<1)
+			s.Fullsize = syntax.URI(d.String())
+		case "alt":
+			d.Once(&seen, 1<<2)
+			s.Alt = d.String()
+		case "aspectRatio":
+			if d.Optional(&seen, 1<<3) {
+				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
+			}
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b111 != 0b111 {
+		d.Missing(seen, "thumb", "fullsize", "alt")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedImagesViewImage) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("thumb").String(string(s.Thumb))
+	e.Key("fullsize").String(string(s.Fullsize))
+	e.Key("alt").String(s.Alt)
+	if s.AspectRatio != nil {
+		e.Key("aspectRatio").Value(s.AspectRatio)
+	}
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedImagesViewImage) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedImagesViewImage) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }

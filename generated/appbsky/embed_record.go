@@ -5,6 +5,7 @@ package appbsky
 import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EmbedRecord is app.bsky.embed.record.
@@ -52,5 +53,445 @@ func (s EmbedRecord) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *EmbedRecord) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordView is app.bsky.embed.record#view.
+type EmbedRecordView struct {
+	Record EmbedRecordViewRecordUnion
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordView) LexType() string {
+	return "app.bsky.embed.record#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "record":
+			d.Once(&seen, 1<<0)
+			d.Value(&s.Record)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "record")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("record").Value(&s.Record)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordViewRecordUnion is an open union of app.bsky.embed.record#viewRecord,
+// app.bsky.embed.record#viewNotFound, app.bsky.embed.record#viewBlocked,
+// app.bsky.embed.record#viewDetached, app.bsky.feed.defs#generatorView,
+// app.bsky.graph.defs#listView, app.bsky.labeler.defs#labelerView and
+// app.bsky.graph.defs#starterPackViewBasic.
+//
+// The zero value is absent.
+type EmbedRecordViewRecordUnion struct {
+	Value lex.Typed
+}
+
+// NewEmbedRecordViewRecordUnion returns the union of a member.
+func NewEmbedRecordViewRecordUnion[T interface {
+	*EmbedRecordViewRecord | *EmbedRecordViewNotFound | *EmbedRecordViewBlocked | *EmbedRecordViewDetached | *FeedDefsGeneratorView | *GraphDefsListView | *LabelerDefsLabelerView | *GraphDefsStarterPackViewBasic | *lex.UnknownVariant
+	lex.Typed
+}](v T) EmbedRecordViewRecordUnion {
+	return EmbedRecordViewRecordUnion{Value: v}
+}
+
+// DecodeLex implements lex.Decodable.
+func (u *EmbedRecordViewRecordUnion) DecodeLex(d *lex.Decoder) error {
+	switch d.Type() {
+	case "app.bsky.embed.record#viewRecord":
+		u.Value = lex.DecodeVariant[EmbedRecordViewRecord](d)
+	case "app.bsky.embed.record#viewNotFound":
+		u.Value = lex.DecodeVariant[EmbedRecordViewNotFound](d)
+	case "app.bsky.embed.record#viewBlocked":
+		u.Value = lex.DecodeVariant[EmbedRecordViewBlocked](d)
+	case "app.bsky.embed.record#viewDetached":
+		u.Value = lex.DecodeVariant[EmbedRecordViewDetached](d)
+	case "app.bsky.feed.defs#generatorView":
+		u.Value = lex.DecodeVariant[FeedDefsGeneratorView](d)
+	case "app.bsky.graph.defs#listView":
+		u.Value = lex.DecodeVariant[GraphDefsListView](d)
+	case "app.bsky.labeler.defs#labelerView":
+		u.Value = lex.DecodeVariant[LabelerDefsLabelerView](d)
+	case "app.bsky.graph.defs#starterPackViewBasic":
+		u.Value = lex.DecodeVariant[GraphDefsStarterPackViewBasic](d)
+	default:
+		if v := d.UnknownVariant(); v != nil {
+			u.Value = v
+		}
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (u *EmbedRecordViewRecordUnion) EncodeLex(e *lex.Encoder) error {
+	return e.Variant(u.Value)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (u EmbedRecordViewRecordUnion) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&u)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (u *EmbedRecordViewRecordUnion) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, u)
+}
+
+// EmbedRecordViewRecord is app.bsky.embed.record#viewRecord.
+type EmbedRecordViewRecord struct {
+	URI         syntax.ATURI
+	CID         syntax.CID
+	Author      ActorDefsProfileViewBasic
+	Value       lex.Unknown // The record data itself.
+	Labels      []comatproto.LabelDefsLabel
+	ReplyCount  *int64
+	RepostCount *int64
+	LikeCount   *int64
+	QuoteCount  *int64
+	Embeds      []EmbedRecordViewRecordEmbedsUnion
+	IndexedAt   syntax.Datetime
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordViewRecord) LexType() string {
+	return "app.bsky.embed.record#viewRecord"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordViewRecord) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordViewRecord{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.ATURI(d.String())
+		case "cid":
+			d.Once(&seen, 1<<1)
+			s.CID = syntax.CID(d.String())
+		case "author":
+			d.Once(&seen, 1<<2)
+			d.Value(&s.Author)
+		case "value":
+			d.Once(&seen, 1<<3)
+			s.Value = d.Unknown()
+		case "labels":
+			if d.Optional(&seen, 1<<5) {
+				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
+			}
+		case "replyCount":
+			d.Once(&seen, 1<<6)
+			s.ReplyCount = d.OptionalInt()
+		case "repostCount":
+			d.Once(&seen, 1<<7)
+			s.RepostCount = d.OptionalInt()
+		case "likeCount":
+			d.Once(&seen, 1<<8)
+			s.LikeCount = d.OptionalInt()
+		case "quoteCount":
+			d.Once(&seen, 1<<9)
+			s.QuoteCount = d.OptionalInt()
+		case "embeds":
+			if d.Optional(&seen, 1<<10) {
+				s.Embeds = lex.DecodeSlice[EmbedRecordViewRecordEmbedsUnion](d)
+			}
+		case "indexedAt":
+			d.Once(&seen, 1<<4)
+			s.IndexedAt = syntax.Datetime(d.String())
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11111 != 0b11111 {
+		d.Missing(seen, "uri", "cid", "author", "value", "indexedAt")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordViewRecord) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	e.Key("cid").String(string(s.CID))
+	e.Key("author").Value(&s.Author)
+	e.Key("value").Unknown(s.Value)
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Key("labels"), s.Labels)
+	}
+	if s.ReplyCount != nil {
+		e.Key("replyCount").Int(*s.ReplyCount)
+	}
+	if s.RepostCount != nil {
+		e.Key("repostCount").Int(*s.RepostCount)
+	}
+	if s.LikeCount != nil {
+		e.Key("likeCount").Int(*s.LikeCount)
+	}
+	if s.QuoteCount != nil {
+		e.Key("quoteCount").Int(*s.QuoteCount)
+	}
+	if s.Embeds != nil {
+		lex.EncodeSlice(e.Key("embeds"), s.Embeds)
+	}
+	e.Key("indexedAt").String(string(s.IndexedAt))
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordViewRecord) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordViewRecord) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordViewRecordEmbedsUnion is an open union of app.bsky.embed.images#view,
+// app.bsky.embed.video#view, app.bsky.embed.gallery#view, app.bsky.embed.external#view,
+// app.bsky.embed.record#view and app.bsky.embed.recordWithMedia#view.
+//
+// The zero value is absent.
+type EmbedRecordViewRecordEmbedsUnion struct {
+	Value lex.Typed
+}
+
+// NewEmbedRecordViewRecordEmbedsUnion returns the union of a member.
+func NewEmbedRecordViewRecordEmbedsUnion[T interface {
+	*EmbedImagesView | *EmbedVideoView | *EmbedGalleryView | *EmbedExternalView | *EmbedRecordView | *EmbedRecordWithMediaView | *lex.UnknownVariant
+	lex.Typed
+}](v T) EmbedRecordViewRecordEmbedsUnion {
+	return EmbedRecordViewRecordEmbedsUnion{Value: v}
+}
+
+// DecodeLex implements lex.Decodable.
+func (u *EmbedRecordViewRecordEmbedsUnion) DecodeLex(d *lex.Decoder) error {
+	switch d.Type() {
+	case "app.bsky.embed.images#view":
+		u.Value = lex.DecodeVariant[EmbedImagesView](d)
+	case "app.bsky.embed.video#view":
+		u.Value = lex.DecodeVariant[EmbedVideoView](d)
+	case "app.bsky.embed.gallery#view":
+		u.Value = lex.DecodeVariant[EmbedGalleryView](d)
+	case "app.bsky.embed.external#view":
+		u.Value = lex.DecodeVariant[EmbedExternalView](d)
+	case "app.bsky.embed.record#view":
+		u.Value = lex.DecodeVariant[EmbedRecordView](d)
+	case "app.bsky.embed.recordWithMedia#view":
+		u.Value = lex.DecodeVariant[EmbedRecordWithMediaView](d)
+	default:
+		if v := d.UnknownVariant(); v != nil {
+			u.Value = v
+		}
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (u *EmbedRecordViewRecordEmbedsUnion) EncodeLex(e *lex.Encoder) error {
+	return e.Variant(u.Value)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (u EmbedRecordViewRecordEmbedsUnion) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&u)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (u *EmbedRecordViewRecordEmbedsUnion) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, u)
+}
+
+// EmbedRecordViewNotFound is app.bsky.embed.record#viewNotFound.
+type EmbedRecordViewNotFound struct {
+	URI      syntax.ATURI
+	NotFound bool
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordViewNotFound) LexType() string {
+	return "app.bsky.embed.record#viewNotFound"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordViewNotFound{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.ATURI(d.String())
+		case "notFound":
+			d.Once(&seen, 1<<1)
+			s.NotFound = d.Bool()
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11 != 0b11 {
+		d.Missing(seen, "uri", "notFound")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	e.Key("notFound").Bool(s.NotFound)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordViewNotFound) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordViewNotFound) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordViewBlocked is app.bsky.embed.record#viewBlocked.
+type EmbedRecordViewBlocked struct {
+	URI     syntax.ATURI
+	Blocked bool
+	Author  FeedDefsBlockedAuthor
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordViewBlocked) LexType() string {
+	return "app.bsky.embed.record#viewBlocked"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordViewBlocked) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordViewBlocked{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.ATURI(d.String())
+		case "blocked":
+			d.Once(&seen, 1<<1)
+			s.Blocked = d.Bool()
+		case "author":
+			d.Once(&seen, 1<<2)
+			d.Value(&s.Author)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b111 != 0b111 {
+		d.Missing(seen, "uri", "blocked", "author")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordViewBlocked) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	e.Key("blocked").Bool(s.Blocked)
+	e.Key("author").Value(&s.Author)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordViewBlocked) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordViewBlocked) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordViewDetached is app.bsky.embed.record#viewDetached.
+type EmbedRecordViewDetached struct {
+	URI      syntax.ATURI
+	Detached bool
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordViewDetached) LexType() string {
+	return "app.bsky.embed.record#viewDetached"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordViewDetached) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordViewDetached{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "uri":
+			d.Once(&seen, 1<<0)
+			s.URI = syntax.ATURI(d.String())
+		case "detached":
+			d.Once(&seen, 1<<1)
+			s.Detached = d.Bool()
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11 != 0b11 {
+		d.Missing(seen, "uri", "detached")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordViewDetached) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("uri").String(string(s.URI))
+	e.Key("detached").Bool(s.Detached)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordViewDetached) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordViewDetached) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }

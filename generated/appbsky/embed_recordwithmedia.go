@@ -106,3 +106,106 @@ func (u EmbedRecordWithMediaMediaUnion) MarshalJSON() ([]byte, error) {
 func (u *EmbedRecordWithMediaMediaUnion) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, u)
 }
+
+// EmbedRecordWithMediaView is app.bsky.embed.recordWithMedia#view.
+type EmbedRecordWithMediaView struct {
+	Record EmbedRecordView
+	Media  EmbedRecordWithMediaViewMediaUnion
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedRecordWithMediaView) LexType() string {
+	return "app.bsky.embed.recordWithMedia#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedRecordWithMediaView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedRecordWithMediaView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "record":
+			d.Once(&seen, 1<<0)
+			d.Value(&s.Record)
+		case "media":
+			d.Once(&seen, 1<<1)
+			d.Value(&s.Media)
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11 != 0b11 {
+		d.Missing(seen, "record", "media")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedRecordWithMediaView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("record").Value(&s.Record)
+	e.Key("media").Value(&s.Media)
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedRecordWithMediaView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedRecordWithMediaView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// EmbedRecordWithMediaViewMediaUnion is an open union of app.bsky.embed.images#view,
+// app.bsky.embed.video#view, app.bsky.embed.gallery#view and app.bsky.embed.external#view.
+//
+// The zero value is absent.
+type EmbedRecordWithMediaViewMediaUnion struct {
+	Value lex.Typed
+}
+
+// NewEmbedRecordWithMediaViewMediaUnion returns the union of a member.
+func NewEmbedRecordWithMediaViewMediaUnion[T interface {
+	*EmbedImagesView | *EmbedVideoView | *EmbedGalleryView | *EmbedExternalView | *lex.UnknownVariant
+	lex.Typed
+}](v T) EmbedRecordWithMediaViewMediaUnion {
+	return EmbedRecordWithMediaViewMediaUnion{Value: v}
+}
+
+// DecodeLex implements lex.Decodable.
+func (u *EmbedRecordWithMediaViewMediaUnion) DecodeLex(d *lex.Decoder) error {
+	switch d.Type() {
+	case "app.bsky.embed.images#view":
+		u.Value = lex.DecodeVariant[EmbedImagesView](d)
+	case "app.bsky.embed.video#view":
+		u.Value = lex.DecodeVariant[EmbedVideoView](d)
+	case "app.bsky.embed.gallery#view":
+		u.Value = lex.DecodeVariant[EmbedGalleryView](d)
+	case "app.bsky.embed.external#view":
+		u.Value = lex.DecodeVariant[EmbedExternalView](d)
+	default:
+		if v := d.UnknownVariant(); v != nil {
+			u.Value = v
+		}
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (u *EmbedRecordWithMediaViewMediaUnion) EncodeLex(e *lex.Encoder) error {
+	return e.Variant(u.Value)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (u EmbedRecordWithMediaViewMediaUnion) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&u)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (u *EmbedRecordWithMediaViewMediaUnion) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, u)
+}

@@ -145,3 +145,91 @@ func (s EmbedVideoCaption) MarshalJSON() ([]byte, error) {
 func (s *EmbedVideoCaption) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }
+
+// EmbedVideoView is app.bsky.embed.video#view.
+type EmbedVideoView struct {
+	CID          syntax.CID
+	Playlist     syntax.URI
+	Thumbnail    *syntax.URI
+	Alt          *string
+	AspectRatio  *EmbedDefsAspectRatio
+	Presentation *string // A hint to the client about how to present the video.
+
+	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// LexType implements lex.Typed.
+func (*EmbedVideoView) LexType() string {
+	return "app.bsky.embed.video#view"
+}
+
+// DecodeLex implements lex.Decodable.
+func (s *EmbedVideoView) DecodeLex(d *lex.Decoder) error {
+	*s = EmbedVideoView{}
+	var seen uint64
+	for key := range d.Object {
+		switch string(key) {
+		case "cid":
+			d.Once(&seen, 1<<0)
+			s.CID = syntax.CID(d.String())
+		case "playlist":
+			d.Once(&seen, 1<<1)
+			s.Playlist = syntax.URI(d.String())
+		case "thumbnail":
+			d.Once(&seen, 1<<2)
+			s.Thumbnail = (*syntax.URI)(d.OptionalString())
+		case "alt":
+			d.Once(&seen, 1<<3)
+			s.Alt = d.OptionalString()
+		case "aspectRatio":
+			if d.Optional(&seen, 1<<4) {
+				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
+			}
+		case "presentation":
+			d.Once(&seen, 1<<5)
+			s.Presentation = d.OptionalString()
+		default:
+			d.Extra(&s.Extra, key)
+		}
+	}
+	if seen&0b11 != 0b11 {
+		d.Missing(seen, "cid", "playlist")
+	}
+	return d.Err()
+}
+
+// EncodeLex implements lex.Encodable.
+func (s *EmbedVideoView) EncodeLex(e *lex.Encoder) error {
+	e.BeginObject()
+	e.Key("cid").String(string(s.CID))
+	e.Key("playlist").String(string(s.Playlist))
+	if s.Thumbnail != nil {
+		e.Key("thumbnail").String(string(*s.Thumbnail))
+	}
+	if s.Alt != nil {
+		e.Key("alt").String(*s.Alt)
+	}
+	if s.AspectRatio != nil {
+		e.Key("aspectRatio").Value(s.AspectRatio)
+	}
+	if s.Presentation != nil {
+		e.Key("presentation").String(*s.Presentation)
+	}
+	return e.EndObject(&s.Extra)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (s EmbedVideoView) MarshalJSON() ([]byte, error) {
+	return lex.MarshalJSON(&s)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *EmbedVideoView) UnmarshalJSON(b []byte) error {
+	return lex.UnmarshalJSON(b, s)
+}
+
+// Known values of EmbedVideoViewPresentation.
+const (
+	EmbedVideoViewPresentationDefault = "default"
+	EmbedVideoViewPresentationGif     = "gif"
+)

@@ -8,8 +8,40 @@ import "github.com/gimucco/atproto-go/xrpc/lex"
 // the package does not have it.
 func Records(nsid string) lex.Typed {
 	switch nsid {
+	case ActorProfileNSID:
+		return new(ActorProfile)
+	case ActorStatusNSID:
+		return new(ActorStatus)
+	case FeedGeneratorNSID:
+		return new(FeedGenerator)
+	case FeedLikeNSID:
+		return new(FeedLike)
 	case FeedPostNSID:
 		return new(FeedPost)
+	case FeedPostgateNSID:
+		return new(FeedPostgate)
+	case FeedRepostNSID:
+		return new(FeedRepost)
+	case FeedThreadgateNSID:
+		return new(FeedThreadgate)
+	case GraphBlockNSID:
+		return new(GraphBlock)
+	case GraphFollowNSID:
+		return new(GraphFollow)
+	case GraphListNSID:
+		return new(GraphList)
+	case GraphListblockNSID:
+		return new(GraphListblock)
+	case GraphListitemNSID:
+		return new(GraphListitem)
+	case GraphStarterpackNSID:
+		return new(GraphStarterpack)
+	case GraphVerificationNSID:
+		return new(GraphVerification)
+	case LabelerServiceRecordNSID:
+		return new(LabelerServiceRecord)
+	case NotificationDeclarationNSID:
+		return new(NotificationDeclaration)
 	}
 	return nil
 }
