@@ -24,6 +24,7 @@ lint: ## gofmt, vet, staticcheck
 	go vet ./...
 	go run $(STATICCHECK) ./...
 	cd e2e && go vet ./... && go run $(STATICCHECK) ./...
+	cd bench && go vet ./... && go run $(STATICCHECK) ./...
 
 .PHONY: fuzz
 FOR ?= 50000x
@@ -34,10 +35,33 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-browser
-e2e: ## the real PDS and a real browser; nothing is skipped
+.PHONY: e2e e2e-pds e2e-browser e2e-stores
+e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -timeout 10m . | go run ./tally e2e
 e2e-pds: ## the real PDS alone
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestPDS$$' . | go run ./tally e2e-pds
 e2e-browser: ## login through the server's pages in headless Chromium
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestBrowser$$' . | go run ./tally e2e-browser
+e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
+	cd e2e && go test -json -count=1 -timeout 10m -run '^(TestStore|TestMigrate|TestPrintedMigrations|TestIndexes)' . | go run ./tally e2e-stores
+
+# Long runs have a short form for every day, and write a report when REPORT=docs/… says so.
+REPORT ?=
+report = $(if $(REPORT),-report $(abspath $(REPORT)))
+
+.PHONY: storm
+ROTATIONS ?= 10
+storm: ## 1,000 goroutines find one session expired, ROTATIONS times per store
+	cd e2e && go test ./storm -count=1 -timeout 4h -v -args -rotations $(ROTATIONS) $(report)
+
+.PHONY: crash
+N ?= 40
+crash: ## N processes are killed or stopped in a refresh
+	cd e2e && go test ./crash -count=1 -timeout 2h -v -args -n $(N) $(report)
+
+.PHONY: bench bench-check
+bench: ## all benchmarks; ratios are taken side by side
+	go test -run '^$$' -bench . ./...
+	cd bench && go test -run '^$$' -bench . ./...
+bench-check: ## the figures that have a limit
+	cd bench && go test ./... && go run ./check

@@ -2,9 +2,11 @@ package house
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/sqlstore"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -161,10 +164,19 @@ func download(ctx context.Context, session *oauth.Session, api *comatproto.Clien
 	return err
 }
 
-func stores(config oauth.Config, store oauth.Store, newKey, oldKey []byte) oauth.Config {
+func stores(ctx context.Context, config oauth.Config, newKey, oldKey []byte) error {
+	db, err := sql.Open("pgx", "postgres://app@db.example.com/app")
+	if err != nil {
+		return err
+	}
+	store := sqlstore.New(db, sqlstore.Postgres)
+	if err := store.Migrate(ctx); err != nil {
+		return err
+	}
 	config.Store = store
 	config.Seal = oauth.SealKeys(newKey, oldKey) // 32 random bytes each; the first seals, all open
-	return config
+	_, err = oauth.NewClient(config)
+	return err
 }
 
 func sandbox() oauth.Config {
@@ -175,4 +187,26 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{newClient, begin, finish, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sandbox}
+var _ = []any{newClient, begin, finish, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
+
+func sessionEvents(config oauth.Config) oauth.Config {
+	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
+		slog.InfoContext(ctx, "log in again", "session", s, "cause", cause.Kind)
+	}
+	return config
+}
+
+func listSessions(ctx context.Context, client *oauth.Client, did syntax.DID) error {
+	for key, err := range client.Sessions(ctx, did) {
+		if err != nil {
+			return err
+		}
+		fmt.Println(key.ID)
+	}
+	purged, err := client.Purge(ctx) // now and then: logins nobody finished, sessions long over
+	if err != nil {
+		return err
+	}
+	fmt.Println(purged)
+	return nil
+}
