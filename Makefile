@@ -28,10 +28,12 @@ lint: ## gofmt, vet, staticcheck
 
 .PHONY: fuzz
 FOR ?= 50000x
-fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 50000x
+GENERATE ?= 2000x
+fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 50000x; the generator for GENERATE
 	@for pkg in $$(go list ./...); do \
 		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FOR) $$pkg || exit 1; \
+			echo "$$pkg $$target"; n=$(FOR); test $$target != FuzzGeneratedCodeTypeChecks || n=$(GENERATE); \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $$n $$pkg || exit 1; \
 		done; \
 	done
 

@@ -49,7 +49,7 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"L8 no such definition", object(`"x": {"type": "ref", "ref": "#none"}`), "", []string{"defs.main.properties.x", `com.example.a has no definition "none"`}},
 		{"L30 an object as a parameter", `"main": {"type": "query", "parameters": {"type": "params", "properties": {"x": {"type": "object", "properties": {}}}}}`, "", []string{"defs.main.parameters.properties.x: a parameter is a boolean, integer, string or an array of these"}},
 		{"L32 an encoding with parameters", `"main": {"type": "query", "output": {"encoding": "text/plain; charset=utf-8"}}`, "", []string{"defs.main.output: encoding"}},
-		{"L33 a subscription", `"main": {"type": "subscription"}`, "", []string{"lexicons/a.json: com.example.a: defs.main: subscriptions are not generated yet"}},
+		{"L33 a subscription of strings", `"main": {"type": "subscription", "message": {"schema": {"type": "string"}}}`, "", []string{"lexicons/a.json: com.example.a: defs.main.message.schema: the message of a subscription must be a union"}},
 		{"P44 two fields of one name", object(`"cid": {"type": "string"}, "CID": {"type": "string"}`), "", []string{"type A: CID is both", "defs.main.properties.cid", "defs.main.properties.CID", `"rename": {"com.example.a:defs.main.properties.CID": "CID2"}`}},
 		{"P44 two fields that differ in case", object(`"foo": {"type": "string"}, "Foo": {"type": "string"}`), "", []string{"Foo is both"}},
 		{"a field called extra", object(`"extra": {"type": "string"}`), "", []string{"Extra is both the field of unknown properties and"}},

@@ -54,11 +54,27 @@ func generate(configFile string) (warnings []string, err error) {
 	if err != nil {
 		return nil, err
 	}
+	prog, err := compile(docs, &cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return prog.Warnings, write(prog.folders(root))
+}
+
+// program is all code of a run.
+type program struct {
+	*plan.Program
+	set   *resolve.Set
+	files [][]emit.File // of each package
+}
+
+// compile makes the code of docs. It writes nothing.
+func compile(docs []*schema.Document, cfg *plan.Config) (*program, error) {
 	set, err := resolve.New(docs)
 	if err != nil {
 		return nil, err
 	}
-	prog, err := plan.Build(set, &cfg.Config)
+	planned, err := plan.Build(set, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -66,15 +82,24 @@ func generate(configFile string) (warnings []string, err error) {
 	for _, pc := range cfg.Packages {
 		names[pc.Path] = pc.Name
 	}
-	var out []folder
-	for _, p := range prog.Packages {
+	prog := &program{Program: planned, set: set}
+	for _, p := range planned.Packages {
 		files, err := emit.Package(p, names)
 		if err != nil {
-			return prog.Warnings, err
+			return nil, err
 		}
-		out = append(out, folder{dir: filepath.Join(root, filepath.FromSlash(p.Dir)), files: files})
+		prog.files = append(prog.files, files)
 	}
-	return prog.Warnings, write(out)
+	return prog, nil
+}
+
+// folders are the packages' folders below root.
+func (p *program) folders(root string) []folder {
+	var out []folder
+	for i, pkg := range p.Packages {
+		out = append(out, folder{dir: filepath.Join(root, filepath.FromSlash(pkg.Dir)), files: p.files[i]})
+	}
+	return out
 }
 
 // readLexicons reads all .json files of the inputs. Errors and the plan name files

@@ -15,6 +15,11 @@ const (
 	// ErrBlockedSubject is an error of chat.bsky.convo.getConvoForMembers and 2 others.
 	ErrBlockedSubject xrpc.ErrorName = "BlockedSubject"
 
+	// ErrConsumerTooSlow is an error of chat.bsky.moderation.subscribeModEvents: If the consumer of
+	// the stream can not keep up with events, and a backlog gets too large, the server will drop
+	// the connection.
+	ErrConsumerTooSlow xrpc.ErrorName = "ConsumerTooSlow"
+
 	// ErrConvoLocked is an error of chat.bsky.convo.lockConvo and 5 others.
 	ErrConvoLocked xrpc.ErrorName = "ConvoLocked"
 
@@ -23,6 +28,9 @@ const (
 
 	// ErrFollowRequired is an error of chat.bsky.group.requestJoin.
 	ErrFollowRequired xrpc.ErrorName = "FollowRequired"
+
+	// ErrFutureCursor is an error of chat.bsky.moderation.subscribeModEvents.
+	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
 
 	// ErrInsufficientRole is an error of chat.bsky.convo.lockConvo and 12 others.
 	ErrInsufficientRole xrpc.ErrorName = "InsufficientRole"

@@ -26,6 +26,11 @@ const (
 	// ErrBlockNotFound is an error of com.atproto.sync.getBlocks.
 	ErrBlockNotFound xrpc.ErrorName = "BlockNotFound"
 
+	// ErrConsumerTooSlow is an error of com.atproto.sync.subscribeRepos: If the consumer of the
+	// stream can not keep up with events, and a backlog gets too large, the server will drop the
+	// connection.
+	ErrConsumerTooSlow xrpc.ErrorName = "ConsumerTooSlow"
+
 	// ErrDIDDeactivated is an error of com.atproto.identity.refreshIdentity and 2 others: The DID
 	// previously existed, but has been deactivated.
 	ErrDIDDeactivated xrpc.ErrorName = "DidDeactivated"
@@ -39,6 +44,10 @@ const (
 
 	// ErrExpiredToken is an error of com.atproto.server.confirmEmail and 5 others.
 	ErrExpiredToken xrpc.ErrorName = "ExpiredToken"
+
+	// ErrFutureCursor is an error of com.atproto.label.subscribeLabels and
+	// com.atproto.sync.subscribeRepos.
+	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
 
 	// ErrHandleNotAvailable is an error of com.atproto.server.createAccount.
 	ErrHandleNotAvailable xrpc.ErrorName = "HandleNotAvailable"

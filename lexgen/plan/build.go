@@ -203,7 +203,7 @@ func (b *builder) definition(pl *place, def schema.Def) {
 	case *schema.Method:
 		b.method(pl, t, id)
 	case *schema.Subscription:
-		b.fail(at.Errorf("subscriptions are not generated yet; put %q under skip in the config", id))
+		b.subscription(pl, t, id)
 	case *schema.PermissionSet:
 		title := t.Detail
 		if title == "" {

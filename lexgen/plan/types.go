@@ -247,20 +247,7 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 	}
 	m.InputEncoding, m.Input = b.body(pl, id, t.Input, base+"Input", "the input")
 	m.OutEncoding, m.Output = b.body(pl, id, t.Output, base+"Output", "the output")
-	for _, e := range t.Errors {
-		d := pl.pkg.errors[e.Name]
-		if d == nil {
-			d = &declared{name: e.Name}
-			pl.pkg.errors[e.Name] = d
-		}
-		if len(d.by) == 0 {
-			d.description = e.Description
-		} else if d.description != e.Description {
-			d.description = "" // methods mean different things by it
-		}
-		d.by = append(d.by, string(id.NSID))
-		m.Errors = append(m.Errors, "Err"+camel(e.Name))
-	}
+	m.Errors = b.declare(pl, id, t.Errors)
 	m.Doc = docOf(m.Name+" calls "+string(id.NSID), t.Description)
 	if len(m.Errors) > 0 {
 		m.Doc = append(m.Doc, "Errors: "+strings.Join(m.Errors, ", ")+".")
@@ -273,6 +260,47 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 			names.take(m.Name+"All", t.Pos.String(), keyOf(t.Pos)+"(method)")
 		}
 	}
+}
+
+// declare notes the errors that a method declares and returns their Go names.
+func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []string {
+	var names []string
+	for _, e := range errors {
+		d := pl.pkg.errors[e.Name]
+		if d == nil {
+			d = &declared{name: e.Name}
+			pl.pkg.errors[e.Name] = d
+		}
+		if len(d.by) == 0 {
+			d.description = e.Description
+		} else if d.description != e.Description {
+			d.description = "" // methods mean different things by it
+		}
+		d.by = append(d.by, string(id.NSID))
+		names = append(names, "Err"+camel(e.Name))
+	}
+	return names
+}
+
+// subscription plans the parameters and messages of a subscription.
+func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID) {
+	base := b.goName(id).Name
+	names := b.declare(pl, id, t.Errors)
+	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
+		b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), base)
+	}
+	message, ok := t.Message.(*schema.Union)
+	if !ok {
+		return
+	}
+	name := b.rename(keyOf(message.Pos)+"(type)", base+"Message")
+	pl.take(name, message.Pos, "(type)")
+	u := b.union(name, message)
+	u.Doc = append(docOf(name+" is a message of "+id.String(), t.Description), u.Doc...)
+	if len(names) > 0 {
+		u.Doc = append(u.Doc, "Errors: "+strings.Join(names, ", ")+".")
+	}
+	pl.add(u)
 }
 
 // receiver finds the service of a method, and the scope of its methods.

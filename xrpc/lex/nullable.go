@@ -5,36 +5,34 @@ import "reflect"
 // A Nullable is an optional field that may also be null, which the protocol tells
 // from leaving it out. The zero value is absent.
 type Nullable[T any] struct {
-	value T
-	state nullState
+	value *T // a pointer, so that a type may hold a Nullable of itself
+	null  bool
 }
 
-type nullState uint8
-
-const (
-	absent nullState = iota
-	null
-	present
-)
-
 // Some is a value.
-func Some[T any](v T) Nullable[T] { return Nullable[T]{value: v, state: present} }
+func Some[T any](v T) Nullable[T] { return Nullable[T]{value: &v} }
 
 // Null is a null.
-func Null[T any]() Nullable[T] { return Nullable[T]{state: null} }
+func Null[T any]() Nullable[T] { return Nullable[T]{null: true} }
 
 // Get returns the value and whether there is one.
-func (n Nullable[T]) Get() (T, bool) { return n.value, n.state == present }
+func (n Nullable[T]) Get() (T, bool) {
+	if n.value == nil {
+		var zero T
+		return zero, false
+	}
+	return *n.value, true
+}
 
 // IsNull reports whether it is null.
-func (n Nullable[T]) IsNull() bool { return n.state == null }
+func (n Nullable[T]) IsNull() bool { return n.null }
 
 // IsAbsent reports whether it is left out.
-func (n Nullable[T]) IsAbsent() bool { return n.state == absent }
+func (n Nullable[T]) IsAbsent() bool { return n.value == nil && !n.null }
 
 // Equal reports whether both are absent, both null, or both the same value.
 func (n Nullable[T]) Equal(m Nullable[T]) bool {
-	return n.state == m.state && (n.state != present || reflect.DeepEqual(n.value, m.value))
+	return n.null == m.null && reflect.DeepEqual(n.value, m.value)
 }
 
 // DecodeNullable reads a null, or a value by read.

@@ -12,6 +12,9 @@ const (
 	// ErrClosed is an error of com.example.shop.list and 2 others.
 	ErrClosed xrpc.ErrorName = "Closed"
 
+	// ErrFutureCursor is an error of com.example.stream.watch: There is no such event yet.
+	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
+
 	// ErrNotFound is an error of com.example.shop.list and com.example.thing.get.
 	ErrNotFound xrpc.ErrorName = "NotFound"
 )

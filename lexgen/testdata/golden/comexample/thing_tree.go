@@ -9,6 +9,7 @@ import "github.com/gimucco/atproto-go/xrpc/lex"
 // Deprecated: a type that holds itself.
 type ThingTree struct {
 	Parent   *ThingTree
+	Root     lex.Nullable[ThingTree]
 	Children []ThingTree
 
 	Extra lex.Extra // fields that the lexicon does not have
@@ -29,6 +30,11 @@ func (s *ThingTree) DecodeLex(d *lex.Decoder) error {
 			if d.Optional(&seen, 1<<1) {
 				s.Parent = lex.DecodePointer[ThingTree](d)
 			}
+		case "root":
+			d.Once(&seen, 1<<2)
+			s.Root = lex.DecodeNullable(d, func(d *lex.Decoder) ThingTree {
+				return *lex.DecodePointer[ThingTree](d)
+			})
 		case "children":
 			d.Once(&seen, 1<<0)
 			s.Children = lex.DecodeSlice[ThingTree](d)
@@ -47,6 +53,11 @@ func (s *ThingTree) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Parent != nil {
 		e.Key("parent").Value(s.Parent)
+	}
+	if !s.Root.IsAbsent() {
+		lex.EncodeNullable(e.Key("root"), s.Root, func(e *lex.Encoder, v ThingTree) {
+			e.Value(&v)
+		})
 	}
 	lex.EncodeSlice(e.Key("children"), s.Children)
 	return e.EndObject(&s.Extra)
