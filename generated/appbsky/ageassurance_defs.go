@@ -68,7 +68,7 @@ func (s *AgeassuranceDefsState) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "status", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -118,7 +118,7 @@ func (s *AgeassuranceDefsStateMetadata) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -168,7 +168,7 @@ func (s *AgeassuranceDefsConfig) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "regions")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -239,7 +239,7 @@ func (s *AgeassuranceDefsConfigRegion) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "countryCode", "minAccessAge", "rules")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -356,7 +356,7 @@ func (s *AgeassuranceDefsConfigRegionRuleDefault) DecodeLex(d *lex.Decoder) erro
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -410,7 +410,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) DecodeLex(d *lex.Dec
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "age", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -465,7 +465,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) DecodeLex(d *lex.De
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "age", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -520,7 +520,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) DecodeLex(d *lex.Deco
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "age", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -575,7 +575,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) DecodeLex(d *lex.Dec
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "age", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -630,7 +630,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) DecodeLex(d *lex.De
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "date", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -685,7 +685,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) DecodeLex(d *lex.De
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "date", "access")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -793,7 +793,7 @@ func (s *AgeassuranceDefsEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "createdAt", "attemptId", "status", "access", "countryCode")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -42,7 +42,7 @@ func (s *ContactStartPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "phone")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -73,7 +73,7 @@ func (s *ContactStartPhoneVerificationOutput) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -36,7 +36,7 @@ func (s *EmbedRecord) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "record")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -84,7 +84,7 @@ func (s *EmbedRecordView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "record")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -235,7 +235,7 @@ func (s *EmbedRecordViewRecord) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "uri", "cid", "author", "value", "indexedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -364,7 +364,7 @@ func (s *EmbedRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "uri", "notFound")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -421,7 +421,7 @@ func (s *EmbedRecordViewBlocked) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "uri", "blocked", "author")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -475,7 +475,7 @@ func (s *EmbedRecordViewDetached) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "uri", "detached")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -55,7 +55,7 @@ func (s *EmbedVideo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "video")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -125,7 +125,7 @@ func (s *EmbedVideoCaption) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "lang", "file")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -195,7 +195,7 @@ func (s *EmbedVideoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "cid", "playlist")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

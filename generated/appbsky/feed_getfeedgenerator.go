@@ -66,7 +66,7 @@ func (s *FeedGetFeedGeneratorOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "view", "isOnline", "isValid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -70,7 +70,7 @@ func (s *GraphDefsListViewBasic) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "uri", "cid", "name", "purpose")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -183,7 +183,7 @@ func (s *GraphDefsListView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "uri", "cid", "creator", "name", "purpose", "indexedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -258,7 +258,7 @@ func (s *GraphDefsListItemView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "uri", "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -351,7 +351,7 @@ func (s *GraphDefsStarterPackView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "uri", "cid", "record", "creator", "indexedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -454,7 +454,7 @@ func (s *GraphDefsStarterPackViewBasic) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "uri", "cid", "record", "creator", "indexedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -541,7 +541,7 @@ func (s *GraphDefsListViewerState) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -599,7 +599,7 @@ func (s *GraphDefsNotFoundActor) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "actor", "notFound")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -687,7 +687,7 @@ func (s *GraphDefsRelationship) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -108,7 +108,7 @@ func (s *GraphGetListsWithMembershipOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "listsWithMembership")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -166,7 +166,7 @@ func (s *GraphGetListsWithMembershipListWithMembership) DecodeLex(d *lex.Decoder
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "list")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

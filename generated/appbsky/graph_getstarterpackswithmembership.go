@@ -100,7 +100,7 @@ func (s *GraphGetStarterPacksWithMembershipOutput) DecodeLex(d *lex.Decoder) err
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacksWithMembership")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -158,7 +158,7 @@ func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) DecodeLex(
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPack")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

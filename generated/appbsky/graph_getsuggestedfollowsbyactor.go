@@ -74,7 +74,7 @@ func (s *GraphGetSuggestedFollowsByActorOutput) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "suggestions")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -23,7 +23,7 @@ func (s *NotificationDefsRecordDeleted) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -74,7 +74,7 @@ func (s *NotificationDefsChatPreference) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "include", "push")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -137,7 +137,7 @@ func (s *NotificationDefsFilterablePreference) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "include", "list", "push")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -197,7 +197,7 @@ func (s *NotificationDefsPreference) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "list", "push")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -294,7 +294,7 @@ func (s *NotificationDefsPreferences) DecodeLex(d *lex.Decoder) error {
 	if seen&0x1fff != 0x1fff {
 		d.Missing(seen, "chat", "follow", "like", "likeViaRepost", "mention", "quote", "reply", "repost", "repostViaRepost", "starterpackJoined", "subscribedPost", "unverified", "verified")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -358,7 +358,7 @@ func (s *NotificationDefsActivitySubscription) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "post", "reply")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -413,7 +413,7 @@ func (s *NotificationDefsSubjectActivitySubscription) DecodeLex(d *lex.Decoder) 
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "subject", "activitySubscription")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -95,7 +95,7 @@ func (s *NotificationListActivitySubscriptionsOutput) DecodeLex(d *lex.Decoder) 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "subscriptions")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

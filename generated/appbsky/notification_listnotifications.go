@@ -113,7 +113,7 @@ func (s *NotificationListNotificationsOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "notifications")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -208,7 +208,7 @@ func (s *NotificationListNotificationsNotification) DecodeLex(d *lex.Decoder) er
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "uri", "cid", "author", "reason", "record", "isRead", "indexedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -46,7 +46,7 @@ func (s *NotificationPutActivitySubscriptionInput) DecodeLex(d *lex.Decoder) err
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "subject", "activitySubscription")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -96,7 +96,7 @@ func (s *NotificationPutActivitySubscriptionOutput) DecodeLex(d *lex.Decoder) er
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

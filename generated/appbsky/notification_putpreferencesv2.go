@@ -97,7 +97,7 @@ func (s *NotificationPutPreferencesV2Input) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -178,7 +178,7 @@ func (s *NotificationPutPreferencesV2Output) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "preferences")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

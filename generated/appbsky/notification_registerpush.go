@@ -56,7 +56,7 @@ func (s *NotificationRegisterPushInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "serviceDid", "token", "platform", "appId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -53,7 +53,7 @@ func (s *NotificationUnregisterPushInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "serviceDid", "token", "platform", "appId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -35,7 +35,7 @@ func (s *UnspeccedDefsSkeletonSearchPost) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "uri")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -83,7 +83,7 @@ func (s *UnspeccedDefsSkeletonSearchActor) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -131,7 +131,7 @@ func (s *UnspeccedDefsSkeletonSearchStarterPack) DecodeLex(d *lex.Decoder) error
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "uri")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -191,7 +191,7 @@ func (s *UnspeccedDefsTrendingTopic) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "topic", "link")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -274,7 +274,7 @@ func (s *UnspeccedDefsSkeletonTrend) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "topic", "displayName", "link", "startedAt", "postCount", "dids")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -366,7 +366,7 @@ func (s *UnspeccedDefsTrendView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "topic", "displayName", "link", "startedAt", "postCount", "actors")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -463,7 +463,7 @@ func (s *UnspeccedDefsThreadItemPost) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "post", "moreParents", "moreReplies", "opThread", "hiddenByThreadgate", "mutedByViewer")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -505,7 +505,7 @@ func (s *UnspeccedDefsThreadItemNoUnauthenticated) DecodeLex(d *lex.Decoder) err
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -540,7 +540,7 @@ func (s *UnspeccedDefsThreadItemNotFound) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -587,7 +587,7 @@ func (s *UnspeccedDefsThreadItemBlocked) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "author")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -641,7 +641,7 @@ func (s *UnspeccedDefsAgeAssuranceState) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -732,7 +732,7 @@ func (s *UnspeccedDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "createdAt", "status", "attemptId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -59,7 +59,7 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) DecodeLex(d *lex.Dec
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacks")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -67,7 +67,7 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput) DecodeLex(d 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacks")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -98,7 +98,7 @@ func (s *UnspeccedGetPopularFeedGeneratorsOutput) DecodeLex(d *lex.Decoder) erro
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "feeds")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

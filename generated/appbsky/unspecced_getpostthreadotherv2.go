@@ -62,7 +62,7 @@ func (s *UnspeccedGetPostThreadOtherV2Output) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "thread")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -123,7 +123,7 @@ func (s *UnspeccedGetPostThreadOtherV2ThreadItem) DecodeLex(d *lex.Decoder) erro
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "uri", "depth", "value")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -116,7 +116,7 @@ func (s *UnspeccedGetPostThreadV2Output) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "thread", "hasOtherReplies")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -180,7 +180,7 @@ func (s *UnspeccedGetPostThreadV2ThreadItem) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "uri", "depth", "value")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -66,7 +66,7 @@ func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) DecodeLex(d *lex.Decoder) err
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "feeds")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

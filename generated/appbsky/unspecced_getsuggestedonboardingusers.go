@@ -72,7 +72,7 @@ func (s *UnspeccedGetSuggestedOnboardingUsersOutput) DecodeLex(d *lex.Decoder) e
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "actors")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -58,7 +58,7 @@ func (s *UnspeccedGetSuggestedStarterPacksOutput) DecodeLex(d *lex.Decoder) erro
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacks")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -66,7 +66,7 @@ func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) DecodeLex(d *lex.Decod
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacks")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

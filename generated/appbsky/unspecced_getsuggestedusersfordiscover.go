@@ -64,7 +64,7 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverOutput) DecodeLex(d *lex.Decoder) 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "actors")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -73,7 +73,7 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput) DecodeLex(d *lex.D
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "dids")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -68,7 +68,7 @@ func (s *UnspeccedGetSuggestedUsersForExploreOutput) DecodeLex(d *lex.Decoder) e
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "actors")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

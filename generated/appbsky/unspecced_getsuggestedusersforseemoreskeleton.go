@@ -77,7 +77,7 @@ func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) DecodeLex(d *lex.De
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "dids")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -80,7 +80,7 @@ func (s *UnspeccedGetSuggestedUsersSkeletonOutput) DecodeLex(d *lex.Decoder) err
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "dids")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -128,7 +128,7 @@ func (s *UnspeccedGetSuggestionsSkeletonOutput) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "actors")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

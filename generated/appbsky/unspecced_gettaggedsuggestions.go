@@ -40,7 +40,7 @@ func (s *UnspeccedGetTaggedSuggestionsOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "suggestions")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -97,7 +97,7 @@ func (s *UnspeccedGetTaggedSuggestionsSuggestion) DecodeLex(d *lex.Decoder) erro
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "tag", "subjectType", "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -53,7 +53,7 @@ func (s *UnspeccedInitAgeAssuranceInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "email", "language", "countryCode")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -119,7 +119,7 @@ func (s *UnspeccedSearchStarterPacksSkeletonOutput) DecodeLex(d *lex.Decoder) er
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "starterPacks")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -26,7 +26,7 @@ func (s *ActorDeleteAccountOutput) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -54,7 +54,7 @@ func (s *ActorGetStatusOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "chatDisabled", "canCreateGroups", "groupMemberLimit")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -68,7 +68,7 @@ func (s *ConvoDefsConvoRef) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "did", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -125,7 +125,7 @@ func (s *ConvoDefsMessageRef) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "did", "convoId", "messageId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -185,7 +185,7 @@ func (s *ConvoDefsMessageInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "text")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -319,7 +319,7 @@ func (s *ConvoDefsMessageView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "id", "rev", "text", "sender", "sentAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -426,7 +426,7 @@ func (s *ConvoDefsSystemMessageReferredUser) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -487,7 +487,7 @@ func (s *ConvoDefsSystemMessageView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "id", "rev", "sentAt", "data")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -629,7 +629,7 @@ func (s *ConvoDefsSystemMessageDataAddMember) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "member", "role", "addedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -685,7 +685,7 @@ func (s *ConvoDefsSystemMessageDataRemoveMember) DecodeLex(d *lex.Decoder) error
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "member", "removedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -751,7 +751,7 @@ func (s *ConvoDefsSystemMessageDataMemberJoin) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "member", "role")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -805,7 +805,7 @@ func (s *ConvoDefsSystemMessageDataMemberLeave) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "member")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -855,7 +855,7 @@ func (s *ConvoDefsSystemMessageDataLockConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "lockedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -905,7 +905,7 @@ func (s *ConvoDefsSystemMessageDataUnlockConvo) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "unlockedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -956,7 +956,7 @@ func (s *ConvoDefsSystemMessageDataLockConvoPermanently) DecodeLex(d *lex.Decode
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "lockedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1007,7 +1007,7 @@ func (s *ConvoDefsSystemMessageDataEditGroup) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1051,7 +1051,7 @@ func (s *ConvoDefsSystemMessageDataCreateJoinLink) DecodeLex(d *lex.Decoder) err
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1088,7 +1088,7 @@ func (s *ConvoDefsSystemMessageDataEditJoinLink) DecodeLex(d *lex.Decoder) error
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1126,7 +1126,7 @@ func (s *ConvoDefsSystemMessageDataEnableJoinLink) DecodeLex(d *lex.Decoder) err
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1164,7 +1164,7 @@ func (s *ConvoDefsSystemMessageDataDisableJoinLink) DecodeLex(d *lex.Decoder) er
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1223,7 +1223,7 @@ func (s *ConvoDefsDeletedMessageView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "id", "rev", "sender", "sentAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1274,7 +1274,7 @@ func (s *ConvoDefsMessageViewSender) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1330,7 +1330,7 @@ func (s *ConvoDefsReactionView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "value", "sender", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1380,7 +1380,7 @@ func (s *ConvoDefsReactionViewSender) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1432,7 +1432,7 @@ func (s *ConvoDefsMessageAndReactionView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "message", "reaction")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1528,7 +1528,7 @@ func (s *ConvoDefsConvoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "id", "rev", "members", "muted", "unreadCount")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1721,7 +1721,7 @@ func (s *ConvoDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1807,7 +1807,7 @@ func (s *ConvoDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "createdAt", "lockStatus", "memberCount", "memberLimit", "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1874,7 +1874,7 @@ func (s *ConvoDefsLogBeginConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1928,7 +1928,7 @@ func (s *ConvoDefsLogAcceptConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1982,7 +1982,7 @@ func (s *ConvoDefsLogLeaveConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2036,7 +2036,7 @@ func (s *ConvoDefsLogMuteConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2090,7 +2090,7 @@ func (s *ConvoDefsLogUnmuteConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2156,7 +2156,7 @@ func (s *ConvoDefsLogCreateMessage) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2264,7 +2264,7 @@ func (s *ConvoDefsLogDeleteMessage) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2371,7 +2371,7 @@ func (s *ConvoDefsLogReadMessage) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2490,7 +2490,7 @@ func (s *ConvoDefsLogAddReaction) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "reaction")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2611,7 +2611,7 @@ func (s *ConvoDefsLogRemoveReaction) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "reaction")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2721,7 +2721,7 @@ func (s *ConvoDefsLogReadConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2838,7 +2838,7 @@ func (s *ConvoDefsLogAddMember) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2908,7 +2908,7 @@ func (s *ConvoDefsLogRemoveMember) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2978,7 +2978,7 @@ func (s *ConvoDefsLogMemberJoin) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3048,7 +3048,7 @@ func (s *ConvoDefsLogMemberLeave) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3116,7 +3116,7 @@ func (s *ConvoDefsLogLockConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3184,7 +3184,7 @@ func (s *ConvoDefsLogUnlockConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3252,7 +3252,7 @@ func (s *ConvoDefsLogLockConvoPermanently) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3315,7 +3315,7 @@ func (s *ConvoDefsLogEditGroup) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3377,7 +3377,7 @@ func (s *ConvoDefsLogCreateJoinLink) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3439,7 +3439,7 @@ func (s *ConvoDefsLogEditJoinLink) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3501,7 +3501,7 @@ func (s *ConvoDefsLogEnableJoinLink) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3563,7 +3563,7 @@ func (s *ConvoDefsLogDisableJoinLink) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "message")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3623,7 +3623,7 @@ func (s *ConvoDefsLogIncomingJoinRequest) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "member")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3684,7 +3684,7 @@ func (s *ConvoDefsLogApproveJoinRequest) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "member")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3744,7 +3744,7 @@ func (s *ConvoDefsLogRejectJoinRequest) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "member")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3800,7 +3800,7 @@ func (s *ConvoDefsLogOutgoingJoinRequest) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3860,7 +3860,7 @@ func (s *ConvoDefsLogWithdrawIncomingJoinRequest) DecodeLex(d *lex.Decoder) erro
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "rev", "convoId", "member")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3917,7 +3917,7 @@ func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) DecodeLex(d *lex.Decoder) erro
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3972,7 +3972,7 @@ func (s *ConvoDefsLogReadJoinRequests) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "rev", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -45,7 +45,7 @@ func (s *ConvoUpdateReadInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -91,7 +91,7 @@ func (s *ConvoUpdateReadOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "convo")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -69,7 +69,7 @@ func (s *GroupDefsJoinLinkView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "code", "enabledStatus", "requireApproval", "joinRule", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -162,7 +162,7 @@ func (s *GroupDefsJoinLinkPreviewView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111111 != 0b11111111 {
 		d.Missing(seen, "code", "name", "owner", "memberCount", "memberLimit", "requireApproval", "joinRule", "enabledStatus")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -220,7 +220,7 @@ func (s *GroupDefsJoinLinkViewerState) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -278,7 +278,7 @@ func (s *GroupDefsJoinRequestView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "convoId", "requestedBy", "requestedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -350,7 +350,7 @@ func (s *GroupDefsJoinRequestConvoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "convoId", "name", "owner", "memberCount", "memberLimit", "requestedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -45,7 +45,7 @@ func (s *GroupEditGroupInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "convoId", "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -89,7 +89,7 @@ func (s *GroupEditGroupOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "convo")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -43,7 +43,7 @@ func (s *GroupWithdrawJoinRequestInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -74,7 +74,7 @@ func (s *GroupWithdrawJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

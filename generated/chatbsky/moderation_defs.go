@@ -51,7 +51,7 @@ func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "id", "rev")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -141,7 +141,7 @@ func (s *ModerationDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -224,7 +224,7 @@ func (s *ModerationDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "createdAt", "joinRequestCount", "lockStatus", "memberCount", "memberLimit", "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -60,7 +60,7 @@ func (s *ModerationGetActorMetadataOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "day", "month", "all")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -122,7 +122,7 @@ func (s *ModerationGetActorMetadataMetadata) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "messagesSent", "messagesReceived", "convos", "convosStarted")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -159,7 +159,7 @@ func (s *ModerationSubscribeModEventsEventConvoFirstMessage) DecodeLex(d *lex.De
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "convoId", "createdAt", "recipients", "rev", "user")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -250,7 +250,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatCreated) DecodeLex(d *lex.Dec
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "initialMemberDids", "ownerDid", "rev")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -353,7 +353,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) DecodeLex(d *lex
 	if seen&0x7ff != 0x7ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "requestMembersCount", "rev", "subjectDid", "subjectFollowsOwner")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -449,7 +449,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) DecodeLex(d *le
 	if seen&0x3ff != 0x3ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "joinLinkCode", "ownerDid", "rev", "subjectFollowsOwner")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -544,7 +544,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) DecodeLex(d *lex
 	if seen&0x3ff != 0x3ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "joinLinkCode", "ownerDid", "rev", "subjectFollowsOwner")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -635,7 +635,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) DecodeLe
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "subjectDid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -725,7 +725,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) DecodeLe
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "subjectDid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -823,7 +823,7 @@ func (s *ModerationSubscribeModEventsEventChatAccepted) DecodeLex(d *lex.Decoder
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "method", "rev")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -931,7 +931,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) DecodeLex(d *lex.
 	if seen&0x3ff != 0x3ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "leaveMethod", "ownerDid", "rev", "subjectDid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1067,7 +1067,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatUpdated) DecodeLex(d *lex.Dec
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "updateType")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1177,7 +1177,7 @@ func (s *ModerationSubscribeModEventsEventRateLimitExceeded) DecodeLex(d *lex.De
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "actorDid", "createdAt", "endpoint", "rev")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -58,7 +58,7 @@ func (s *AdminSendEmailInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "recipientDid", "content", "senderDid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -109,7 +109,7 @@ func (s *AdminSendEmailOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "sent")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

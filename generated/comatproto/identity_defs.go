@@ -47,7 +47,7 @@ func (s *IdentityDefsIdentityInfo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "did", "handle", "didDoc")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -56,7 +56,7 @@ func (s *IdentityGetRecommendedDIDCredentialsOutput) DecodeLex(d *lex.Decoder) e
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

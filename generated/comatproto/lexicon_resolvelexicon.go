@@ -63,7 +63,7 @@ func (s *LexiconResolveLexiconOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "cid", "schema", "uri")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -73,7 +73,7 @@ func (s *RepoDescribeRepoOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "handle", "did", "didDoc", "collections", "handleIsCorrect")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

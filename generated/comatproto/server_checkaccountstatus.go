@@ -73,7 +73,7 @@ func (s *ServerCheckAccountStatusOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "activated", "validDid", "repoCommit", "repoRev", "repoBlocks", "indexedRecords", "privateStateValues", "expectedBlobs", "importedBlobs")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -58,7 +58,7 @@ func (s *ServerCreateSessionInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "identifier", "password")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -149,7 +149,7 @@ func (s *ServerCreateSessionOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "accessJwt", "refreshJwt", "handle", "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

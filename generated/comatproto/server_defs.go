@@ -59,7 +59,7 @@ func (s *ServerDefsInviteCode) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "code", "available", "disabled", "forAccount", "createdBy", "createdAt", "uses")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -117,7 +117,7 @@ func (s *ServerDefsInviteCodeUse) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "usedBy", "usedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

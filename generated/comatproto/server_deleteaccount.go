@@ -50,7 +50,7 @@ func (s *ServerDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "did", "password", "token")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

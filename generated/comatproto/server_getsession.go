@@ -73,7 +73,7 @@ func (s *ServerGetSessionOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "handle", "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

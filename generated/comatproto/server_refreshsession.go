@@ -81,7 +81,7 @@ func (s *ServerRefreshSessionOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "accessJwt", "refreshJwt", "handle", "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

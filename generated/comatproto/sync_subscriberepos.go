@@ -156,8 +156,9 @@ func (s *SyncSubscribeReposCommit) DecodeLex(d *lex.Decoder) error {
 			d.Once(&seen, 1<<5)
 			s.Rev = syntax.TID(d.String())
 		case "since":
-			d.Once(&seen, 1<<6)
-			s.Since = (*syntax.TID)(d.OptionalString())
+			if d.Nullable(&seen, 1<<6) {
+				s.Since = new(syntax.TID(d.String()))
+			}
 		case "blocks":
 			d.Once(&seen, 1<<7)
 			s.Blocks = d.Bytes()
@@ -181,7 +182,7 @@ func (s *SyncSubscribeReposCommit) DecodeLex(d *lex.Decoder) error {
 	if seen&0x7ff != 0x7ff {
 		d.Missing(seen, "seq", "rebase", "tooBig", "repo", "commit", "rev", "since", "blocks", "ops", "blobs", "time")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -273,7 +274,7 @@ func (s *SyncSubscribeReposSync) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "seq", "did", "blocks", "rev", "time")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -343,7 +344,7 @@ func (s *SyncSubscribeReposIdentity) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "seq", "did", "time")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -421,7 +422,7 @@ func (s *SyncSubscribeReposAccount) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "seq", "did", "time", "active")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -489,7 +490,7 @@ func (s *SyncSubscribeReposInfo) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -551,7 +552,7 @@ func (s *SyncSubscribeReposRepoOp) DecodeLex(d *lex.Decoder) error {
 			d.Once(&seen, 1<<1)
 			s.Path = d.String()
 		case "cid":
-			if d.Optional(&seen, 1<<2) {
+			if d.Nullable(&seen, 1<<2) {
 				s.CID = new(d.CIDLink())
 			}
 		case "prev":
@@ -565,7 +566,7 @@ func (s *SyncSubscribeReposRepoOp) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "action", "path", "cid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -39,7 +39,7 @@ func (s *TempAddReservedHandleInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "handle")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -70,7 +70,7 @@ func (s *TempAddReservedHandleOutput) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

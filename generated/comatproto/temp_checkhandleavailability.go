@@ -74,7 +74,7 @@ func (s *TempCheckHandleAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "handle", "result")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -160,7 +160,7 @@ func (s *TempCheckHandleAvailabilityResultAvailable) DecodeLex(d *lex.Decoder) e
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -209,7 +209,7 @@ func (s *TempCheckHandleAvailabilityResultUnavailable) DecodeLex(d *lex.Decoder)
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "suggestions")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -264,7 +264,7 @@ func (s *TempCheckHandleAvailabilitySuggestion) DecodeLex(d *lex.Decoder) error 
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "handle", "method")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

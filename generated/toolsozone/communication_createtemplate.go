@@ -61,7 +61,7 @@ func (s *CommunicationCreateTemplateInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "name", "contentMarkdown", "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -70,7 +70,7 @@ func (s *CommunicationDefsTemplateView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "id", "name", "contentMarkdown", "disabled", "lastUpdatedBy", "createdAt", "updatedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -106,7 +106,7 @@ func (s *HostingGetAccountHistoryOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "events")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -165,7 +165,7 @@ func (s *HostingGetAccountHistoryEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "details", "createdBy", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -273,7 +273,7 @@ func (s *HostingGetAccountHistoryAccountCreated) DecodeLex(d *lex.Decoder) error
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -326,7 +326,7 @@ func (s *HostingGetAccountHistoryEmailUpdated) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "email")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -375,7 +375,7 @@ func (s *HostingGetAccountHistoryEmailConfirmed) DecodeLex(d *lex.Decoder) error
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "email")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -412,7 +412,7 @@ func (s *HostingGetAccountHistoryPasswordUpdated) DecodeLex(d *lex.Decoder) erro
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -459,7 +459,7 @@ func (s *HostingGetAccountHistoryHandleUpdated) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "handle")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -45,7 +45,7 @@ func (s *ModerationCancelScheduledActionsInput) DecodeLex(d *lex.Decoder) error 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "subjects")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -103,7 +103,7 @@ func (s *ModerationCancelScheduledActionsCancellationResults) DecodeLex(d *lex.D
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "succeeded", "failed")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -161,7 +161,7 @@ func (s *ModerationCancelScheduledActionsFailedCancellation) DecodeLex(d *lex.De
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "did", "error")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -71,7 +71,7 @@ func (s *ModerationDefsModEventView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "id", "event", "subject", "subjectBlobCids", "createdBy", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -317,7 +317,7 @@ func (s *ModerationDefsModEventViewDetail) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "id", "event", "subject", "subjectBlobs", "createdBy", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -657,7 +657,7 @@ func (s *ModerationDefsSubjectStatusView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "id", "subject", "updatedAt", "createdAt", "reviewState")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -906,7 +906,7 @@ func (s *ModerationDefsSubjectView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "type", "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1025,7 +1025,7 @@ func (s *ModerationDefsAccountStats) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1120,7 +1120,7 @@ func (s *ModerationDefsRecordsStats) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1205,7 +1205,7 @@ func (s *ModerationDefsAccountStrike) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1338,7 +1338,7 @@ func (s *ModerationDefsModEventTakedown) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1433,7 +1433,7 @@ func (s *ModerationDefsModEventReverseTakedown) DecodeLex(d *lex.Decoder) error 
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1490,7 +1490,7 @@ func (s *ModerationDefsModEventResolveAppeal) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1542,7 +1542,7 @@ func (s *ModerationDefsModEventComment) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1607,7 +1607,7 @@ func (s *ModerationDefsModEventReport) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "reportType")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1677,7 +1677,7 @@ func (s *ModerationDefsModEventLabel) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "createLabelVals", "negateLabelVals")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1737,7 +1737,7 @@ func (s *ModerationDefsModEventPriorityScore) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "score")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1833,7 +1833,7 @@ func (s *ModerationDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "createdAt", "attemptId", "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1924,7 +1924,7 @@ func (s *ModerationDefsAgeAssuranceOverrideEvent) DecodeLex(d *lex.Decoder) erro
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "status", "comment")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -1984,7 +1984,7 @@ func (s *ModerationDefsAgeAssurancePurgeEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "comment")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2034,7 +2034,7 @@ func (s *ModerationDefsRevokeAccountCredentialsEvent) DecodeLex(d *lex.Decoder) 
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "comment")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2086,7 +2086,7 @@ func (s *ModerationDefsModEventAcknowledge) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2136,7 +2136,7 @@ func (s *ModerationDefsModEventEscalate) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2191,7 +2191,7 @@ func (s *ModerationDefsModEventMute) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "durationInHours")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2240,7 +2240,7 @@ func (s *ModerationDefsModEventUnmute) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2294,7 +2294,7 @@ func (s *ModerationDefsModEventMuteReporter) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2345,7 +2345,7 @@ func (s *ModerationDefsModEventUnmuteReporter) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2436,7 +2436,7 @@ func (s *ModerationDefsModEventEmail) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "subjectLine")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2503,7 +2503,7 @@ func (s *ModerationDefsModEventDivert) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2573,7 +2573,7 @@ func (s *ModerationDefsModEventTag) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "add", "remove")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2648,7 +2648,7 @@ func (s *ModerationDefsAccountEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "active", "timestamp")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2731,7 +2731,7 @@ func (s *ModerationDefsIdentityEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "timestamp")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2805,7 +2805,7 @@ func (s *ModerationDefsRecordEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "op", "timestamp")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2877,7 +2877,7 @@ func (s *ModerationDefsScheduleTakedownEvent) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -2935,7 +2935,7 @@ func (s *ModerationDefsCancelScheduledTakedownEvent) DecodeLex(d *lex.Decoder) e
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3027,7 +3027,7 @@ func (s *ModerationDefsRepoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "did", "handle", "relatedRecords", "indexedAt", "moderation")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3153,7 +3153,7 @@ func (s *ModerationDefsRepoViewDetail) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111 != 0b11111 {
 		d.Missing(seen, "did", "handle", "relatedRecords", "indexedAt", "moderation")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3232,7 +3232,7 @@ func (s *ModerationDefsRepoViewNotFound) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "did")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3304,7 +3304,7 @@ func (s *ModerationDefsRecordView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "uri", "cid", "value", "blobCids", "indexedAt", "moderation", "repo")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3387,7 +3387,7 @@ func (s *ModerationDefsRecordViewDetail) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "uri", "cid", "value", "blobs", "indexedAt", "moderation", "repo")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3444,7 +3444,7 @@ func (s *ModerationDefsRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "uri")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3496,7 +3496,7 @@ func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "did", "convoId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3543,7 +3543,7 @@ func (s *ModerationDefsModeration) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3591,7 +3591,7 @@ func (s *ModerationDefsModerationDetail) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3663,7 +3663,7 @@ func (s *ModerationDefsBlobView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "cid", "mimeType", "size", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3770,7 +3770,7 @@ func (s *ModerationDefsImageDetails) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "width", "height")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3827,7 +3827,7 @@ func (s *ModerationDefsVideoDetails) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "width", "height", "length")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3899,7 +3899,7 @@ func (s *ModerationDefsAccountHosting) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -3983,7 +3983,7 @@ func (s *ModerationDefsRecordHosting) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -4086,7 +4086,7 @@ func (s *ModerationDefsReporterStats) DecodeLex(d *lex.Decoder) error {
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "did", "accountReportCount", "recordReportCount", "reportedAccountCount", "reportedRecordCount", "takendownAccountCount", "takendownRecordCount", "labeledAccountCount", "labeledRecordCount")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -4150,7 +4150,7 @@ func (s *ModerationDefsModTool) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -4286,7 +4286,7 @@ func (s *ModerationDefsScheduledActionView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "id", "action", "did", "createdBy", "createdAt", "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -58,7 +58,7 @@ func (s *ModerationGetAccountTimelineOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "timeline")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -111,7 +111,7 @@ func (s *ModerationGetAccountTimelineTimelineItem) DecodeLex(d *lex.Decoder) err
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "day", "summary")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -169,7 +169,7 @@ func (s *ModerationGetAccountTimelineTimelineItemSummary) DecodeLex(d *lex.Decod
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "eventSubjectType", "eventType", "count")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

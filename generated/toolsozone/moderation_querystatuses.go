@@ -319,7 +319,7 @@ func (s *ModerationQueryStatusesOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "subjectStatuses")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -59,7 +59,7 @@ func (s *ModerationScheduleActionInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "action", "subjects", "createdBy", "scheduling")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -203,7 +203,7 @@ func (s *ModerationScheduleActionTakedown) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -288,7 +288,7 @@ func (s *ModerationScheduleActionSchedulingConfig) DecodeLex(d *lex.Decoder) err
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -349,7 +349,7 @@ func (s *ModerationScheduleActionScheduledActionResults) DecodeLex(d *lex.Decode
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "succeeded", "failed")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -407,7 +407,7 @@ func (s *ModerationScheduleActionFailedScheduling) DecodeLex(d *lex.Decoder) err
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "subject", "error")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

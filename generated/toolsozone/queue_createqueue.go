@@ -61,7 +61,7 @@ func (s *QueueCreateQueueInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "name", "subjectTypes", "reportTypes")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -119,7 +119,7 @@ func (s *QueueCreateQueueOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "queue")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -84,7 +84,7 @@ func (s *QueueDefsQueueView) DecodeLex(d *lex.Decoder) error {
 	if seen&0x1ff != 0x1ff {
 		d.Missing(seen, "id", "name", "subjectTypes", "reportTypes", "createdBy", "createdAt", "updatedAt", "enabled", "stats")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -183,7 +183,7 @@ func (s *QueueDefsQueueStats) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -272,7 +272,7 @@ func (s *QueueDefsAssignmentView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "id", "did", "queue", "startAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

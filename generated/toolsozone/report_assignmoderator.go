@@ -62,7 +62,7 @@ func (s *ReportAssignModeratorInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "reportId")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -61,7 +61,7 @@ func (s *SafelinkAddRuleInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "url", "pattern", "action", "reason")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

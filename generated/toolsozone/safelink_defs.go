@@ -67,7 +67,7 @@ func (s *SafelinkDefsEvent) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11111111 != 0b11111111 {
 		d.Missing(seen, "id", "eventType", "url", "pattern", "action", "reason", "createdBy", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -194,7 +194,7 @@ func (s *SafelinkDefsURLRule) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111111 != 0b1111111 {
 		d.Missing(seen, "url", "pattern", "action", "reason", "createdBy", "createdAt", "updatedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

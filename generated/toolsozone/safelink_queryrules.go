@@ -66,7 +66,7 @@ func (s *SafelinkQueryRulesInput) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -144,7 +144,7 @@ func (s *SafelinkQueryRulesOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "rules")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

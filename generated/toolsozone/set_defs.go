@@ -39,7 +39,7 @@ func (s *SetDefsSet) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "name")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -106,7 +106,7 @@ func (s *SetDefsSetView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1111 != 0b1111 {
 		d.Missing(seen, "name", "setSize", "createdAt", "updatedAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

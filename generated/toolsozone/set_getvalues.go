@@ -99,7 +99,7 @@ func (s *SetGetValuesOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "set", "values")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -75,7 +75,7 @@ func (s *SettingDefsOption) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "key", "did", "value", "scope", "createdBy", "lastUpdatedBy")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

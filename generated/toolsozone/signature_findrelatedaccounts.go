@@ -98,7 +98,7 @@ func (s *SignatureFindRelatedAccountsOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "accounts")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -155,7 +155,7 @@ func (s *SignatureFindRelatedAccountsRelatedAccount) DecodeLex(d *lex.Decoder) e
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "account")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -101,7 +101,7 @@ func (s *VerificationDefsVerificationView) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111111 != 0b111111 {
 		d.Missing(seen, "issuer", "uri", "subject", "handle", "displayName", "createdAt")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -41,7 +41,7 @@ func (s *VerificationGrantVerificationsInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "verifications")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -89,7 +89,7 @@ func (s *VerificationGrantVerificationsOutput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "verifications", "failedVerifications")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -157,7 +157,7 @@ func (s *VerificationGrantVerificationsVerificationInput) DecodeLex(d *lex.Decod
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "subject", "handle", "displayName")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -216,7 +216,7 @@ func (s *VerificationGrantVerificationsGrantError) DecodeLex(d *lex.Decoder) err
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "error", "subject")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

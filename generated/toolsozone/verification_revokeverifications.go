@@ -47,7 +47,7 @@ func (s *VerificationRevokeVerificationsInput) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "uris")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -100,7 +100,7 @@ func (s *VerificationRevokeVerificationsOutput) DecodeLex(d *lex.Decoder) error 
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "revokedVerifications", "failedRevocations")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -157,7 +157,7 @@ func (s *VerificationRevokeVerificationsRevokeError) DecodeLex(d *lex.Decoder) e
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "uri", "error")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

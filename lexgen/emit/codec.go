@@ -94,7 +94,7 @@ func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
 				}
 			}))
 	}
-	g.Return(jen.Id("d").Dot("Err").Call())
+	g.Return(jen.Id("d").Dot("End").Call(jen.Op("&").Id("s").Dot("Extra")))
 }
 
 func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(int) *jen.Statement) {
@@ -116,7 +116,8 @@ func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(in
 		g.Add(at).Op("=").Qual(lexPath, "DecodeNullable").Call(jen.Id("d"), e.reader(f.Type))
 		return
 	}
-	if name, ok := map[plan.Kind]string{plan.Boolean: "OptionalBool", plan.Integer: "OptionalInt", plan.String: "OptionalString"}[f.Type.Kind]; ok {
+	null := f.Presence == plan.RequiredNullable
+	if name, ok := map[plan.Kind]string{plan.Boolean: "OptionalBool", plan.Integer: "OptionalInt", plan.String: "OptionalString"}[f.Type.Kind]; ok && !null {
 		v := jen.Id("d").Dot(name).Call()
 		if f.Type.Kind == plan.String && f.Type.Go.Name != "" {
 			v = jen.Parens(jen.Op("*").Add(e.name(f.Type.Go))).Call(v)
@@ -125,11 +126,15 @@ func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(in
 		g.Add(at).Op("=").Add(v)
 		return
 	}
-	g.If(jen.Id("d").Dot("Optional").Call(jen.Op("&").Id(seen(bit)), shift(bit))).BlockFunc(func(g *jen.Group) {
-		switch f.Type.Kind {
-		case plan.Object:
+	method := "Optional"
+	if null {
+		method = "Nullable"
+	}
+	g.If(jen.Id("d").Dot(method).Call(jen.Op("&").Id(seen(bit)), shift(bit))).BlockFunc(func(g *jen.Group) {
+		switch {
+		case f.Type.Kind == plan.Object:
 			g.Add(at).Op("=").Qual(lexPath, "DecodePointer").Index(e.goType(f.Type)).Call(jen.Id("d"))
-		case plan.CIDLink, plan.Blob:
+		case pointer(f.Type.Kind):
 			g.Add(at).Op("=").New(e.read(f.Type))
 		default:
 			g.Add(value())

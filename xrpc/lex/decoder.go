@@ -26,6 +26,7 @@ type Decoder struct {
 	data []byte
 	pos  int
 	err  *Error
+	cbor bool // the document is DAG-CBOR, not JSON
 
 	depth      int
 	maxNesting int
@@ -36,10 +37,13 @@ type Decoder struct {
 	kinds    [8]string // values of $type met lately
 	nextKind int
 
+	null  bool        // the field that is being read was a null that stands for nothing
+	nulls []nullField // such fields of the objects that are open
+
 	keys   [][]byte // of the objects that are being skipped
 	strict bool     // what is skipped has to be of the data model in all its parts
 
-	text     []byte // chunk that strings are cut from
+	chunk    []byte // that strings are cut from
 	inList   bool   // within an element of an outermost list
 	spent    int    // bytes cut for this element
 	expected int    // bytes that the element before took, 0 if there was none
@@ -95,6 +99,7 @@ func (d *Decoder) release() {
 		clear(d.keys[:cap(d.keys)]) // they are windows of the document
 		next.keys = d.keys[:0]
 	}
+	next.nulls = d.nulls[:0]
 	*d = next
 	decoders.Put(d)
 }
@@ -110,7 +115,9 @@ func (d *Decoder) Err() error {
 // end refuses anything behind the document.
 func (d *Decoder) end() error {
 	if d.err == nil {
-		d.space()
+		if !d.cbor {
+			d.space()
+		}
 		if d.pos < len(d.data) {
 			d.fail(ErrSyntax, "data behind the document")
 		}
@@ -184,6 +191,10 @@ func (d *Decoder) Object(yield func(key []byte) bool) {
 	}
 	known := d.variant
 	d.variant = variant{}
+	if d.cbor {
+		d.cborObject(known, yield)
+		return
+	}
 	typed := known.inside // the $type has been read already
 	if !known.inside {
 		if d.peek() != '{' {
@@ -225,6 +236,9 @@ func (d *Decoder) Object(yield func(key []byte) bool) {
 		} else if !yield(key) {
 			d.fail(ErrSyntax, "the rest of the object was not read")
 		}
+		if d.null {
+			d.noteNull(key)
+		}
 		if d.err != nil {
 			d.err.under(string(key))
 			return
@@ -256,30 +270,31 @@ func (d *Decoder) Array(yield func(i int) bool) {
 	if d.err != nil {
 		return
 	}
-	if d.peek() != '[' {
+	n := 0
+	if d.cbor {
+		n = d.entries(majorArray, "an array", 1)
+	} else if d.peek() != '[' {
 		d.unexpected("an array")
-		return
+	} else {
+		d.pos++
 	}
-	d.pos++
-	if !d.enter() {
+	if d.err != nil || !d.enter() {
 		return
 	}
 	for i := 0; ; i++ {
-		switch c := d.peek(); {
-		case c == ']' && i == 0:
+		if d.cbor {
+			if i == n {
+				break
+			}
+		} else if c := d.peek(); c == ']' {
 			d.pos++
-			d.depth--
-			return
-		case i == 0:
-		case c == ']':
+			break
+		} else if i > 0 {
+			if c != ',' {
+				d.fail(ErrSyntax, "want ',' or ']' in an array")
+				return
+			}
 			d.pos++
-			d.depth--
-			return
-		case c == ',':
-			d.pos++
-		default:
-			d.fail(ErrSyntax, "want ',' or ']' in an array")
-			return
 		}
 		if !yield(i) {
 			d.fail(ErrSyntax, "the rest of the array was not read")
@@ -289,6 +304,7 @@ func (d *Decoder) Array(yield func(i int) bool) {
 			return
 		}
 	}
+	d.depth--
 }
 
 // enter goes one level down, if that is allowed.
@@ -302,10 +318,17 @@ func (d *Decoder) enter() bool {
 
 // Null reads a null and reports whether there was one. Anything else is left alone.
 func (d *Decoder) Null() bool {
-	if d.err != nil || d.peek() != 'n' {
+	if d.err != nil {
 		return false
 	}
-	return d.literal("null")
+	if d.cbor {
+		if d.pos < len(d.data) && d.data[d.pos] == cborNull {
+			d.pos++
+			return true
+		}
+		return false
+	}
+	return d.peek() == 'n' && d.literal("null")
 }
 
 func (d *Decoder) literal(word string) bool {
@@ -321,6 +344,9 @@ func (d *Decoder) literal(word string) bool {
 func (d *Decoder) Bool() bool {
 	if d.err != nil {
 		return false
+	}
+	if d.cbor {
+		return d.cborBool()
 	}
 	switch d.peek() {
 	case 't':
@@ -338,6 +364,9 @@ func (d *Decoder) Bool() bool {
 func (d *Decoder) Int() int64 {
 	if d.err != nil {
 		return 0
+	}
+	if d.cbor {
+		return d.cborInt()
 	}
 	c := d.peek()
 	if c != '-' && (c < '0' || c > '9') {
@@ -463,11 +492,19 @@ func (d *Decoder) String() string {
 	if d.err != nil {
 		return ""
 	}
-	if d.peek() != '"' {
-		d.unexpected("a string")
-		return ""
+	return d.keep(d.text("a string"))
+}
+
+// text reads a string that is not kept.
+func (d *Decoder) text(want string) []byte {
+	if d.cbor {
+		return d.cborText(want)
 	}
-	return d.keep(d.stringBytes())
+	if d.peek() != '"' {
+		d.unexpected(want)
+		return nil
+	}
+	return d.stringBytes()
 }
 
 // stringBytes reads a string. Without escapes it is a window of the input.
@@ -628,19 +665,19 @@ func (d *Decoder) keep(b []byte) string {
 		return ""
 	case len(b) > longString:
 		return string(b)
-	case len(d.text)+len(b) > cap(d.text):
+	case len(d.chunk)+len(b) > cap(d.chunk):
 		// As much as the element before took, but no more than can still come.
 		size := chunkSize
 		if d.expected > 0 {
 			size = max(min(size, d.expected-d.spent), smallestSize)
 		}
-		d.text = make([]byte, 0, max(len(b), min(size, len(b)+len(d.data)-d.pos)))
+		d.chunk = make([]byte, 0, max(len(b), min(size, len(b)+len(d.data)-d.pos)))
 	}
-	start := len(d.text)
-	d.text = append(d.text, b...)
+	start := len(d.chunk)
+	d.chunk = append(d.chunk, b...)
 	d.spent += len(b)
 	// This part of the chunk is never written again.
-	return unsafe.String(&d.text[start], len(b))
+	return unsafe.String(&d.chunk[start], len(b))
 }
 
 // beginElement starts the memory of another element of an outermost list.
@@ -650,7 +687,7 @@ func (d *Decoder) beginElement() {
 		return
 	}
 	d.expected = d.spent + d.spent/8
-	d.spent, d.text, d.strings = 0, nil, nil
+	d.spent, d.chunk, d.strings = 0, nil, nil
 }
 
 // endList leaves an outermost list.
@@ -671,7 +708,7 @@ func cell[T any](slab *[]T) *T {
 
 // OptionalString reads a string; null is nil.
 func (d *Decoder) OptionalString() *string {
-	if d.Null() || d.err != nil {
+	if !d.present() {
 		return nil
 	}
 	p := cell(&d.strings)
@@ -681,7 +718,7 @@ func (d *Decoder) OptionalString() *string {
 
 // OptionalInt reads an integer; null is nil.
 func (d *Decoder) OptionalInt() *int64 {
-	if d.Null() || d.err != nil {
+	if !d.present() {
 		return nil
 	}
 	p := cell(&d.integers)
@@ -691,7 +728,7 @@ func (d *Decoder) OptionalInt() *int64 {
 
 // OptionalBool reads a boolean; null is nil.
 func (d *Decoder) OptionalBool() *bool {
-	if d.Null() || d.err != nil {
+	if !d.present() {
 		return nil
 	}
 	p := cell(&d.booleans)
@@ -703,6 +740,10 @@ func (d *Decoder) OptionalBool() *bool {
 // are distinct, and the depth.
 func (d *Decoder) skip() {
 	if d.err != nil {
+		return
+	}
+	if d.cbor {
+		d.cborSkip()
 		return
 	}
 	switch d.peek() {
@@ -771,10 +812,13 @@ func (d *Decoder) distinct(base int) {
 	}
 }
 
-// raw reads any value and returns a copy of its text, without room behind it.
+// raw reads any value and returns a copy of its JSON, without room behind it.
 func (d *Decoder) raw() []byte {
 	if d.err != nil {
 		return nil
+	}
+	if d.cbor {
+		return d.json()
 	}
 	d.peek()
 	start := d.pos
@@ -794,7 +838,55 @@ func (d *Decoder) Once(seen *uint64, bit uint64) {
 // means the same as leaving it out, and reports whether there is a value to read.
 func (d *Decoder) Optional(seen *uint64, bit uint64) bool {
 	d.Once(seen, bit)
+	return d.present()
+}
+
+// Nullable is Once for a field that may be null, and reports whether there is a value
+// to read.
+func (d *Decoder) Nullable(seen *uint64, bit uint64) bool {
+	d.Once(seen, bit)
 	return !d.Null() && d.err == nil
+}
+
+// present reads a null that stands for nothing and reports whether something else
+// comes. The lexicon does not allow the null; that it was there is kept in Extra.
+func (d *Decoder) present() bool {
+	d.null = d.Null()
+	return !d.null && d.err == nil
+}
+
+// A nullField is a field that was null although its lexicon does not say it may be.
+type nullField struct {
+	depth int // of the object
+	name  string
+}
+
+// noteNull notes that the field of this key was such a null, if it was.
+func (d *Decoder) noteNull(key []byte) {
+	if d.null {
+		d.nulls = append(d.nulls, nullField{d.depth, string(key)})
+	}
+	d.null = false
+}
+
+// End ends an object of which all fields have been read, and returns the first error.
+func (d *Decoder) End(x *Extra) error {
+	if len(d.nulls) == 0 || d.err != nil {
+		return d.Err()
+	}
+	depth := d.depth + 1 // the object was left when its last field had been read
+	first := slices.IndexFunc(d.nulls, func(n nullField) bool { return n.depth == depth })
+	if first < 0 {
+		return nil
+	}
+	if x.fields == nil {
+		x.fields = new(extraFields)
+	}
+	for _, n := range d.nulls[first:] {
+		x.fields.nulls = append(x.fields.nulls, n.name)
+	}
+	d.nulls = d.nulls[:first]
+	return nil
 }
 
 // Missing fails because required fields were not read: names[i] is the field of

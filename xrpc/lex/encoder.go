@@ -27,16 +27,21 @@ type Decodable interface {
 type Encoder struct {
 	buf     []byte
 	err     *Error
+	cbor    bool    // the document is DAG-CBOR, not JSON
+	entries []entry // of the objects that are open, in CBOR
+	scratch []byte  // fields that are being sorted
 	open    []level // the objects and arrays that are open
 	variant string  // the $type that the next object has to carry
 }
 
 // A level is an object or array that is open.
 type level struct {
-	start int    // where it begins
-	key   string // of the field that is being written
-	index int    // of the element that is being written, plus 1; 0 in an object
-	typed bool   // it carries a $type already
+	start   int    // where it begins
+	key     string // of the field that is being written
+	index   int    // of the element that is being written, plus 1; 0 in an object
+	typed   bool   // it carries a $type already
+	object  bool
+	entries int // where its own begin
 }
 
 var encoders = sync.Pool{New: func() any { return new(Encoder) }}
@@ -89,7 +94,11 @@ func (e *Encoder) release() {
 	if cap(e.buf) > maxPooled {
 		e.buf = nil
 	}
-	*e = Encoder{buf: e.buf[:0], open: e.open[:0]}
+	if cap(e.scratch) > maxPooled {
+		e.scratch = nil
+	}
+	clear(e.entries[:cap(e.entries)]) // keys are windows of the document
+	*e = Encoder{buf: e.buf[:0], open: e.open[:0], entries: e.entries[:0], scratch: e.scratch[:0]}
 	encoders.Put(e)
 }
 
@@ -131,7 +140,8 @@ func (e *Encoder) top() *level {
 func (e *Encoder) BeginObject() {
 	kind := e.variant
 	e.variant = ""
-	e.begin(kind != "")
+	e.begin(true)
+	e.top().typed = kind != ""
 	if kind != "" {
 		e.Key("$type").String(kind)
 	}
@@ -143,18 +153,31 @@ func (e *Encoder) BeginRecord(nsid string) {
 	e.BeginObject()
 }
 
-// begin notes where an object or array begins. Each part is written with a comma in
-// front; the first comma becomes the bracket in the end.
-func (e *Encoder) begin(typed bool) {
-	if len(e.open) >= DefaultMaxNesting {
-		e.fail(ErrDepth, "more than %d levels: does the value hold itself?", DefaultMaxNesting)
+// begin notes where an object or array begins. In JSON, each part is written with a
+// comma in front; the first comma becomes the bracket in the end. In CBOR, a byte is
+// left for the head.
+func (e *Encoder) begin(object bool) {
+	limit := DefaultMaxNesting
+	if e.cbor {
+		limit = MaxCBORNesting
 	}
-	e.open = append(e.open, level{start: len(e.buf), typed: typed})
+	if len(e.open) >= limit {
+		e.fail(ErrDepth, "more than %d levels: does the value hold itself?", limit)
+	}
+	e.open = append(e.open, level{start: len(e.buf), object: object, entries: len(e.entries)})
+	if e.cbor {
+		e.buf = append(e.buf, 0)
+	}
 }
 
 func (e *Encoder) finish(opening, closing byte) {
-	start := e.top().start
+	top := *e.top()
+	start := top.start
 	e.open = e.open[:len(e.open)-1]
+	if e.cbor {
+		e.cborFinish(top)
+		return
+	}
 	if len(e.buf) == start {
 		e.buf = append(e.buf, opening)
 	} else {
@@ -166,6 +189,11 @@ func (e *Encoder) finish(opening, closing byte) {
 // Key begins a field. What is written next is its value.
 func (e *Encoder) Key(name string) *Encoder {
 	e.top().key = name
+	if e.cbor {
+		e.entries = append(e.entries, entry{from: len(e.buf)})
+		e.cborString(name)
+		return e
+	}
 	e.buf = append(e.buf, ',')
 	e.String(name)
 	e.buf = append(e.buf, ':')
@@ -182,9 +210,34 @@ func (e *Encoder) EndObject(extra *Extra) error {
 			}
 			e.Key(name).raw(extra.fields.values[i])
 		}
+		for _, name := range extra.fields.nulls {
+			if !e.wrote(name) { // it may have got a value since
+				e.Key(name).Null()
+			}
+		}
 	}
 	e.finish('{', '}')
 	return e.Err()
+}
+
+// wrote reports whether the innermost object has a field of this name already.
+func (e *Encoder) wrote(name string) bool {
+	top := e.top()
+	if e.cbor {
+		return slices.ContainsFunc(e.entries[top.entries:], func(en entry) bool {
+			d := Decoder{data: e.buf, pos: en.from, cbor: true}
+			return string(d.cborText("a key")) == name
+		})
+	}
+	d := Decoder{data: e.buf, pos: top.start, maxNesting: DefaultMaxNesting}
+	for d.err == nil && d.pos < len(d.data) {
+		d.pos++ // the comma
+		if string(d.key()) == name {
+			return true
+		}
+		d.skip()
+	}
+	return false
 }
 
 // BeginArray begins an array; EndArray ends it.
@@ -193,7 +246,9 @@ func (e *Encoder) BeginArray() { e.begin(false) }
 // Element begins an element of an array. What is written next is its value.
 func (e *Encoder) Element() *Encoder {
 	e.top().index++
-	e.buf = append(e.buf, ',')
+	if !e.cbor {
+		e.buf = append(e.buf, ',')
+	}
 	return e
 }
 
@@ -201,16 +256,41 @@ func (e *Encoder) Element() *Encoder {
 func (e *Encoder) EndArray() { e.finish('[', ']') }
 
 // Null writes a null.
-func (e *Encoder) Null() { e.buf = append(e.buf, "null"...) }
+func (e *Encoder) Null() {
+	if e.cbor {
+		e.buf = append(e.buf, cborNull)
+		return
+	}
+	e.buf = append(e.buf, "null"...)
+}
 
 // Bool writes a boolean.
-func (e *Encoder) Bool(v bool) { e.buf = strconv.AppendBool(e.buf, v) }
+func (e *Encoder) Bool(v bool) {
+	switch {
+	case !e.cbor:
+		e.buf = strconv.AppendBool(e.buf, v)
+	case v:
+		e.buf = append(e.buf, cborTrue)
+	default:
+		e.buf = append(e.buf, cborFalse)
+	}
+}
 
 // Int writes an integer.
-func (e *Encoder) Int(v int64) { e.buf = strconv.AppendInt(e.buf, v, 10) }
+func (e *Encoder) Int(v int64) {
+	if e.cbor {
+		e.cborInt(v)
+		return
+	}
+	e.buf = strconv.AppendInt(e.buf, v, 10)
+}
 
 // String writes a string.
 func (e *Encoder) String(s string) {
+	if e.cbor {
+		e.cborString(s)
+		return
+	}
 	b := append(e.buf, '"')
 	text := unsafe.Slice(unsafe.StringData(s), len(s)) // read only
 	if end, ascii := scanString(text, 0); end == len(s) && (ascii || utf8.Valid(text)) {
@@ -288,4 +368,10 @@ func isNil(v Typed) bool {
 }
 
 // raw writes JSON that is known to be well-formed.
-func (e *Encoder) raw(json []byte) { e.buf = append(e.buf, json...) }
+func (e *Encoder) raw(json []byte) {
+	if e.cbor {
+		e.cborOf(json)
+		return
+	}
+	e.buf = append(e.buf, json...)
+}

@@ -7,7 +7,8 @@ import (
 
 // Extra holds the fields of an object that the lexicon it was generated from does
 // not have. They are kept in the order in which they came and go out again, so that
-// an older program does not destroy what a newer one wrote. The zero value is empty.
+// an older program does not destroy what a newer one wrote. It also knows which fields
+// were null that may only be absent. The zero value is empty.
 //
 // Values are JSON. An Extra is not safe for concurrent use while it is changed.
 type Extra struct{ fields *extraFields }
@@ -16,6 +17,7 @@ type extraFields struct {
 	names  []string
 	values [][]byte
 	places map[string]int // only when there are many
+	nulls  []string       // fields of the lexicon that were null and may not be
 }
 
 // manyFields is from how many fields on a map finds them: a document of nothing but
@@ -99,7 +101,8 @@ func (x *Extra) Delete(name string) {
 			kept.add(n, x.fields.values[i])
 		}
 	}
-	if x.fields = kept; len(kept.names) == 0 {
+	kept.nulls = x.fields.nulls
+	if x.fields = kept; len(kept.names) == 0 && len(kept.nulls) == 0 {
 		x.fields = nil
 	}
 }
@@ -111,6 +114,7 @@ func (x *Extra) own() {
 		for i, n := range x.fields.names {
 			kept.add(n, x.fields.values[i])
 		}
+		kept.nulls = slices.Clone(x.fields.nulls)
 	}
 	x.fields = kept
 }
@@ -118,7 +122,7 @@ func (x *Extra) own() {
 // Equal reports whether both hold the same fields with the same text, in whatever
 // order.
 func (x Extra) Equal(y Extra) bool {
-	if x.Len() != y.Len() {
+	if x.Len() != y.Len() || !slices.Equal(x.nulls(), y.nulls()) {
 		return false
 	}
 	for _, name := range x.Names() {
@@ -129,6 +133,15 @@ func (x Extra) Equal(y Extra) bool {
 		}
 	}
 	return true
+}
+
+// nulls returns the fields that the lexicon does have and does not let be null, but
+// that were: they mean the same as absent ones, and go out as they came.
+func (x Extra) nulls() []string {
+	if x.fields == nil {
+		return nil
+	}
+	return x.fields.nulls
 }
 
 // Extra reads the value of a key that the lexicon does not have, and keeps it.

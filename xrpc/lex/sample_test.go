@@ -45,7 +45,7 @@ func (s *reference) DecodeLex(d *Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "uri", "cid")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 func (s *reference) EncodeLex(e *Encoder) error {
@@ -115,7 +115,7 @@ func (s *node) DecodeLex(d *Decoder) error {
 	if seen&0b11 != 0b11 {
 		d.Missing(seen, "name", "children")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 func (s *node) EncodeLex(e *Encoder) error {

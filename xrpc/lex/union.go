@@ -78,6 +78,9 @@ func (d *Decoder) Type() string {
 	if d.variant.union {
 		return d.variant.kind // asked before
 	}
+	if d.cbor {
+		return d.cborType()
+	}
 	if d.peek() != '{' {
 		d.unexpected("an object with a $type")
 		return ""
@@ -154,11 +157,7 @@ func (d *Decoder) Record(nsid string) {
 	if d.err != nil {
 		return
 	}
-	if d.peek() != '"' {
-		d.unexpected("a $type")
-		return
-	}
-	if kind := d.stringBytes(); d.err == nil && string(kind) != nsid {
+	if kind := d.text("a $type"); d.err == nil && string(kind) != nsid {
 		d.fail(ErrUnion, "$type is %.80q, not %q", kind, nsid)
 	}
 }

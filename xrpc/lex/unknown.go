@@ -131,7 +131,13 @@ func (u *Unknown) UnmarshalJSON(data []byte) error { return UnmarshalJSON(data, 
 // what else the data model asks for is looked at by whoever decodes it, so that one
 // odd record does not cost the page it is on.
 func (d *Decoder) Unknown() Unknown {
-	if d.err == nil && d.peek() != '{' {
+	switch {
+	case d.err != nil:
+	case d.cbor:
+		if d.major() != majorMap {
+			d.unexpectedCBOR("an object")
+		}
+	case d.peek() != '{':
 		d.unexpected("an object")
 	}
 	return Unknown{json: d.raw()}

@@ -113,6 +113,9 @@ func (d *Decoder) only(name string) string {
 
 // CIDLink reads a link.
 func (d *Decoder) CIDLink() CIDLink {
+	if d.cbor {
+		return d.cborLink()
+	}
 	link := d.only("$link")
 	if d.err == nil && link == "" {
 		d.fail(ErrType, "$link is empty")
@@ -126,6 +129,10 @@ func (e *Encoder) CIDLink(c CIDLink) {
 		e.fail(ErrMissing, "a link is empty")
 	}
 	e.variant = ""
+	if e.cbor {
+		e.cborLink(c)
+		return
+	}
 	e.BeginObject()
 	e.Key("$link").String(string(c))
 	e.EndObject(nil)
@@ -134,6 +141,9 @@ func (e *Encoder) CIDLink(c CIDLink) {
 // Bytes reads bytes. Padding may be left out, and bits behind the last byte are not
 // looked at: real data has both.
 func (d *Decoder) Bytes() Bytes {
+	if d.cbor {
+		return append(Bytes{}, d.span(majorBytes, "bytes")...)
+	}
 	text := d.only("$bytes")
 	if d.err != nil {
 		return nil
@@ -158,6 +168,10 @@ func parseBytes(text string) (b []byte, ok bool) {
 // Bytes writes bytes.
 func (e *Encoder) Bytes(b Bytes) {
 	e.variant = ""
+	if e.cbor {
+		e.buf = append(appendHead(e.buf, majorBytes, uint64(len(b))), b...)
+		return
+	}
 	e.BeginObject()
 	e.Key("$bytes").String(base64.RawStdEncoding.EncodeToString(b))
 	e.EndObject(nil)

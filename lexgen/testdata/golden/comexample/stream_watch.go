@@ -110,7 +110,7 @@ func (s *StreamWatchSold) DecodeLex(d *lex.Decoder) error {
 			d.Once(&seen, 1<<1)
 			s.Blocks = d.Bytes()
 		case "prev":
-			if d.Optional(&seen, 1<<2) {
+			if d.Nullable(&seen, 1<<2) {
 				s.Prev = new(d.CIDLink())
 			}
 		case "ops":
@@ -124,7 +124,7 @@ func (s *StreamWatchSold) DecodeLex(d *lex.Decoder) error {
 	if seen&0b111 != 0b111 {
 		d.Missing(seen, "seq", "blocks", "prev")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -185,7 +185,7 @@ func (s *StreamWatchNote) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "seq")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -112,10 +112,11 @@ func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 			d.Once(&seen, 1<<10)
 			d.Value(&s.Inline)
 		case "nilText":
-			d.Once(&seen, 1<<11)
-			s.NilText = d.OptionalString()
+			if d.Nullable(&seen, 1<<11) {
+				s.NilText = new(d.String())
+			}
 		case "nilRef":
-			if d.Optional(&seen, 1<<12) {
+			if d.Nullable(&seen, 1<<12) {
 				s.NilRef = lex.DecodePointer[ThingKitchenPart](d)
 			}
 		case "status":
@@ -247,7 +248,7 @@ func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 	if seen&0x3fff != 0x3fff {
 		d.Missing(seen, "text", "count", "flag", "raw", "link", "file", "any", "ref", "choice", "list", "inline", "nilText", "nilRef", "status")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -457,7 +458,7 @@ func (s *ThingKitchenInline) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "a")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -648,7 +649,7 @@ func (s *ThingKitchenInlinesItem) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -702,7 +703,7 @@ func (s *ThingKitchenPart) DecodeLex(d *lex.Decoder) error {
 	if seen&0b1 != 0b1 {
 		d.Missing(seen, "uri")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
@@ -741,7 +742,7 @@ func (s *ThingKitchenEmpty) DecodeLex(d *lex.Decoder) error {
 	for key := range d.Object {
 		d.Extra(&s.Extra, key)
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.

@@ -311,7 +311,7 @@ func (s *ThingWide) DecodeLex(d *lex.Decoder) error {
 	if seen2&0b11 != 0b11 {
 		d.Missing(seen2, "f64", "f65")
 	}
-	return d.Err()
+	return d.End(&s.Extra)
 }
 
 // EncodeLex implements lex.Encodable.
