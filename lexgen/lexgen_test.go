@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"flag"
 	"go/ast"
 	"go/build/constraint"
@@ -9,7 +8,6 @@ import (
 	"go/token"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -136,47 +134,81 @@ func TestOutputDoesNotDependOnOrderOrPlace(t *testing.T) {
 	})
 }
 
-// TestGeneratedCode compiles and vets the packages of testdata and runs
-// testdata/roundtrip on them, in a module of their own.
-func TestGeneratedCode(t *testing.T) {
+// testModule makes a module in dir, of files and with ours as its only dependency, and
+// vets and tests it. It returns what the tests print.
+func testModule(t testing.TB, dir, module string) string {
+	t.Helper()
 	root, err := filepath.Abs("..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
-	if err != nil {
+	if err := writeModule(dir, module, root); err != nil {
 		t.Fatal(err)
 	}
-	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
-	if err != nil {
-		t.Fatal(err)
+	var out []byte
+	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {
+		if out, err = goCommand(t.Context(), dir, args...); err != nil {
+			t.Fatalf("go %s: %v\n%s", args[0], err, out)
+		}
 	}
-	test, err := os.ReadFile("testdata/roundtrip/roundtrip_test.go")
-	if err != nil {
-		t.Fatal(err)
-	}
+	return string(out)
+}
+
+// TestGeneratedCode compiles and vets the packages of testdata and runs
+// testdata/roundtrip on them, in a module of their own.
+func TestGeneratedCode(t *testing.T) {
 	dir := t.TempDir()
-	_, rest, _ := strings.Cut(string(mod), "\n")
-	writeFile(t, filepath.Join(dir, "go.mod"), "module example.test/golden\n"+rest+"\nrequire github.com/gimucco/atproto-go v0.0.0\nreplace github.com/gimucco/atproto-go => "+root+"\n")
-	writeFile(t, filepath.Join(dir, "go.sum"), string(sum))
-	writeFile(t, filepath.Join(dir, "roundtrip_test.go"), string(test))
+	writeFile(t, filepath.Join(dir, "roundtrip_test.go"), readTree(t, "testdata/roundtrip")["roundtrip_test.go"])
 	generated, _ := inTemp(t)
 	for name, text := range readTree(t, filepath.Join(generated, "golden")) {
 		writeFile(t, filepath.Join(dir, name), text)
 	}
-	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {
-		cmd := exec.CommandContext(t.Context(), "go", args...)
-		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
-		out, err := cmd.CombinedOutput()
+	out := testModule(t, dir, "example.test/golden")
+	if n := strings.Count(out, "--- PASS"); n < 20 {
+		t.Errorf("only %d tests ran:\n%s", n, out)
+	}
+}
+
+// TestInteropFixtures generates from the lexicons of the interop fixtures and validates
+// their records.
+func TestInteropFixtures(t *testing.T) {
+	fixtures := os.DirFS("../internal/interop/testdata/lexicon")
+	dir := t.TempDir()
+	for from, to := range map[string]string{"catalog": "lexicons/catalog", ".": "."} {
+		sub, err := fs.Sub(fixtures, from)
 		if err != nil {
-			t.Fatalf("go %s: %v\n%s", args[0], err, out)
+			t.Fatal(err)
 		}
-		if args[0] == "test" {
-			if n := bytes.Count(out, []byte("--- PASS")); n < 20 {
-				t.Errorf("only %d tests ran:\n%s", n, out)
+		files, err := fs.Glob(sub, "*.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range files {
+			text, err := fs.ReadFile(sub, name)
+			if err != nil {
+				t.Fatal(err)
 			}
+			writeFile(t, filepath.Join(dir, to, name), string(text))
 		}
+	}
+	os.Remove(filepath.Join(dir, "lexicons/catalog/com_atproto_label_defs.json")) // the real one is among the inputs
+	if err := os.CopyFS(filepath.Join(dir, "lexicons/vendored"), os.DirFS("../lexicons")); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "lexgen.json"), `{
+		"inputs": ["lexicons"], "generate": ["example.lexicon.*"],
+		"packages": [
+			{"prefixes": ["example.lexicon"], "name": "catalog", "path": "example.test/catalog", "dir": "."},
+			{"prefixes": ["com.atproto"], "name": "comatproto", "path": "github.com/gimucco/atproto-go/generated/comatproto", "external": true},
+			{"prefixes": ["app.bsky"], "name": "appbsky", "path": "github.com/gimucco/atproto-go/generated/appbsky", "external": true}
+		]}`)
+	writeFile(t, filepath.Join(dir, "catalog_test.go"), readTree(t, "testdata/catalog")["catalog_test.go"])
+	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+		t.Fatal(err)
+	}
+	out := testModule(t, dir, "example.test/catalog")
+	if n := strings.Count(out, "    --- PASS"); n != 53 {
+		t.Errorf("%d tests ran:\n%s", n, out)
 	}
 }
 

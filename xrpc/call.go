@@ -77,6 +77,11 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 	if err != nil {
 		return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
 	}
+	if o.validation {
+		if err := validateRequest(params, in); err != nil {
+			return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
+		}
+	}
 	body, err := in.open(m)
 	if err != nil {
 		return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
@@ -97,6 +102,21 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 			return err
 		}
 	}
+}
+
+// validateRequest checks what is going to be sent.
+func validateRequest(params Params, in Input) error {
+	if v, ok := params.(lex.Validatable); ok {
+		if err := lex.Validate(v, lex.Strict); err != nil {
+			return fmt.Errorf("parameters: %w", err)
+		}
+	}
+	if v, ok := in.value.(lex.Validatable); ok {
+		if err := lex.Validate(v, lex.Strict); err != nil {
+			return fmt.Errorf("input: %w", err)
+		}
+	}
+	return nil
 }
 
 // options puts defaults and the call's options together.
@@ -164,6 +184,11 @@ func decode(resp *http.Response, o *options, m Method, out lex.Decodable) error 
 	}
 	if err := lex.UnmarshalJSON(body, out, lex.MaxNesting(o.maxNesting)); err != nil {
 		return invalid(err)
+	}
+	if v, ok := out.(lex.Validatable); ok && o.validation {
+		if err := lex.Validate(v, lex.Lenient); err != nil {
+			return invalid(err)
+		}
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ type options struct {
 	retry         *RetryPolicy
 	idempotent    bool
 	info          *ResponseInfo
+	validation    bool
 }
 
 func defaultOptions() options {
@@ -155,6 +156,15 @@ func Idempotent() Option {
 // succeeds or fails.
 func WithResponse(info *ResponseInfo) Option {
 	return func(o *options) error { o.info = info; return nil }
+}
+
+// WithValidation turns the checks of the lexicon's constraints on or off; they are off
+// by default, since servers check too and old data is often a little wrong. Parameters
+// and input are checked strictly, before anything is sent; the output is checked
+// leniently. What fails is a *lex.ValidationError, inside an *InvalidResponseError if it
+// is the output.
+func WithValidation(on bool) Option {
+	return func(o *options) error { o.validation = on; return nil }
 }
 
 // HeaderOf returns the header fields that options set, for requests that do not go

@@ -127,6 +127,40 @@ func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileViewBasic) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	if s.DisplayName != nil {
+		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.Associated != nil {
+		v.Field("associated").Value(s.Associated)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.Verification != nil {
+		v.Field("verification").Value(s.Verification)
+	}
+	if s.Status != nil {
+		v.Field("status").Value(s.Status)
+	}
+	if !s.Debug.IsZero() {
+		v.Field("debug").Unknown(s.Debug)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsProfileViewBasic) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -268,6 +302,46 @@ func (s *ActorDefsProfileView) EncodeLex(e *lex.Encoder) error {
 		e.Key("debug").Unknown(s.Debug)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	if s.DisplayName != nil {
+		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
+	}
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.Associated != nil {
+		v.Field("associated").Value(s.Associated)
+	}
+	if s.IndexedAt != nil {
+		v.Field("indexedAt").Format(*s.IndexedAt)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Verification != nil {
+		v.Field("verification").Value(s.Verification)
+	}
+	if s.Status != nil {
+		v.Field("status").Value(s.Status)
+	}
+	if !s.Debug.IsZero() {
+		v.Field("debug").Unknown(s.Debug)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -464,6 +538,58 @@ func (s *ActorDefsProfileViewDetailed) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileViewDetailed) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	if s.DisplayName != nil {
+		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
+	}
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
+	}
+	if s.Website != nil {
+		v.Field("website").Format(*s.Website)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.Banner != nil {
+		v.Field("banner").Format(*s.Banner)
+	}
+	if s.Associated != nil {
+		v.Field("associated").Value(s.Associated)
+	}
+	if s.JoinedViaStarterPack != nil {
+		v.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
+	}
+	if s.IndexedAt != nil {
+		v.Field("indexedAt").Format(*s.IndexedAt)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.PinnedPost != nil {
+		v.Field("pinnedPost").Value(s.PinnedPost)
+	}
+	if s.Verification != nil {
+		v.Field("verification").Value(s.Verification)
+	}
+	if s.Status != nil {
+		v.Field("status").Value(s.Status)
+	}
+	if !s.Debug.IsZero() {
+		v.Field("debug").Unknown(s.Debug)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsProfileViewDetailed) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -556,6 +682,20 @@ func (s *ActorDefsProfileAssociated) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileAssociated) ValidateLex(v *lex.Validator) {
+	if s.Chat != nil {
+		v.Field("chat").Value(s.Chat)
+	}
+	if s.ActivitySubscription != nil {
+		v.Field("activitySubscription").Value(s.ActivitySubscription)
+	}
+	if s.Germ != nil {
+		v.Field("germ").Value(s.Germ)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsProfileAssociated) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -609,6 +749,11 @@ func (s *ActorDefsProfileAssociatedChat) EncodeLex(e *lex.Encoder) error {
 		e.Key("allowGroupInvites").String(*s.AllowGroupInvites)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileAssociatedChat) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -678,6 +823,12 @@ func (s *ActorDefsProfileAssociatedGerm) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileAssociatedGerm) ValidateLex(v *lex.Validator) {
+	v.Field("messageMeUrl").Format(s.MessageMeURL)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsProfileAssociatedGerm) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -731,6 +882,11 @@ func (s *ActorDefsProfileAssociatedActivitySubscription) EncodeLex(e *lex.Encode
 	e.BeginObject()
 	e.Key("allowSubscriptions").String(s.AllowSubscriptions)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileAssociatedActivitySubscription) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -853,6 +1009,32 @@ func (s *ActorDefsViewerState) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsViewerState) ValidateLex(v *lex.Validator) {
+	if s.MutedByList != nil {
+		v.Field("mutedByList").Value(s.MutedByList)
+	}
+	if s.Blocking != nil {
+		v.Field("blocking").Format(*s.Blocking)
+	}
+	if s.BlockingByList != nil {
+		v.Field("blockingByList").Value(s.BlockingByList)
+	}
+	if s.Following != nil {
+		v.Field("following").Format(*s.Following)
+	}
+	if s.FollowedBy != nil {
+		v.Field("followedBy").Format(*s.FollowedBy)
+	}
+	if s.KnownFollowers != nil {
+		v.Field("knownFollowers").Value(s.KnownFollowers)
+	}
+	if s.ActivitySubscription != nil {
+		v.Field("activitySubscription").Value(s.ActivitySubscription)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsViewerState) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -905,6 +1087,12 @@ func (s *ActorDefsKnownFollowers) EncodeLex(e *lex.Encoder) error {
 	e.Key("count").Int(s.Count)
 	lex.EncodeSlice(e.Key("followers"), s.Followers)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsKnownFollowers) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("followers").MinLen(len(s.Followers), 0).MaxLen(len(s.Followers), 5), s.Followers)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -967,6 +1155,12 @@ func (s *ActorDefsVerificationState) EncodeLex(e *lex.Encoder) error {
 	e.Key("verifiedStatus").String(s.VerifiedStatus)
 	e.Key("trustedVerifierStatus").String(s.TrustedVerifierStatus)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsVerificationState) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1064,6 +1258,17 @@ func (s *ActorDefsVerificationView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsVerificationView) ValidateLex(v *lex.Validator) {
+	v.Field("issuer").Format(s.Issuer)
+	if s.IssuerHandle != nil {
+		v.Field("issuerHandle").Format(*s.IssuerHandle)
+	}
+	v.Field("uri").Format(s.URI)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsVerificationView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1148,6 +1353,16 @@ func (u *ActorDefsPreferencesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ActorDefsPreferencesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ActorDefsAdultContentPref, *ActorDefsContentLabelPref, *ActorDefsSavedFeedsPref, *ActorDefsSavedFeedsPrefV2, *ActorDefsPersonalDetailsPref, *ActorDefsDeclaredAgePref, *ActorDefsFeedViewPref, *ActorDefsThreadViewPref, *ActorDefsInterestsPref, *ActorDefsMutedWordsPref, *ActorDefsHiddenPostsPref, *ActorDefsBskyAppStatePref, *ActorDefsLabelersPref, *ActorDefsPostInteractionSettingsPref, *ActorDefsVerificationPrefs, *ActorDefsLiveEventPreferences, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ActorDefsPreferencesUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -1194,6 +1409,11 @@ func (s *ActorDefsAdultContentPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("enabled").Bool(s.Enabled)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsAdultContentPref) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1256,6 +1476,14 @@ func (s *ActorDefsContentLabelPref) EncodeLex(e *lex.Encoder) error {
 	e.Key("label").String(s.Label)
 	e.Key("visibility").String(s.Visibility)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsContentLabelPref) ValidateLex(v *lex.Validator) {
+	if s.LabelerDID != nil {
+		v.Field("labelerDid").Format(*s.LabelerDID)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1329,6 +1557,11 @@ func (s *ActorDefsSavedFeed) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsSavedFeed) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsSavedFeed) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1382,6 +1615,12 @@ func (s *ActorDefsSavedFeedsPrefV2) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("items"), s.Items)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsSavedFeedsPrefV2) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items"), s.Items)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1444,6 +1683,17 @@ func (s *ActorDefsSavedFeedsPref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsSavedFeedsPref) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("pinned"), s.Pinned, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	lex.ValidateArray(v.Field("saved"), s.Saved, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsSavedFeedsPref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1489,6 +1739,14 @@ func (s *ActorDefsPersonalDetailsPref) EncodeLex(e *lex.Encoder) error {
 		e.Key("birthDate").String(string(*s.BirthDate))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsPersonalDetailsPref) ValidateLex(v *lex.Validator) {
+	if s.BirthDate != nil {
+		v.Field("birthDate").Format(*s.BirthDate)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1557,6 +1815,11 @@ func (s *ActorDefsDeclaredAgePref) EncodeLex(e *lex.Encoder) error {
 		e.Key("isOverAge18").Bool(*s.IsOverAge18)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsDeclaredAgePref) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1649,6 +1912,11 @@ func (s *ActorDefsFeedViewPref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsFeedViewPref) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsFeedViewPref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1694,6 +1962,11 @@ func (s *ActorDefsThreadViewPref) EncodeLex(e *lex.Encoder) error {
 		e.Key("sort").String(*s.Sort)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsThreadViewPref) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1752,6 +2025,14 @@ func (s *ActorDefsInterestsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeStrings(e.Key("tags"), s.Tags)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsInterestsPref) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("tags").MaxLen(len(s.Tags), 100), s.Tags, func(v *lex.Validator, e string) {
+		v.MaxBytes(e, 640).MaxGraphemes(e, 64)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1842,6 +2123,18 @@ func (s *ActorDefsMutedWord) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsMutedWord) ValidateLex(v *lex.Validator) {
+	v.Field("value").MaxBytes(s.Value, 10000).MaxGraphemes(s.Value, 1000)
+	lex.ValidateArray(v.Field("targets"), s.Targets, func(v *lex.Validator, e ActorDefsMutedWordTarget) {
+		v.MaxBytes(string(e), 640).MaxGraphemes(string(e), 64)
+	})
+	if s.ExpiresAt != nil {
+		v.Field("expiresAt").Format(*s.ExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsMutedWord) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1896,6 +2189,12 @@ func (s *ActorDefsMutedWordsPref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsMutedWordsPref) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items"), s.Items)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsMutedWordsPref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1942,6 +2241,14 @@ func (s *ActorDefsHiddenPostsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeStrings(e.Key("items"), s.Items)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsHiddenPostsPref) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("items"), s.Items, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1992,6 +2299,12 @@ func (s *ActorDefsLabelersPref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsLabelersPref) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("labelers"), s.Labelers)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsLabelersPref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2038,6 +2351,12 @@ func (s *ActorDefsLabelerPrefItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsLabelerPrefItem) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2109,6 +2428,22 @@ func (s *ActorDefsBskyAppStatePref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsBskyAppStatePref) ValidateLex(v *lex.Validator) {
+	if s.ActiveProgressGuide != nil {
+		v.Field("activeProgressGuide").Value(s.ActiveProgressGuide)
+	}
+	if s.QueuedNudges != nil {
+		lex.ValidateArray(v.Field("queuedNudges").MaxLen(len(s.QueuedNudges), 1000), s.QueuedNudges, func(v *lex.Validator, e string) {
+			v.MaxBytes(e, 100)
+		})
+	}
+	if s.Nuxs != nil {
+		lex.ValidateSlice(v.Field("nuxs").MaxLen(len(s.Nuxs), 100), s.Nuxs)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsBskyAppStatePref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2157,6 +2492,12 @@ func (s *ActorDefsBskyAppProgressGuide) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("guide").String(s.Guide)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsBskyAppProgressGuide) ValidateLex(v *lex.Validator) {
+	v.Field("guide").MaxBytes(s.Guide, 100)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2231,6 +2572,18 @@ func (s *ActorDefsNux) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsNux) ValidateLex(v *lex.Validator) {
+	v.Field("id").MaxBytes(s.ID, 100)
+	if s.Data != nil {
+		v.Field("data").MaxBytes(*s.Data, 3000).MaxGraphemes(*s.Data, 300)
+	}
+	if s.ExpiresAt != nil {
+		v.Field("expiresAt").Format(*s.ExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsNux) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2278,6 +2631,11 @@ func (s *ActorDefsVerificationPrefs) EncodeLex(e *lex.Encoder) error {
 		e.Key("hideBadges").Bool(*s.HideBadges)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsVerificationPrefs) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2337,6 +2695,11 @@ func (s *ActorDefsLiveEventPreferences) EncodeLex(e *lex.Encoder) error {
 		e.Key("hideAllFeeds").Bool(*s.HideAllFeeds)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsLiveEventPreferences) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2403,6 +2766,17 @@ func (s *ActorDefsPostInteractionSettingsPref) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsPostInteractionSettingsPref) ValidateLex(v *lex.Validator) {
+	if s.ThreadgateAllowRules != nil {
+		lex.ValidateSlice(v.Field("threadgateAllowRules").MaxLen(len(s.ThreadgateAllowRules), 5), s.ThreadgateAllowRules)
+	}
+	if s.PostgateEmbeddingRules != nil {
+		lex.ValidateSlice(v.Field("postgateEmbeddingRules").MaxLen(len(s.PostgateEmbeddingRules), 5), s.PostgateEmbeddingRules)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsPostInteractionSettingsPref) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2454,6 +2828,16 @@ func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) EncodeLe
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -2496,6 +2880,16 @@ func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) Decode
 // EncodeLex implements lex.Encodable.
 func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedPostgateDisableRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2610,6 +3004,27 @@ func (s *ActorDefsStatusView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsStatusView) ValidateLex(v *lex.Validator) {
+	if s.URI != nil {
+		v.Field("uri").Format(*s.URI)
+	}
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	v.Field("record").Unknown(s.Record)
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.ExpiresAt != nil {
+		v.Field("expiresAt").Format(*s.ExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsStatusView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2658,6 +3073,16 @@ func (u *ActorDefsStatusViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ActorDefsStatusViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ActorDefsStatusViewEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedExternalView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,12 @@ func (s *ActorGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorGetPreferencesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("preferences"), s.Preferences)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorGetPreferencesOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

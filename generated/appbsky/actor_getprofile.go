@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -27,4 +28,12 @@ func (p *ActorGetProfileParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ActorGetProfileParams)
 	}
 	q.String("actor", string(p.Actor))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *ActorGetProfileParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ActorGetProfileParams)
+	}
+	v.Field("actor").Format(p.Actor)
 }

@@ -29,6 +29,16 @@ func (p *ActorGetProfilesParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "actors", p.Actors)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ActorGetProfilesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ActorGetProfilesParams)
+	}
+	lex.ValidateArray(v.Field("actors").MaxLen(len(p.Actors), 25), p.Actors, func(v *lex.Validator, e syntax.AtIdentifier) {
+		v.Format(e)
+	})
+}
+
 // ActorGetProfilesOutput is the output of app.bsky.actor.getProfiles.
 type ActorGetProfilesOutput struct {
 	Profiles []ActorDefsProfileViewDetailed
@@ -60,6 +70,12 @@ func (s *ActorGetProfilesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("profiles"), s.Profiles)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorGetProfilesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("profiles"), s.Profiles)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

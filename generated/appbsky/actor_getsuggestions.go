@@ -65,6 +65,16 @@ func (p *ActorGetSuggestionsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ActorGetSuggestionsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ActorGetSuggestionsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ActorGetSuggestionsOutput is the output of app.bsky.actor.getSuggestions.
 type ActorGetSuggestionsOutput struct {
 	Cursor *string
@@ -119,6 +129,12 @@ func (s *ActorGetSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorGetSuggestionsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -125,6 +125,41 @@ func (s *ActorProfile) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorProfile) ValidateLex(v *lex.Validator) {
+	if s.DisplayName != nil {
+		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
+	}
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
+	}
+	if s.Pronouns != nil {
+		v.Field("pronouns").MaxBytes(*s.Pronouns, 200).MaxGraphemes(*s.Pronouns, 20)
+	}
+	if s.Website != nil {
+		v.Field("website").Format(*s.Website)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
+	}
+	if s.Banner != nil {
+		v.Field("banner").Blob(s.Banner, 1000000, "image/png", "image/jpeg")
+	}
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	if s.JoinedViaStarterPack != nil {
+		v.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
+	}
+	if s.PinnedPost != nil {
+		v.Field("pinnedPost").Value(s.PinnedPost)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorProfile) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -168,6 +203,16 @@ func (u *ActorProfileLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ActorProfileLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ActorProfileLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

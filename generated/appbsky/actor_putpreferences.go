@@ -49,6 +49,12 @@ func (s *ActorPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorPutPreferencesInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("preferences"), s.Preferences)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorPutPreferencesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -77,6 +77,16 @@ func (p *ActorSearchActorsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ActorSearchActorsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ActorSearchActorsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ActorSearchActorsOutput is the output of app.bsky.actor.searchActors.
 type ActorSearchActorsOutput struct {
 	Cursor *string
@@ -115,6 +125,12 @@ func (s *ActorSearchActorsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorSearchActorsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -42,6 +42,16 @@ func (p *ActorSearchActorsTypeaheadParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ActorSearchActorsTypeaheadParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ActorSearchActorsTypeaheadParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ActorSearchActorsTypeaheadOutput is the output of app.bsky.actor.searchActorsTypeahead.
 type ActorSearchActorsTypeaheadOutput struct {
 	Actors []ActorDefsProfileViewBasic
@@ -73,6 +83,12 @@ func (s *ActorSearchActorsTypeaheadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorSearchActorsTypeaheadOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -75,6 +75,18 @@ func (s *ActorStatus) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorStatus) ValidateLex(v *lex.Validator) {
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	if s.DurationMinutes != nil {
+		v.Field("durationMinutes").AtLeast(*s.DurationMinutes, 1)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorStatus) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -123,6 +135,16 @@ func (u *ActorStatusEmbedUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ActorStatusEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ActorStatusEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedExternal, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

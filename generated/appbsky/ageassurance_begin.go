@@ -73,6 +73,11 @@ func (s *AgeassuranceBeginInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceBeginInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceBeginInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

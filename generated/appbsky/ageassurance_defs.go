@@ -82,6 +82,14 @@ func (s *AgeassuranceDefsState) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsState) ValidateLex(v *lex.Validator) {
+	if s.LastInitiatedAt != nil {
+		v.Field("lastInitiatedAt").Format(*s.LastInitiatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsState) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -130,6 +138,14 @@ func (s *AgeassuranceDefsStateMetadata) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsStateMetadata) ValidateLex(v *lex.Validator) {
+	if s.AccountCreatedAt != nil {
+		v.Field("accountCreatedAt").Format(*s.AccountCreatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsStateMetadata) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -176,6 +192,12 @@ func (s *AgeassuranceDefsConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("regions"), s.Regions)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfig) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("regions"), s.Regions)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -254,6 +276,12 @@ func (s *AgeassuranceDefsConfigRegion) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegion) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("rules"), s.Rules)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsConfigRegion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -316,6 +344,16 @@ func (u *AgeassuranceDefsConfigRegionRulesUnion) EncodeLex(e *lex.Encoder) error
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *AgeassuranceDefsConfigRegionRulesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AgeassuranceDefsConfigRegionRuleDefault, *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge, *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge, *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge, *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge, *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan, *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u AgeassuranceDefsConfigRegionRulesUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -364,6 +402,11 @@ func (s *AgeassuranceDefsConfigRegionRuleDefault) EncodeLex(e *lex.Encoder) erro
 	e.BeginObject()
 	e.Key("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleDefault) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -421,6 +464,11 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) EncodeLex(e *lex.Enc
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -474,6 +522,11 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) EncodeLex(e *lex.En
 	e.Key("age").Int(s.Age)
 	e.Key("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -531,6 +584,11 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) EncodeLex(e *lex.Enco
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -584,6 +642,11 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) EncodeLex(e *lex.Enc
 	e.Key("age").Int(s.Age)
 	e.Key("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -641,6 +704,12 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) EncodeLex(e *lex.En
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) ValidateLex(v *lex.Validator) {
+	v.Field("date").Format(s.Date)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -694,6 +763,12 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) EncodeLex(e *lex.En
 	e.Key("date").String(string(s.Date))
 	e.Key("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) ValidateLex(v *lex.Validator) {
+	v.Field("date").Format(s.Date)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -823,6 +898,12 @@ func (s *AgeassuranceDefsEvent) EncodeLex(e *lex.Encoder) error {
 		e.Key("completeUa").String(*s.CompleteUa)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceDefsEvent) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -33,6 +33,9 @@ func (p *AgeassuranceGetStateParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *AgeassuranceGetStateParams) ValidateLex(v *lex.Validator) {}
+
 // AgeassuranceGetStateOutput is the output of app.bsky.ageassurance.getState.
 type AgeassuranceGetStateOutput struct {
 	State    AgeassuranceDefsState
@@ -69,6 +72,13 @@ func (s *AgeassuranceGetStateOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("state").Value(&s.State)
 	e.Key("metadata").Value(&s.Metadata)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AgeassuranceGetStateOutput) ValidateLex(v *lex.Validator) {
+	v.Field("state").Value(&s.State)
+	v.Field("metadata").Value(&s.Metadata)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

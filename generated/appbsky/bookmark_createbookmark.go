@@ -58,6 +58,13 @@ func (s *BookmarkCreateBookmarkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *BookmarkCreateBookmarkInput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s BookmarkCreateBookmarkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

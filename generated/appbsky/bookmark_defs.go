@@ -49,6 +49,12 @@ func (s *BookmarkDefsBookmark) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *BookmarkDefsBookmark) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s BookmarkDefsBookmark) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +115,16 @@ func (s *BookmarkDefsBookmarkView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *BookmarkDefsBookmarkView) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	v.Field("item").Value(&s.Item)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s BookmarkDefsBookmarkView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -155,6 +171,16 @@ func (u *BookmarkDefsBookmarkViewItemUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *BookmarkDefsBookmarkViewItemUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *BookmarkDefsBookmarkViewItemUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsBlockedPost, *FeedDefsNotFoundPost, *FeedDefsPostView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

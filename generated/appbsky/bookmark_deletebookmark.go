@@ -53,6 +53,12 @@ func (s *BookmarkDeleteBookmarkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *BookmarkDeleteBookmarkInput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s BookmarkDeleteBookmarkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -65,6 +65,16 @@ func (p *BookmarkGetBookmarksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *BookmarkGetBookmarksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(BookmarkGetBookmarksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // BookmarkGetBookmarksOutput is the output of app.bsky.bookmark.getBookmarks.
 type BookmarkGetBookmarksOutput struct {
 	Cursor    *string
@@ -103,6 +113,12 @@ func (s *BookmarkGetBookmarksOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("bookmarks"), s.Bookmarks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *BookmarkGetBookmarksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("bookmarks"), s.Bookmarks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

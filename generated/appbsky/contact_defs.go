@@ -52,6 +52,13 @@ func (s *ContactDefsMatchAndContactIndex) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactDefsMatchAndContactIndex) ValidateLex(v *lex.Validator) {
+	v.Field("match").Value(&s.Match)
+	v.Field("contactIndex").AtLeast(s.ContactIndex, 0).AtMost(s.ContactIndex, 999)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactDefsMatchAndContactIndex) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +116,13 @@ func (s *ContactDefsSyncStatus) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactDefsSyncStatus) ValidateLex(v *lex.Validator) {
+	v.Field("syncedAt").Format(s.SyncedAt)
+	v.Field("matchesCount").AtLeast(s.MatchesCount, 0)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactDefsSyncStatus) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -161,6 +175,13 @@ func (s *ContactDefsNotification) EncodeLex(e *lex.Encoder) error {
 	e.Key("from").String(string(s.From))
 	e.Key("to").String(string(s.To))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactDefsNotification) ValidateLex(v *lex.Validator) {
+	v.Field("from").Format(s.From)
+	v.Field("to").Format(s.To)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

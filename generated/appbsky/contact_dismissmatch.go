@@ -53,6 +53,12 @@ func (s *ContactDismissMatchInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactDismissMatchInput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactDismissMatchInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -81,6 +87,11 @@ func (s *ContactDismissMatchOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactDismissMatchOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactDismissMatchOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -67,6 +67,16 @@ func (p *ContactGetMatchesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ContactGetMatchesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ContactGetMatchesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ContactGetMatchesOutput is the output of app.bsky.contact.getMatches.
 type ContactGetMatchesOutput struct {
 	Cursor  *string
@@ -105,6 +115,12 @@ func (s *ContactGetMatchesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("matches"), s.Matches)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactGetMatchesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("matches"), s.Matches)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

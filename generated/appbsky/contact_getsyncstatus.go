@@ -54,6 +54,14 @@ func (s *ContactGetSyncStatusOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactGetSyncStatusOutput) ValidateLex(v *lex.Validator) {
+	if s.SyncStatus != nil {
+		v.Field("syncStatus").Value(s.SyncStatus)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactGetSyncStatusOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -64,6 +64,12 @@ func (s *ContactImportContactsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactImportContactsInput) ValidateLex(v *lex.Validator) {
+	v.Field("contacts").MinLen(len(s.Contacts), 1).MaxLen(len(s.Contacts), 1000)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactImportContactsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +113,12 @@ func (s *ContactImportContactsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactImportContactsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

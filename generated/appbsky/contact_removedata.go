@@ -38,6 +38,11 @@ func (s *ContactRemoveDataInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactRemoveDataInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactRemoveDataInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -66,6 +71,11 @@ func (s *ContactRemoveDataOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactRemoveDataOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactRemoveDataOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -55,6 +55,13 @@ func (s *ContactSendNotificationInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactSendNotificationInput) ValidateLex(v *lex.Validator) {
+	v.Field("from").Format(s.From)
+	v.Field("to").Format(s.To)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactSendNotificationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -83,6 +90,11 @@ func (s *ContactSendNotificationOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactSendNotificationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactSendNotificationOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -52,6 +52,11 @@ func (s *ContactStartPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactStartPhoneVerificationInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactStartPhoneVerificationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -80,6 +85,11 @@ func (s *ContactStartPhoneVerificationOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactStartPhoneVerificationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactStartPhoneVerificationOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -62,6 +62,11 @@ func (s *ContactVerifyPhoneInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ContactVerifyPhoneInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ContactVerifyPhoneInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -105,6 +110,11 @@ func (s *ContactVerifyPhoneOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("token").String(s.Token)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ContactVerifyPhoneOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

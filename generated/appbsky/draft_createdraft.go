@@ -51,6 +51,12 @@ func (s *DraftCreateDraftInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftCreateDraftInput) ValidateLex(v *lex.Validator) {
+	v.Field("draft").Value(&s.Draft)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftCreateDraftInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -92,6 +98,11 @@ func (s *DraftCreateDraftOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("id").String(s.ID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *DraftCreateDraftOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -52,6 +52,13 @@ func (s *DraftDefsDraftWithID) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftWithID) ValidateLex(v *lex.Validator) {
+	v.Field("id").Format(s.ID)
+	v.Field("draft").Value(&s.Draft)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftWithID) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -145,6 +152,29 @@ func (s *DraftDefsDraft) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraft) ValidateLex(v *lex.Validator) {
+	if s.DeviceID != nil {
+		v.Field("deviceId").MaxBytes(*s.DeviceID, 100)
+	}
+	if s.DeviceName != nil {
+		v.Field("deviceName").MaxBytes(*s.DeviceName, 100)
+	}
+	lex.ValidateSlice(v.Field("posts").MinLen(len(s.Posts), 1).MaxLen(len(s.Posts), 100), s.Posts)
+	if s.Langs != nil {
+		lex.ValidateArray(v.Field("langs").MaxLen(len(s.Langs), 3), s.Langs, func(v *lex.Validator, e syntax.Language) {
+			v.Format(e)
+		})
+	}
+	if s.PostgateEmbeddingRules != nil {
+		lex.ValidateSlice(v.Field("postgateEmbeddingRules").MaxLen(len(s.PostgateEmbeddingRules), 5), s.PostgateEmbeddingRules)
+	}
+	if s.ThreadgateAllow != nil {
+		lex.ValidateSlice(v.Field("threadgateAllow").MaxLen(len(s.ThreadgateAllow), 5), s.ThreadgateAllow)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraft) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -187,6 +217,16 @@ func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedPostgateDisableRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -238,6 +278,16 @@ func (u *DraftDefsDraftThreadgateAllowUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *DraftDefsDraftThreadgateAllowUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *DraftDefsDraftThreadgateAllowUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -341,6 +391,30 @@ func (s *DraftDefsDraftPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftPost) ValidateLex(v *lex.Validator) {
+	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	if s.EmbedImages != nil {
+		lex.ValidateSlice(v.Field("embedImages").MaxLen(len(s.EmbedImages), 4), s.EmbedImages)
+	}
+	if s.EmbedGallery != nil {
+		v.Field("embedGallery").Value(s.EmbedGallery)
+	}
+	if s.EmbedVideos != nil {
+		lex.ValidateSlice(v.Field("embedVideos").MaxLen(len(s.EmbedVideos), 1), s.EmbedVideos)
+	}
+	if s.EmbedExternals != nil {
+		lex.ValidateSlice(v.Field("embedExternals").MaxLen(len(s.EmbedExternals), 1), s.EmbedExternals)
+	}
+	if s.EmbedRecords != nil {
+		lex.ValidateSlice(v.Field("embedRecords").MaxLen(len(s.EmbedRecords), 1), s.EmbedRecords)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -384,6 +458,16 @@ func (u *DraftDefsDraftPostLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *DraftDefsDraftPostLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *DraftDefsDraftPostLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -449,6 +533,15 @@ func (s *DraftDefsDraftView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Format(s.ID)
+	v.Field("draft").Value(&s.Draft)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -496,6 +589,12 @@ func (s *DraftDefsDraftEmbedLocalRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("path").String(s.Path)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedLocalRef) ValidateLex(v *lex.Validator) {
+	v.Field("path").MinBytes(s.Path, 1).MaxBytes(s.Path, 1024)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -551,6 +650,13 @@ func (s *DraftDefsDraftEmbedCaption) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedCaption) ValidateLex(v *lex.Validator) {
+	v.Field("lang").Format(s.Lang)
+	v.Field("content").MaxBytes(s.Content, 10000)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftEmbedCaption) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -599,6 +705,12 @@ func (s *DraftDefsDraftEmbedGallery) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedGallery) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 20), s.Items)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftEmbedGallery) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -645,6 +757,16 @@ func (u *DraftDefsDraftEmbedGalleryItemsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *DraftDefsDraftEmbedGalleryItemsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *DraftDefsDraftEmbedGalleryItemsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *DraftDefsDraftEmbedImage, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -700,6 +822,15 @@ func (s *DraftDefsDraftEmbedImage) EncodeLex(e *lex.Encoder) error {
 		e.Key("alt").String(*s.Alt)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedImage) ValidateLex(v *lex.Validator) {
+	v.Field("localRef").Value(&s.LocalRef)
+	if s.Alt != nil {
+		v.Field("alt").MaxGraphemes(*s.Alt, 2000)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -765,6 +896,18 @@ func (s *DraftDefsDraftEmbedVideo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedVideo) ValidateLex(v *lex.Validator) {
+	v.Field("localRef").Value(&s.LocalRef)
+	if s.Alt != nil {
+		v.Field("alt").MaxGraphemes(*s.Alt, 2000)
+	}
+	if s.Captions != nil {
+		lex.ValidateSlice(v.Field("captions").MaxLen(len(s.Captions), 20), s.Captions)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftEmbedVideo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -813,6 +956,12 @@ func (s *DraftDefsDraftEmbedExternal) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedExternal) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDefsDraftEmbedExternal) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -859,6 +1008,12 @@ func (s *DraftDefsDraftEmbedRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *DraftDefsDraftEmbedRecord) ValidateLex(v *lex.Validator) {
+	v.Field("record").Value(&s.Record)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -49,6 +49,12 @@ func (s *DraftDeleteDraftInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftDeleteDraftInput) ValidateLex(v *lex.Validator) {
+	v.Field("id").Format(s.ID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftDeleteDraftInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

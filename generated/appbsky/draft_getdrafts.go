@@ -64,6 +64,16 @@ func (p *DraftGetDraftsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *DraftGetDraftsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(DraftGetDraftsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // DraftGetDraftsOutput is the output of app.bsky.draft.getDrafts.
 type DraftGetDraftsOutput struct {
 	Cursor *string
@@ -102,6 +112,12 @@ func (s *DraftGetDraftsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("drafts"), s.Drafts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *DraftGetDraftsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("drafts"), s.Drafts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

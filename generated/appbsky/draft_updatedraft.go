@@ -51,6 +51,12 @@ func (s *DraftUpdateDraftInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *DraftUpdateDraftInput) ValidateLex(v *lex.Validator) {
+	v.Field("draft").Value(&s.Draft)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s DraftUpdateDraftInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

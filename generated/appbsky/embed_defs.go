@@ -49,6 +49,13 @@ func (s *EmbedDefsAspectRatio) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedDefsAspectRatio) ValidateLex(v *lex.Validator) {
+	v.Field("width").AtLeast(s.Width, 1)
+	v.Field("height").AtLeast(s.Height, 1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedDefsAspectRatio) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

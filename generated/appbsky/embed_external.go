@@ -47,6 +47,12 @@ func (s *EmbedExternal) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternal) ValidateLex(v *lex.Validator) {
+	v.Field("external").Value(&s.External)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedExternal) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -123,6 +129,18 @@ func (s *EmbedExternalExternal) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalExternal) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.Thumb != nil {
+		v.Field("thumb").Blob(s.Thumb, 1000000, "image/*")
+	}
+	if s.AssociatedRefs != nil {
+		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedExternalExternal) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -169,6 +187,12 @@ func (s *EmbedExternalView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("external").Value(&s.External)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalView) ValidateLex(v *lex.Validator) {
+	v.Field("external").Value(&s.External)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -300,6 +324,33 @@ func (s *EmbedExternalViewExternal) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalViewExternal) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.Thumb != nil {
+		v.Field("thumb").Format(*s.Thumb)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Source != nil {
+		v.Field("source").Value(s.Source)
+	}
+	if s.AssociatedRefs != nil {
+		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
+	}
+	if s.AssociatedProfiles != nil {
+		lex.ValidateSlice(v.Field("associatedProfiles"), s.AssociatedProfiles)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedExternalViewExternal) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -382,6 +433,18 @@ func (s *EmbedExternalViewExternalSource) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalViewExternalSource) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.Icon != nil {
+		v.Field("icon").Format(*s.Icon)
+	}
+	if s.Theme != nil {
+		v.Field("theme").Value(s.Theme)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedExternalViewExternalSource) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -456,6 +519,23 @@ func (s *EmbedExternalViewExternalSourceTheme) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalViewExternalSourceTheme) ValidateLex(v *lex.Validator) {
+	if s.BackgroundRGB != nil {
+		v.Field("backgroundRGB").Value(s.BackgroundRGB)
+	}
+	if s.ForegroundRGB != nil {
+		v.Field("foregroundRGB").Value(s.ForegroundRGB)
+	}
+	if s.AccentRGB != nil {
+		v.Field("accentRGB").Value(s.AccentRGB)
+	}
+	if s.AccentForegroundRGB != nil {
+		v.Field("accentForegroundRGB").Value(s.AccentForegroundRGB)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedExternalViewExternalSourceTheme) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -513,6 +593,14 @@ func (s *EmbedExternalColorRGB) EncodeLex(e *lex.Encoder) error {
 	e.Key("g").Int(s.G)
 	e.Key("b").Int(s.B)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedExternalColorRGB) ValidateLex(v *lex.Validator) {
+	v.Field("r").AtLeast(s.R, 0).AtMost(s.R, 255)
+	v.Field("g").AtLeast(s.G, 0).AtMost(s.G, 255)
+	v.Field("b").AtLeast(s.B, 0).AtMost(s.B, 255)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -45,6 +45,12 @@ func (s *EmbedGallery) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedGallery) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 20), s.Items)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedGallery) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -90,6 +96,16 @@ func (u *EmbedGalleryItemsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *EmbedGalleryItemsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *EmbedGalleryItemsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedGalleryImage, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -150,6 +166,13 @@ func (s *EmbedGalleryImage) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedGalleryImage) ValidateLex(v *lex.Validator) {
+	v.Field("image").Blob(&s.Image, 2000000, "image/*")
+	v.Field("aspectRatio").Value(&s.AspectRatio)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedGalleryImage) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -198,6 +221,12 @@ func (s *EmbedGalleryView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedGalleryView) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items"), s.Items)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedGalleryView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -239,6 +268,16 @@ func (u *EmbedGalleryViewItemsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *EmbedGalleryViewItemsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *EmbedGalleryViewItemsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedGalleryViewImage, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -308,6 +347,14 @@ func (s *EmbedGalleryViewImage) EncodeLex(e *lex.Encoder) error {
 	e.Key("alt").String(s.Alt)
 	e.Key("aspectRatio").Value(&s.AspectRatio)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedGalleryViewImage) ValidateLex(v *lex.Validator) {
+	v.Field("thumbnail").Format(s.Thumbnail)
+	v.Field("fullsize").Format(s.Fullsize)
+	v.Field("aspectRatio").Value(&s.AspectRatio)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

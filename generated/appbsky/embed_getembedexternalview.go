@@ -44,6 +44,17 @@ func (p *EmbedGetEmbedExternalViewParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "uris", p.URIs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *EmbedGetEmbedExternalViewParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(EmbedGetEmbedExternalViewParams)
+	}
+	v.Field("url").Format(p.URL)
+	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 4), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+}
+
 // EmbedGetEmbedExternalViewOutput is the output of app.bsky.embed.getEmbedExternalView.
 type EmbedGetEmbedExternalViewOutput struct {
 	// Hydrated view of the embed. Present only when the resolved records back the requested URL and
@@ -98,6 +109,22 @@ func (s *EmbedGetEmbedExternalViewOutput) EncodeLex(e *lex.Encoder) error {
 		lex.EncodeArray(e.Key("associatedRecords"), s.AssociatedRecords, (*lex.Encoder).Unknown)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedGetEmbedExternalViewOutput) ValidateLex(v *lex.Validator) {
+	if s.View != nil {
+		v.Field("view").Value(s.View)
+	}
+	if s.AssociatedRefs != nil {
+		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
+	}
+	if s.AssociatedRecords != nil {
+		lex.ValidateArray(v.Field("associatedRecords"), s.AssociatedRecords, func(v *lex.Validator, e lex.Unknown) {
+			v.Unknown(e)
+		})
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

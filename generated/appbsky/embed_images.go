@@ -45,6 +45,12 @@ func (s *EmbedImages) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedImages) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("images").MaxLen(len(s.Images), 4), s.Images)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedImages) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -108,6 +114,15 @@ func (s *EmbedImagesImage) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedImagesImage) ValidateLex(v *lex.Validator) {
+	v.Field("image").Blob(&s.Image, 2000000, "image/*")
+	if s.AspectRatio != nil {
+		v.Field("aspectRatio").Value(s.AspectRatio)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedImagesImage) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -154,6 +169,12 @@ func (s *EmbedImagesView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("images"), s.Images)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedImagesView) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("images").MaxLen(len(s.Images), 4), s.Images)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -226,6 +247,16 @@ func (s *EmbedImagesViewImage) EncodeLex(e *lex.Encoder) error {
 		e.Key("aspectRatio").Value(s.AspectRatio)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedImagesViewImage) ValidateLex(v *lex.Validator) {
+	v.Field("thumb").Format(s.Thumb)
+	v.Field("fullsize").Format(s.Fullsize)
+	if s.AspectRatio != nil {
+		v.Field("aspectRatio").Value(s.AspectRatio)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

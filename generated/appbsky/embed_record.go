@@ -46,6 +46,12 @@ func (s *EmbedRecord) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecord) ValidateLex(v *lex.Validator) {
+	v.Field("record").Value(&s.Record)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedRecord) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -92,6 +98,12 @@ func (s *EmbedRecordView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordView) ValidateLex(v *lex.Validator) {
+	v.Field("record").Value(&s.Record)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -153,6 +165,16 @@ func (u *EmbedRecordViewRecordUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *EmbedRecordViewRecordUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *EmbedRecordViewRecordUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedRecordViewRecord, *EmbedRecordViewNotFound, *EmbedRecordViewBlocked, *EmbedRecordViewDetached, *FeedDefsGeneratorView, *GraphDefsListView, *LabelerDefsLabelerView, *GraphDefsStarterPackViewBasic, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -267,6 +289,22 @@ func (s *EmbedRecordViewRecord) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordViewRecord) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("author").Value(&s.Author)
+	v.Field("value").Unknown(s.Value)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Embeds != nil {
+		lex.ValidateSlice(v.Field("embeds"), s.Embeds)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedRecordViewRecord) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -322,6 +360,16 @@ func (u *EmbedRecordViewRecordEmbedsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *EmbedRecordViewRecordEmbedsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *EmbedRecordView, *EmbedRecordWithMediaView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u EmbedRecordViewRecordEmbedsUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -373,6 +421,13 @@ func (s *EmbedRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.Key("uri").String(string(s.URI))
 	e.Key("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordViewNotFound) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("notFound").Is(s.NotFound, true)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -433,6 +488,14 @@ func (s *EmbedRecordViewBlocked) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordViewBlocked) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("blocked").Is(s.Blocked, true)
+	v.Field("author").Value(&s.Author)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedRecordViewBlocked) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -484,6 +547,13 @@ func (s *EmbedRecordViewDetached) EncodeLex(e *lex.Encoder) error {
 	e.Key("uri").String(string(s.URI))
 	e.Key("detached").Bool(s.Detached)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordViewDetached) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("detached").Is(s.Detached, true)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

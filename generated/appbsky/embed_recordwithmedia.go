@@ -47,6 +47,13 @@ func (s *EmbedRecordWithMedia) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordWithMedia) ValidateLex(v *lex.Validator) {
+	v.Field("record").Value(&s.Record)
+	v.Field("media").Value(&s.Media)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedRecordWithMedia) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -95,6 +102,16 @@ func (u *EmbedRecordWithMediaMediaUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *EmbedRecordWithMediaMediaUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *EmbedRecordWithMediaMediaUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedImages, *EmbedVideo, *EmbedGallery, *EmbedExternal, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -150,6 +167,13 @@ func (s *EmbedRecordWithMediaView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedRecordWithMediaView) ValidateLex(v *lex.Validator) {
+	v.Field("record").Value(&s.Record)
+	v.Field("media").Value(&s.Media)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedRecordWithMediaView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -198,6 +222,16 @@ func (u *EmbedRecordWithMediaViewMediaUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *EmbedRecordWithMediaViewMediaUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *EmbedRecordWithMediaViewMediaUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

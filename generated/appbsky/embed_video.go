@@ -77,6 +77,21 @@ func (s *EmbedVideo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedVideo) ValidateLex(v *lex.Validator) {
+	v.Field("video").Blob(&s.Video, 100000000, "video/mp4")
+	if s.Captions != nil {
+		lex.ValidateSlice(v.Field("captions").MaxLen(len(s.Captions), 20), s.Captions)
+	}
+	if s.Alt != nil {
+		v.Field("alt").MaxBytes(*s.Alt, 10000).MaxGraphemes(*s.Alt, 1000)
+	}
+	if s.AspectRatio != nil {
+		v.Field("aspectRatio").Value(s.AspectRatio)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedVideo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -134,6 +149,13 @@ func (s *EmbedVideoCaption) EncodeLex(e *lex.Encoder) error {
 	e.Key("lang").String(string(s.Lang))
 	e.Key("file").Blob(s.File)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedVideoCaption) ValidateLex(v *lex.Validator) {
+	v.Field("lang").Format(s.Lang)
+	v.Field("file").Blob(&s.File, 20000, "text/vtt")
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -216,6 +238,22 @@ func (s *EmbedVideoView) EncodeLex(e *lex.Encoder) error {
 		e.Key("presentation").String(*s.Presentation)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedVideoView) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("playlist").Format(s.Playlist)
+	if s.Thumbnail != nil {
+		v.Field("thumbnail").Format(*s.Thumbnail)
+	}
+	if s.Alt != nil {
+		v.Field("alt").MaxBytes(*s.Alt, 10000).MaxGraphemes(*s.Alt, 1000)
+	}
+	if s.AspectRatio != nil {
+		v.Field("aspectRatio").Value(s.AspectRatio)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

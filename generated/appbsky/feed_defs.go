@@ -141,6 +141,31 @@ func (s *FeedDefsPostView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsPostView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("author").Value(&s.Author)
+	v.Field("record").Unknown(s.Record)
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Threadgate != nil {
+		v.Field("threadgate").Value(s.Threadgate)
+	}
+	if !s.Debug.IsZero() {
+		v.Field("debug").Unknown(s.Debug)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsPostView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -194,6 +219,16 @@ func (u *FeedDefsPostViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedDefsPostViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsPostViewEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *EmbedRecordView, *EmbedRecordWithMediaView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -287,6 +322,17 @@ func (s *FeedDefsViewerState) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsViewerState) ValidateLex(v *lex.Validator) {
+	if s.Repost != nil {
+		v.Field("repost").Format(*s.Repost)
+	}
+	if s.Like != nil {
+		v.Field("like").Format(*s.Like)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsViewerState) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -333,6 +379,14 @@ func (s *FeedDefsThreadContext) EncodeLex(e *lex.Encoder) error {
 		e.Key("rootAuthorLike").String(string(*s.RootAuthorLike))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsThreadContext) ValidateLex(v *lex.Validator) {
+	if s.RootAuthorLike != nil {
+		v.Field("rootAuthorLike").Format(*s.RootAuthorLike)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -417,6 +471,24 @@ func (s *FeedDefsFeedViewPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsFeedViewPost) ValidateLex(v *lex.Validator) {
+	v.Field("post").Value(&s.Post)
+	if s.Reply != nil {
+		v.Field("reply").Value(s.Reply)
+	}
+	if s.Reason.Value != nil {
+		v.Field("reason").Value(&s.Reason)
+	}
+	if s.FeedContext != nil {
+		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
+	}
+	if s.ReqID != nil {
+		v.Field("reqId").MaxBytes(*s.ReqID, 100)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsFeedViewPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -461,6 +533,16 @@ func (u *FeedDefsFeedViewPostReasonUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedDefsFeedViewPostReasonUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsFeedViewPostReasonUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsReasonRepost, *FeedDefsReasonPin, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -526,6 +608,16 @@ func (s *FeedDefsReplyRef) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsReplyRef) ValidateLex(v *lex.Validator) {
+	v.Field("root").Value(&s.Root)
+	v.Field("parent").Value(&s.Parent)
+	if s.GrandparentAuthor != nil {
+		v.Field("grandparentAuthor").Value(s.GrandparentAuthor)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsReplyRef) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -574,6 +666,16 @@ func (u *FeedDefsReplyRefRootUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsReplyRefRootUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsPostView, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u FeedDefsReplyRefRootUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -620,6 +722,16 @@ func (u *FeedDefsReplyRefParentUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedDefsReplyRefParentUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsReplyRefParentUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsPostView, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -689,6 +801,19 @@ func (s *FeedDefsReasonRepost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsReasonRepost) ValidateLex(v *lex.Validator) {
+	v.Field("by").Value(&s.By)
+	if s.URI != nil {
+		v.Field("uri").Format(*s.URI)
+	}
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsReasonRepost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -722,6 +847,11 @@ func (s *FeedDefsReasonPin) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDefsReasonPin) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsReasonPin) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -796,6 +926,21 @@ func (s *FeedDefsThreadViewPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsThreadViewPost) ValidateLex(v *lex.Validator) {
+	v.Field("post").Value(&s.Post)
+	if s.Parent.Value != nil {
+		v.Field("parent").Value(&s.Parent)
+	}
+	if s.Replies != nil {
+		lex.ValidateSlice(v.Field("replies"), s.Replies)
+	}
+	if s.ThreadContext != nil {
+		v.Field("threadContext").Value(s.ThreadContext)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsThreadViewPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -844,6 +989,16 @@ func (u *FeedDefsThreadViewPostParentUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsThreadViewPostParentUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u FeedDefsThreadViewPostParentUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -890,6 +1045,16 @@ func (u *FeedDefsThreadViewPostRepliesUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedDefsThreadViewPostRepliesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsThreadViewPostRepliesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -943,6 +1108,13 @@ func (s *FeedDefsNotFoundPost) EncodeLex(e *lex.Encoder) error {
 	e.Key("uri").String(string(s.URI))
 	e.Key("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsNotFoundPost) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("notFound").Is(s.NotFound, true)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1003,6 +1175,14 @@ func (s *FeedDefsBlockedPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsBlockedPost) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("blocked").Is(s.Blocked, true)
+	v.Field("author").Value(&s.Author)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsBlockedPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1057,6 +1237,15 @@ func (s *FeedDefsBlockedAuthor) EncodeLex(e *lex.Encoder) error {
 		e.Key("viewer").Value(s.Viewer)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsBlockedAuthor) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1194,6 +1383,34 @@ func (s *FeedDefsGeneratorView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsGeneratorView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("did").Format(s.DID)
+	v.Field("creator").Value(&s.Creator)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
+	}
+	if s.DescriptionFacets != nil {
+		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.LikeCount != nil {
+		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsGeneratorView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1245,6 +1462,14 @@ func (s *FeedDefsGeneratorViewerState) EncodeLex(e *lex.Encoder) error {
 		e.Key("like").String(string(*s.Like))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsGeneratorViewerState) ValidateLex(v *lex.Validator) {
+	if s.Like != nil {
+		v.Field("like").Format(*s.Like)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1313,6 +1538,18 @@ func (s *FeedDefsSkeletonFeedPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsSkeletonFeedPost) ValidateLex(v *lex.Validator) {
+	v.Field("post").Format(s.Post)
+	if s.Reason.Value != nil {
+		v.Field("reason").Value(&s.Reason)
+	}
+	if s.FeedContext != nil {
+		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsSkeletonFeedPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1357,6 +1594,16 @@ func (u *FeedDefsSkeletonFeedPostReasonUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedDefsSkeletonFeedPostReasonUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedDefsSkeletonFeedPostReasonUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsSkeletonReasonRepost, *FeedDefsSkeletonReasonPin, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1407,6 +1654,12 @@ func (s *FeedDefsSkeletonReasonRepost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsSkeletonReasonRepost) ValidateLex(v *lex.Validator) {
+	v.Field("repost").Format(s.Repost)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsSkeletonReasonRepost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1440,6 +1693,11 @@ func (s *FeedDefsSkeletonReasonPin) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDefsSkeletonReasonPin) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsSkeletonReasonPin) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1512,6 +1770,23 @@ func (s *FeedDefsThreadgateView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsThreadgateView) ValidateLex(v *lex.Validator) {
+	if s.URI != nil {
+		v.Field("uri").Format(*s.URI)
+	}
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	if !s.Record.IsZero() {
+		v.Field("record").Unknown(s.Record)
+	}
+	if s.Lists != nil {
+		lex.ValidateSlice(v.Field("lists"), s.Lists)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDefsThreadgateView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1582,6 +1857,20 @@ func (s *FeedDefsInteraction) EncodeLex(e *lex.Encoder) error {
 		e.Key("reqId").String(*s.ReqID)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDefsInteraction) ValidateLex(v *lex.Validator) {
+	if s.Item != nil {
+		v.Field("item").Format(*s.Item)
+	}
+	if s.FeedContext != nil {
+		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
+	}
+	if s.ReqID != nil {
+		v.Field("reqId").MaxBytes(*s.ReqID, 100)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

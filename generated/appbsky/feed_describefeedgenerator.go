@@ -64,6 +64,16 @@ func (s *FeedDescribeFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedDescribeFeedGeneratorOutput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	if s.Links != nil {
+		v.Field("links").Value(s.Links)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedDescribeFeedGeneratorOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -110,6 +120,12 @@ func (s *FeedDescribeFeedGeneratorFeed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDescribeFeedGeneratorFeed) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -164,6 +180,11 @@ func (s *FeedDescribeFeedGeneratorLinks) EncodeLex(e *lex.Encoder) error {
 		e.Key("termsOfService").String(*s.TermsOfService)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedDescribeFeedGeneratorLinks) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -115,6 +115,26 @@ func (s *FeedGenerator) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedGenerator) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("displayName").MaxBytes(s.DisplayName, 240).MaxGraphemes(s.DisplayName, 24)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
+	}
+	if s.DescriptionFacets != nil {
+		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
+	}
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedGenerator) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -158,6 +178,16 @@ func (u *FeedGeneratorLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedGeneratorLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedGeneratorLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

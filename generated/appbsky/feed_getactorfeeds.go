@@ -68,6 +68,17 @@ func (p *FeedGetActorFeedsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetActorFeedsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetActorFeedsParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetActorFeedsOutput is the output of app.bsky.feed.getActorFeeds.
 type FeedGetActorFeedsOutput struct {
 	Cursor *string
@@ -106,6 +117,12 @@ func (s *FeedGetActorFeedsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetActorFeedsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

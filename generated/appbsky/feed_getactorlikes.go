@@ -70,6 +70,17 @@ func (p *FeedGetActorLikesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetActorLikesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetActorLikesParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetActorLikesOutput is the output of app.bsky.feed.getActorLikes.
 type FeedGetActorLikesOutput struct {
 	Cursor *string
@@ -108,6 +119,12 @@ func (s *FeedGetActorLikesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetActorLikesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -86,6 +86,17 @@ func (p *FeedGetAuthorFeedParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetAuthorFeedParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetAuthorFeedParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of FeedGetAuthorFeedParamsFilter.
 const (
 	FeedGetAuthorFeedParamsFilterPostsWithReplies      = "posts_with_replies"
@@ -133,6 +144,12 @@ func (s *FeedGetAuthorFeedOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetAuthorFeedOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

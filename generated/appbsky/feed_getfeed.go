@@ -70,6 +70,17 @@ func (p *FeedGetFeedParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetFeedParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetFeedParams)
+	}
+	v.Field("feed").Format(p.Feed)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetFeedOutput is the output of app.bsky.feed.getFeed.
 type FeedGetFeedOutput struct {
 	Cursor *string
@@ -108,6 +119,12 @@ func (s *FeedGetFeedOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetFeedOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -30,6 +30,14 @@ func (p *FeedGetFeedGeneratorParams) EncodeQuery(q *xrpc.Query) {
 	q.String("feed", string(p.Feed))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetFeedGeneratorParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetFeedGeneratorParams)
+	}
+	v.Field("feed").Format(p.Feed)
+}
+
 // FeedGetFeedGeneratorOutput is the output of app.bsky.feed.getFeedGenerator.
 type FeedGetFeedGeneratorOutput struct {
 	View FeedDefsGeneratorView
@@ -76,6 +84,12 @@ func (s *FeedGetFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("isOnline").Bool(s.IsOnline)
 	e.Key("isValid").Bool(s.IsValid)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetFeedGeneratorOutput) ValidateLex(v *lex.Validator) {
+	v.Field("view").Value(&s.View)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

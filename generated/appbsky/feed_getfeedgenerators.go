@@ -30,6 +30,16 @@ func (p *FeedGetFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "feeds", p.Feeds)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetFeedGeneratorsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetFeedGeneratorsParams)
+	}
+	lex.ValidateArray(v.Field("feeds"), p.Feeds, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+}
+
 // FeedGetFeedGeneratorsOutput is the output of app.bsky.feed.getFeedGenerators.
 type FeedGetFeedGeneratorsOutput struct {
 	Feeds []FeedDefsGeneratorView
@@ -61,6 +71,12 @@ func (s *FeedGetFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetFeedGeneratorsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

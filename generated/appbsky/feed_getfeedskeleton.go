@@ -73,6 +73,17 @@ func (p *FeedGetFeedSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetFeedSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetFeedSkeletonParams)
+	}
+	v.Field("feed").Format(p.Feed)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetFeedSkeletonOutput is the output of app.bsky.feed.getFeedSkeleton.
 type FeedGetFeedSkeletonOutput struct {
 	Cursor *string
@@ -120,6 +131,15 @@ func (s *FeedGetFeedSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("reqId").String(*s.ReqID)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetFeedSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	if s.ReqID != nil {
+		v.Field("reqId").MaxBytes(*s.ReqID, 100)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -75,6 +75,20 @@ func (p *FeedGetLikesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetLikesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetLikesParams)
+	}
+	v.Field("uri").Format(p.URI)
+	if p.CID != nil {
+		v.Field("cid").Format(*p.CID)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetLikesOutput is the output of app.bsky.feed.getLikes.
 type FeedGetLikesOutput struct {
 	URI    syntax.ATURI
@@ -125,6 +139,16 @@ func (s *FeedGetLikesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("likes"), s.Likes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetLikesOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	lex.ValidateSlice(v.Field("likes"), s.Likes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -183,6 +207,14 @@ func (s *FeedGetLikesLike) EncodeLex(e *lex.Encoder) error {
 	e.Key("createdAt").String(string(s.CreatedAt))
 	e.Key("actor").Value(&s.Actor)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetLikesLike) ValidateLex(v *lex.Validator) {
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("actor").Value(&s.Actor)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -70,6 +70,17 @@ func (p *FeedGetListFeedParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetListFeedParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetListFeedParams)
+	}
+	v.Field("list").Format(p.List)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetListFeedOutput is the output of app.bsky.feed.getListFeed.
 type FeedGetListFeedOutput struct {
 	Cursor *string
@@ -108,6 +119,12 @@ func (s *FeedGetListFeedOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetListFeedOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

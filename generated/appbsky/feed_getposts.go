@@ -30,6 +30,16 @@ func (p *FeedGetPostsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "uris", p.URIs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetPostsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetPostsParams)
+	}
+	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 25), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+}
+
 // FeedGetPostsOutput is the output of app.bsky.feed.getPosts.
 type FeedGetPostsOutput struct {
 	Posts []FeedDefsPostView
@@ -61,6 +71,12 @@ func (s *FeedGetPostsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetPostsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("posts"), s.Posts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

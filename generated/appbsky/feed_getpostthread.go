@@ -48,6 +48,20 @@ func (p *FeedGetPostThreadParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetPostThreadParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetPostThreadParams)
+	}
+	v.Field("uri").Format(p.URI)
+	if p.Depth != nil {
+		v.Field("depth").AtLeast(*p.Depth, 0).AtMost(*p.Depth, 1000)
+	}
+	if p.ParentHeight != nil {
+		v.Field("parentHeight").AtLeast(*p.ParentHeight, 0).AtMost(*p.ParentHeight, 1000)
+	}
+}
+
 // FeedGetPostThreadOutput is the output of app.bsky.feed.getPostThread.
 type FeedGetPostThreadOutput struct {
 	Thread     FeedGetPostThreadOutputThreadUnion
@@ -87,6 +101,15 @@ func (s *FeedGetPostThreadOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("threadgate").Value(s.Threadgate)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetPostThreadOutput) ValidateLex(v *lex.Validator) {
+	v.Field("thread").Value(&s.Thread)
+	if s.Threadgate != nil {
+		v.Field("threadgate").Value(s.Threadgate)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -135,6 +158,16 @@ func (u *FeedGetPostThreadOutputThreadUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedGetPostThreadOutputThreadUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedGetPostThreadOutputThreadUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -74,6 +74,20 @@ func (p *FeedGetQuotesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetQuotesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetQuotesParams)
+	}
+	v.Field("uri").Format(p.URI)
+	if p.CID != nil {
+		v.Field("cid").Format(*p.CID)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetQuotesOutput is the output of app.bsky.feed.getQuotes.
 type FeedGetQuotesOutput struct {
 	URI    syntax.ATURI
@@ -124,6 +138,16 @@ func (s *FeedGetQuotesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetQuotesOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	lex.ValidateSlice(v.Field("posts"), s.Posts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

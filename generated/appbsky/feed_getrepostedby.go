@@ -74,6 +74,20 @@ func (p *FeedGetRepostedByParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetRepostedByParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetRepostedByParams)
+	}
+	v.Field("uri").Format(p.URI)
+	if p.CID != nil {
+		v.Field("cid").Format(*p.CID)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetRepostedByOutput is the output of app.bsky.feed.getRepostedBy.
 type FeedGetRepostedByOutput struct {
 	URI        syntax.ATURI
@@ -124,6 +138,16 @@ func (s *FeedGetRepostedByOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("repostedBy"), s.RepostedBy)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetRepostedByOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	lex.ValidateSlice(v.Field("repostedBy"), s.RepostedBy)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (p *FeedGetSuggestedFeedsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetSuggestedFeedsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetSuggestedFeedsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetSuggestedFeedsOutput is the output of app.bsky.feed.getSuggestedFeeds.
 type FeedGetSuggestedFeedsOutput struct {
 	Cursor *string
@@ -103,6 +113,12 @@ func (s *FeedGetSuggestedFeedsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetSuggestedFeedsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,16 @@ func (p *FeedGetTimelineParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedGetTimelineParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedGetTimelineParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // FeedGetTimelineOutput is the output of app.bsky.feed.getTimeline.
 type FeedGetTimelineOutput struct {
 	Cursor *string
@@ -110,6 +120,12 @@ func (s *FeedGetTimelineOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedGetTimelineOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feed"), s.Feed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (s *FeedLike) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedLike) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.Via != nil {
+		v.Field("via").Value(s.Via)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedLike) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -121,6 +121,38 @@ func (s *FeedPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedPost) ValidateLex(v *lex.Validator) {
+	v.Field("text").MaxBytes(s.Text, 3000).MaxGraphemes(s.Text, 300)
+	if s.Entities != nil {
+		lex.ValidateSlice(v.Field("entities"), s.Entities)
+	}
+	if s.Facets != nil {
+		lex.ValidateSlice(v.Field("facets"), s.Facets)
+	}
+	if s.Reply != nil {
+		v.Field("reply").Value(s.Reply)
+	}
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	if s.Langs != nil {
+		lex.ValidateArray(v.Field("langs").MaxLen(len(s.Langs), 3), s.Langs, func(v *lex.Validator, e syntax.Language) {
+			v.Format(e)
+		})
+	}
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	if s.Tags != nil {
+		lex.ValidateArray(v.Field("tags").MaxLen(len(s.Tags), 8), s.Tags, func(v *lex.Validator, e string) {
+			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
+		})
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -176,6 +208,16 @@ func (u *FeedPostEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *FeedPostEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *EmbedImages, *EmbedVideo, *EmbedGallery, *EmbedExternal, *EmbedRecord, *EmbedRecordWithMedia, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u FeedPostEmbedUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -219,6 +261,16 @@ func (u *FeedPostLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *FeedPostLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *FeedPostLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -272,6 +324,13 @@ func (s *FeedPostReplyRef) EncodeLex(e *lex.Encoder) error {
 	e.Key("root").Value(&s.Root)
 	e.Key("parent").Value(&s.Parent)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedPostReplyRef) ValidateLex(v *lex.Validator) {
+	v.Field("root").Value(&s.Root)
+	v.Field("parent").Value(&s.Parent)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -334,6 +393,12 @@ func (s *FeedPostEntity) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedPostEntity) ValidateLex(v *lex.Validator) {
+	v.Field("index").Value(&s.Index)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedPostEntity) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -388,6 +453,13 @@ func (s *FeedPostTextSlice) EncodeLex(e *lex.Encoder) error {
 	e.Key("start").Int(s.Start)
 	e.Key("end").Int(s.End)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedPostTextSlice) ValidateLex(v *lex.Validator) {
+	v.Field("start").AtLeast(s.Start, 0)
+	v.Field("end").AtLeast(s.End, 0)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -79,6 +79,21 @@ func (s *FeedPostgate) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedPostgate) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("post").Format(s.Post)
+	if s.DetachedEmbeddingURIs != nil {
+		lex.ValidateArray(v.Field("detachedEmbeddingUris").MaxLen(len(s.DetachedEmbeddingURIs), 50), s.DetachedEmbeddingURIs, func(v *lex.Validator, e syntax.ATURI) {
+			v.Format(e)
+		})
+	}
+	if s.EmbeddingRules != nil {
+		lex.ValidateSlice(v.Field("embeddingRules").MaxLen(len(s.EmbeddingRules), 5), s.EmbeddingRules)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedPostgate) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -122,6 +137,16 @@ func (u *FeedPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *FeedPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedPostgateDisableRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u FeedPostgateEmbeddingRulesUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -156,6 +181,11 @@ func (s *FeedPostgateDisableRule) DecodeLex(d *lex.Decoder) error {
 func (s *FeedPostgateDisableRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedPostgateDisableRule) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

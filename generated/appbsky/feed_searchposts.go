@@ -139,6 +139,33 @@ func (p *FeedSearchPostsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *FeedSearchPostsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(FeedSearchPostsParams)
+	}
+	if p.Mentions != nil {
+		v.Field("mentions").Format(*p.Mentions)
+	}
+	if p.Author != nil {
+		v.Field("author").Format(*p.Author)
+	}
+	if p.Lang != nil {
+		v.Field("lang").Format(*p.Lang)
+	}
+	if p.URL != nil {
+		v.Field("url").Format(*p.URL)
+	}
+	if p.Tag != nil {
+		lex.ValidateArray(v.Field("tag"), p.Tag, func(v *lex.Validator, e string) {
+			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
+		})
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of FeedSearchPostsParamsSort.
 const (
 	FeedSearchPostsParamsSortTop    = "top"
@@ -194,6 +221,12 @@ func (s *FeedSearchPostsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedSearchPostsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("posts"), s.Posts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -57,6 +57,15 @@ func (s *FeedSendInteractionsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedSendInteractionsInput) ValidateLex(v *lex.Validator) {
+	if s.Feed != nil {
+		v.Field("feed").Format(*s.Feed)
+	}
+	lex.ValidateSlice(v.Field("interactions"), s.Interactions)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedSendInteractionsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -85,6 +94,11 @@ func (s *FeedSendInteractionsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *FeedSendInteractionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedSendInteractionsOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

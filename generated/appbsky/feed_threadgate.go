@@ -78,6 +78,21 @@ func (s *FeedThreadgate) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedThreadgate) ValidateLex(v *lex.Validator) {
+	v.Field("post").Format(s.Post)
+	if s.Allow != nil {
+		lex.ValidateSlice(v.Field("allow").MaxLen(len(s.Allow), 5), s.Allow)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.HiddenReplies != nil {
+		lex.ValidateArray(v.Field("hiddenReplies").MaxLen(len(s.HiddenReplies), 300), s.HiddenReplies, func(v *lex.Validator, e syntax.ATURI) {
+			v.Format(e)
+		})
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedThreadgate) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -129,6 +144,16 @@ func (u *FeedThreadgateAllowUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *FeedThreadgateAllowUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u FeedThreadgateAllowUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -163,6 +188,11 @@ func (s *FeedThreadgateMentionRule) DecodeLex(d *lex.Decoder) error {
 func (s *FeedThreadgateMentionRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedThreadgateMentionRule) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -201,6 +231,11 @@ func (s *FeedThreadgateFollowerRule) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *FeedThreadgateFollowerRule) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s FeedThreadgateFollowerRule) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -235,6 +270,11 @@ func (s *FeedThreadgateFollowingRule) DecodeLex(d *lex.Decoder) error {
 func (s *FeedThreadgateFollowingRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedThreadgateFollowingRule) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -284,6 +324,12 @@ func (s *FeedThreadgateListRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("list").String(string(s.List))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *FeedThreadgateListRule) ValidateLex(v *lex.Validator) {
+	v.Field("list").Format(s.List)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -98,6 +98,29 @@ func (s *GraphDefsListViewBasic) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsListViewBasic) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.ListItemCount != nil {
+		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.IndexedAt != nil {
+		v.Field("indexedAt").Format(*s.IndexedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphDefsListViewBasic) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -216,6 +239,34 @@ func (s *GraphDefsListView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsListView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("creator").Value(&s.Creator)
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
+	}
+	if s.DescriptionFacets != nil {
+		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.ListItemCount != nil {
+		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphDefsListView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -267,6 +318,13 @@ func (s *GraphDefsListItemView) EncodeLex(e *lex.Encoder) error {
 	e.Key("uri").String(string(s.URI))
 	e.Key("subject").Value(&s.Subject)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsListItemView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("subject").Value(&s.Subject)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -383,6 +441,34 @@ func (s *GraphDefsStarterPackView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsStarterPackView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("record").Unknown(s.Record)
+	v.Field("creator").Value(&s.Creator)
+	if s.List != nil {
+		v.Field("list").Value(s.List)
+	}
+	if s.ListItemsSample != nil {
+		lex.ValidateSlice(v.Field("listItemsSample").MaxLen(len(s.ListItemsSample), 12), s.ListItemsSample)
+	}
+	if s.Feeds != nil {
+		lex.ValidateSlice(v.Field("feeds").MaxLen(len(s.Feeds), 3), s.Feeds)
+	}
+	if s.JoinedWeekCount != nil {
+		v.Field("joinedWeekCount").AtLeast(*s.JoinedWeekCount, 0)
+	}
+	if s.JoinedAllTimeCount != nil {
+		v.Field("joinedAllTimeCount").AtLeast(*s.JoinedAllTimeCount, 0)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphDefsStarterPackView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -480,6 +566,28 @@ func (s *GraphDefsStarterPackViewBasic) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsStarterPackViewBasic) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("record").Unknown(s.Record)
+	v.Field("creator").Value(&s.Creator)
+	if s.ListItemCount != nil {
+		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+	}
+	if s.JoinedWeekCount != nil {
+		v.Field("joinedWeekCount").AtLeast(*s.JoinedWeekCount, 0)
+	}
+	if s.JoinedAllTimeCount != nil {
+		v.Field("joinedAllTimeCount").AtLeast(*s.JoinedAllTimeCount, 0)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphDefsStarterPackViewBasic) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -556,6 +664,14 @@ func (s *GraphDefsListViewerState) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsListViewerState) ValidateLex(v *lex.Validator) {
+	if s.Blocked != nil {
+		v.Field("blocked").Format(*s.Blocked)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphDefsListViewerState) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -608,6 +724,13 @@ func (s *GraphDefsNotFoundActor) EncodeLex(e *lex.Encoder) error {
 	e.Key("actor").String(string(s.Actor))
 	e.Key("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsNotFoundActor) ValidateLex(v *lex.Validator) {
+	v.Field("actor").Format(s.Actor)
+	v.Field("notFound").Is(s.NotFound, true)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -713,6 +836,30 @@ func (s *GraphDefsRelationship) EncodeLex(e *lex.Encoder) error {
 		e.Key("blockedByList").String(string(*s.BlockedByList))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphDefsRelationship) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Following != nil {
+		v.Field("following").Format(*s.Following)
+	}
+	if s.FollowedBy != nil {
+		v.Field("followedBy").Format(*s.FollowedBy)
+	}
+	if s.Blocking != nil {
+		v.Field("blocking").Format(*s.Blocking)
+	}
+	if s.BlockedBy != nil {
+		v.Field("blockedBy").Format(*s.BlockedBy)
+	}
+	if s.BlockingByList != nil {
+		v.Field("blockingByList").Format(*s.BlockingByList)
+	}
+	if s.BlockedByList != nil {
+		v.Field("blockedByList").Format(*s.BlockedByList)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -66,6 +66,16 @@ func (s *GraphFollow) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphFollow) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.Via != nil {
+		v.Field("via").Value(s.Via)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphFollow) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -68,6 +68,17 @@ func (p *GraphGetActorStarterPacksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetActorStarterPacksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetActorStarterPacksParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetActorStarterPacksOutput is the output of app.bsky.graph.getActorStarterPacks.
 type GraphGetActorStarterPacksOutput struct {
 	Cursor       *string
@@ -106,6 +117,12 @@ func (s *GraphGetActorStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetActorStarterPacksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (p *GraphGetBlocksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetBlocksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetBlocksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetBlocksOutput is the output of app.bsky.graph.getBlocks.
 type GraphGetBlocksOutput struct {
 	Cursor *string
@@ -103,6 +113,12 @@ func (s *GraphGetBlocksOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("blocks"), s.Blocks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetBlocksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("blocks"), s.Blocks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -68,6 +68,17 @@ func (p *GraphGetFollowersParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetFollowersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetFollowersParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetFollowersOutput is the output of app.bsky.graph.getFollowers.
 type GraphGetFollowersOutput struct {
 	Subject   ActorDefsProfileView
@@ -111,6 +122,13 @@ func (s *GraphGetFollowersOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("followers"), s.Followers)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetFollowersOutput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	lex.ValidateSlice(v.Field("followers"), s.Followers)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

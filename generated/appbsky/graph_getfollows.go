@@ -68,6 +68,17 @@ func (p *GraphGetFollowsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetFollowsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetFollowsParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetFollowsOutput is the output of app.bsky.graph.getFollows.
 type GraphGetFollowsOutput struct {
 	Subject ActorDefsProfileView
@@ -111,6 +122,13 @@ func (s *GraphGetFollowsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("follows"), s.Follows)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetFollowsOutput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	lex.ValidateSlice(v.Field("follows"), s.Follows)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

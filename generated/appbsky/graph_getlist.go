@@ -68,6 +68,17 @@ func (p *GraphGetListParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetListParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetListParams)
+	}
+	v.Field("list").Format(p.List)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetListOutput is the output of app.bsky.graph.getList.
 type GraphGetListOutput struct {
 	Cursor *string
@@ -111,6 +122,13 @@ func (s *GraphGetListOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("list").Value(&s.List)
 	lex.EncodeSlice(e.Key("items"), s.Items)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListOutput) ValidateLex(v *lex.Validator) {
+	v.Field("list").Value(&s.List)
+	lex.ValidateSlice(v.Field("items"), s.Items)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

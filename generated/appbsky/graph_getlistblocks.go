@@ -65,6 +65,16 @@ func (p *GraphGetListBlocksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetListBlocksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetListBlocksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetListBlocksOutput is the output of app.bsky.graph.getListBlocks.
 type GraphGetListBlocksOutput struct {
 	Cursor *string
@@ -103,6 +113,12 @@ func (s *GraphGetListBlocksOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("lists"), s.Lists)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListBlocksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("lists"), s.Lists)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (p *GraphGetListMutesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetListMutesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetListMutesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetListMutesOutput is the output of app.bsky.graph.getListMutes.
 type GraphGetListMutesOutput struct {
 	Cursor *string
@@ -103,6 +113,12 @@ func (s *GraphGetListMutesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("lists"), s.Lists)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListMutesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("lists"), s.Lists)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,17 @@ func (p *GraphGetListsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "purposes", p.Purposes)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetListsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetListsParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of GraphGetListsParamsPurposes.
 const (
 	GraphGetListsParamsPurposesModlist    = "modlist"
@@ -116,6 +127,12 @@ func (s *GraphGetListsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("lists"), s.Lists)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("lists"), s.Lists)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -75,6 +75,17 @@ func (p *GraphGetListsWithMembershipParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "purposes", p.Purposes)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetListsWithMembershipParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetListsWithMembershipParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of GraphGetListsWithMembershipParamsPurposes.
 const (
 	GraphGetListsWithMembershipParamsPurposesModlist    = "modlist"
@@ -119,6 +130,12 @@ func (s *GraphGetListsWithMembershipOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("listsWithMembership"), s.ListsWithMembership)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListsWithMembershipOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("listsWithMembership"), s.ListsWithMembership)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -177,6 +194,15 @@ func (s *GraphGetListsWithMembershipListWithMembership) EncodeLex(e *lex.Encoder
 		e.Key("listItem").Value(s.ListItem)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetListsWithMembershipListWithMembership) ValidateLex(v *lex.Validator) {
+	v.Field("list").Value(&s.List)
+	if s.ListItem != nil {
+		v.Field("listItem").Value(s.ListItem)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (p *GraphGetMutesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetMutesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetMutesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetMutesOutput is the output of app.bsky.graph.getMutes.
 type GraphGetMutesOutput struct {
 	Cursor *string
@@ -103,6 +113,12 @@ func (s *GraphGetMutesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("mutes"), s.Mutes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetMutesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("mutes"), s.Mutes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -36,6 +36,19 @@ func (p *GraphGetRelationshipsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "others", p.Others)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetRelationshipsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetRelationshipsParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Others != nil {
+		lex.ValidateArray(v.Field("others").MaxLen(len(p.Others), 30), p.Others, func(v *lex.Validator, e syntax.AtIdentifier) {
+			v.Format(e)
+		})
+	}
+}
+
 // GraphGetRelationshipsOutput is the output of app.bsky.graph.getRelationships.
 type GraphGetRelationshipsOutput struct {
 	Actor         *syntax.DID
@@ -74,6 +87,15 @@ func (s *GraphGetRelationshipsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("relationships"), s.Relationships)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetRelationshipsOutput) ValidateLex(v *lex.Validator) {
+	if s.Actor != nil {
+		v.Field("actor").Format(*s.Actor)
+	}
+	lex.ValidateSlice(v.Field("relationships"), s.Relationships)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -120,6 +142,16 @@ func (u *GraphGetRelationshipsOutputRelationshipsUnion) DecodeLex(d *lex.Decoder
 // EncodeLex implements lex.Encodable.
 func (u *GraphGetRelationshipsOutputRelationshipsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *GraphGetRelationshipsOutputRelationshipsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *GraphDefsRelationship, *GraphDefsNotFoundActor, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

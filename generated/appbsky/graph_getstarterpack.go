@@ -29,6 +29,14 @@ func (p *GraphGetStarterPackParams) EncodeQuery(q *xrpc.Query) {
 	q.String("starterPack", string(p.StarterPack))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetStarterPackParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetStarterPackParams)
+	}
+	v.Field("starterPack").Format(p.StarterPack)
+}
+
 // GraphGetStarterPackOutput is the output of app.bsky.graph.getStarterPack.
 type GraphGetStarterPackOutput struct {
 	StarterPack GraphDefsStarterPackView
@@ -60,6 +68,12 @@ func (s *GraphGetStarterPackOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("starterPack").Value(&s.StarterPack)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetStarterPackOutput) ValidateLex(v *lex.Validator) {
+	v.Field("starterPack").Value(&s.StarterPack)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -29,6 +29,16 @@ func (p *GraphGetStarterPacksParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "uris", p.URIs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetStarterPacksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetStarterPacksParams)
+	}
+	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 25), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+}
+
 // GraphGetStarterPacksOutput is the output of app.bsky.graph.getStarterPacks.
 type GraphGetStarterPacksOutput struct {
 	StarterPacks []GraphDefsStarterPackViewBasic
@@ -60,6 +70,12 @@ func (s *GraphGetStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetStarterPacksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,17 @@ func (p *GraphGetStarterPacksWithMembershipParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetStarterPacksWithMembershipParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetStarterPacksWithMembershipParams)
+	}
+	v.Field("actor").Format(p.Actor)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphGetStarterPacksWithMembershipOutput is the output of
 // app.bsky.graph.getStarterPacksWithMembership.
 type GraphGetStarterPacksWithMembershipOutput struct {
@@ -111,6 +122,12 @@ func (s *GraphGetStarterPacksWithMembershipOutput) EncodeLex(e *lex.Encoder) err
 	}
 	lex.EncodeSlice(e.Key("starterPacksWithMembership"), s.StarterPacksWithMembership)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetStarterPacksWithMembershipOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacksWithMembership"), s.StarterPacksWithMembership)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -169,6 +186,15 @@ func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) EncodeLex(
 		e.Key("listItem").Value(s.ListItem)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) ValidateLex(v *lex.Validator) {
+	v.Field("starterPack").Value(&s.StarterPack)
+	if s.ListItem != nil {
+		v.Field("listItem").Value(s.ListItem)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

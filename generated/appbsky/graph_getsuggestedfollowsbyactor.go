@@ -32,6 +32,14 @@ func (p *GraphGetSuggestedFollowsByActorParams) EncodeQuery(q *xrpc.Query) {
 	q.String("actor", string(p.Actor))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphGetSuggestedFollowsByActorParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphGetSuggestedFollowsByActorParams)
+	}
+	v.Field("actor").Format(p.Actor)
+}
+
 // GraphGetSuggestedFollowsByActorOutput is the output of
 // app.bsky.graph.getSuggestedFollowsByActor.
 type GraphGetSuggestedFollowsByActorOutput struct {
@@ -91,6 +99,12 @@ func (s *GraphGetSuggestedFollowsByActorOutput) EncodeLex(e *lex.Encoder) error 
 		e.Key("recId").Int(*s.RecID)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphGetSuggestedFollowsByActorOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -96,6 +96,25 @@ func (s *GraphList) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphList) ValidateLex(v *lex.Validator) {
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
+	}
+	if s.DescriptionFacets != nil {
+		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
+	}
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphList) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -137,6 +156,16 @@ func (u *GraphListLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *GraphListLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *GraphListLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

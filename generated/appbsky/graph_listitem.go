@@ -65,6 +65,14 @@ func (s *GraphListitem) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphListitem) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Field("list").Format(s.List)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphListitem) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

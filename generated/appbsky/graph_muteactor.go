@@ -50,6 +50,12 @@ func (s *GraphMuteActorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphMuteActorInput) ValidateLex(v *lex.Validator) {
+	v.Field("actor").Format(s.Actor)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphMuteActorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

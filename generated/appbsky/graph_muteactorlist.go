@@ -50,6 +50,12 @@ func (s *GraphMuteActorListInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphMuteActorListInput) ValidateLex(v *lex.Validator) {
+	v.Field("list").Format(s.List)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphMuteActorListInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -50,6 +50,12 @@ func (s *GraphMuteThreadInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphMuteThreadInput) ValidateLex(v *lex.Validator) {
+	v.Field("root").Format(s.Root)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphMuteThreadInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

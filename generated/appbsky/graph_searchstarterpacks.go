@@ -70,6 +70,16 @@ func (p *GraphSearchStarterPacksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GraphSearchStarterPacksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GraphSearchStarterPacksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GraphSearchStarterPacksOutput is the output of app.bsky.graph.searchStarterPacks.
 type GraphSearchStarterPacksOutput struct {
 	Cursor       *string
@@ -108,6 +118,12 @@ func (s *GraphSearchStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphSearchStarterPacksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

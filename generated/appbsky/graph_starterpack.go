@@ -85,6 +85,23 @@ func (s *GraphStarterpack) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphStarterpack) ValidateLex(v *lex.Validator) {
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 500).MaxGraphemes(s.Name, 50)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
+	}
+	if s.DescriptionFacets != nil {
+		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	v.Field("list").Format(s.List)
+	if s.Feeds != nil {
+		lex.ValidateSlice(v.Field("feeds").MaxLen(len(s.Feeds), 3), s.Feeds)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphStarterpack) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -131,6 +148,12 @@ func (s *GraphStarterpackFeedItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GraphStarterpackFeedItem) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

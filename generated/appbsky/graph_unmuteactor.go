@@ -49,6 +49,12 @@ func (s *GraphUnmuteActorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphUnmuteActorInput) ValidateLex(v *lex.Validator) {
+	v.Field("actor").Format(s.Actor)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphUnmuteActorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -49,6 +49,12 @@ func (s *GraphUnmuteThreadInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GraphUnmuteThreadInput) ValidateLex(v *lex.Validator) {
+	v.Field("root").Format(s.Root)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GraphUnmuteThreadInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

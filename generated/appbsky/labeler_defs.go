@@ -84,6 +84,24 @@ func (s *LabelerDefsLabelerView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelerDefsLabelerView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("creator").Value(&s.Creator)
+	if s.LikeCount != nil {
+		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelerDefsLabelerView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -208,6 +226,30 @@ func (s *LabelerDefsLabelerViewDetailed) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelerDefsLabelerViewDetailed) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("creator").Value(&s.Creator)
+	v.Field("policies").Value(&s.Policies)
+	if s.LikeCount != nil {
+		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.SubjectCollections != nil {
+		lex.ValidateArray(v.Field("subjectCollections"), s.SubjectCollections, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelerDefsLabelerViewDetailed) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -253,6 +295,14 @@ func (s *LabelerDefsLabelerViewerState) EncodeLex(e *lex.Encoder) error {
 		e.Key("like").String(string(*s.Like))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelerDefsLabelerViewerState) ValidateLex(v *lex.Validator) {
+	if s.Like != nil {
+		v.Field("like").Format(*s.Like)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -313,6 +363,14 @@ func (s *LabelerDefsLabelerPolicies) EncodeLex(e *lex.Encoder) error {
 		lex.EncodeSlice(e.Key("labelValueDefinitions"), s.LabelValueDefinitions)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelerDefsLabelerPolicies) ValidateLex(v *lex.Validator) {
+	if s.LabelValueDefinitions != nil {
+		lex.ValidateSlice(v.Field("labelValueDefinitions"), s.LabelValueDefinitions)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

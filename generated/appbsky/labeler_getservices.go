@@ -36,6 +36,16 @@ func (p *LabelerGetServicesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *LabelerGetServicesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(LabelerGetServicesParams)
+	}
+	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // LabelerGetServicesOutput is the output of app.bsky.labeler.getServices.
 type LabelerGetServicesOutput struct {
 	Views []LabelerGetServicesOutputViewsUnion
@@ -67,6 +77,12 @@ func (s *LabelerGetServicesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("views"), s.Views)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelerGetServicesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("views"), s.Views)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -113,6 +129,16 @@ func (u *LabelerGetServicesOutputViewsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *LabelerGetServicesOutputViewsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *LabelerGetServicesOutputViewsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *LabelerDefsLabelerView, *LabelerDefsLabelerViewDetailed, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -99,6 +99,21 @@ func (s *LabelerServiceRecord) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelerServiceRecord) ValidateLex(v *lex.Validator) {
+	v.Field("policies").Value(&s.Policies)
+	if s.Labels.Value != nil {
+		v.Field("labels").Value(&s.Labels)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.SubjectCollections != nil {
+		lex.ValidateArray(v.Field("subjectCollections"), s.SubjectCollections, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelerServiceRecord) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -140,6 +155,16 @@ func (u *LabelerServiceRecordLabelsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *LabelerServiceRecordLabelsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *LabelerServiceRecordLabelsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -51,6 +51,11 @@ func (s *NotificationDeclaration) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDeclaration) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationDeclaration) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

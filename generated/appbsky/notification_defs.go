@@ -32,6 +32,11 @@ func (s *NotificationDefsRecordDeleted) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsRecordDeleted) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationDefsRecordDeleted) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -83,6 +88,11 @@ func (s *NotificationDefsChatPreference) EncodeLex(e *lex.Encoder) error {
 	e.Key("include").String(s.Include)
 	e.Key("push").Bool(s.Push)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsChatPreference) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -149,6 +159,11 @@ func (s *NotificationDefsFilterablePreference) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsFilterablePreference) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationDefsFilterablePreference) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -206,6 +221,11 @@ func (s *NotificationDefsPreference) EncodeLex(e *lex.Encoder) error {
 	e.Key("list").Bool(s.List)
 	e.Key("push").Bool(s.Push)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsPreference) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -316,6 +336,24 @@ func (s *NotificationDefsPreferences) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsPreferences) ValidateLex(v *lex.Validator) {
+	v.Field("chat").Value(&s.Chat)
+	v.Field("follow").Value(&s.Follow)
+	v.Field("like").Value(&s.Like)
+	v.Field("likeViaRepost").Value(&s.LikeViaRepost)
+	v.Field("mention").Value(&s.Mention)
+	v.Field("quote").Value(&s.Quote)
+	v.Field("reply").Value(&s.Reply)
+	v.Field("repost").Value(&s.Repost)
+	v.Field("repostViaRepost").Value(&s.RepostViaRepost)
+	v.Field("starterpackJoined").Value(&s.StarterpackJoined)
+	v.Field("subscribedPost").Value(&s.SubscribedPost)
+	v.Field("unverified").Value(&s.Unverified)
+	v.Field("verified").Value(&s.Verified)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationDefsPreferences) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -367,6 +405,11 @@ func (s *NotificationDefsActivitySubscription) EncodeLex(e *lex.Encoder) error {
 	e.Key("post").Bool(s.Post)
 	e.Key("reply").Bool(s.Reply)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsActivitySubscription) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -422,6 +465,13 @@ func (s *NotificationDefsSubjectActivitySubscription) EncodeLex(e *lex.Encoder) 
 	e.Key("subject").String(string(s.Subject))
 	e.Key("activitySubscription").Value(&s.ActivitySubscription)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationDefsSubjectActivitySubscription) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Field("activitySubscription").Value(&s.ActivitySubscription)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -49,6 +49,12 @@ func (s *NotificationGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationGetPreferencesOutput) ValidateLex(v *lex.Validator) {
+	v.Field("preferences").Value(&s.Preferences)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationGetPreferencesOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -36,6 +36,16 @@ func (p *NotificationGetUnreadCountParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *NotificationGetUnreadCountParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(NotificationGetUnreadCountParams)
+	}
+	if p.SeenAt != nil {
+		v.Field("seenAt").Format(*p.SeenAt)
+	}
+}
+
 // NotificationGetUnreadCountOutput is the output of app.bsky.notification.getUnreadCount.
 type NotificationGetUnreadCountOutput struct {
 	Count int64
@@ -67,6 +77,11 @@ func (s *NotificationGetUnreadCountOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("count").Int(s.Count)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationGetUnreadCountOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -67,6 +67,16 @@ func (p *NotificationListActivitySubscriptionsParams) EncodeQuery(q *xrpc.Query)
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *NotificationListActivitySubscriptionsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(NotificationListActivitySubscriptionsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // NotificationListActivitySubscriptionsOutput is the output of
 // app.bsky.notification.listActivitySubscriptions.
 type NotificationListActivitySubscriptionsOutput struct {
@@ -106,6 +116,12 @@ func (s *NotificationListActivitySubscriptionsOutput) EncodeLex(e *lex.Encoder) 
 	}
 	lex.EncodeSlice(e.Key("subscriptions"), s.Subscriptions)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationListActivitySubscriptionsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("subscriptions"), s.Subscriptions)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

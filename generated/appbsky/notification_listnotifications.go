@@ -78,6 +78,19 @@ func (p *NotificationListNotificationsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *NotificationListNotificationsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(NotificationListNotificationsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.SeenAt != nil {
+		v.Field("seenAt").Format(*p.SeenAt)
+	}
+}
+
 // NotificationListNotificationsOutput is the output of app.bsky.notification.listNotifications.
 type NotificationListNotificationsOutput struct {
 	Cursor        *string
@@ -130,6 +143,15 @@ func (s *NotificationListNotificationsOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("seenAt").String(string(*s.SeenAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationListNotificationsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("notifications"), s.Notifications)
+	if s.SeenAt != nil {
+		v.Field("seenAt").Format(*s.SeenAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -228,6 +250,22 @@ func (s *NotificationListNotificationsNotification) EncodeLex(e *lex.Encoder) er
 		lex.EncodeSlice(e.Key("labels"), s.Labels)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationListNotificationsNotification) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("author").Value(&s.Author)
+	if s.ReasonSubject != nil {
+		v.Field("reasonSubject").Format(*s.ReasonSubject)
+	}
+	v.Field("record").Unknown(s.Record)
+	v.Field("indexedAt").Format(s.IndexedAt)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -57,6 +57,13 @@ func (s *NotificationPutActivitySubscriptionInput) EncodeLex(e *lex.Encoder) err
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationPutActivitySubscriptionInput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Field("activitySubscription").Value(&s.ActivitySubscription)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationPutActivitySubscriptionInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +114,15 @@ func (s *NotificationPutActivitySubscriptionOutput) EncodeLex(e *lex.Encoder) er
 		e.Key("activitySubscription").Value(s.ActivitySubscription)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationPutActivitySubscriptionOutput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	if s.ActivitySubscription != nil {
+		v.Field("activitySubscription").Value(s.ActivitySubscription)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

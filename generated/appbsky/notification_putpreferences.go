@@ -49,6 +49,11 @@ func (s *NotificationPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationPutPreferencesInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationPutPreferencesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -145,6 +145,50 @@ func (s *NotificationPutPreferencesV2Input) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationPutPreferencesV2Input) ValidateLex(v *lex.Validator) {
+	if s.Chat != nil {
+		v.Field("chat").Value(s.Chat)
+	}
+	if s.Follow != nil {
+		v.Field("follow").Value(s.Follow)
+	}
+	if s.Like != nil {
+		v.Field("like").Value(s.Like)
+	}
+	if s.LikeViaRepost != nil {
+		v.Field("likeViaRepost").Value(s.LikeViaRepost)
+	}
+	if s.Mention != nil {
+		v.Field("mention").Value(s.Mention)
+	}
+	if s.Quote != nil {
+		v.Field("quote").Value(s.Quote)
+	}
+	if s.Reply != nil {
+		v.Field("reply").Value(s.Reply)
+	}
+	if s.Repost != nil {
+		v.Field("repost").Value(s.Repost)
+	}
+	if s.RepostViaRepost != nil {
+		v.Field("repostViaRepost").Value(s.RepostViaRepost)
+	}
+	if s.StarterpackJoined != nil {
+		v.Field("starterpackJoined").Value(s.StarterpackJoined)
+	}
+	if s.SubscribedPost != nil {
+		v.Field("subscribedPost").Value(s.SubscribedPost)
+	}
+	if s.Unverified != nil {
+		v.Field("unverified").Value(s.Unverified)
+	}
+	if s.Verified != nil {
+		v.Field("verified").Value(s.Verified)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationPutPreferencesV2Input) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -186,6 +230,12 @@ func (s *NotificationPutPreferencesV2Output) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("preferences").Value(&s.Preferences)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *NotificationPutPreferencesV2Output) ValidateLex(v *lex.Validator) {
+	v.Field("preferences").Value(&s.Preferences)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,12 @@ func (s *NotificationRegisterPushInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationRegisterPushInput) ValidateLex(v *lex.Validator) {
+	v.Field("serviceDid").Format(s.ServiceDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationRegisterPushInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -66,6 +66,12 @@ func (s *NotificationUnregisterPushInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationUnregisterPushInput) ValidateLex(v *lex.Validator) {
+	v.Field("serviceDid").Format(s.ServiceDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationUnregisterPushInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

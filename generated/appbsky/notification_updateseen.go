@@ -50,6 +50,12 @@ func (s *NotificationUpdateSeenInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *NotificationUpdateSeenInput) ValidateLex(v *lex.Validator) {
+	v.Field("seenAt").Format(s.SeenAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s NotificationUpdateSeenInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

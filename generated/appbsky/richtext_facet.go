@@ -50,6 +50,13 @@ func (s *RichtextFacet) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RichtextFacet) ValidateLex(v *lex.Validator) {
+	v.Field("index").Value(&s.Index)
+	lex.ValidateSlice(v.Field("features"), s.Features)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RichtextFacet) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -96,6 +103,16 @@ func (u *RichtextFacetFeaturesUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *RichtextFacetFeaturesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *RichtextFacetFeaturesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *RichtextFacetMention, *RichtextFacetLink, *RichtextFacetTag, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -148,6 +165,12 @@ func (s *RichtextFacetMention) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RichtextFacetMention) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RichtextFacetMention) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -195,6 +218,12 @@ func (s *RichtextFacetLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RichtextFacetLink) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -245,6 +274,12 @@ func (s *RichtextFacetTag) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("tag").String(s.Tag)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RichtextFacetTag) ValidateLex(v *lex.Validator) {
+	v.Field("tag").MaxBytes(s.Tag, 640).MaxGraphemes(s.Tag, 64)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -302,6 +337,13 @@ func (s *RichtextFacetByteSlice) EncodeLex(e *lex.Encoder) error {
 	e.Key("byteStart").Int(s.ByteStart)
 	e.Key("byteEnd").Int(s.ByteEnd)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RichtextFacetByteSlice) ValidateLex(v *lex.Validator) {
+	v.Field("byteStart").AtLeast(s.ByteStart, 0)
+	v.Field("byteEnd").AtLeast(s.ByteEnd, 0)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

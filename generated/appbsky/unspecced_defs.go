@@ -45,6 +45,12 @@ func (s *UnspeccedDefsSkeletonSearchPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsSkeletonSearchPost) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedDefsSkeletonSearchPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -93,6 +99,12 @@ func (s *UnspeccedDefsSkeletonSearchActor) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsSkeletonSearchActor) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedDefsSkeletonSearchActor) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -139,6 +151,12 @@ func (s *UnspeccedDefsSkeletonSearchStarterPack) EncodeLex(e *lex.Encoder) error
 	e.BeginObject()
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsSkeletonSearchStarterPack) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -206,6 +224,11 @@ func (s *UnspeccedDefsTrendingTopic) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("link").String(s.Link)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsTrendingTopic) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -293,6 +316,15 @@ func (s *UnspeccedDefsSkeletonTrend) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeStrings(e.Key("dids"), s.DIDs)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsSkeletonTrend) ValidateLex(v *lex.Validator) {
+	v.Field("startedAt").Format(s.StartedAt)
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -387,6 +419,13 @@ func (s *UnspeccedDefsTrendView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsTrendView) ValidateLex(v *lex.Validator) {
+	v.Field("startedAt").Format(s.StartedAt)
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedDefsTrendView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -478,6 +517,12 @@ func (s *UnspeccedDefsThreadItemPost) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsThreadItemPost) ValidateLex(v *lex.Validator) {
+	v.Field("post").Value(&s.Post)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedDefsThreadItemPost) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -514,6 +559,11 @@ func (s *UnspeccedDefsThreadItemNoUnauthenticated) EncodeLex(e *lex.Encoder) err
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsThreadItemNoUnauthenticated) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedDefsThreadItemNoUnauthenticated) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -547,6 +597,11 @@ func (s *UnspeccedDefsThreadItemNotFound) DecodeLex(d *lex.Decoder) error {
 func (s *UnspeccedDefsThreadItemNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsThreadItemNotFound) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -595,6 +650,12 @@ func (s *UnspeccedDefsThreadItemBlocked) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("author").Value(&s.Author)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsThreadItemBlocked) ValidateLex(v *lex.Validator) {
+	v.Field("author").Value(&s.Author)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -652,6 +713,14 @@ func (s *UnspeccedDefsAgeAssuranceState) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("status").String(s.Status)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsAgeAssuranceState) ValidateLex(v *lex.Validator) {
+	if s.LastInitiatedAt != nil {
+		v.Field("lastInitiatedAt").Format(*s.LastInitiatedAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -757,6 +826,12 @@ func (s *UnspeccedDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
 		e.Key("completeUa").String(*s.CompleteUa)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedDefsAgeAssuranceEvent) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -56,6 +56,14 @@ func (s *UnspeccedGetConfigOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetConfigOutput) ValidateLex(v *lex.Validator) {
+	if s.LiveNow != nil {
+		lex.ValidateSlice(v.Field("liveNow"), s.LiveNow)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedGetConfigOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +115,12 @@ func (s *UnspeccedGetConfigLiveNowConfig) EncodeLex(e *lex.Encoder) error {
 	e.Key("did").String(string(s.DID))
 	lex.EncodeStrings(e.Key("domains"), s.Domains)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetConfigLiveNowConfig) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -35,6 +35,16 @@ func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) EncodeQuery(q *xrpc.
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetOnboardingSuggestedStarterPacksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetOnboardingSuggestedStarterPacksOutput is the output of
 // app.bsky.unspecced.getOnboardingSuggestedStarterPacks.
 type UnspeccedGetOnboardingSuggestedStarterPacksOutput struct {
@@ -67,6 +77,12 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) EncodeLex(e *lex.Enc
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

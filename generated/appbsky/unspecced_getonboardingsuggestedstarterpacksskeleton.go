@@ -43,6 +43,19 @@ func (p *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonParams) EncodeQuery(
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetOnboardingSuggestedStarterPacksSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput is the output of
 // app.bsky.unspecced.getOnboardingSuggestedStarterPacksSkeleton.
 type UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput struct {
@@ -75,6 +88,14 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput) EncodeLex(e 
 	e.BeginObject()
 	lex.EncodeStrings(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("starterPacks"), s.StarterPacks, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -47,6 +47,19 @@ func (p *UnspeccedGetOnboardingSuggestedUsersSkeletonParams) EncodeQuery(q *xrpc
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetOnboardingSuggestedUsersSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetOnboardingSuggestedUsersSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetOnboardingSuggestedUsersSkeletonOutput is the output of
 // app.bsky.unspecced.getOnboardingSuggestedUsersSkeleton.
 type UnspeccedGetOnboardingSuggestedUsersSkeletonOutput struct {
@@ -95,6 +108,14 @@ func (s *UnspeccedGetOnboardingSuggestedUsersSkeletonOutput) EncodeLex(e *lex.En
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetOnboardingSuggestedUsersSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

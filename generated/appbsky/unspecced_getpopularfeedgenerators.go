@@ -70,6 +70,16 @@ func (p *UnspeccedGetPopularFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetPopularFeedGeneratorsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetPopularFeedGeneratorsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // UnspeccedGetPopularFeedGeneratorsOutput is the output of
 // app.bsky.unspecced.getPopularFeedGenerators.
 type UnspeccedGetPopularFeedGeneratorsOutput struct {
@@ -109,6 +119,12 @@ func (s *UnspeccedGetPopularFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) erro
 	}
 	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetPopularFeedGeneratorsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -37,6 +37,14 @@ func (p *UnspeccedGetPostThreadOtherV2Params) EncodeQuery(q *xrpc.Query) {
 	q.String("anchor", string(p.Anchor))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetPostThreadOtherV2Params) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetPostThreadOtherV2Params)
+	}
+	v.Field("anchor").Format(p.Anchor)
+}
+
 // UnspeccedGetPostThreadOtherV2Output is the output of app.bsky.unspecced.getPostThreadOtherV2.
 type UnspeccedGetPostThreadOtherV2Output struct {
 	// A flat list of other thread items. The depth of each item is indicated by the depth property
@@ -70,6 +78,12 @@ func (s *UnspeccedGetPostThreadOtherV2Output) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("thread"), s.Thread)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetPostThreadOtherV2Output) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("thread"), s.Thread)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -135,6 +149,13 @@ func (s *UnspeccedGetPostThreadOtherV2ThreadItem) EncodeLex(e *lex.Encoder) erro
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetPostThreadOtherV2ThreadItem) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("value").Value(&s.Value)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedGetPostThreadOtherV2ThreadItem) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -177,6 +198,16 @@ func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *UnspeccedDefsThreadItemPost, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

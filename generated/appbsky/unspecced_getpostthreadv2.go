@@ -71,6 +71,20 @@ func (p *UnspeccedGetPostThreadV2Params) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetPostThreadV2Params) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetPostThreadV2Params)
+	}
+	v.Field("anchor").Format(p.Anchor)
+	if p.Below != nil {
+		v.Field("below").AtLeast(*p.Below, 0).AtMost(*p.Below, 20)
+	}
+	if p.BranchingFactor != nil {
+		v.Field("branchingFactor").AtLeast(*p.BranchingFactor, 0).AtMost(*p.BranchingFactor, 100)
+	}
+}
+
 // Known values of UnspeccedGetPostThreadV2ParamsSort.
 const (
 	UnspeccedGetPostThreadV2ParamsSortNewest = "newest"
@@ -128,6 +142,15 @@ func (s *UnspeccedGetPostThreadV2Output) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("hasOtherReplies").Bool(s.HasOtherReplies)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetPostThreadV2Output) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("thread"), s.Thread)
+	if s.Threadgate != nil {
+		v.Field("threadgate").Value(s.Threadgate)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -192,6 +215,13 @@ func (s *UnspeccedGetPostThreadV2ThreadItem) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetPostThreadV2ThreadItem) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("value").Value(&s.Value)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedGetPostThreadV2ThreadItem) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -241,6 +271,16 @@ func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) DecodeLex(d *lex.Decoder)
 // EncodeLex implements lex.Encodable.
 func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *UnspeccedDefsThreadItemPost, *UnspeccedDefsThreadItemNoUnauthenticated, *UnspeccedDefsThreadItemNotFound, *UnspeccedDefsThreadItemBlocked, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

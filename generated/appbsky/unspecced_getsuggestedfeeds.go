@@ -32,6 +32,16 @@ func (p *UnspeccedGetSuggestedFeedsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedFeedsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedFeedsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetSuggestedFeedsOutput is the output of app.bsky.unspecced.getSuggestedFeeds.
 type UnspeccedGetSuggestedFeedsOutput struct {
 	Feeds []FeedDefsGeneratorView
@@ -63,6 +73,12 @@ func (s *UnspeccedGetSuggestedFeedsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedFeedsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -42,6 +42,19 @@ func (p *UnspeccedGetSuggestedFeedsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedFeedsSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedFeedsSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetSuggestedFeedsSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedFeedsSkeleton.
 type UnspeccedGetSuggestedFeedsSkeletonOutput struct {
@@ -74,6 +87,14 @@ func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) EncodeLex(e *lex.Encoder) err
 	e.BeginObject()
 	lex.EncodeStrings(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("feeds"), s.Feeds, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

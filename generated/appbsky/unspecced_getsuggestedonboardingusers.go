@@ -38,6 +38,16 @@ func (p *UnspeccedGetSuggestedOnboardingUsersParams) EncodeQuery(q *xrpc.Query) 
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedOnboardingUsersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedOnboardingUsersParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedOnboardingUsersOutput is the output of
 // app.bsky.unspecced.getSuggestedOnboardingUsers.
 type UnspeccedGetSuggestedOnboardingUsersOutput struct {
@@ -86,6 +96,12 @@ func (s *UnspeccedGetSuggestedOnboardingUsersOutput) EncodeLex(e *lex.Encoder) e
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedOnboardingUsersOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -34,6 +34,16 @@ func (p *UnspeccedGetSuggestedStarterPacksParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedStarterPacksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedStarterPacksParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetSuggestedStarterPacksOutput is the output of
 // app.bsky.unspecced.getSuggestedStarterPacks.
 type UnspeccedGetSuggestedStarterPacksOutput struct {
@@ -66,6 +76,12 @@ func (s *UnspeccedGetSuggestedStarterPacksOutput) EncodeLex(e *lex.Encoder) erro
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedStarterPacksOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -42,6 +42,19 @@ func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) EncodeQuery(q *xrpc.Qu
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedStarterPacksSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetSuggestedStarterPacksSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedStarterPacksSkeleton.
 type UnspeccedGetSuggestedStarterPacksSkeletonOutput struct {
@@ -74,6 +87,14 @@ func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) EncodeLex(e *lex.Encod
 	e.BeginObject()
 	lex.EncodeStrings(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("starterPacks"), s.StarterPacks, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

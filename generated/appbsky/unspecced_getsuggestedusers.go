@@ -36,6 +36,16 @@ func (p *UnspeccedGetSuggestedUsersParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersOutput is the output of app.bsky.unspecced.getSuggestedUsers.
 type UnspeccedGetSuggestedUsersOutput struct {
 	Actors []ActorDefsProfileView
@@ -83,6 +93,12 @@ func (s *UnspeccedGetSuggestedUsersOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -34,6 +34,16 @@ func (p *UnspeccedGetSuggestedUsersForDiscoverParams) EncodeQuery(q *xrpc.Query)
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForDiscoverParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForDiscoverParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForDiscoverOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForDiscover.
 type UnspeccedGetSuggestedUsersForDiscoverOutput struct {
@@ -75,6 +85,12 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverOutput) EncodeLex(e *lex.Encoder) 
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForDiscoverOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

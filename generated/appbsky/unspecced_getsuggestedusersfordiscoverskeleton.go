@@ -43,6 +43,19 @@ func (p *UnspeccedGetSuggestedUsersForDiscoverSkeletonParams) EncodeQuery(q *xrp
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForDiscoverSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForDiscoverSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForDiscoverSkeleton.
 type UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput struct {
@@ -84,6 +97,14 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput) EncodeLex(e *lex.E
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

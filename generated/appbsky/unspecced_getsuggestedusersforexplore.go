@@ -38,6 +38,16 @@ func (p *UnspeccedGetSuggestedUsersForExploreParams) EncodeQuery(q *xrpc.Query) 
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForExploreParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForExploreParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForExploreOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForExplore.
 type UnspeccedGetSuggestedUsersForExploreOutput struct {
@@ -79,6 +89,12 @@ func (s *UnspeccedGetSuggestedUsersForExploreOutput) EncodeLex(e *lex.Encoder) e
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForExploreOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -47,6 +47,19 @@ func (p *UnspeccedGetSuggestedUsersForExploreSkeletonParams) EncodeQuery(q *xrpc
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForExploreSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForExploreSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForExploreSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForExploreSkeleton.
 type UnspeccedGetSuggestedUsersForExploreSkeletonOutput struct {
@@ -88,6 +101,14 @@ func (s *UnspeccedGetSuggestedUsersForExploreSkeletonOutput) EncodeLex(e *lex.En
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForExploreSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

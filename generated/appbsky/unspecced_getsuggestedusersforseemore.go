@@ -38,6 +38,16 @@ func (p *UnspeccedGetSuggestedUsersForSeeMoreParams) EncodeQuery(q *xrpc.Query) 
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForSeeMoreParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForSeeMoreParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForSeeMoreOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForSeeMore.
 type UnspeccedGetSuggestedUsersForSeeMoreOutput struct {
@@ -79,6 +89,12 @@ func (s *UnspeccedGetSuggestedUsersForSeeMoreOutput) EncodeLex(e *lex.Encoder) e
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForSeeMoreOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -47,6 +47,19 @@ func (p *UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams) EncodeQuery(q *xrpc
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton.
 type UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput struct {
@@ -88,6 +101,14 @@ func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) EncodeLex(e *lex.En
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

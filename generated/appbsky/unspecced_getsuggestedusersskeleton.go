@@ -46,6 +46,19 @@ func (p *UnspeccedGetSuggestedUsersSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestedUsersSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestedUsersSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
+	}
+}
+
 // UnspeccedGetSuggestedUsersSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestedUsersSkeleton.
 type UnspeccedGetSuggestedUsersSkeletonOutput struct {
@@ -94,6 +107,14 @@ func (s *UnspeccedGetSuggestedUsersSkeletonOutput) EncodeLex(e *lex.Encoder) err
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestedUsersSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

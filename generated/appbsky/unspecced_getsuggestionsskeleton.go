@@ -82,6 +82,22 @@ func (p *UnspeccedGetSuggestionsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetSuggestionsSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetSuggestionsSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.RelativeToDID != nil {
+		v.Field("relativeToDid").Format(*p.RelativeToDID)
+	}
+}
+
 // UnspeccedGetSuggestionsSkeletonOutput is the output of
 // app.bsky.unspecced.getSuggestionsSkeleton.
 type UnspeccedGetSuggestionsSkeletonOutput struct {
@@ -148,6 +164,15 @@ func (s *UnspeccedGetSuggestionsSkeletonOutput) EncodeLex(e *lex.Encoder) error 
 		e.Key("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetSuggestionsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	if s.RelativeToDID != nil {
+		v.Field("relativeToDid").Format(*s.RelativeToDID)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,12 @@ func (s *UnspeccedGetTaggedSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetTaggedSuggestionsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedGetTaggedSuggestionsOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +113,12 @@ func (s *UnspeccedGetTaggedSuggestionsSuggestion) EncodeLex(e *lex.Encoder) erro
 	e.Key("subjectType").String(s.SubjectType)
 	e.Key("subject").String(string(s.Subject))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetTaggedSuggestionsSuggestion) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

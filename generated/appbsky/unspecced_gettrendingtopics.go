@@ -40,6 +40,19 @@ func (p *UnspeccedGetTrendingTopicsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetTrendingTopicsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetTrendingTopicsParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetTrendingTopicsOutput is the output of app.bsky.unspecced.getTrendingTopics.
 type UnspeccedGetTrendingTopicsOutput struct {
 	Topics    []UnspeccedDefsTrendingTopic
@@ -76,6 +89,13 @@ func (s *UnspeccedGetTrendingTopicsOutput) EncodeLex(e *lex.Encoder) error {
 	lex.EncodeSlice(e.Key("topics"), s.Topics)
 	lex.EncodeSlice(e.Key("suggested"), s.Suggested)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetTrendingTopicsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("topics"), s.Topics)
+	lex.ValidateSlice(v.Field("suggested"), s.Suggested)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -32,6 +32,16 @@ func (p *UnspeccedGetTrendsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetTrendsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetTrendsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetTrendsOutput is the output of app.bsky.unspecced.getTrends.
 type UnspeccedGetTrendsOutput struct {
 	Trends []UnspeccedDefsTrendView
@@ -63,6 +73,12 @@ func (s *UnspeccedGetTrendsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("trends"), s.Trends)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetTrendsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("trends"), s.Trends)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -40,6 +40,19 @@ func (p *UnspeccedGetTrendsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedGetTrendsSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedGetTrendsSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
+	}
+}
+
 // UnspeccedGetTrendsSkeletonOutput is the output of app.bsky.unspecced.getTrendsSkeleton.
 type UnspeccedGetTrendsSkeletonOutput struct {
 	Trends []UnspeccedDefsSkeletonTrend
@@ -71,6 +84,12 @@ func (s *UnspeccedGetTrendsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("trends"), s.Trends)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedGetTrendsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("trends"), s.Trends)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

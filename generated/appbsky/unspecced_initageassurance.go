@@ -65,6 +65,11 @@ func (s *UnspeccedInitAgeAssuranceInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedInitAgeAssuranceInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s UnspeccedInitAgeAssuranceInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -88,6 +88,19 @@ func (p *UnspeccedSearchActorsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedSearchActorsSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedSearchActorsSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // UnspeccedSearchActorsSkeletonOutput is the output of app.bsky.unspecced.searchActorsSkeleton.
 type UnspeccedSearchActorsSkeletonOutput struct {
 	Cursor *string
@@ -137,6 +150,12 @@ func (s *UnspeccedSearchActorsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedSearchActorsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

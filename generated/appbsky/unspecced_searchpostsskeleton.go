@@ -146,6 +146,36 @@ func (p *UnspeccedSearchPostsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedSearchPostsSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedSearchPostsSkeletonParams)
+	}
+	if p.Mentions != nil {
+		v.Field("mentions").Format(*p.Mentions)
+	}
+	if p.Author != nil {
+		v.Field("author").Format(*p.Author)
+	}
+	if p.Lang != nil {
+		v.Field("lang").Format(*p.Lang)
+	}
+	if p.URL != nil {
+		v.Field("url").Format(*p.URL)
+	}
+	if p.Tag != nil {
+		lex.ValidateArray(v.Field("tag"), p.Tag, func(v *lex.Validator, e string) {
+			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
+		})
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of UnspeccedSearchPostsSkeletonParamsSort.
 const (
 	UnspeccedSearchPostsSkeletonParamsSortTop    = "top"
@@ -201,6 +231,12 @@ func (s *UnspeccedSearchPostsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedSearchPostsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("posts"), s.Posts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

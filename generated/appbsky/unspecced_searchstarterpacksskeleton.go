@@ -83,6 +83,19 @@ func (p *UnspeccedSearchStarterPacksSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *UnspeccedSearchStarterPacksSkeletonParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(UnspeccedSearchStarterPacksSkeletonParams)
+	}
+	if p.Viewer != nil {
+		v.Field("viewer").Format(*p.Viewer)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // UnspeccedSearchStarterPacksSkeletonOutput is the output of
 // app.bsky.unspecced.searchStarterPacksSkeleton.
 type UnspeccedSearchStarterPacksSkeletonOutput struct {
@@ -133,6 +146,12 @@ func (s *UnspeccedSearchStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) er
 	}
 	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *UnspeccedSearchStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

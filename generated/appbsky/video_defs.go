@@ -88,6 +88,18 @@ func (s *VideoDefsJobStatus) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VideoDefsJobStatus) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Progress != nil {
+		v.Field("progress").AtLeast(*s.Progress, 0).AtMost(*s.Progress, 100)
+	}
+	if s.Blob != nil {
+		v.Field("blob").Blob(s.Blob, -1)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VideoDefsJobStatus) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -29,6 +29,9 @@ func (p *VideoGetJobStatusParams) EncodeQuery(q *xrpc.Query) {
 	q.String("jobId", p.JobID)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *VideoGetJobStatusParams) ValidateLex(v *lex.Validator) {}
+
 // VideoGetJobStatusOutput is the output of app.bsky.video.getJobStatus.
 type VideoGetJobStatusOutput struct {
 	JobStatus VideoDefsJobStatus
@@ -60,6 +63,12 @@ func (s *VideoGetJobStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("jobStatus").Value(&s.JobStatus)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VideoGetJobStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("jobStatus").Value(&s.JobStatus)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -77,6 +77,11 @@ func (s *VideoGetUploadLimitsOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VideoGetUploadLimitsOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VideoGetUploadLimitsOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -49,6 +49,12 @@ func (s *VideoUploadVideoOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VideoUploadVideoOutput) ValidateLex(v *lex.Validator) {
+	v.Field("jobStatus").Value(&s.JobStatus)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VideoUploadVideoOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -58,6 +58,11 @@ func (s *ActorDeclaration) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDeclaration) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDeclaration) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

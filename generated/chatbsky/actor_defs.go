@@ -134,6 +134,37 @@ func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsProfileViewBasic) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	if s.DisplayName != nil {
+		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
+	}
+	if s.Avatar != nil {
+		v.Field("avatar").Format(*s.Avatar)
+	}
+	if s.Associated != nil {
+		v.Field("associated").Value(s.Associated)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.Verification != nil {
+		v.Field("verification").Value(s.Verification)
+	}
+	if s.Kind.Value != nil {
+		v.Field("kind").Value(&s.Kind)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsProfileViewBasic) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -185,6 +216,16 @@ func (u *ActorDefsProfileViewBasicKindUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ActorDefsProfileViewBasicKindUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ActorDefsDirectConvoMember, *ActorDefsGroupConvoMember, *ActorDefsPastGroupConvoMember, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ActorDefsProfileViewBasicKindUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -219,6 +260,11 @@ func (s *ActorDefsDirectConvoMember) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsDirectConvoMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsDirectConvoMember) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -282,6 +328,14 @@ func (s *ActorDefsGroupConvoMember) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsGroupConvoMember) ValidateLex(v *lex.Validator) {
+	if s.AddedBy != nil {
+		v.Field("addedBy").Value(s.AddedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDefsGroupConvoMember) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -317,6 +371,11 @@ func (s *ActorDefsPastGroupConvoMember) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsPastGroupConvoMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ActorDefsPastGroupConvoMember) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

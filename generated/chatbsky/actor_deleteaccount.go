@@ -35,6 +35,11 @@ func (s *ActorDeleteAccountOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorDeleteAccountOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorDeleteAccountOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -66,6 +66,11 @@ func (s *ActorGetStatusOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ActorGetStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ActorGetStatusOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -51,6 +51,11 @@ func (s *ConvoAcceptConvoInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoAcceptConvoInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoAcceptConvoInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -92,6 +97,11 @@ func (s *ConvoAcceptConvoOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("rev").String(*s.Rev)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoAcceptConvoOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -63,6 +63,12 @@ func (s *ConvoAddReactionInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoAddReactionInput) ValidateLex(v *lex.Validator) {
+	v.Field("value").MinBytes(s.Value, 1).MaxBytes(s.Value, 64).MinGraphemes(s.Value, 1).MaxGraphemes(s.Value, 1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoAddReactionInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -104,6 +110,12 @@ func (s *ConvoAddReactionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoAddReactionOutput) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -79,6 +79,12 @@ func (s *ConvoDefsConvoRef) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsConvoRef) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsConvoRef) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -135,6 +141,12 @@ func (s *ConvoDefsMessageRef) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("messageId").String(s.MessageID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsMessageRef) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -201,6 +213,18 @@ func (s *ConvoDefsMessageInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsMessageInput) ValidateLex(v *lex.Validator) {
+	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
+	if s.Facets != nil {
+		lex.ValidateSlice(v.Field("facets"), s.Facets)
+	}
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsMessageInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -245,6 +269,16 @@ func (u *ConvoDefsMessageInputEmbedUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsMessageInputEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsMessageInputEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *appbsky.EmbedRecord, *EmbedJoinLink, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -342,6 +376,23 @@ func (s *ConvoDefsMessageView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsMessageView) ValidateLex(v *lex.Validator) {
+	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
+	if s.Facets != nil {
+		lex.ValidateSlice(v.Field("facets"), s.Facets)
+	}
+	if s.Embed.Value != nil {
+		v.Field("embed").Value(&s.Embed)
+	}
+	if s.Reactions != nil {
+		lex.ValidateSlice(v.Field("reactions"), s.Reactions)
+	}
+	v.Field("sender").Value(&s.Sender)
+	v.Field("sentAt").Format(s.SentAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsMessageView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -386,6 +437,16 @@ func (u *ConvoDefsMessageViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsMessageViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsMessageViewEmbedUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *appbsky.EmbedRecordView, *EmbedJoinLinkView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -434,6 +495,12 @@ func (s *ConvoDefsSystemMessageReferredUser) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageReferredUser) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -498,6 +565,13 @@ func (s *ConvoDefsSystemMessageView) EncodeLex(e *lex.Encoder) error {
 	e.Key("sentAt").String(string(s.SentAt))
 	e.Key("data").Value(&s.Data)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageView) ValidateLex(v *lex.Validator) {
+	v.Field("sentAt").Format(s.SentAt)
+	v.Field("data").Value(&s.Data)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -577,6 +651,16 @@ func (u *ConvoDefsSystemMessageViewDataUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsSystemMessageViewDataUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsSystemMessageDataAddMember, *ConvoDefsSystemMessageDataRemoveMember, *ConvoDefsSystemMessageDataMemberJoin, *ConvoDefsSystemMessageDataMemberLeave, *ConvoDefsSystemMessageDataLockConvo, *ConvoDefsSystemMessageDataUnlockConvo, *ConvoDefsSystemMessageDataLockConvoPermanently, *ConvoDefsSystemMessageDataEditGroup, *ConvoDefsSystemMessageDataCreateJoinLink, *ConvoDefsSystemMessageDataEditJoinLink, *ConvoDefsSystemMessageDataEnableJoinLink, *ConvoDefsSystemMessageDataDisableJoinLink, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ConvoDefsSystemMessageViewDataUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -641,6 +725,13 @@ func (s *ConvoDefsSystemMessageDataAddMember) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataAddMember) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Field("addedBy").Value(&s.AddedBy)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataAddMember) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -694,6 +785,13 @@ func (s *ConvoDefsSystemMessageDataRemoveMember) EncodeLex(e *lex.Encoder) error
 	e.Key("member").Value(&s.Member)
 	e.Key("removedBy").Value(&s.RemovedBy)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataRemoveMember) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Field("removedBy").Value(&s.RemovedBy)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -765,6 +863,15 @@ func (s *ConvoDefsSystemMessageDataMemberJoin) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataMemberJoin) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	if s.ApprovedBy != nil {
+		v.Field("approvedBy").Value(s.ApprovedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataMemberJoin) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -813,6 +920,12 @@ func (s *ConvoDefsSystemMessageDataMemberLeave) EncodeLex(e *lex.Encoder) error 
 	e.BeginObject()
 	e.Key("member").Value(&s.Member)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataMemberLeave) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -865,6 +978,12 @@ func (s *ConvoDefsSystemMessageDataLockConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataLockConvo) ValidateLex(v *lex.Validator) {
+	v.Field("lockedBy").Value(&s.LockedBy)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataLockConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -913,6 +1032,12 @@ func (s *ConvoDefsSystemMessageDataUnlockConvo) EncodeLex(e *lex.Encoder) error 
 	e.BeginObject()
 	e.Key("unlockedBy").Value(&s.UnlockedBy)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataUnlockConvo) ValidateLex(v *lex.Validator) {
+	v.Field("unlockedBy").Value(&s.UnlockedBy)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -964,6 +1089,12 @@ func (s *ConvoDefsSystemMessageDataLockConvoPermanently) EncodeLex(e *lex.Encode
 	e.BeginObject()
 	e.Key("lockedBy").Value(&s.LockedBy)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataLockConvoPermanently) ValidateLex(v *lex.Validator) {
+	v.Field("lockedBy").Value(&s.LockedBy)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1022,6 +1153,11 @@ func (s *ConvoDefsSystemMessageDataEditGroup) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataEditGroup) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataEditGroup) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1060,6 +1196,11 @@ func (s *ConvoDefsSystemMessageDataCreateJoinLink) EncodeLex(e *lex.Encoder) err
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataCreateJoinLink) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataCreateJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1095,6 +1236,11 @@ func (s *ConvoDefsSystemMessageDataEditJoinLink) DecodeLex(d *lex.Decoder) error
 func (s *ConvoDefsSystemMessageDataEditJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataEditJoinLink) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1135,6 +1281,11 @@ func (s *ConvoDefsSystemMessageDataEnableJoinLink) EncodeLex(e *lex.Encoder) err
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataEnableJoinLink) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsSystemMessageDataEnableJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1171,6 +1322,11 @@ func (s *ConvoDefsSystemMessageDataDisableJoinLink) DecodeLex(d *lex.Decoder) er
 func (s *ConvoDefsSystemMessageDataDisableJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsSystemMessageDataDisableJoinLink) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1236,6 +1392,13 @@ func (s *ConvoDefsDeletedMessageView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsDeletedMessageView) ValidateLex(v *lex.Validator) {
+	v.Field("sender").Value(&s.Sender)
+	v.Field("sentAt").Format(s.SentAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsDeletedMessageView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1282,6 +1445,12 @@ func (s *ConvoDefsMessageViewSender) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsMessageViewSender) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1342,6 +1511,13 @@ func (s *ConvoDefsReactionView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsReactionView) ValidateLex(v *lex.Validator) {
+	v.Field("sender").Value(&s.Sender)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsReactionView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1388,6 +1564,12 @@ func (s *ConvoDefsReactionViewSender) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsReactionViewSender) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1441,6 +1623,13 @@ func (s *ConvoDefsMessageAndReactionView) EncodeLex(e *lex.Encoder) error {
 	e.Key("message").Value(&s.Message)
 	e.Key("reaction").Value(&s.Reaction)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsMessageAndReactionView) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Field("reaction").Value(&s.Reaction)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1554,6 +1743,21 @@ func (s *ConvoDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsConvoView) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("members"), s.Members)
+	if s.LastMessage.Value != nil {
+		v.Field("lastMessage").Value(&s.LastMessage)
+	}
+	if s.LastReaction.Value != nil {
+		v.Field("lastReaction").Value(&s.LastReaction)
+	}
+	if s.Kind.Value != nil {
+		v.Field("kind").Value(&s.Kind)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsConvoView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1602,6 +1806,16 @@ func (u *ConvoDefsConvoViewLastMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsConvoViewLastMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ConvoDefsConvoViewLastMessageUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -1644,6 +1858,16 @@ func (u *ConvoDefsConvoViewLastReactionUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsConvoViewLastReactionUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsConvoViewLastReactionUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageAndReactionView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1694,6 +1918,16 @@ func (u *ConvoDefsConvoViewKindUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsConvoViewKindUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsDirectConvo, *ConvoDefsGroupConvo, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ConvoDefsConvoViewKindUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -1728,6 +1962,11 @@ func (s *ConvoDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
 func (s *ConvoDefsDirectConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsDirectConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1830,6 +2069,16 @@ func (s *ConvoDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsGroupConvo) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.JoinLink != nil {
+		v.Field("joinLink").Value(s.JoinLink)
+	}
+	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsGroupConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1883,6 +2132,11 @@ func (s *ConvoDefsLogBeginConvo) EncodeLex(e *lex.Encoder) error {
 	e.Key("rev").String(s.Rev)
 	e.Key("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogBeginConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1939,6 +2193,11 @@ func (s *ConvoDefsLogAcceptConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogAcceptConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogAcceptConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1991,6 +2250,11 @@ func (s *ConvoDefsLogLeaveConvo) EncodeLex(e *lex.Encoder) error {
 	e.Key("rev").String(s.Rev)
 	e.Key("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogLeaveConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2047,6 +2311,11 @@ func (s *ConvoDefsLogMuteConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogMuteConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogMuteConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2099,6 +2368,11 @@ func (s *ConvoDefsLogUnmuteConvo) EncodeLex(e *lex.Encoder) error {
 	e.Key("rev").String(s.Rev)
 	e.Key("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogUnmuteConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2171,6 +2445,15 @@ func (s *ConvoDefsLogCreateMessage) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogCreateMessage) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	if s.RelatedProfiles != nil {
+		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogCreateMessage) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2215,6 +2498,16 @@ func (u *ConvoDefsLogCreateMessageMessageUnion) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogCreateMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogCreateMessageMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2276,6 +2569,12 @@ func (s *ConvoDefsLogDeleteMessage) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogDeleteMessage) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogDeleteMessage) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2320,6 +2619,16 @@ func (u *ConvoDefsLogDeleteMessageMessageUnion) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogDeleteMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogDeleteMessageMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2383,6 +2692,12 @@ func (s *ConvoDefsLogReadMessage) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogReadMessage) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogReadMessage) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2429,6 +2744,16 @@ func (u *ConvoDefsLogReadMessageMessageUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogReadMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogReadMessageMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2506,6 +2831,16 @@ func (s *ConvoDefsLogAddReaction) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogAddReaction) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Field("reaction").Value(&s.Reaction)
+	if s.RelatedProfiles != nil {
+		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogAddReaction) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2550,6 +2885,16 @@ func (u *ConvoDefsLogAddReactionMessageUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogAddReactionMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogAddReactionMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2627,6 +2972,16 @@ func (s *ConvoDefsLogRemoveReaction) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogRemoveReaction) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Field("reaction").Value(&s.Reaction)
+	if s.RelatedProfiles != nil {
+		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogRemoveReaction) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2671,6 +3026,16 @@ func (u *ConvoDefsLogRemoveReactionMessageUnion) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogRemoveReactionMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogRemoveReactionMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2733,6 +3098,12 @@ func (s *ConvoDefsLogReadConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogReadConvo) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogReadConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2779,6 +3150,16 @@ func (u *ConvoDefsLogReadConvoMessageUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoDefsLogReadConvoMessageUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoDefsLogReadConvoMessageUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2851,6 +3232,13 @@ func (s *ConvoDefsLogAddMember) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogAddMember) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogAddMember) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2919,6 +3307,13 @@ func (s *ConvoDefsLogRemoveMember) EncodeLex(e *lex.Encoder) error {
 	e.Key("message").Value(&s.Message)
 	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogRemoveMember) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2991,6 +3386,13 @@ func (s *ConvoDefsLogMemberJoin) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogMemberJoin) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogMemberJoin) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3061,6 +3463,13 @@ func (s *ConvoDefsLogMemberLeave) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogMemberLeave) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogMemberLeave) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3127,6 +3536,13 @@ func (s *ConvoDefsLogLockConvo) EncodeLex(e *lex.Encoder) error {
 	e.Key("message").Value(&s.Message)
 	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogLockConvo) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3197,6 +3613,13 @@ func (s *ConvoDefsLogUnlockConvo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogUnlockConvo) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogUnlockConvo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3265,6 +3688,13 @@ func (s *ConvoDefsLogLockConvoPermanently) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogLockConvoPermanently) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogLockConvoPermanently) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3325,6 +3755,12 @@ func (s *ConvoDefsLogEditGroup) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogEditGroup) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3389,6 +3825,12 @@ func (s *ConvoDefsLogCreateJoinLink) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogCreateJoinLink) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogCreateJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3449,6 +3891,12 @@ func (s *ConvoDefsLogEditJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogEditJoinLink) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3513,6 +3961,12 @@ func (s *ConvoDefsLogEnableJoinLink) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogEnableJoinLink) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogEnableJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3575,6 +4029,12 @@ func (s *ConvoDefsLogDisableJoinLink) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogDisableJoinLink) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogDisableJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3633,6 +4093,12 @@ func (s *ConvoDefsLogIncomingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("member").Value(&s.Member)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogIncomingJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3696,6 +4162,12 @@ func (s *ConvoDefsLogApproveJoinRequest) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogApproveJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogApproveJoinRequest) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3756,6 +4228,12 @@ func (s *ConvoDefsLogRejectJoinRequest) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogRejectJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogRejectJoinRequest) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3809,6 +4287,11 @@ func (s *ConvoDefsLogOutgoingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.Key("rev").String(s.Rev)
 	e.Key("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogOutgoingJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3872,6 +4355,12 @@ func (s *ConvoDefsLogWithdrawIncomingJoinRequest) EncodeLex(e *lex.Encoder) erro
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogWithdrawIncomingJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Field("member").Value(&s.Member)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogWithdrawIncomingJoinRequest) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3928,6 +4417,11 @@ func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) EncodeLex(e *lex.Encoder) erro
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoDefsLogWithdrawOutgoingJoinRequest) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3981,6 +4475,11 @@ func (s *ConvoDefsLogReadJoinRequests) EncodeLex(e *lex.Encoder) error {
 	e.Key("rev").String(s.Rev)
 	e.Key("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoDefsLogReadJoinRequests) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -30,6 +30,9 @@ func (p *ConvoGetConvoParams) EncodeQuery(q *xrpc.Query) {
 	q.String("convoId", p.ConvoID)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetConvoParams) ValidateLex(v *lex.Validator) {}
+
 // ConvoGetConvoOutput is the output of chat.bsky.convo.getConvo.
 type ConvoGetConvoOutput struct {
 	Convo ConvoDefsConvoView
@@ -61,6 +64,12 @@ func (s *ConvoGetConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetConvoOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -32,6 +32,16 @@ func (p *ConvoGetConvoAvailabilityParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "members", p.Members)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetConvoAvailabilityParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoGetConvoAvailabilityParams)
+	}
+	lex.ValidateArray(v.Field("members").MinLen(len(p.Members), 1).MaxLen(len(p.Members), 10), p.Members, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // ConvoGetConvoAvailabilityOutput is the output of chat.bsky.convo.getConvoAvailability.
 type ConvoGetConvoAvailabilityOutput struct {
 	CanChat bool
@@ -71,6 +81,14 @@ func (s *ConvoGetConvoAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("convo").Value(s.Convo)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetConvoAvailabilityOutput) ValidateLex(v *lex.Validator) {
+	if s.Convo != nil {
+		v.Field("convo").Value(s.Convo)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -34,6 +34,16 @@ func (p *ConvoGetConvoForMembersParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "members", p.Members)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetConvoForMembersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoGetConvoForMembersParams)
+	}
+	lex.ValidateArray(v.Field("members").MinLen(len(p.Members), 1).MaxLen(len(p.Members), 10), p.Members, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // ConvoGetConvoForMembersOutput is the output of chat.bsky.convo.getConvoForMembers.
 type ConvoGetConvoForMembersOutput struct {
 	Convo ConvoDefsConvoView
@@ -65,6 +75,12 @@ func (s *ConvoGetConvoForMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetConvoForMembersOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

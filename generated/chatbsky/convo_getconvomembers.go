@@ -69,6 +69,16 @@ func (p *ConvoGetConvoMembersParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetConvoMembersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoGetConvoMembersParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ConvoGetConvoMembersOutput is the output of chat.bsky.convo.getConvoMembers.
 type ConvoGetConvoMembersOutput struct {
 	Cursor  *string
@@ -107,6 +117,12 @@ func (s *ConvoGetConvoMembersOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("members"), s.Members)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetConvoMembersOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("members"), s.Members)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -58,6 +58,9 @@ func (p *ConvoGetLogParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetLogParams) ValidateLex(v *lex.Validator) {}
+
 // ConvoGetLogOutput is the output of chat.bsky.convo.getLog.
 type ConvoGetLogOutput struct {
 	Cursor *string
@@ -96,6 +99,12 @@ func (s *ConvoGetLogOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("logs"), s.Logs)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetLogOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("logs"), s.Logs)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -213,6 +222,16 @@ func (u *ConvoGetLogOutputLogsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoGetLogOutputLogsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoGetLogOutputLogsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsLogBeginConvo, *ConvoDefsLogAcceptConvo, *ConvoDefsLogLeaveConvo, *ConvoDefsLogMuteConvo, *ConvoDefsLogUnmuteConvo, *ConvoDefsLogCreateMessage, *ConvoDefsLogDeleteMessage, *ConvoDefsLogReadMessage, *ConvoDefsLogAddReaction, *ConvoDefsLogRemoveReaction, *ConvoDefsLogReadConvo, *ConvoDefsLogAddMember, *ConvoDefsLogRemoveMember, *ConvoDefsLogMemberJoin, *ConvoDefsLogMemberLeave, *ConvoDefsLogLockConvo, *ConvoDefsLogUnlockConvo, *ConvoDefsLogLockConvoPermanently, *ConvoDefsLogEditGroup, *ConvoDefsLogCreateJoinLink, *ConvoDefsLogEditJoinLink, *ConvoDefsLogEnableJoinLink, *ConvoDefsLogDisableJoinLink, *ConvoDefsLogIncomingJoinRequest, *ConvoDefsLogApproveJoinRequest, *ConvoDefsLogRejectJoinRequest, *ConvoDefsLogOutgoingJoinRequest, *ConvoDefsLogWithdrawIncomingJoinRequest, *ConvoDefsLogWithdrawOutgoingJoinRequest, *ConvoDefsLogReadJoinRequests, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -62,6 +62,16 @@ func (p *ConvoGetMessagesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoGetMessagesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoGetMessagesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ConvoGetMessagesOutput is the output of chat.bsky.convo.getMessages.
 type ConvoGetMessagesOutput struct {
 	Cursor   *string
@@ -113,6 +123,15 @@ func (s *ConvoGetMessagesOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoGetMessagesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("messages"), s.Messages)
+	if s.RelatedProfiles != nil {
+		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoGetMessagesOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -159,6 +178,16 @@ func (u *ConvoGetMessagesOutputMessagesUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ConvoGetMessagesOutputMessagesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoGetMessagesOutputMessagesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

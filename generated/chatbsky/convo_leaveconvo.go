@@ -52,6 +52,11 @@ func (s *ConvoLeaveConvoInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoLeaveConvoInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoLeaveConvoInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -98,6 +103,11 @@ func (s *ConvoLeaveConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("rev").String(s.Rev)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoLeaveConvoOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

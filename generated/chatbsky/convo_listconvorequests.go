@@ -67,6 +67,16 @@ func (p *ConvoListConvoRequestsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoListConvoRequestsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoListConvoRequestsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ConvoListConvoRequestsOutput is the output of chat.bsky.convo.listConvoRequests.
 type ConvoListConvoRequestsOutput struct {
 	Cursor   *string
@@ -105,6 +115,12 @@ func (s *ConvoListConvoRequestsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("requests"), s.Requests)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoListConvoRequestsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("requests"), s.Requests)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -151,6 +167,16 @@ func (u *ConvoListConvoRequestsOutputRequestsUnion) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (u *ConvoListConvoRequestsOutputRequestsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ConvoListConvoRequestsOutputRequestsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsConvoView, *GroupDefsJoinRequestConvoView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

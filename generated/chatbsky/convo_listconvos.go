@@ -87,6 +87,16 @@ func (p *ConvoListConvosParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ConvoListConvosParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ConvoListConvosParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of ConvoListConvosParamsReadState.
 const (
 	ConvoListConvosParamsReadStateUnread = "unread"
@@ -149,6 +159,12 @@ func (s *ConvoListConvosOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("convos"), s.Convos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoListConvosOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("convos"), s.Convos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

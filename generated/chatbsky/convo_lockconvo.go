@@ -52,6 +52,11 @@ func (s *ConvoLockConvoInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoLockConvoInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoLockConvoInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -93,6 +98,12 @@ func (s *ConvoLockConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoLockConvoOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

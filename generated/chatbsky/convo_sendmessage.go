@@ -55,6 +55,12 @@ func (s *ConvoSendMessageInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoSendMessageInput) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoSendMessageInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

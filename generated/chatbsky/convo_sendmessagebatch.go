@@ -51,6 +51,12 @@ func (s *ConvoSendMessageBatchInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoSendMessageBatchInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 100), s.Items)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoSendMessageBatchInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -92,6 +98,12 @@ func (s *ConvoSendMessageBatchOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("items"), s.Items)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoSendMessageBatchOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("items"), s.Items)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -145,6 +157,12 @@ func (s *ConvoSendMessageBatchBatchItem) EncodeLex(e *lex.Encoder) error {
 	e.Key("convoId").String(s.ConvoID)
 	e.Key("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoSendMessageBatchBatchItem) ValidateLex(v *lex.Validator) {
+	v.Field("message").Value(&s.Message)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -48,6 +48,11 @@ func (s *ConvoUpdateAllReadInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoUpdateAllReadInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoUpdateAllReadInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -95,6 +100,11 @@ func (s *ConvoUpdateAllReadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("updatedCount").Int(s.UpdatedCount)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoUpdateAllReadOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

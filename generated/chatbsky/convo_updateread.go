@@ -58,6 +58,11 @@ func (s *ConvoUpdateReadInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ConvoUpdateReadInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ConvoUpdateReadInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -99,6 +104,12 @@ func (s *ConvoUpdateReadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ConvoUpdateReadOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -42,6 +42,11 @@ func (s *EmbedJoinLink) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EmbedJoinLink) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EmbedJoinLink) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -88,6 +93,12 @@ func (s *EmbedJoinLinkView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("joinLinkPreview").Value(&s.JoinLinkPreview)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EmbedJoinLinkView) ValidateLex(v *lex.Validator) {
+	v.Field("joinLinkPreview").Value(&s.JoinLinkPreview)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -60,6 +60,14 @@ func (s *GroupAddMembersInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupAddMembersInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("members").MinLen(len(s.Members), 1), s.Members, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupAddMembersInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +117,15 @@ func (s *GroupAddMembersOutput) EncodeLex(e *lex.Encoder) error {
 		lex.EncodeSlice(e.Key("addedMembers"), s.AddedMembers)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupAddMembersOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	if s.AddedMembers != nil {
+		lex.ValidateSlice(v.Field("addedMembers"), s.AddedMembers)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -58,6 +58,12 @@ func (s *GroupApproveJoinRequestInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupApproveJoinRequestInput) ValidateLex(v *lex.Validator) {
+	v.Field("member").Format(s.Member)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupApproveJoinRequestInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -99,6 +105,12 @@ func (s *GroupApproveJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupApproveJoinRequestOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

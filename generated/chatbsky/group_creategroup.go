@@ -62,6 +62,15 @@ func (s *GroupCreateGroupInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupCreateGroupInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("members").MaxLen(len(s.Members), 49), s.Members, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupCreateGroupInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -103,6 +112,12 @@ func (s *GroupCreateGroupOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupCreateGroupOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

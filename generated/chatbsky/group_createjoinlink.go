@@ -64,6 +64,11 @@ func (s *GroupCreateJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupCreateJoinLinkInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupCreateJoinLinkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -105,6 +110,12 @@ func (s *GroupCreateJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupCreateJoinLinkOutput) ValidateLex(v *lex.Validator) {
+	v.Field("joinLink").Value(&s.JoinLink)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

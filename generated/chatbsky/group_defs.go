@@ -83,6 +83,12 @@ func (s *GroupDefsJoinLinkView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupDefsJoinLinkView) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupDefsJoinLinkView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -185,6 +191,18 @@ func (s *GroupDefsJoinLinkPreviewView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupDefsJoinLinkPreviewView) ValidateLex(v *lex.Validator) {
+	v.Field("owner").Value(&s.Owner)
+	if s.Convo != nil {
+		v.Field("convo").Value(s.Convo)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupDefsJoinLinkPreviewView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -230,6 +248,14 @@ func (s *GroupDefsJoinLinkViewerState) EncodeLex(e *lex.Encoder) error {
 		e.Key("requestedAt").String(string(*s.RequestedAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupDefsJoinLinkViewerState) ValidateLex(v *lex.Validator) {
+	if s.RequestedAt != nil {
+		v.Field("requestedAt").Format(*s.RequestedAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -288,6 +314,13 @@ func (s *GroupDefsJoinRequestView) EncodeLex(e *lex.Encoder) error {
 	e.Key("requestedBy").Value(&s.RequestedBy)
 	e.Key("requestedAt").String(string(s.RequestedAt))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupDefsJoinRequestView) ValidateLex(v *lex.Validator) {
+	v.Field("requestedBy").Value(&s.RequestedBy)
+	v.Field("requestedAt").Format(s.RequestedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -363,6 +396,13 @@ func (s *GroupDefsJoinRequestConvoView) EncodeLex(e *lex.Encoder) error {
 	e.Key("memberLimit").Int(s.MemberLimit)
 	e.Key("requestedAt").String(string(s.RequestedAt))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupDefsJoinRequestConvoView) ValidateLex(v *lex.Validator) {
+	v.Field("owner").Value(&s.Owner)
+	v.Field("requestedAt").Format(s.RequestedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

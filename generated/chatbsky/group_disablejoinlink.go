@@ -52,6 +52,11 @@ func (s *GroupDisableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupDisableJoinLinkInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupDisableJoinLinkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -93,6 +98,12 @@ func (s *GroupDisableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupDisableJoinLinkOutput) ValidateLex(v *lex.Validator) {
+	v.Field("joinLink").Value(&s.JoinLink)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -56,6 +56,12 @@ func (s *GroupEditGroupInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupEditGroupInput) ValidateLex(v *lex.Validator) {
+	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupEditGroupInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -97,6 +103,12 @@ func (s *GroupEditGroupOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupEditGroupOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

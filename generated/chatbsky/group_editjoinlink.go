@@ -66,6 +66,11 @@ func (s *GroupEditJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupEditJoinLinkInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupEditJoinLinkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +112,12 @@ func (s *GroupEditJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupEditJoinLinkOutput) ValidateLex(v *lex.Validator) {
+	v.Field("joinLink").Value(&s.JoinLink)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

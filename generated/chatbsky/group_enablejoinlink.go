@@ -52,6 +52,11 @@ func (s *GroupEnableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupEnableJoinLinkInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupEnableJoinLinkInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -93,6 +98,12 @@ func (s *GroupEnableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupEnableJoinLinkOutput) ValidateLex(v *lex.Validator) {
+	v.Field("joinLink").Value(&s.JoinLink)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -32,6 +32,14 @@ func (p *GroupGetJoinLinkPreviewsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "codes", p.Codes)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GroupGetJoinLinkPreviewsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GroupGetJoinLinkPreviewsParams)
+	}
+	v.Field("codes").MinLen(len(p.Codes), 1).MaxLen(len(p.Codes), 50)
+}
+
 // GroupGetJoinLinkPreviewsOutput is the output of chat.bsky.group.getJoinLinkPreviews.
 type GroupGetJoinLinkPreviewsOutput struct {
 	JoinLinkPreviews []GroupDefsJoinLinkPreviewView
@@ -63,6 +71,12 @@ func (s *GroupGetJoinLinkPreviewsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("joinLinkPreviews"), s.JoinLinkPreviews)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupGetJoinLinkPreviewsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("joinLinkPreviews"), s.JoinLinkPreviews)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

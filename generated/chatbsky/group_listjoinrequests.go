@@ -71,6 +71,16 @@ func (p *GroupListJoinRequestsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GroupListJoinRequestsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GroupListJoinRequestsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GroupListJoinRequestsOutput is the output of chat.bsky.group.listJoinRequests.
 type GroupListJoinRequestsOutput struct {
 	Cursor   *string
@@ -109,6 +119,12 @@ func (s *GroupListJoinRequestsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("requests"), s.Requests)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupListJoinRequestsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("requests"), s.Requests)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -69,6 +69,17 @@ func (p *GroupListMutualGroupsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *GroupListMutualGroupsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(GroupListMutualGroupsParams)
+	}
+	v.Field("subject").Format(p.Subject)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // GroupListMutualGroupsOutput is the output of chat.bsky.group.listMutualGroups.
 type GroupListMutualGroupsOutput struct {
 	Cursor *string
@@ -107,6 +118,12 @@ func (s *GroupListMutualGroupsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("convos"), s.Convos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupListMutualGroupsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("convos"), s.Convos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -58,6 +58,12 @@ func (s *GroupRejectJoinRequestInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupRejectJoinRequestInput) ValidateLex(v *lex.Validator) {
+	v.Field("member").Format(s.Member)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupRejectJoinRequestInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -86,6 +92,11 @@ func (s *GroupRejectJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GroupRejectJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupRejectJoinRequestOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

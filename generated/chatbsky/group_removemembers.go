@@ -58,6 +58,14 @@ func (s *GroupRemoveMembersInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupRemoveMembersInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("members").MinLen(len(s.Members), 1), s.Members, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupRemoveMembersInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -99,6 +107,12 @@ func (s *GroupRemoveMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupRemoveMembersOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -53,6 +53,11 @@ func (s *GroupRequestJoinInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupRequestJoinInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupRequestJoinInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -104,6 +109,14 @@ func (s *GroupRequestJoinOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("convo").Value(s.Convo)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupRequestJoinOutput) ValidateLex(v *lex.Validator) {
+	if s.Convo != nil {
+		v.Field("convo").Value(s.Convo)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

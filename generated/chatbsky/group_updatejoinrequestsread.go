@@ -52,6 +52,11 @@ func (s *GroupUpdateJoinRequestsReadInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupUpdateJoinRequestsReadInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupUpdateJoinRequestsReadInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -80,6 +85,11 @@ func (s *GroupUpdateJoinRequestsReadOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GroupUpdateJoinRequestsReadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupUpdateJoinRequestsReadOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

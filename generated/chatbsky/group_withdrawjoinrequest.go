@@ -53,6 +53,11 @@ func (s *GroupWithdrawJoinRequestInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *GroupWithdrawJoinRequestInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s GroupWithdrawJoinRequestInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -81,6 +86,11 @@ func (s *GroupWithdrawJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GroupWithdrawJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *GroupWithdrawJoinRequestOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,14 @@ func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsConvoView) ValidateLex(v *lex.Validator) {
+	if s.Kind.Value != nil {
+		v.Field("kind").Value(&s.Kind)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsConvoView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -113,6 +121,16 @@ func (u *ModerationDefsConvoViewKindUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsConvoViewKindUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsDirectConvo, *ModerationDefsGroupConvo, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ModerationDefsConvoViewKindUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -148,6 +166,11 @@ func (s *ModerationDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsDirectConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsDirectConvo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -240,6 +263,16 @@ func (s *ModerationDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
 	e.Key("memberLimit").Int(s.MemberLimit)
 	e.Key("name").String(s.Name)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsGroupConvo) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.JoinLink != nil {
+		v.Field("joinLink").Value(s.JoinLink)
+	}
+	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -29,6 +29,14 @@ func (p *ModerationGetActorMetadataParams) EncodeQuery(q *xrpc.Query) {
 	q.String("actor", string(p.Actor))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetActorMetadataParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetActorMetadataParams)
+	}
+	v.Field("actor").Format(p.Actor)
+}
+
 // ModerationGetActorMetadataOutput is the output of chat.bsky.moderation.getActorMetadata.
 type ModerationGetActorMetadataOutput struct {
 	Day   ModerationGetActorMetadataMetadata
@@ -70,6 +78,14 @@ func (s *ModerationGetActorMetadataOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("month").Value(&s.Month)
 	e.Key("all").Value(&s.All)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetActorMetadataOutput) ValidateLex(v *lex.Validator) {
+	v.Field("day").Value(&s.Day)
+	v.Field("month").Value(&s.Month)
+	v.Field("all").Value(&s.All)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -133,6 +149,11 @@ func (s *ModerationGetActorMetadataMetadata) EncodeLex(e *lex.Encoder) error {
 	e.Key("convos").Int(s.Convos)
 	e.Key("convosStarted").Int(s.ConvosStarted)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetActorMetadataMetadata) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

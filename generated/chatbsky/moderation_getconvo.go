@@ -33,6 +33,9 @@ func (p *ModerationGetConvoParams) EncodeQuery(q *xrpc.Query) {
 	q.String("convoId", p.ConvoID)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetConvoParams) ValidateLex(v *lex.Validator) {}
+
 // ModerationGetConvoOutput is the output of chat.bsky.moderation.getConvo.
 type ModerationGetConvoOutput struct {
 	Convo ModerationDefsConvoView
@@ -64,6 +67,12 @@ func (s *ModerationGetConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetConvoOutput) ValidateLex(v *lex.Validator) {
+	v.Field("convo").Value(&s.Convo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

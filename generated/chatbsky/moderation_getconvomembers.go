@@ -71,6 +71,16 @@ func (p *ModerationGetConvoMembersParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetConvoMembersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetConvoMembersParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ModerationGetConvoMembersOutput is the output of chat.bsky.moderation.getConvoMembers.
 type ModerationGetConvoMembersOutput struct {
 	Cursor  *string
@@ -109,6 +119,12 @@ func (s *ModerationGetConvoMembersOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("members"), s.Members)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetConvoMembersOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("members"), s.Members)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -31,6 +31,14 @@ func (p *ModerationGetConvosParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "convoIds", p.ConvoIDs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetConvosParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetConvosParams)
+	}
+	v.Field("convoIds").MinLen(len(p.ConvoIDs), 1).MaxLen(len(p.ConvoIDs), 100)
+}
+
 // ModerationGetConvosOutput is the output of chat.bsky.moderation.getConvos.
 type ModerationGetConvosOutput struct {
 	Convos []ModerationDefsConvoView
@@ -62,6 +70,12 @@ func (s *ModerationGetConvosOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("convos"), s.Convos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetConvosOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("convos"), s.Convos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -69,6 +69,16 @@ func (p *ModerationGetMessageContextParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetMessageContextParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetMessageContextParams)
+	}
+	if p.MaxInterleavedSystemMessages != nil {
+		v.Field("maxInterleavedSystemMessages").AtLeast(*p.MaxInterleavedSystemMessages, 0).AtMost(*p.MaxInterleavedSystemMessages, 1000)
+	}
+}
+
 // ModerationGetMessageContextOutput is the output of chat.bsky.moderation.getMessageContext.
 type ModerationGetMessageContextOutput struct {
 	Messages []ModerationGetMessageContextOutputMessagesUnion
@@ -100,6 +110,12 @@ func (s *ModerationGetMessageContextOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("messages"), s.Messages)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetMessageContextOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("messages"), s.Messages)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -146,6 +162,16 @@ func (u *ModerationGetMessageContextOutputMessagesUnion) DecodeLex(d *lex.Decode
 // EncodeLex implements lex.Encodable.
 func (u *ModerationGetMessageContextOutputMessagesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationGetMessageContextOutputMessagesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ConvoDefsMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

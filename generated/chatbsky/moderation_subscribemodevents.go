@@ -26,6 +26,9 @@ func (p *ModerationSubscribeModEventsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationSubscribeModEventsParams) ValidateLex(v *lex.Validator) {}
+
 // ModerationSubscribeModEventsMessage is a message of chat.bsky.moderation.subscribeModEvents:
 // Subscribe to stream of chat events targeted to moderation. Private endpoint.
 //
@@ -93,6 +96,16 @@ func (u *ModerationSubscribeModEventsMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ModerationSubscribeModEventsMessage) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationSubscribeModEventsMessage) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationSubscribeModEventsEventConvoFirstMessage, *ModerationSubscribeModEventsEventGroupChatCreated, *ModerationSubscribeModEventsEventGroupChatMemberAdded, *ModerationSubscribeModEventsEventGroupChatMemberJoined, *ModerationSubscribeModEventsEventGroupChatJoinRequest, *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved, *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected, *ModerationSubscribeModEventsEventChatAccepted, *ModerationSubscribeModEventsEventGroupChatMemberLeft, *ModerationSubscribeModEventsEventGroupChatUpdated, *ModerationSubscribeModEventsEventRateLimitExceeded, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -174,6 +187,16 @@ func (s *ModerationSubscribeModEventsEventConvoFirstMessage) EncodeLex(e *lex.En
 	e.Key("rev").String(s.Rev)
 	e.Key("user").String(string(s.User))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventConvoFirstMessage) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	lex.ValidateArray(v.Field("recipients"), s.Recipients, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Field("user").Format(s.User)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -266,6 +289,18 @@ func (s *ModerationSubscribeModEventsEventGroupChatCreated) EncodeLex(e *lex.Enc
 	e.Key("ownerDid").String(string(s.OwnerDID))
 	e.Key("rev").String(s.Rev)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatCreated) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	lex.ValidateArray(v.Field("initialMemberDids"), s.InitialMemberDIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -373,6 +408,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) EncodeLex(e *lex
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Field("subjectDid").Format(s.SubjectDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationSubscribeModEventsEventGroupChatMemberAdded) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -466,6 +511,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) EncodeLex(e *le
 	e.Key("rev").String(s.Rev)
 	e.Key("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -563,6 +617,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) EncodeLex(e *lex
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationSubscribeModEventsEventGroupChatJoinRequest) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -653,6 +716,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) EncodeLe
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Field("subjectDid").Format(s.SubjectDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -741,6 +814,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) EncodeLe
 	e.Key("rev").String(s.Rev)
 	e.Key("subjectDid").String(string(s.SubjectDID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Field("subjectDid").Format(s.SubjectDID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -847,6 +930,17 @@ func (s *ModerationSubscribeModEventsEventChatAccepted) EncodeLex(e *lex.Encoder
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventChatAccepted) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.OwnerDID != nil {
+		v.Field("ownerDid").Format(*s.OwnerDID)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationSubscribeModEventsEventChatAccepted) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -948,6 +1042,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) EncodeLex(e *lex.
 	e.Key("rev").String(s.Rev)
 	e.Key("subjectDid").String(string(s.SubjectDID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Field("subjectDid").Format(s.SubjectDID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1103,6 +1207,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatUpdated) EncodeLex(e *lex.Enc
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventGroupChatUpdated) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationSubscribeModEventsEventGroupChatUpdated) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1188,6 +1301,13 @@ func (s *ModerationSubscribeModEventsEventRateLimitExceeded) EncodeLex(e *lex.En
 	e.Key("endpoint").String(s.Endpoint)
 	e.Key("rev").String(s.Rev)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSubscribeModEventsEventRateLimitExceeded) ValidateLex(v *lex.Validator) {
+	v.Field("actorDid").Format(s.ActorDID)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -61,6 +61,12 @@ func (s *ModerationUpdateActorAccessInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationUpdateActorAccessInput) ValidateLex(v *lex.Validator) {
+	v.Field("actor").Format(s.Actor)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationUpdateActorAccessInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -52,6 +52,11 @@ func (s *AdminDefsStatusAttr) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDefsStatusAttr) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDefsStatusAttr) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -177,6 +182,34 @@ func (s *AdminDefsAccountView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDefsAccountView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	if s.RelatedRecords != nil {
+		lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
+			v.Unknown(e)
+		})
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	if s.InvitedBy != nil {
+		v.Field("invitedBy").Value(s.InvitedBy)
+	}
+	if s.Invites != nil {
+		lex.ValidateSlice(v.Field("invites"), s.Invites)
+	}
+	if s.EmailConfirmedAt != nil {
+		v.Field("emailConfirmedAt").Format(*s.EmailConfirmedAt)
+	}
+	if s.DeactivatedAt != nil {
+		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
+	}
+	if s.ThreatSignatures != nil {
+		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDefsAccountView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -223,6 +256,12 @@ func (s *AdminDefsRepoRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminDefsRepoRef) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -285,6 +324,16 @@ func (s *AdminDefsRepoBlobRef) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDefsRepoBlobRef) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("cid").Format(s.CID)
+	if s.RecordURI != nil {
+		v.Field("recordUri").Format(*s.RecordURI)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDefsRepoBlobRef) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -336,6 +385,11 @@ func (s *AdminDefsThreatSignature) EncodeLex(e *lex.Encoder) error {
 	e.Key("property").String(s.Property)
 	e.Key("value").String(s.Value)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminDefsThreatSignature) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

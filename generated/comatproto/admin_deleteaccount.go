@@ -50,6 +50,12 @@ func (s *AdminDeleteAccountInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDeleteAccountInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDeleteAccountInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

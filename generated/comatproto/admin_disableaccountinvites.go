@@ -57,6 +57,12 @@ func (s *AdminDisableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDisableAccountInvitesInput) ValidateLex(v *lex.Validator) {
+	v.Field("account").Format(s.Account)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDisableAccountInvitesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

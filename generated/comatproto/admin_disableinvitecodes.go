@@ -57,6 +57,11 @@ func (s *AdminDisableInviteCodesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminDisableInviteCodesInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminDisableInviteCodesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

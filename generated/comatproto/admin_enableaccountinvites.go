@@ -57,6 +57,12 @@ func (s *AdminEnableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminEnableAccountInvitesInput) ValidateLex(v *lex.Validator) {
+	v.Field("account").Format(s.Account)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminEnableAccountInvitesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

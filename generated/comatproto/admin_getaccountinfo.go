@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -26,4 +27,12 @@ func (p *AdminGetAccountInfoParams) EncodeQuery(q *xrpc.Query) {
 		p = new(AdminGetAccountInfoParams)
 	}
 	q.String("did", string(p.DID))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *AdminGetAccountInfoParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(AdminGetAccountInfoParams)
+	}
+	v.Field("did").Format(p.DID)
 }

@@ -29,6 +29,16 @@ func (p *AdminGetAccountInfosParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "dids", p.DIDs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *AdminGetAccountInfosParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(AdminGetAccountInfosParams)
+	}
+	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // AdminGetAccountInfosOutput is the output of com.atproto.admin.getAccountInfos.
 type AdminGetAccountInfosOutput struct {
 	Infos []AdminDefsAccountView
@@ -60,6 +70,12 @@ func (s *AdminGetAccountInfosOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("infos"), s.Infos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminGetAccountInfosOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("infos"), s.Infos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

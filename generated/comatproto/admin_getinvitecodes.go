@@ -70,6 +70,16 @@ func (p *AdminGetInviteCodesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *AdminGetInviteCodesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(AdminGetInviteCodesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 500)
+	}
+}
+
 // Known values of AdminGetInviteCodesParamsSort.
 const (
 	AdminGetInviteCodesParamsSortRecent = "recent"
@@ -114,6 +124,12 @@ func (s *AdminGetInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminGetInviteCodesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("codes"), s.Codes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

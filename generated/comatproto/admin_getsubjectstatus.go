@@ -40,6 +40,22 @@ func (p *AdminGetSubjectStatusParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *AdminGetSubjectStatusParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(AdminGetSubjectStatusParams)
+	}
+	if p.DID != nil {
+		v.Field("did").Format(*p.DID)
+	}
+	if p.URI != nil {
+		v.Field("uri").Format(*p.URI)
+	}
+	if p.Blob != nil {
+		v.Field("blob").Format(*p.Blob)
+	}
+}
+
 // AdminGetSubjectStatusOutput is the output of com.atproto.admin.getSubjectStatus.
 type AdminGetSubjectStatusOutput struct {
 	Subject     AdminGetSubjectStatusOutputSubjectUnion
@@ -89,6 +105,18 @@ func (s *AdminGetSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminGetSubjectStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	if s.Takedown != nil {
+		v.Field("takedown").Value(s.Takedown)
+	}
+	if s.Deactivated != nil {
+		v.Field("deactivated").Value(s.Deactivated)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminGetSubjectStatusOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -135,6 +163,16 @@ func (u *AdminGetSubjectStatusOutputSubjectUnion) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (u *AdminGetSubjectStatusOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *AdminGetSubjectStatusOutputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -69,6 +69,16 @@ func (p *AdminSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *AdminSearchAccountsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(AdminSearchAccountsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // AdminSearchAccountsOutput is the output of com.atproto.admin.searchAccounts.
 type AdminSearchAccountsOutput struct {
 	Cursor   *string
@@ -107,6 +117,12 @@ func (s *AdminSearchAccountsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("accounts"), s.Accounts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminSearchAccountsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -76,6 +76,13 @@ func (s *AdminSendEmailInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminSendEmailInput) ValidateLex(v *lex.Validator) {
+	v.Field("recipientDid").Format(s.RecipientDID)
+	v.Field("senderDid").Format(s.SenderDID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminSendEmailInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -117,6 +124,11 @@ func (s *AdminSendEmailOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("sent").Bool(s.Sent)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *AdminSendEmailOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -55,6 +55,12 @@ func (s *AdminUpdateAccountEmailInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateAccountEmailInput) ValidateLex(v *lex.Validator) {
+	v.Field("account").Format(s.Account)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateAccountEmailInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

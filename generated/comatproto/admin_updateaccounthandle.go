@@ -55,6 +55,13 @@ func (s *AdminUpdateAccountHandleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateAccountHandleInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateAccountHandleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

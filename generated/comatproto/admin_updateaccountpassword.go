@@ -55,6 +55,12 @@ func (s *AdminUpdateAccountPasswordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateAccountPasswordInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateAccountPasswordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -55,6 +55,13 @@ func (s *AdminUpdateAccountSigningKeyInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateAccountSigningKeyInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("signingKey").Format(s.SigningKey)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateAccountSigningKeyInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -65,6 +65,18 @@ func (s *AdminUpdateSubjectStatusInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateSubjectStatusInput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	if s.Takedown != nil {
+		v.Field("takedown").Value(s.Takedown)
+	}
+	if s.Deactivated != nil {
+		v.Field("deactivated").Value(s.Deactivated)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateSubjectStatusInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -111,6 +123,16 @@ func (u *AdminUpdateSubjectStatusInputSubjectUnion) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (u *AdminUpdateSubjectStatusInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *AdminUpdateSubjectStatusInputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -164,6 +186,15 @@ func (s *AdminUpdateSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *AdminUpdateSubjectStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	if s.Takedown != nil {
+		v.Field("takedown").Value(s.Takedown)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s AdminUpdateSubjectStatusOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -211,6 +242,16 @@ func (u *AdminUpdateSubjectStatusOutputSubjectUnion) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (u *AdminUpdateSubjectStatusOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *AdminUpdateSubjectStatusOutputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -209,3 +209,53 @@ func TestListRecordsAll(t *testing.T) {
 		}
 	})
 }
+
+func TestValidationOfCalls(t *testing.T) {
+	ctx := t.Context()
+	page := `application/json {"records":[{"uri":"at://x y","cid":"` + cid + `","value":{}}]}`
+	limit := int64(1000)
+	for name, tc := range map[string]struct {
+		on    bool
+		limit *int64
+		asked int
+		want  string
+	}{
+		"off":        {limit: &limit, asked: 1},
+		"parameters": {on: true, limit: &limit, want: "xrpc: com.atproto.repo.listRecords: parameters: lex: invalid: limit: 1000 is more than 100"},
+		"output":     {on: true, asked: 1, want: "records[0].uri: "},
+	} {
+		t.Run("L52 "+name, func(t *testing.T) {
+			d := &doer{answers: []string{page}}
+			api := comatproto.NewClient(d, xrpc.WithValidation(tc.on))
+			out, err := api.Repo.ListRecords(ctx, &comatproto.RepoListRecordsParams{Repo: "did:plc:a", Collection: "com.example.x", Limit: tc.limit})
+			if len(d.asked) != tc.asked {
+				t.Errorf("%d requests", len(d.asked))
+			}
+			if tc.want == "" {
+				if err != nil || len(out.Records) != 1 {
+					t.Error(err)
+				}
+				return
+			}
+			var invalid *lex.ValidationError
+			if !errors.As(err, &invalid) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+	t.Run("L52 input", func(t *testing.T) {
+		d := &doer{}
+		_, err := comatproto.NewClient(d).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{Repo: "x", Collection: "com.example.x", Rkey: ".", Record: lex.Of(&comatproto.RepoStrongRef{CID: cid})}, xrpc.WithValidation(true))
+		var invalid *lex.ValidationError
+		if !errors.As(err, &invalid) {
+			t.Fatal(err)
+		}
+		var paths []string
+		for _, v := range invalid.Violations {
+			paths = append(paths, v.Path)
+		}
+		if diff := cmp.Diff([]string{"repo", "rkey", "record.uri"}, paths); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

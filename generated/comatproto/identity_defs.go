@@ -59,6 +59,14 @@ func (s *IdentityDefsIdentityInfo) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentityDefsIdentityInfo) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	v.Field("didDoc").Unknown(s.DIDDoc)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentityDefsIdentityInfo) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

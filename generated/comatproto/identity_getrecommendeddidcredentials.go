@@ -77,6 +77,17 @@ func (s *IdentityGetRecommendedDIDCredentialsOutput) EncodeLex(e *lex.Encoder) e
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentityGetRecommendedDIDCredentialsOutput) ValidateLex(v *lex.Validator) {
+	if !s.VerificationMethods.IsZero() {
+		v.Field("verificationMethods").Unknown(s.VerificationMethods)
+	}
+	if !s.Services.IsZero() {
+		v.Field("services").Unknown(s.Services)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentityGetRecommendedDIDCredentialsOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -53,6 +53,12 @@ func (s *IdentityRefreshIdentityInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentityRefreshIdentityInput) ValidateLex(v *lex.Validator) {
+	v.Field("identifier").Format(s.Identifier)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentityRefreshIdentityInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -32,6 +32,14 @@ func (p *IdentityResolveDIDParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *IdentityResolveDIDParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(IdentityResolveDIDParams)
+	}
+	v.Field("did").Format(p.DID)
+}
+
 // IdentityResolveDIDOutput is the output of com.atproto.identity.resolveDid.
 type IdentityResolveDIDOutput struct {
 	DIDDoc lex.Unknown // The complete DID document for the identity.
@@ -63,6 +71,12 @@ func (s *IdentityResolveDIDOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("didDoc").Unknown(s.DIDDoc)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *IdentityResolveDIDOutput) ValidateLex(v *lex.Validator) {
+	v.Field("didDoc").Unknown(s.DIDDoc)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

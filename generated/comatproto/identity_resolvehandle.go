@@ -32,6 +32,14 @@ func (p *IdentityResolveHandleParams) EncodeQuery(q *xrpc.Query) {
 	q.String("handle", string(p.Handle))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *IdentityResolveHandleParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(IdentityResolveHandleParams)
+	}
+	v.Field("handle").Format(p.Handle)
+}
+
 // IdentityResolveHandleOutput is the output of com.atproto.identity.resolveHandle.
 type IdentityResolveHandleOutput struct {
 	DID syntax.DID
@@ -63,6 +71,12 @@ func (s *IdentityResolveHandleOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *IdentityResolveHandleOutput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -29,4 +30,12 @@ func (p *IdentityResolveIdentityParams) EncodeQuery(q *xrpc.Query) {
 		p = new(IdentityResolveIdentityParams)
 	}
 	q.String("identifier", string(p.Identifier))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *IdentityResolveIdentityParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(IdentityResolveIdentityParams)
+	}
+	v.Field("identifier").Format(p.Identifier)
 }

@@ -82,6 +82,17 @@ func (s *IdentitySignPlcOperationInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentitySignPlcOperationInput) ValidateLex(v *lex.Validator) {
+	if !s.VerificationMethods.IsZero() {
+		v.Field("verificationMethods").Unknown(s.VerificationMethods)
+	}
+	if !s.Services.IsZero() {
+		v.Field("services").Unknown(s.Services)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentitySignPlcOperationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -123,6 +134,12 @@ func (s *IdentitySignPlcOperationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("operation").Unknown(s.Operation)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *IdentitySignPlcOperationOutput) ValidateLex(v *lex.Validator) {
+	v.Field("operation").Unknown(s.Operation)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,12 @@ func (s *IdentitySubmitPlcOperationInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentitySubmitPlcOperationInput) ValidateLex(v *lex.Validator) {
+	v.Field("operation").Unknown(s.Operation)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentitySubmitPlcOperationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

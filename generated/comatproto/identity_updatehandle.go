@@ -51,6 +51,12 @@ func (s *IdentityUpdateHandleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *IdentityUpdateHandleInput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s IdentityUpdateHandleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

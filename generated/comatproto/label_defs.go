@@ -108,6 +108,21 @@ func (s *LabelDefsLabel) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelDefsLabel) ValidateLex(v *lex.Validator) {
+	v.Field("src").Format(s.Src)
+	v.Field("uri").Format(s.URI)
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	v.Field("val").MaxBytes(s.Val, 128)
+	v.Field("cts").Format(s.Cts)
+	if s.Exp != nil {
+		v.Field("exp").Format(*s.Exp)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelDefsLabel) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -155,6 +170,12 @@ func (s *LabelDefsSelfLabels) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("values"), s.Values)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelDefsSelfLabels) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("values").MaxLen(len(s.Values), 10), s.Values)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -205,6 +226,12 @@ func (s *LabelDefsSelfLabel) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("val").String(s.Val)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelDefsSelfLabel) ValidateLex(v *lex.Validator) {
+	v.Field("val").MaxBytes(s.Val, 128)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -297,6 +324,13 @@ func (s *LabelDefsLabelValueDefinition) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelDefsLabelValueDefinition) ValidateLex(v *lex.Validator) {
+	v.Field("identifier").MaxBytes(s.Identifier, 100).MaxGraphemes(s.Identifier, 100)
+	lex.ValidateSlice(v.Field("locales"), s.Locales)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelDefsLabelValueDefinition) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -377,6 +411,14 @@ func (s *LabelDefsLabelValueDefinitionStrings) EncodeLex(e *lex.Encoder) error {
 	e.Key("name").String(s.Name)
 	e.Key("description").String(s.Description)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelDefsLabelValueDefinitionStrings) ValidateLex(v *lex.Validator) {
+	v.Field("lang").Format(s.Lang)
+	v.Field("name").MaxBytes(s.Name, 640).MaxGraphemes(s.Name, 64)
+	v.Field("description").MaxBytes(s.Description, 100000).MaxGraphemes(s.Description, 10000)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

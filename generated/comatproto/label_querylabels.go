@@ -74,6 +74,21 @@ func (p *LabelQueryLabelsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *LabelQueryLabelsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(LabelQueryLabelsParams)
+	}
+	if p.Sources != nil {
+		lex.ValidateArray(v.Field("sources"), p.Sources, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 250)
+	}
+}
+
 // LabelQueryLabelsOutput is the output of com.atproto.label.queryLabels.
 type LabelQueryLabelsOutput struct {
 	Cursor *string
@@ -112,6 +127,12 @@ func (s *LabelQueryLabelsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("labels"), s.Labels)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelQueryLabelsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("labels"), s.Labels)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

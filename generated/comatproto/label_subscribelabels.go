@@ -22,6 +22,9 @@ func (p *LabelSubscribeLabelsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *LabelSubscribeLabelsParams) ValidateLex(v *lex.Validator) {}
+
 // LabelSubscribeLabelsMessage is a message of com.atproto.label.subscribeLabels: Subscribe to
 // stream of labels (and negations). Public endpoint implemented by mod services. Uses same
 // sequencing scheme as repo event stream.
@@ -62,6 +65,16 @@ func (u *LabelSubscribeLabelsMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *LabelSubscribeLabelsMessage) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *LabelSubscribeLabelsMessage) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *LabelSubscribeLabelsLabels, *LabelSubscribeLabelsInfo, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -117,6 +130,12 @@ func (s *LabelSubscribeLabelsLabels) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LabelSubscribeLabelsLabels) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("labels"), s.Labels)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LabelSubscribeLabelsLabels) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -170,6 +189,11 @@ func (s *LabelSubscribeLabelsInfo) EncodeLex(e *lex.Encoder) error {
 		e.Key("message").String(*s.Message)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LabelSubscribeLabelsInfo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -32,6 +32,14 @@ func (p *LexiconResolveLexiconParams) EncodeQuery(q *xrpc.Query) {
 	q.String("nsid", string(p.NSID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *LexiconResolveLexiconParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(LexiconResolveLexiconParams)
+	}
+	v.Field("nsid").Format(p.NSID)
+}
+
 // LexiconResolveLexiconOutput is the output of com.atproto.lexicon.resolveLexicon.
 type LexiconResolveLexiconOutput struct {
 	CID    syntax.CID    // The CID of the lexicon schema record.
@@ -73,6 +81,14 @@ func (s *LexiconResolveLexiconOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("schema").Value(&s.Schema)
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *LexiconResolveLexiconOutput) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("schema").Value(&s.Schema)
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -53,6 +53,11 @@ func (s *LexiconSchema) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *LexiconSchema) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s LexiconSchema) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -73,6 +73,18 @@ func (s *ModerationCreateReportInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCreateReportInput) ValidateLex(v *lex.Validator) {
+	if s.Reason != nil {
+		v.Field("reason").MaxBytes(*s.Reason, 20000).MaxGraphemes(*s.Reason, 2000)
+	}
+	v.Field("subject").Value(&s.Subject)
+	if s.ModTool != nil {
+		v.Field("modTool").Value(s.ModTool)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationCreateReportInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -117,6 +129,16 @@ func (u *ModerationCreateReportInputSubjectUnion) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (u *ModerationCreateReportInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationCreateReportInputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AdminDefsRepoRef, *RepoStrongRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -189,6 +211,17 @@ func (s *ModerationCreateReportOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCreateReportOutput) ValidateLex(v *lex.Validator) {
+	if s.Reason != nil {
+		v.Field("reason").MaxBytes(*s.Reason, 20000).MaxGraphemes(*s.Reason, 2000)
+	}
+	v.Field("subject").Value(&s.Subject)
+	v.Field("reportedBy").Format(s.ReportedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationCreateReportOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -233,6 +266,16 @@ func (u *ModerationCreateReportOutputSubjectUnion) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (u *ModerationCreateReportOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationCreateReportOutputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *AdminDefsRepoRef, *RepoStrongRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -292,6 +335,14 @@ func (s *ModerationCreateReportModTool) EncodeLex(e *lex.Encoder) error {
 		e.Key("meta").Unknown(s.Meta)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCreateReportModTool) ValidateLex(v *lex.Validator) {
+	if !s.Meta.IsZero() {
+		v.Field("meta").Unknown(s.Meta)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

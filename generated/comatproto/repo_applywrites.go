@@ -78,6 +78,16 @@ func (s *RepoApplyWritesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesInput) ValidateLex(v *lex.Validator) {
+	v.Field("repo").Format(s.Repo)
+	lex.ValidateSlice(v.Field("writes"), s.Writes)
+	if s.SwapCommit != nil {
+		v.Field("swapCommit").Format(*s.SwapCommit)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoApplyWritesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -122,6 +132,16 @@ func (u *RepoApplyWritesInputWritesUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *RepoApplyWritesInputWritesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *RepoApplyWritesInputWritesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *RepoApplyWritesCreate, *RepoApplyWritesUpdate, *RepoApplyWritesDelete:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -175,6 +195,17 @@ func (s *RepoApplyWritesOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesOutput) ValidateLex(v *lex.Validator) {
+	if s.Commit != nil {
+		v.Field("commit").Value(s.Commit)
+	}
+	if s.Results != nil {
+		lex.ValidateSlice(v.Field("results"), s.Results)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoApplyWritesOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -220,6 +251,16 @@ func (u *RepoApplyWritesOutputResultsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *RepoApplyWritesOutputResultsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *RepoApplyWritesOutputResultsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *RepoApplyWritesCreateResult, *RepoApplyWritesUpdateResult, *RepoApplyWritesDeleteResult:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -287,6 +328,16 @@ func (s *RepoApplyWritesCreate) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesCreate) ValidateLex(v *lex.Validator) {
+	v.Field("collection").Format(s.Collection)
+	if s.Rkey != nil {
+		v.Field("rkey").Format(*s.Rkey).MaxBytes(string(*s.Rkey), 512)
+	}
+	v.Field("value").Unknown(s.Value)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoApplyWritesCreate) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -346,6 +397,14 @@ func (s *RepoApplyWritesUpdate) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesUpdate) ValidateLex(v *lex.Validator) {
+	v.Field("collection").Format(s.Collection)
+	v.Field("rkey").Format(s.Rkey)
+	v.Field("value").Unknown(s.Value)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoApplyWritesUpdate) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -398,6 +457,13 @@ func (s *RepoApplyWritesDelete) EncodeLex(e *lex.Encoder) error {
 	e.Key("collection").String(string(s.Collection))
 	e.Key("rkey").String(string(s.Rkey))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesDelete) ValidateLex(v *lex.Validator) {
+	v.Field("collection").Format(s.Collection)
+	v.Field("rkey").Format(s.Rkey)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -458,6 +524,13 @@ func (s *RepoApplyWritesCreateResult) EncodeLex(e *lex.Encoder) error {
 		e.Key("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesCreateResult) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -526,6 +599,13 @@ func (s *RepoApplyWritesUpdateResult) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesUpdateResult) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoApplyWritesUpdateResult) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -565,6 +645,11 @@ func (s *RepoApplyWritesDeleteResult) DecodeLex(d *lex.Decoder) error {
 func (s *RepoApplyWritesDeleteResult) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoApplyWritesDeleteResult) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

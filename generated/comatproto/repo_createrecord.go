@@ -87,6 +87,20 @@ func (s *RepoCreateRecordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoCreateRecordInput) ValidateLex(v *lex.Validator) {
+	v.Field("repo").Format(s.Repo)
+	v.Field("collection").Format(s.Collection)
+	if s.Rkey != nil {
+		v.Field("rkey").Format(*s.Rkey).MaxBytes(string(*s.Rkey), 512)
+	}
+	v.Field("record").Unknown(s.Record)
+	if s.SwapCommit != nil {
+		v.Field("swapCommit").Format(*s.SwapCommit)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoCreateRecordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -148,6 +162,16 @@ func (s *RepoCreateRecordOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoCreateRecordOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	if s.Commit != nil {
+		v.Field("commit").Value(s.Commit)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,13 @@ func (s *RepoDefsCommitMeta) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoDefsCommitMeta) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("rev").Format(s.Rev)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoDefsCommitMeta) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -76,6 +76,20 @@ func (s *RepoDeleteRecordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoDeleteRecordInput) ValidateLex(v *lex.Validator) {
+	v.Field("repo").Format(s.Repo)
+	v.Field("collection").Format(s.Collection)
+	v.Field("rkey").Format(s.Rkey)
+	if s.SwapRecord != nil {
+		v.Field("swapRecord").Format(*s.SwapRecord)
+	}
+	if s.SwapCommit != nil {
+		v.Field("swapCommit").Format(*s.SwapCommit)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoDeleteRecordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -117,6 +131,14 @@ func (s *RepoDeleteRecordOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("commit").Value(s.Commit)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoDeleteRecordOutput) ValidateLex(v *lex.Validator) {
+	if s.Commit != nil {
+		v.Field("commit").Value(s.Commit)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

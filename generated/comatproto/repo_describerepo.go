@@ -30,6 +30,14 @@ func (p *RepoDescribeRepoParams) EncodeQuery(q *xrpc.Query) {
 	q.String("repo", string(p.Repo))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *RepoDescribeRepoParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(RepoDescribeRepoParams)
+	}
+	v.Field("repo").Format(p.Repo)
+}
+
 // RepoDescribeRepoOutput is the output of com.atproto.repo.describeRepo.
 type RepoDescribeRepoOutput struct {
 	Handle syntax.Handle
@@ -85,6 +93,17 @@ func (s *RepoDescribeRepoOutput) EncodeLex(e *lex.Encoder) error {
 	lex.EncodeStrings(e.Key("collections"), s.Collections)
 	e.Key("handleIsCorrect").Bool(s.HandleIsCorrect)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoDescribeRepoOutput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Field("did").Format(s.DID)
+	v.Field("didDoc").Unknown(s.DIDDoc)
+	lex.ValidateArray(v.Field("collections"), s.Collections, func(v *lex.Validator, e syntax.NSID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

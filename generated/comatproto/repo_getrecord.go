@@ -42,6 +42,19 @@ func (p *RepoGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *RepoGetRecordParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(RepoGetRecordParams)
+	}
+	v.Field("repo").Format(p.Repo)
+	v.Field("collection").Format(p.Collection)
+	v.Field("rkey").Format(p.Rkey)
+	if p.CID != nil {
+		v.Field("cid").Format(*p.CID)
+	}
+}
+
 // RepoGetRecordOutput is the output of com.atproto.repo.getRecord.
 type RepoGetRecordOutput struct {
 	URI   syntax.ATURI
@@ -85,6 +98,16 @@ func (s *RepoGetRecordOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoGetRecordOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	v.Field("value").Unknown(s.Value)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -66,6 +66,16 @@ func (p *RepoListMissingBlobsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *RepoListMissingBlobsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(RepoListMissingBlobsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
+	}
+}
+
 // RepoListMissingBlobsOutput is the output of com.atproto.repo.listMissingBlobs.
 type RepoListMissingBlobsOutput struct {
 	Cursor *string
@@ -104,6 +114,12 @@ func (s *RepoListMissingBlobsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("blobs"), s.Blobs)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoListMissingBlobsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("blobs"), s.Blobs)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -157,6 +173,13 @@ func (s *RepoListMissingBlobsRecordBlob) EncodeLex(e *lex.Encoder) error {
 	e.Key("cid").String(string(s.CID))
 	e.Key("recordUri").String(string(s.RecordURI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoListMissingBlobsRecordBlob) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("recordUri").Format(s.RecordURI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

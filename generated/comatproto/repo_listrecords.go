@@ -77,6 +77,18 @@ func (p *RepoListRecordsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *RepoListRecordsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(RepoListRecordsParams)
+	}
+	v.Field("repo").Format(p.Repo)
+	v.Field("collection").Format(p.Collection)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // RepoListRecordsOutput is the output of com.atproto.repo.listRecords.
 type RepoListRecordsOutput struct {
 	Cursor  *string
@@ -115,6 +127,12 @@ func (s *RepoListRecordsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("records"), s.Records)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoListRecordsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("records"), s.Records)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -173,6 +191,14 @@ func (s *RepoListRecordsRecord) EncodeLex(e *lex.Encoder) error {
 	e.Key("cid").String(string(s.CID))
 	e.Key("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoListRecordsRecord) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("value").Unknown(s.Value)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -96,6 +96,21 @@ func (s *RepoPutRecordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoPutRecordInput) ValidateLex(v *lex.Validator) {
+	v.Field("repo").Format(s.Repo)
+	v.Field("collection").Format(s.Collection)
+	v.Field("rkey").Format(s.Rkey).MaxBytes(string(s.Rkey), 512)
+	v.Field("record").Unknown(s.Record)
+	if x, ok := s.SwapRecord.Get(); ok {
+		v.Field("swapRecord").Format(x)
+	}
+	if s.SwapCommit != nil {
+		v.Field("swapCommit").Format(*s.SwapCommit)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoPutRecordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -157,6 +172,16 @@ func (s *RepoPutRecordOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *RepoPutRecordOutput) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	if s.Commit != nil {
+		v.Field("commit").Value(s.Commit)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,13 @@ func (s *RepoStrongRef) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoStrongRef) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoStrongRef) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -51,6 +51,12 @@ func (s *RepoUploadBlobOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *RepoUploadBlobOutput) ValidateLex(v *lex.Validator) {
+	v.Field("blob").Blob(&s.Blob, -1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s RepoUploadBlobOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -91,6 +91,12 @@ func (s *ServerCheckAccountStatusOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCheckAccountStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("repoCommit").Format(s.RepoCommit)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCheckAccountStatusOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -56,6 +56,11 @@ func (s *ServerConfirmEmailInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerConfirmEmailInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerConfirmEmailInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -120,6 +120,18 @@ func (s *ServerCreateAccountInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateAccountInput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	if s.DID != nil {
+		v.Field("did").Format(*s.DID)
+	}
+	if !s.PlcOp.IsZero() {
+		v.Field("plcOp").Unknown(s.PlcOp)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCreateAccountInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -185,6 +197,16 @@ func (s *ServerCreateAccountOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("didDoc").Unknown(s.DIDDoc)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateAccountOutput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Field("did").Format(s.DID)
+	if !s.DIDDoc.IsZero() {
+		v.Field("didDoc").Unknown(s.DIDDoc)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -62,6 +62,11 @@ func (s *ServerCreateAppPasswordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateAppPasswordInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCreateAppPasswordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -125,6 +130,12 @@ func (s *ServerCreateAppPasswordAppPassword) EncodeLex(e *lex.Encoder) error {
 		e.Key("privileged").Bool(*s.Privileged)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateAppPasswordAppPassword) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -56,6 +56,14 @@ func (s *ServerCreateInviteCodeInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateInviteCodeInput) ValidateLex(v *lex.Validator) {
+	if s.ForAccount != nil {
+		v.Field("forAccount").Format(*s.ForAccount)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCreateInviteCodeInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -97,6 +105,11 @@ func (s *ServerCreateInviteCodeOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("code").String(s.Code)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateInviteCodeOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -62,6 +62,16 @@ func (s *ServerCreateInviteCodesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateInviteCodesInput) ValidateLex(v *lex.Validator) {
+	if s.ForAccounts != nil {
+		lex.ValidateArray(v.Field("forAccounts"), s.ForAccounts, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCreateInviteCodesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -103,6 +113,12 @@ func (s *ServerCreateInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateInviteCodesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("codes"), s.Codes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -156,6 +172,11 @@ func (s *ServerCreateInviteCodesAccountCodes) EncodeLex(e *lex.Encoder) error {
 	e.Key("account").String(s.Account)
 	lex.EncodeStrings(e.Key("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateInviteCodesAccountCodes) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -75,6 +75,11 @@ func (s *ServerCreateSessionInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateSessionInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerCreateSessionInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -178,6 +183,16 @@ func (s *ServerCreateSessionOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerCreateSessionOutput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Field("did").Format(s.DID)
+	if !s.DIDDoc.IsZero() {
+		v.Field("didDoc").Unknown(s.DIDDoc)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -52,6 +52,14 @@ func (s *ServerDeactivateAccountInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerDeactivateAccountInput) ValidateLex(v *lex.Validator) {
+	if s.DeleteAfter != nil {
+		v.Field("deleteAfter").Format(*s.DeleteAfter)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerDeactivateAccountInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -75,6 +75,13 @@ func (s *ServerDefsInviteCode) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerDefsInviteCode) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	lex.ValidateSlice(v.Field("uses"), s.Uses)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerDefsInviteCode) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -126,6 +133,13 @@ func (s *ServerDefsInviteCodeUse) EncodeLex(e *lex.Encoder) error {
 	e.Key("usedBy").String(string(s.UsedBy))
 	e.Key("usedAt").String(string(s.UsedAt))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerDefsInviteCodeUse) ValidateLex(v *lex.Validator) {
+	v.Field("usedBy").Format(s.UsedBy)
+	v.Field("usedAt").Format(s.UsedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

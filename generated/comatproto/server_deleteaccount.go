@@ -62,6 +62,12 @@ func (s *ServerDeleteAccountInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerDeleteAccountInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerDeleteAccountInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

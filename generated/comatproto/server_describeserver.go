@@ -91,6 +91,18 @@ func (s *ServerDescribeServerOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerDescribeServerOutput) ValidateLex(v *lex.Validator) {
+	if s.Links != nil {
+		v.Field("links").Value(s.Links)
+	}
+	if s.Contact != nil {
+		v.Field("contact").Value(s.Contact)
+	}
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerDescribeServerOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -145,6 +157,17 @@ func (s *ServerDescribeServerLinks) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerDescribeServerLinks) ValidateLex(v *lex.Validator) {
+	if s.PrivacyPolicy != nil {
+		v.Field("privacyPolicy").Format(*s.PrivacyPolicy)
+	}
+	if s.TermsOfService != nil {
+		v.Field("termsOfService").Format(*s.TermsOfService)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerDescribeServerLinks) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -190,6 +213,11 @@ func (s *ServerDescribeServerContact) EncodeLex(e *lex.Encoder) error {
 		e.Key("email").String(*s.Email)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerDescribeServerContact) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

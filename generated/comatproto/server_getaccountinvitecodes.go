@@ -45,6 +45,9 @@ func (p *ServerGetAccountInviteCodesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ServerGetAccountInviteCodesParams) ValidateLex(v *lex.Validator) {}
+
 // ServerGetAccountInviteCodesOutput is the output of com.atproto.server.getAccountInviteCodes.
 type ServerGetAccountInviteCodesOutput struct {
 	Codes []ServerDefsInviteCode
@@ -76,6 +79,12 @@ func (s *ServerGetAccountInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetAccountInviteCodesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("codes"), s.Codes)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -46,6 +46,17 @@ func (p *ServerGetServiceAuthParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ServerGetServiceAuthParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ServerGetServiceAuthParams)
+	}
+	v.Field("aud").MaxBytes(p.Aud, 2048)
+	if p.Lxm != nil {
+		v.Field("lxm").Format(*p.Lxm)
+	}
+}
+
 // ServerGetServiceAuthOutput is the output of com.atproto.server.getServiceAuth.
 type ServerGetServiceAuthOutput struct {
 	Token string
@@ -77,6 +88,11 @@ func (s *ServerGetServiceAuthOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("token").String(s.Token)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetServiceAuthOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

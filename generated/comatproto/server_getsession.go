@@ -102,6 +102,16 @@ func (s *ServerGetSessionOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetSessionOutput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Field("did").Format(s.DID)
+	if !s.DIDDoc.IsZero() {
+		v.Field("didDoc").Unknown(s.DIDDoc)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerGetSessionOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

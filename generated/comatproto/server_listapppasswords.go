@@ -51,6 +51,12 @@ func (s *ServerListAppPasswordsOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerListAppPasswordsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("passwords"), s.Passwords)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerListAppPasswordsOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +115,12 @@ func (s *ServerListAppPasswordsAppPassword) EncodeLex(e *lex.Encoder) error {
 		e.Key("privileged").Bool(*s.Privileged)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerListAppPasswordsAppPassword) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

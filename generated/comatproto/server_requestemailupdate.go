@@ -49,6 +49,11 @@ func (s *ServerRequestEmailUpdateOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerRequestEmailUpdateOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerRequestEmailUpdateOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

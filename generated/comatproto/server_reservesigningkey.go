@@ -51,6 +51,14 @@ func (s *ServerReserveSigningKeyInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerReserveSigningKeyInput) ValidateLex(v *lex.Validator) {
+	if s.DID != nil {
+		v.Field("did").Format(*s.DID)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerReserveSigningKeyInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -93,6 +101,11 @@ func (s *ServerReserveSigningKeyOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("signingKey").String(s.SigningKey)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerReserveSigningKeyOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -48,6 +48,11 @@ func (s *ServerRevokeAppPasswordInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerRevokeAppPasswordInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerRevokeAppPasswordInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

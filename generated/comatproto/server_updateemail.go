@@ -67,6 +67,11 @@ func (s *ServerUpdateEmailInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerUpdateEmailInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerUpdateEmailInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

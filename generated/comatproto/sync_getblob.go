@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -32,4 +33,13 @@ func (p *SyncGetBlobParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("did", string(p.DID))
 	q.String("cid", string(p.CID))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetBlobParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetBlobParams)
+	}
+	v.Field("did").Format(p.DID)
+	v.Field("cid").Format(p.CID)
 }

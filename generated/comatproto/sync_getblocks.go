@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -32,4 +33,15 @@ func (p *SyncGetBlocksParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("did", string(p.DID))
 	xrpc.AddStrings(q, "cids", p.CIDs)
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetBlocksParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetBlocksParams)
+	}
+	v.Field("did").Format(p.DID)
+	lex.ValidateArray(v.Field("cids"), p.CIDs, func(v *lex.Validator, e syntax.CID) {
+		v.Format(e)
+	})
 }

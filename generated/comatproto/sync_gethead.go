@@ -33,6 +33,14 @@ func (p *SyncGetHeadParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetHeadParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetHeadParams)
+	}
+	v.Field("did").Format(p.DID)
+}
+
 // SyncGetHeadOutput is the output of com.atproto.sync.getHead.
 type SyncGetHeadOutput struct {
 	Root syntax.CID
@@ -64,6 +72,12 @@ func (s *SyncGetHeadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("root").String(string(s.Root))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncGetHeadOutput) ValidateLex(v *lex.Validator) {
+	v.Field("root").Format(s.Root)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

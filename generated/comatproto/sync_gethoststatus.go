@@ -31,6 +31,9 @@ func (p *SyncGetHostStatusParams) EncodeQuery(q *xrpc.Query) {
 	q.String("hostname", p.Hostname)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetHostStatusParams) ValidateLex(v *lex.Validator) {}
+
 // SyncGetHostStatusOutput is the output of com.atproto.sync.getHostStatus.
 type SyncGetHostStatusOutput struct {
 	Hostname string
@@ -90,6 +93,11 @@ func (s *SyncGetHostStatusOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("status").String(string(*s.Status))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncGetHostStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

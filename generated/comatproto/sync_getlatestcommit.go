@@ -32,6 +32,14 @@ func (p *SyncGetLatestCommitParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetLatestCommitParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetLatestCommitParams)
+	}
+	v.Field("did").Format(p.DID)
+}
+
 // SyncGetLatestCommitOutput is the output of com.atproto.sync.getLatestCommit.
 type SyncGetLatestCommitOutput struct {
 	CID syntax.CID
@@ -68,6 +76,13 @@ func (s *SyncGetLatestCommitOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("cid").String(string(s.CID))
 	e.Key("rev").String(string(s.Rev))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncGetLatestCommitOutput) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("rev").Format(s.Rev)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -34,4 +35,14 @@ func (p *SyncGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 	q.String("collection", string(p.Collection))
 	q.String("rkey", string(p.Rkey))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetRecordParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetRecordParams)
+	}
+	v.Field("did").Format(p.DID)
+	v.Field("collection").Format(p.Collection)
+	v.Field("rkey").Format(p.Rkey)
 }

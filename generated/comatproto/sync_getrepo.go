@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -32,5 +33,16 @@ func (p *SyncGetRepoParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 	if p.Since != nil {
 		q.String("since", string(*p.Since))
+	}
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetRepoParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetRepoParams)
+	}
+	v.Field("did").Format(p.DID)
+	if p.Since != nil {
+		v.Field("since").Format(*p.Since)
 	}
 }

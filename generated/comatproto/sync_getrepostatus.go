@@ -32,6 +32,14 @@ func (p *SyncGetRepoStatusParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncGetRepoStatusParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncGetRepoStatusParams)
+	}
+	v.Field("did").Format(p.DID)
+}
+
 // SyncGetRepoStatusOutput is the output of com.atproto.sync.getRepoStatus.
 type SyncGetRepoStatusOutput struct {
 	DID    syntax.DID
@@ -88,6 +96,15 @@ func (s *SyncGetRepoStatusOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("rev").String(string(*s.Rev))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncGetRepoStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Rev != nil {
+		v.Field("rev").Format(*s.Rev)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -74,6 +74,20 @@ func (p *SyncListBlobsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncListBlobsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncListBlobsParams)
+	}
+	v.Field("did").Format(p.DID)
+	if p.Since != nil {
+		v.Field("since").Format(*p.Since)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
+	}
+}
+
 // SyncListBlobsOutput is the output of com.atproto.sync.listBlobs.
 type SyncListBlobsOutput struct {
 	Cursor *string
@@ -112,6 +126,14 @@ func (s *SyncListBlobsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeStrings(e.Key("cids"), s.CIDs)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListBlobsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("cids"), s.CIDs, func(v *lex.Validator, e syntax.CID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -65,6 +65,16 @@ func (p *SyncListHostsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncListHostsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncListHostsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
+	}
+}
+
 // SyncListHostsOutput is the output of com.atproto.sync.listHosts.
 type SyncListHostsOutput struct {
 	Cursor *string
@@ -106,6 +116,12 @@ func (s *SyncListHostsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("hosts"), s.Hosts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListHostsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("hosts"), s.Hosts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -179,6 +195,11 @@ func (s *SyncListHostsHost) EncodeLex(e *lex.Encoder) error {
 		e.Key("status").String(string(*s.Status))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListHostsHost) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -66,6 +66,16 @@ func (p *SyncListReposParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncListReposParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncListReposParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
+	}
+}
+
 // SyncListReposOutput is the output of com.atproto.sync.listRepos.
 type SyncListReposOutput struct {
 	Cursor *string
@@ -104,6 +114,12 @@ func (s *SyncListReposOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListReposOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("repos"), s.Repos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -180,6 +196,14 @@ func (s *SyncListReposRepo) EncodeLex(e *lex.Encoder) error {
 		e.Key("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListReposRepo) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("head").Format(s.Head)
+	v.Field("rev").Format(s.Rev)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,17 @@ func (p *SyncListReposByCollectionParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncListReposByCollectionParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncListReposByCollectionParams)
+	}
+	v.Field("collection").Format(p.Collection)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 2000)
+	}
+}
+
 // SyncListReposByCollectionOutput is the output of com.atproto.sync.listReposByCollection.
 type SyncListReposByCollectionOutput struct {
 	Cursor *string
@@ -110,6 +121,12 @@ func (s *SyncListReposByCollectionOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListReposByCollectionOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("repos"), s.Repos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -158,6 +175,12 @@ func (s *SyncListReposByCollectionRepo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncListReposByCollectionRepo) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -52,6 +52,11 @@ func (s *SyncNotifyOfUpdateInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SyncNotifyOfUpdateInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SyncNotifyOfUpdateInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

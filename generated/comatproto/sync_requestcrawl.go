@@ -53,6 +53,11 @@ func (s *SyncRequestCrawlInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SyncRequestCrawlInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SyncRequestCrawlInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

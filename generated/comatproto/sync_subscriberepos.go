@@ -23,6 +23,9 @@ func (p *SyncSubscribeReposParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SyncSubscribeReposParams) ValidateLex(v *lex.Validator) {}
+
 // SyncSubscribeReposMessage is a message of com.atproto.sync.subscribeRepos: Repository event
 // stream, aka Firehose endpoint. Outputs repo commits with diff data, and identity update
 // events, for all repositories on the current server. See the atproto specifications for
@@ -72,6 +75,16 @@ func (u *SyncSubscribeReposMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *SyncSubscribeReposMessage) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *SyncSubscribeReposMessage) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *SyncSubscribeReposCommit, *SyncSubscribeReposSync, *SyncSubscribeReposIdentity, *SyncSubscribeReposAccount, *SyncSubscribeReposInfo, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -209,6 +222,26 @@ func (s *SyncSubscribeReposCommit) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposCommit) ValidateLex(v *lex.Validator) {
+	v.Field("repo").Format(s.Repo)
+	v.Field("commit").CIDLink(s.Commit)
+	v.Field("rev").Format(s.Rev)
+	if s.Since != nil {
+		v.Field("since").Format(*s.Since)
+	}
+	v.Field("blocks").MaxLen(len(s.Blocks), 2000000)
+	lex.ValidateSlice(v.Field("ops").MaxLen(len(s.Ops), 200), s.Ops)
+	lex.ValidateArray(v.Field("blobs"), s.Blobs, func(v *lex.Validator, e lex.CIDLink) {
+		v.CIDLink(e)
+	})
+	if s.PrevData != nil {
+		v.Field("prevData").CIDLink(*s.PrevData)
+	}
+	v.Field("time").Format(s.Time)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SyncSubscribeReposCommit) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -288,6 +321,14 @@ func (s *SyncSubscribeReposSync) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposSync) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("blocks").MaxLen(len(s.Blocks), 10000)
+	v.Field("time").Format(s.Time)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SyncSubscribeReposSync) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -357,6 +398,16 @@ func (s *SyncSubscribeReposIdentity) EncodeLex(e *lex.Encoder) error {
 		e.Key("handle").String(string(*s.Handle))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposIdentity) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("time").Format(s.Time)
+	if s.Handle != nil {
+		v.Field("handle").Format(*s.Handle)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -438,6 +489,13 @@ func (s *SyncSubscribeReposAccount) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposAccount) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("time").Format(s.Time)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SyncSubscribeReposAccount) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -501,6 +559,11 @@ func (s *SyncSubscribeReposInfo) EncodeLex(e *lex.Encoder) error {
 		e.Key("message").String(*s.Message)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposInfo) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -583,6 +646,17 @@ func (s *SyncSubscribeReposRepoOp) EncodeLex(e *lex.Encoder) error {
 		e.Key("prev").CIDLink(*s.Prev)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SyncSubscribeReposRepoOp) ValidateLex(v *lex.Validator) {
+	if s.CID != nil {
+		v.Field("cid").CIDLink(*s.CID)
+	}
+	if s.Prev != nil {
+		v.Field("prev").CIDLink(*s.Prev)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -49,6 +49,11 @@ func (s *TempAddReservedHandleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TempAddReservedHandleInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TempAddReservedHandleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -77,6 +82,11 @@ func (s *TempAddReservedHandleOutput) DecodeLex(d *lex.Decoder) error {
 func (s *TempAddReservedHandleOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempAddReservedHandleOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -47,6 +47,17 @@ func (p *TempCheckHandleAvailabilityParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *TempCheckHandleAvailabilityParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(TempCheckHandleAvailabilityParams)
+	}
+	v.Field("handle").Format(p.Handle)
+	if p.BirthDate != nil {
+		v.Field("birthDate").Format(*p.BirthDate)
+	}
+}
+
 // TempCheckHandleAvailabilityOutput is the output of com.atproto.temp.checkHandleAvailability.
 type TempCheckHandleAvailabilityOutput struct {
 	Handle syntax.Handle // Echo of the input handle.
@@ -83,6 +94,13 @@ func (s *TempCheckHandleAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("handle").String(string(s.Handle))
 	e.Key("result").Value(&s.Result)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempCheckHandleAvailabilityOutput) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Field("result").Value(&s.Result)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -132,6 +150,16 @@ func (u *TempCheckHandleAvailabilityOutputResultUnion) EncodeLex(e *lex.Encoder)
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *TempCheckHandleAvailabilityOutputResultUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *TempCheckHandleAvailabilityResultAvailable, *TempCheckHandleAvailabilityResultUnavailable, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u TempCheckHandleAvailabilityOutputResultUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -167,6 +195,11 @@ func (s *TempCheckHandleAvailabilityResultAvailable) DecodeLex(d *lex.Decoder) e
 func (s *TempCheckHandleAvailabilityResultAvailable) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempCheckHandleAvailabilityResultAvailable) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -217,6 +250,12 @@ func (s *TempCheckHandleAvailabilityResultUnavailable) EncodeLex(e *lex.Encoder)
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("suggestions"), s.Suggestions)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempCheckHandleAvailabilityResultUnavailable) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -273,6 +312,12 @@ func (s *TempCheckHandleAvailabilitySuggestion) EncodeLex(e *lex.Encoder) error 
 	e.Key("handle").String(string(s.Handle))
 	e.Key("method").String(s.Method)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempCheckHandleAvailabilitySuggestion) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -63,6 +63,11 @@ func (s *TempCheckSignupQueueOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TempCheckSignupQueueOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TempCheckSignupQueueOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -31,6 +31,9 @@ func (p *TempDereferenceScopeParams) EncodeQuery(q *xrpc.Query) {
 	q.String("scope", p.Scope)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *TempDereferenceScopeParams) ValidateLex(v *lex.Validator) {}
+
 // TempDereferenceScopeOutput is the output of com.atproto.temp.dereferenceScope.
 type TempDereferenceScopeOutput struct {
 	Scope string // The full oauth permission scope.
@@ -62,6 +65,11 @@ func (s *TempDereferenceScopeOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("scope").String(s.Scope)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempDereferenceScopeOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

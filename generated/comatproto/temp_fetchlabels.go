@@ -39,6 +39,16 @@ func (p *TempFetchLabelsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *TempFetchLabelsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(TempFetchLabelsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 250)
+	}
+}
+
 // TempFetchLabelsOutput is the output of com.atproto.temp.fetchLabels.
 type TempFetchLabelsOutput struct {
 	Labels []LabelDefsLabel
@@ -70,6 +80,12 @@ func (s *TempFetchLabelsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("labels"), s.Labels)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TempFetchLabelsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("labels"), s.Labels)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -49,6 +49,11 @@ func (s *TempRequestPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TempRequestPhoneVerificationInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TempRequestPhoneVerificationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -50,6 +50,12 @@ func (s *TempRevokeAccountCredentialsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TempRevokeAccountCredentialsInput) ValidateLex(v *lex.Validator) {
+	v.Field("account").Format(s.Account)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TempRevokeAccountCredentialsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

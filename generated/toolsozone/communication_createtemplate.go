@@ -79,6 +79,17 @@ func (s *CommunicationCreateTemplateInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *CommunicationCreateTemplateInput) ValidateLex(v *lex.Validator) {
+	if s.Lang != nil {
+		v.Field("lang").Format(*s.Lang)
+	}
+	if s.CreatedBy != nil {
+		v.Field("createdBy").Format(*s.CreatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s CommunicationCreateTemplateInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -92,6 +92,17 @@ func (s *CommunicationDefsTemplateView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *CommunicationDefsTemplateView) ValidateLex(v *lex.Validator) {
+	if s.Lang != nil {
+		v.Field("lang").Format(*s.Lang)
+	}
+	v.Field("lastUpdatedBy").Format(s.LastUpdatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s CommunicationDefsTemplateView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -49,6 +49,11 @@ func (s *CommunicationDeleteTemplateInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *CommunicationDeleteTemplateInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s CommunicationDeleteTemplateInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

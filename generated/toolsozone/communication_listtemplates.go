@@ -49,6 +49,12 @@ func (s *CommunicationListTemplatesOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *CommunicationListTemplatesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("communicationTemplates"), s.CommunicationTemplates)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s CommunicationListTemplatesOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

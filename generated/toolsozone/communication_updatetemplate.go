@@ -98,6 +98,17 @@ func (s *CommunicationUpdateTemplateInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *CommunicationUpdateTemplateInput) ValidateLex(v *lex.Validator) {
+	if s.Lang != nil {
+		v.Field("lang").Format(*s.Lang)
+	}
+	if s.UpdatedBy != nil {
+		v.Field("updatedBy").Format(*s.UpdatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s CommunicationUpdateTemplateInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -70,6 +70,17 @@ func (p *HostingGetAccountHistoryParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *HostingGetAccountHistoryParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(HostingGetAccountHistoryParams)
+	}
+	v.Field("did").Format(p.DID)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of HostingGetAccountHistoryParamsEvents.
 const (
 	HostingGetAccountHistoryParamsEventsAccountCreated  = "accountCreated"
@@ -117,6 +128,12 @@ func (s *HostingGetAccountHistoryOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("events"), s.Events)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("events"), s.Events)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -177,6 +194,13 @@ func (s *HostingGetAccountHistoryEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryEvent) ValidateLex(v *lex.Validator) {
+	v.Field("details").Value(&s.Details)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s HostingGetAccountHistoryEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -231,6 +255,16 @@ func (u *HostingGetAccountHistoryEventDetailsUnion) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (u *HostingGetAccountHistoryEventDetailsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *HostingGetAccountHistoryEventDetailsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *HostingGetAccountHistoryAccountCreated, *HostingGetAccountHistoryEmailUpdated, *HostingGetAccountHistoryEmailConfirmed, *HostingGetAccountHistoryPasswordUpdated, *HostingGetAccountHistoryHandleUpdated, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -288,6 +322,14 @@ func (s *HostingGetAccountHistoryAccountCreated) EncodeLex(e *lex.Encoder) error
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryAccountCreated) ValidateLex(v *lex.Validator) {
+	if s.Handle != nil {
+		v.Field("handle").Format(*s.Handle)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s HostingGetAccountHistoryAccountCreated) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -334,6 +376,11 @@ func (s *HostingGetAccountHistoryEmailUpdated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("email").String(s.Email)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryEmailUpdated) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -385,6 +432,11 @@ func (s *HostingGetAccountHistoryEmailConfirmed) EncodeLex(e *lex.Encoder) error
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryEmailConfirmed) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s HostingGetAccountHistoryEmailConfirmed) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -419,6 +471,11 @@ func (s *HostingGetAccountHistoryPasswordUpdated) DecodeLex(d *lex.Decoder) erro
 func (s *HostingGetAccountHistoryPasswordUpdated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryPasswordUpdated) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -467,6 +524,12 @@ func (s *HostingGetAccountHistoryHandleUpdated) EncodeLex(e *lex.Encoder) error 
 	e.BeginObject()
 	e.Key("handle").String(string(s.Handle))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *HostingGetAccountHistoryHandleUpdated) ValidateLex(v *lex.Validator) {
+	v.Field("handle").Format(s.Handle)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -58,6 +58,14 @@ func (s *ModerationCancelScheduledActionsInput) EncodeLex(e *lex.Encoder) error 
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCancelScheduledActionsInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationCancelScheduledActionsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -112,6 +120,15 @@ func (s *ModerationCancelScheduledActionsCancellationResults) EncodeLex(e *lex.E
 	lex.EncodeStrings(e.Key("succeeded"), s.Succeeded)
 	lex.EncodeSlice(e.Key("failed"), s.Failed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCancelScheduledActionsCancellationResults) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("succeeded"), s.Succeeded, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	lex.ValidateSlice(v.Field("failed"), s.Failed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -173,6 +190,12 @@ func (s *ModerationCancelScheduledActionsFailedCancellation) EncodeLex(e *lex.En
 		e.Key("errorCode").String(*s.ErrorCode)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationCancelScheduledActionsFailedCancellation) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -95,6 +95,18 @@ func (s *ModerationDefsModEventView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventView) ValidateLex(v *lex.Validator) {
+	v.Field("event").Value(&s.Event)
+	v.Field("subject").Value(&s.Subject)
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.ModTool != nil {
+		v.Field("modTool").Value(s.ModTool)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -203,6 +215,16 @@ func (u *ModerationDefsModEventViewEventUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsModEventViewEventUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsModEventTakedown, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventComment, *ModerationDefsModEventReport, *ModerationDefsModEventLabel, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventEmail, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ModerationDefsModEventViewEventUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -252,6 +274,16 @@ func (u *ModerationDefsModEventViewSubjectUnion) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (u *ModerationDefsModEventViewSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsModEventViewSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *chatbsky.ConvoDefsMessageRef, *chatbsky.ConvoDefsConvoRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -333,6 +365,19 @@ func (s *ModerationDefsModEventViewDetail) EncodeLex(e *lex.Encoder) error {
 		e.Key("modTool").Value(s.ModTool)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventViewDetail) ValidateLex(v *lex.Validator) {
+	v.Field("event").Value(&s.Event)
+	v.Field("subject").Value(&s.Subject)
+	lex.ValidateSlice(v.Field("subjectBlobs"), s.SubjectBlobs)
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.ModTool != nil {
+		v.Field("modTool").Value(s.ModTool)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -443,6 +488,16 @@ func (u *ModerationDefsModEventViewDetailEventUnion) EncodeLex(e *lex.Encoder) e
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsModEventViewDetailEventUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsModEventTakedown, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventComment, *ModerationDefsModEventReport, *ModerationDefsModEventLabel, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventEmail, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ModerationDefsModEventViewDetailEventUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -495,6 +550,16 @@ func (u *ModerationDefsModEventViewDetailSubjectUnion) DecodeLex(d *lex.Decoder)
 // EncodeLex implements lex.Encodable.
 func (u *ModerationDefsModEventViewDetailSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsModEventViewDetailSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsRepoView, *ModerationDefsRepoViewNotFound, *ModerationDefsRecordView, *ModerationDefsRecordViewNotFound, *ModerationDefsConvoView, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -731,6 +796,55 @@ func (s *ModerationDefsSubjectStatusView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsSubjectStatusView) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	if s.Hosting.Value != nil {
+		v.Field("hosting").Value(&s.Hosting)
+	}
+	if s.SubjectBlobCIDs != nil {
+		lex.ValidateArray(v.Field("subjectBlobCids"), s.SubjectBlobCIDs, func(v *lex.Validator, e syntax.CID) {
+			v.Format(e)
+		})
+	}
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.PriorityScore != nil {
+		v.Field("priorityScore").AtLeast(*s.PriorityScore, 0).AtMost(*s.PriorityScore, 100)
+	}
+	if s.MuteUntil != nil {
+		v.Field("muteUntil").Format(*s.MuteUntil)
+	}
+	if s.MuteReportingUntil != nil {
+		v.Field("muteReportingUntil").Format(*s.MuteReportingUntil)
+	}
+	if s.LastReviewedBy != nil {
+		v.Field("lastReviewedBy").Format(*s.LastReviewedBy)
+	}
+	if s.LastReviewedAt != nil {
+		v.Field("lastReviewedAt").Format(*s.LastReviewedAt)
+	}
+	if s.LastReportedAt != nil {
+		v.Field("lastReportedAt").Format(*s.LastReportedAt)
+	}
+	if s.LastAppealedAt != nil {
+		v.Field("lastAppealedAt").Format(*s.LastAppealedAt)
+	}
+	if s.SuspendUntil != nil {
+		v.Field("suspendUntil").Format(*s.SuspendUntil)
+	}
+	if s.AccountStats != nil {
+		v.Field("accountStats").Value(s.AccountStats)
+	}
+	if s.RecordsStats != nil {
+		v.Field("recordsStats").Value(s.RecordsStats)
+	}
+	if s.AccountStrike != nil {
+		v.Field("accountStrike").Value(s.AccountStrike)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsSubjectStatusView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -782,6 +896,16 @@ func (u *ModerationDefsSubjectStatusViewSubjectUnion) EncodeLex(e *lex.Encoder) 
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsSubjectStatusViewSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *chatbsky.ConvoDefsMessageRef, *chatbsky.ConvoDefsConvoRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ModerationDefsSubjectStatusViewSubjectUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -826,6 +950,16 @@ func (u *ModerationDefsSubjectStatusViewHostingUnion) DecodeLex(d *lex.Decoder) 
 // EncodeLex implements lex.Encodable.
 func (u *ModerationDefsSubjectStatusViewHostingUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsSubjectStatusViewHostingUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsAccountHosting, *ModerationDefsRecordHosting, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -929,6 +1063,23 @@ func (s *ModerationDefsSubjectView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsSubjectView) ValidateLex(v *lex.Validator) {
+	if s.Status != nil {
+		v.Field("status").Value(s.Status)
+	}
+	if s.Repo != nil {
+		v.Field("repo").Value(s.Repo)
+	}
+	if s.Profile.Value != nil {
+		v.Field("profile").Value(&s.Profile)
+	}
+	if s.Record != nil {
+		v.Field("record").Value(s.Record)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsSubjectView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -968,6 +1119,16 @@ func (u *ModerationDefsSubjectViewProfileUnion) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (u *ModerationDefsSubjectViewProfileUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsSubjectViewProfileUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1047,6 +1208,11 @@ func (s *ModerationDefsAccountStats) EncodeLex(e *lex.Encoder) error {
 		e.Key("takedownCount").Int(*s.TakedownCount)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAccountStats) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1153,6 +1319,11 @@ func (s *ModerationDefsRecordsStats) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordsStats) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsRecordsStats) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1224,6 +1395,17 @@ func (s *ModerationDefsAccountStrike) EncodeLex(e *lex.Encoder) error {
 		e.Key("lastStrikeAt").String(string(*s.LastStrikeAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAccountStrike) ValidateLex(v *lex.Validator) {
+	if s.FirstStrikeAt != nil {
+		v.Field("firstStrikeAt").Format(*s.FirstStrikeAt)
+	}
+	if s.LastStrikeAt != nil {
+		v.Field("lastStrikeAt").Format(*s.LastStrikeAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1371,6 +1553,17 @@ func (s *ModerationDefsModEventTakedown) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventTakedown) ValidateLex(v *lex.Validator) {
+	if s.Policies != nil {
+		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeExpiresAt != nil {
+		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventTakedown) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1454,6 +1647,14 @@ func (s *ModerationDefsModEventReverseTakedown) EncodeLex(e *lex.Encoder) error 
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventReverseTakedown) ValidateLex(v *lex.Validator) {
+	if s.Policies != nil {
+		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventReverseTakedown) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1500,6 +1701,11 @@ func (s *ModerationDefsModEventResolveAppeal) EncodeLex(e *lex.Encoder) error {
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventResolveAppeal) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1555,6 +1761,11 @@ func (s *ModerationDefsModEventComment) EncodeLex(e *lex.Encoder) error {
 		e.Key("sticky").Bool(*s.Sticky)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventComment) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1621,6 +1832,11 @@ func (s *ModerationDefsModEventReport) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("reportType").String(string(s.ReportType))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventReport) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1694,6 +1910,11 @@ func (s *ModerationDefsModEventLabel) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventLabel) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventLabel) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1748,6 +1969,12 @@ func (s *ModerationDefsModEventPriorityScore) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("score").Int(s.Score)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventPriorityScore) ValidateLex(v *lex.Validator) {
+	v.Field("score").AtLeast(s.Score, 0).AtMost(s.Score, 100)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1866,6 +2093,12 @@ func (s *ModerationDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAgeAssuranceEvent) ValidateLex(v *lex.Validator) {
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsAgeAssuranceEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1938,6 +2171,12 @@ func (s *ModerationDefsAgeAssuranceOverrideEvent) EncodeLex(e *lex.Encoder) erro
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAgeAssuranceOverrideEvent) ValidateLex(v *lex.Validator) {
+	v.Field("comment").MinBytes(s.Comment, 1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsAgeAssuranceOverrideEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1994,6 +2233,12 @@ func (s *ModerationDefsAgeAssurancePurgeEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAgeAssurancePurgeEvent) ValidateLex(v *lex.Validator) {
+	v.Field("comment").MinBytes(s.Comment, 1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsAgeAssurancePurgeEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2042,6 +2287,12 @@ func (s *ModerationDefsRevokeAccountCredentialsEvent) EncodeLex(e *lex.Encoder) 
 	e.BeginObject()
 	e.Key("comment").String(s.Comment)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRevokeAccountCredentialsEvent) ValidateLex(v *lex.Validator) {
+	v.Field("comment").MinBytes(s.Comment, 1)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2101,6 +2352,11 @@ func (s *ModerationDefsModEventAcknowledge) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventAcknowledge) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventAcknowledge) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2146,6 +2402,11 @@ func (s *ModerationDefsModEventEscalate) EncodeLex(e *lex.Encoder) error {
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventEscalate) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2204,6 +2465,11 @@ func (s *ModerationDefsModEventMute) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventMute) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventMute) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2250,6 +2516,11 @@ func (s *ModerationDefsModEventUnmute) EncodeLex(e *lex.Encoder) error {
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventUnmute) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2309,6 +2580,11 @@ func (s *ModerationDefsModEventMuteReporter) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventMuteReporter) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventMuteReporter) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2355,6 +2631,11 @@ func (s *ModerationDefsModEventUnmuteReporter) EncodeLex(e *lex.Encoder) error {
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventUnmuteReporter) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2467,6 +2748,17 @@ func (s *ModerationDefsModEventEmail) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventEmail) ValidateLex(v *lex.Validator) {
+	if s.Policies != nil {
+		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeExpiresAt != nil {
+		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventEmail) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2513,6 +2805,11 @@ func (s *ModerationDefsModEventDivert) EncodeLex(e *lex.Encoder) error {
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventDivert) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2590,6 +2887,11 @@ func (s *ModerationDefsModEventTag) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModEventTag) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModEventTag) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2663,6 +2965,12 @@ func (s *ModerationDefsAccountEvent) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("timestamp").String(string(s.Timestamp))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAccountEvent) ValidateLex(v *lex.Validator) {
+	v.Field("timestamp").Format(s.Timestamp)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2753,6 +3061,18 @@ func (s *ModerationDefsIdentityEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsIdentityEvent) ValidateLex(v *lex.Validator) {
+	if s.Handle != nil {
+		v.Field("handle").Format(*s.Handle)
+	}
+	if s.PdsHost != nil {
+		v.Field("pdsHost").Format(*s.PdsHost)
+	}
+	v.Field("timestamp").Format(s.Timestamp)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsIdentityEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2820,6 +3140,15 @@ func (s *ModerationDefsRecordEvent) EncodeLex(e *lex.Encoder) error {
 	}
 	e.Key("timestamp").String(string(s.Timestamp))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordEvent) ValidateLex(v *lex.Validator) {
+	if s.CID != nil {
+		v.Field("cid").Format(*s.CID)
+	}
+	v.Field("timestamp").Format(s.Timestamp)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -2898,6 +3227,20 @@ func (s *ModerationDefsScheduleTakedownEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsScheduleTakedownEvent) ValidateLex(v *lex.Validator) {
+	if s.ExecuteAt != nil {
+		v.Field("executeAt").Format(*s.ExecuteAt)
+	}
+	if s.ExecuteAfter != nil {
+		v.Field("executeAfter").Format(*s.ExecuteAfter)
+	}
+	if s.ExecuteUntil != nil {
+		v.Field("executeUntil").Format(*s.ExecuteUntil)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsScheduleTakedownEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -2945,6 +3288,11 @@ func (s *ModerationDefsCancelScheduledTakedownEvent) EncodeLex(e *lex.Encoder) e
 		e.Key("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsCancelScheduledTakedownEvent) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3057,6 +3405,27 @@ func (s *ModerationDefsRepoView) EncodeLex(e *lex.Encoder) error {
 		lex.EncodeSlice(e.Key("threatSignatures"), s.ThreatSignatures)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRepoView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
+		v.Unknown(e)
+	})
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Field("moderation").Value(&s.Moderation)
+	if s.InvitedBy != nil {
+		v.Field("invitedBy").Value(s.InvitedBy)
+	}
+	if s.DeactivatedAt != nil {
+		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
+	}
+	if s.ThreatSignatures != nil {
+		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3194,6 +3563,36 @@ func (s *ModerationDefsRepoViewDetail) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRepoViewDetail) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Field("handle").Format(s.Handle)
+	lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
+		v.Unknown(e)
+	})
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Field("moderation").Value(&s.Moderation)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	if s.InvitedBy != nil {
+		v.Field("invitedBy").Value(s.InvitedBy)
+	}
+	if s.Invites != nil {
+		lex.ValidateSlice(v.Field("invites"), s.Invites)
+	}
+	if s.EmailConfirmedAt != nil {
+		v.Field("emailConfirmedAt").Format(*s.EmailConfirmedAt)
+	}
+	if s.DeactivatedAt != nil {
+		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
+	}
+	if s.ThreatSignatures != nil {
+		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsRepoViewDetail) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3240,6 +3639,12 @@ func (s *ModerationDefsRepoViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRepoViewNotFound) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3318,6 +3723,20 @@ func (s *ModerationDefsRecordView) EncodeLex(e *lex.Encoder) error {
 	e.Key("moderation").Value(&s.Moderation)
 	e.Key("repo").Value(&s.Repo)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordView) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("value").Unknown(s.Value)
+	lex.ValidateArray(v.Field("blobCids"), s.BlobCIDs, func(v *lex.Validator, e syntax.CID) {
+		v.Format(e)
+	})
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Field("moderation").Value(&s.Moderation)
+	v.Field("repo").Value(&s.Repo)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3406,6 +3825,21 @@ func (s *ModerationDefsRecordViewDetail) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordViewDetail) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Field("cid").Format(s.CID)
+	v.Field("value").Unknown(s.Value)
+	lex.ValidateSlice(v.Field("blobs"), s.Blobs)
+	if s.Labels != nil {
+		lex.ValidateSlice(v.Field("labels"), s.Labels)
+	}
+	v.Field("indexedAt").Format(s.IndexedAt)
+	v.Field("moderation").Value(&s.Moderation)
+	v.Field("repo").Value(&s.Repo)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsRecordViewDetail) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3452,6 +3886,12 @@ func (s *ModerationDefsRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordViewNotFound) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3507,6 +3947,12 @@ func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsConvoView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsConvoView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3555,6 +4001,14 @@ func (s *ModerationDefsModeration) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModeration) ValidateLex(v *lex.Validator) {
+	if s.SubjectStatus != nil {
+		v.Field("subjectStatus").Value(s.SubjectStatus)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsModeration) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3601,6 +4055,14 @@ func (s *ModerationDefsModerationDetail) EncodeLex(e *lex.Encoder) error {
 		e.Key("subjectStatus").Value(s.SubjectStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModerationDetail) ValidateLex(v *lex.Validator) {
+	if s.SubjectStatus != nil {
+		v.Field("subjectStatus").Value(s.SubjectStatus)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3682,6 +4144,19 @@ func (s *ModerationDefsBlobView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsBlobView) ValidateLex(v *lex.Validator) {
+	v.Field("cid").Format(s.CID)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.Details.Value != nil {
+		v.Field("details").Value(&s.Details)
+	}
+	if s.Moderation != nil {
+		v.Field("moderation").Value(s.Moderation)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsBlobView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -3726,6 +4201,16 @@ func (u *ModerationDefsBlobViewDetailsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ModerationDefsBlobViewDetailsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationDefsBlobViewDetailsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsImageDetails, *ModerationDefsVideoDetails, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3779,6 +4264,11 @@ func (s *ModerationDefsImageDetails) EncodeLex(e *lex.Encoder) error {
 	e.Key("width").Int(s.Width)
 	e.Key("height").Int(s.Height)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsImageDetails) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3837,6 +4327,11 @@ func (s *ModerationDefsVideoDetails) EncodeLex(e *lex.Encoder) error {
 	e.Key("height").Int(s.Height)
 	e.Key("length").Int(s.Length)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsVideoDetails) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -3924,6 +4419,26 @@ func (s *ModerationDefsAccountHosting) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsAccountHosting) ValidateLex(v *lex.Validator) {
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.DeletedAt != nil {
+		v.Field("deletedAt").Format(*s.DeletedAt)
+	}
+	if s.DeactivatedAt != nil {
+		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
+	}
+	if s.ReactivatedAt != nil {
+		v.Field("reactivatedAt").Format(*s.ReactivatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsAccountHosting) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -4000,6 +4515,20 @@ func (s *ModerationDefsRecordHosting) EncodeLex(e *lex.Encoder) error {
 		e.Key("deletedAt").String(string(*s.DeletedAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsRecordHosting) ValidateLex(v *lex.Validator) {
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.DeletedAt != nil {
+		v.Field("deletedAt").Format(*s.DeletedAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -4104,6 +4633,12 @@ func (s *ModerationDefsReporterStats) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsReporterStats) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationDefsReporterStats) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -4161,6 +4696,14 @@ func (s *ModerationDefsModTool) EncodeLex(e *lex.Encoder) error {
 		e.Key("meta").Unknown(s.Meta)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsModTool) ValidateLex(v *lex.Validator) {
+	if !s.Meta.IsZero() {
+		v.Field("meta").Unknown(s.Meta)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -4326,6 +4869,32 @@ func (s *ModerationDefsScheduledActionView) EncodeLex(e *lex.Encoder) error {
 		e.Key("executionEventId").Int(*s.ExecutionEventID)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationDefsScheduledActionView) ValidateLex(v *lex.Validator) {
+	if !s.EventData.IsZero() {
+		v.Field("eventData").Unknown(s.EventData)
+	}
+	v.Field("did").Format(s.DID)
+	if s.ExecuteAt != nil {
+		v.Field("executeAt").Format(*s.ExecuteAt)
+	}
+	if s.ExecuteAfter != nil {
+		v.Field("executeAfter").Format(*s.ExecuteAfter)
+	}
+	if s.ExecuteUntil != nil {
+		v.Field("executeUntil").Format(*s.ExecuteUntil)
+	}
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.LastExecutedAt != nil {
+		v.Field("lastExecutedAt").Format(*s.LastExecutedAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -99,6 +99,25 @@ func (s *ModerationEmitEventInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationEmitEventInput) ValidateLex(v *lex.Validator) {
+	v.Field("event").Value(&s.Event)
+	v.Field("subject").Value(&s.Subject)
+	if s.SubjectBlobCIDs != nil {
+		lex.ValidateArray(v.Field("subjectBlobCids"), s.SubjectBlobCIDs, func(v *lex.Validator, e syntax.CID) {
+			v.Format(e)
+		})
+	}
+	v.Field("createdBy").Format(s.CreatedBy)
+	if s.ModTool != nil {
+		v.Field("modTool").Value(s.ModTool)
+	}
+	if s.ReportAction != nil {
+		v.Field("reportAction").Value(s.ReportAction)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationEmitEventInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -208,6 +227,16 @@ func (u *ModerationEmitEventInputEventUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ModerationEmitEventInputEventUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsModEventTakedown, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventComment, *ModerationDefsModEventLabel, *ModerationDefsModEventReport, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventEmail, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ModerationEmitEventInputEventUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -252,6 +281,16 @@ func (u *ModerationEmitEventInputSubjectUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ModerationEmitEventInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationEmitEventInputSubjectUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -326,6 +365,11 @@ func (s *ModerationEmitEventReportAction) EncodeLex(e *lex.Encoder) error {
 		e.Key("note").String(*s.Note)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationEmitEventReportAction) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -34,6 +34,14 @@ func (p *ModerationGetAccountTimelineParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetAccountTimelineParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetAccountTimelineParams)
+	}
+	v.Field("did").Format(p.DID)
+}
+
 // ModerationGetAccountTimelineOutput is the output of
 // tools.ozone.moderation.getAccountTimeline.
 type ModerationGetAccountTimelineOutput struct {
@@ -66,6 +74,12 @@ func (s *ModerationGetAccountTimelineOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("timeline"), s.Timeline)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetAccountTimelineOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("timeline"), s.Timeline)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -120,6 +134,12 @@ func (s *ModerationGetAccountTimelineTimelineItem) EncodeLex(e *lex.Encoder) err
 	e.Key("day").String(s.Day)
 	lex.EncodeSlice(e.Key("summary"), s.Summary)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetAccountTimelineTimelineItem) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("summary"), s.Summary)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -179,6 +199,11 @@ func (s *ModerationGetAccountTimelineTimelineItemSummary) EncodeLex(e *lex.Encod
 	e.Key("eventType").String(s.EventType)
 	e.Key("count").Int(s.Count)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetAccountTimelineTimelineItemSummary) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

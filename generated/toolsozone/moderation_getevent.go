@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // GetEvent calls tools.ozone.moderation.getEvent: Get details about a moderation event.
@@ -26,3 +27,6 @@ func (p *ModerationGetEventParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.Int("id", p.ID)
 }
+
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetEventParams) ValidateLex(v *lex.Validator) {}

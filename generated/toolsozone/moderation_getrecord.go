@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -31,5 +32,16 @@ func (p *ModerationGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	q.String("uri", string(p.URI))
 	if p.CID != nil {
 		q.String("cid", string(*p.CID))
+	}
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetRecordParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetRecordParams)
+	}
+	v.Field("uri").Format(p.URI)
+	if p.CID != nil {
+		v.Field("cid").Format(*p.CID)
 	}
 }

@@ -29,6 +29,16 @@ func (p *ModerationGetRecordsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "uris", p.URIs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetRecordsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetRecordsParams)
+	}
+	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 100), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+}
+
 // ModerationGetRecordsOutput is the output of tools.ozone.moderation.getRecords.
 type ModerationGetRecordsOutput struct {
 	Records []ModerationGetRecordsOutputRecordsUnion
@@ -60,6 +70,12 @@ func (s *ModerationGetRecordsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("records"), s.Records)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetRecordsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("records"), s.Records)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -107,6 +123,16 @@ func (u *ModerationGetRecordsOutputRecordsUnion) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (u *ModerationGetRecordsOutputRecordsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationGetRecordsOutputRecordsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsRecordViewDetail, *ModerationDefsRecordViewNotFound, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -28,4 +29,12 @@ func (p *ModerationGetRepoParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetRepoParams)
 	}
 	q.String("did", string(p.DID))
+}
+
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetRepoParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetRepoParams)
+	}
+	v.Field("did").Format(p.DID)
 }

@@ -31,6 +31,16 @@ func (p *ModerationGetReporterStatsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "dids", p.DIDs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetReporterStatsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetReporterStatsParams)
+	}
+	lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 100), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // ModerationGetReporterStatsOutput is the output of tools.ozone.moderation.getReporterStats.
 type ModerationGetReporterStatsOutput struct {
 	Stats []ModerationDefsReporterStats
@@ -62,6 +72,12 @@ func (s *ModerationGetReporterStatsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("stats"), s.Stats)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetReporterStatsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("stats"), s.Stats)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -29,6 +29,16 @@ func (p *ModerationGetReposParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "dids", p.DIDs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetReposParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetReposParams)
+	}
+	lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 100), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // ModerationGetReposOutput is the output of tools.ozone.moderation.getRepos.
 type ModerationGetReposOutput struct {
 	Repos []ModerationGetReposOutputReposUnion
@@ -60,6 +70,12 @@ func (s *ModerationGetReposOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetReposOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("repos"), s.Repos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -106,6 +122,16 @@ func (u *ModerationGetReposOutputReposUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ModerationGetReposOutputReposUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationGetReposOutputReposUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

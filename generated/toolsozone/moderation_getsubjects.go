@@ -28,6 +28,14 @@ func (p *ModerationGetSubjectsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "subjects", p.Subjects)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationGetSubjectsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetSubjectsParams)
+	}
+	v.Field("subjects").MinLen(len(p.Subjects), 1).MaxLen(len(p.Subjects), 100)
+}
+
 // ModerationGetSubjectsOutput is the output of tools.ozone.moderation.getSubjects.
 type ModerationGetSubjectsOutput struct {
 	Subjects []ModerationDefsSubjectView
@@ -59,6 +67,12 @@ func (s *ModerationGetSubjectsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("subjects"), s.Subjects)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationGetSubjectsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("subjects"), s.Subjects)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

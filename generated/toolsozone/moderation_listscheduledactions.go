@@ -87,6 +87,26 @@ func (s *ModerationListScheduledActionsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationListScheduledActionsInput) ValidateLex(v *lex.Validator) {
+	if s.StartsAfter != nil {
+		v.Field("startsAfter").Format(*s.StartsAfter)
+	}
+	if s.EndsBefore != nil {
+		v.Field("endsBefore").Format(*s.EndsBefore)
+	}
+	if s.Subjects != nil {
+		lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	v.Field("statuses").MinLen(len(s.Statuses), 1)
+	if s.Limit != nil {
+		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationListScheduledActionsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -144,6 +164,12 @@ func (s *ModerationListScheduledActionsOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationListScheduledActionsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("actions"), s.Actions)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

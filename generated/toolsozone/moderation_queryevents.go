@@ -177,6 +177,36 @@ func (p *ModerationQueryEventsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationQueryEventsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationQueryEventsParams)
+	}
+	if p.CreatedBy != nil {
+		v.Field("createdBy").Format(*p.CreatedBy)
+	}
+	if p.SortDirection != nil {
+		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
+	}
+	if p.CreatedAfter != nil {
+		v.Field("createdAfter").Format(*p.CreatedAfter)
+	}
+	if p.CreatedBefore != nil {
+		v.Field("createdBefore").Format(*p.CreatedBefore)
+	}
+	if p.Subject != nil {
+		v.Field("subject").Format(*p.Subject)
+	}
+	if p.Collections != nil {
+		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ModerationQueryEventsParamsSortDirection is one of its constants.
 type ModerationQueryEventsParamsSortDirection string
 
@@ -240,6 +270,12 @@ func (s *ModerationQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("events"), s.Events)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationQueryEventsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("events"), s.Events)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -247,6 +247,71 @@ func (p *ModerationQueryStatusesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationQueryStatusesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationQueryStatusesParams)
+	}
+	if p.Subject != nil {
+		v.Field("subject").Format(*p.Subject)
+	}
+	if p.ReportedAfter != nil {
+		v.Field("reportedAfter").Format(*p.ReportedAfter)
+	}
+	if p.ReportedBefore != nil {
+		v.Field("reportedBefore").Format(*p.ReportedBefore)
+	}
+	if p.ReviewedAfter != nil {
+		v.Field("reviewedAfter").Format(*p.ReviewedAfter)
+	}
+	if p.HostingDeletedAfter != nil {
+		v.Field("hostingDeletedAfter").Format(*p.HostingDeletedAfter)
+	}
+	if p.HostingDeletedBefore != nil {
+		v.Field("hostingDeletedBefore").Format(*p.HostingDeletedBefore)
+	}
+	if p.HostingUpdatedAfter != nil {
+		v.Field("hostingUpdatedAfter").Format(*p.HostingUpdatedAfter)
+	}
+	if p.HostingUpdatedBefore != nil {
+		v.Field("hostingUpdatedBefore").Format(*p.HostingUpdatedBefore)
+	}
+	if p.ReviewedBefore != nil {
+		v.Field("reviewedBefore").Format(*p.ReviewedBefore)
+	}
+	if p.IgnoreSubjects != nil {
+		lex.ValidateArray(v.Field("ignoreSubjects"), p.IgnoreSubjects, func(v *lex.Validator, e syntax.URI) {
+			v.Format(e)
+		})
+	}
+	if p.LastReviewedBy != nil {
+		v.Field("lastReviewedBy").Format(*p.LastReviewedBy)
+	}
+	if p.SortField != nil {
+		v.Field("sortField").OneOf(string(*p.SortField), "lastReviewedAt", "lastReportedAt", "reportedRecordsCount", "takendownRecordsCount", "priorityScore")
+	}
+	if p.SortDirection != nil {
+		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.Tags != nil {
+		v.Field("tags").MaxLen(len(p.Tags), 25)
+	}
+	if p.Collections != nil {
+		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	if p.MinPriorityScore != nil {
+		v.Field("minPriorityScore").AtLeast(*p.MinPriorityScore, 0).AtMost(*p.MinPriorityScore, 100)
+	}
+	if p.MinStrikeCount != nil {
+		v.Field("minStrikeCount").AtLeast(*p.MinStrikeCount, 1)
+	}
+}
+
 // Known values of ModerationQueryStatusesParamsReviewState.
 const (
 	ModerationQueryStatusesParamsReviewStateModerationDefsReviewOpen      = "tools.ozone.moderation.defs#reviewOpen"
@@ -330,6 +395,12 @@ func (s *ModerationQueryStatusesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("subjectStatuses"), s.SubjectStatuses)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationQueryStatusesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("subjectStatuses"), s.SubjectStatuses)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

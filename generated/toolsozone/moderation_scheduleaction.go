@@ -75,6 +75,20 @@ func (s *ModerationScheduleActionInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationScheduleActionInput) ValidateLex(v *lex.Validator) {
+	v.Field("action").Value(&s.Action)
+	lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("scheduling").Value(&s.Scheduling)
+	if s.ModTool != nil {
+		v.Field("modTool").Value(s.ModTool)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationScheduleActionInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -117,6 +131,16 @@ func (u *ModerationScheduleActionInputActionUnion) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (u *ModerationScheduleActionInputActionUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ModerationScheduleActionInputActionUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationScheduleActionTakedown, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -239,6 +263,17 @@ func (s *ModerationScheduleActionTakedown) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationScheduleActionTakedown) ValidateLex(v *lex.Validator) {
+	if s.Policies != nil {
+		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeExpiresAt != nil {
+		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationScheduleActionTakedown) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -306,6 +341,20 @@ func (s *ModerationScheduleActionSchedulingConfig) EncodeLex(e *lex.Encoder) err
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ModerationScheduleActionSchedulingConfig) ValidateLex(v *lex.Validator) {
+	if s.ExecuteAt != nil {
+		v.Field("executeAt").Format(*s.ExecuteAt)
+	}
+	if s.ExecuteAfter != nil {
+		v.Field("executeAfter").Format(*s.ExecuteAfter)
+	}
+	if s.ExecuteUntil != nil {
+		v.Field("executeUntil").Format(*s.ExecuteUntil)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ModerationScheduleActionSchedulingConfig) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -358,6 +407,15 @@ func (s *ModerationScheduleActionScheduledActionResults) EncodeLex(e *lex.Encode
 	lex.EncodeStrings(e.Key("succeeded"), s.Succeeded)
 	lex.EncodeSlice(e.Key("failed"), s.Failed)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationScheduleActionScheduledActionResults) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("succeeded"), s.Succeeded, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+	lex.ValidateSlice(v.Field("failed"), s.Failed)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -419,6 +477,12 @@ func (s *ModerationScheduleActionFailedScheduling) EncodeLex(e *lex.Encoder) err
 		e.Key("errorCode").String(*s.ErrorCode)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationScheduleActionFailedScheduling) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

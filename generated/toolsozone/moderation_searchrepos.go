@@ -73,6 +73,16 @@ func (p *ModerationSearchReposParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ModerationSearchReposParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationSearchReposParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ModerationSearchReposOutput is the output of tools.ozone.moderation.searchRepos.
 type ModerationSearchReposOutput struct {
 	Cursor *string
@@ -111,6 +121,12 @@ func (s *ModerationSearchReposOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ModerationSearchReposOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("repos"), s.Repos)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -55,6 +55,11 @@ func (s *QueueAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueAssignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueAssignModeratorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

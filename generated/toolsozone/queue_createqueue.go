@@ -79,6 +79,16 @@ func (s *QueueCreateQueueInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueCreateQueueInput) ValidateLex(v *lex.Validator) {
+	v.Field("subjectTypes").MinLen(len(s.SubjectTypes), 1)
+	if s.Collection != nil {
+		v.Field("collection").Format(*s.Collection)
+	}
+	v.Field("reportTypes").MinLen(len(s.ReportTypes), 1).MaxLen(len(s.ReportTypes), 25)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueCreateQueueInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -127,6 +137,12 @@ func (s *QueueCreateQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("queue").Value(&s.Queue)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueCreateQueueOutput) ValidateLex(v *lex.Validator) {
+	v.Field("queue").Value(&s.Queue)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

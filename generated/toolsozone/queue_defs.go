@@ -111,6 +111,23 @@ func (s *QueueDefsQueueView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueDefsQueueView) ValidateLex(v *lex.Validator) {
+	v.Field("subjectTypes").MinLen(len(s.SubjectTypes), 1)
+	if s.Collection != nil {
+		v.Field("collection").Format(*s.Collection)
+	}
+	v.Field("reportTypes").MinLen(len(s.ReportTypes), 1)
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	if s.DeletedAt != nil {
+		v.Field("deletedAt").Format(*s.DeletedAt)
+	}
+	v.Field("stats").Value(&s.Stats)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueDefsQueueView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -213,6 +230,14 @@ func (s *QueueDefsQueueStats) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueDefsQueueStats) ValidateLex(v *lex.Validator) {
+	if s.LastUpdated != nil {
+		v.Field("lastUpdated").Format(*s.LastUpdated)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueDefsQueueStats) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -289,6 +314,20 @@ func (s *QueueDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 		e.Key("endAt").String(string(*s.EndAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueDefsAssignmentView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Moderator != nil {
+		v.Field("moderator").Value(s.Moderator)
+	}
+	v.Field("queue").Value(&s.Queue)
+	v.Field("startAt").Format(s.StartAt)
+	if s.EndAt != nil {
+		v.Field("endAt").Format(*s.EndAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

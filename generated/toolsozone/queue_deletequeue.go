@@ -59,6 +59,11 @@ func (s *QueueDeleteQueueInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueDeleteQueueInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueDeleteQueueInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +114,11 @@ func (s *QueueDeleteQueueOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("reportsMigrated").Int(*s.ReportsMigrated)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueDeleteQueueOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

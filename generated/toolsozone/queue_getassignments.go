@@ -81,6 +81,21 @@ func (p *QueueGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *QueueGetAssignmentsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(QueueGetAssignmentsParams)
+	}
+	if p.DIDs != nil {
+		lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // QueueGetAssignmentsOutput is the output of tools.ozone.queue.getAssignments.
 type QueueGetAssignmentsOutput struct {
 	Cursor      *string
@@ -119,6 +134,12 @@ func (s *QueueGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("assignments"), s.Assignments)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueGetAssignmentsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("assignments"), s.Assignments)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -87,6 +87,19 @@ func (p *QueueListQueuesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *QueueListQueuesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(QueueListQueuesParams)
+	}
+	if p.ReportTypes != nil {
+		v.Field("reportTypes").MaxLen(len(p.ReportTypes), 10)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // QueueListQueuesOutput is the output of tools.ozone.queue.listQueues.
 type QueueListQueuesOutput struct {
 	Cursor *string
@@ -125,6 +138,12 @@ func (s *QueueListQueuesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("queues"), s.Queues)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueListQueuesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("queues"), s.Queues)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

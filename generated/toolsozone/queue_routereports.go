@@ -58,6 +58,11 @@ func (s *QueueRouteReportsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueRouteReportsInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueRouteReportsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -104,6 +109,11 @@ func (s *QueueRouteReportsOutput) EncodeLex(e *lex.Encoder) error {
 	e.Key("assigned").Int(s.Assigned)
 	e.Key("unmatched").Int(s.Unmatched)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueRouteReportsOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -57,6 +57,12 @@ func (s *QueueUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueUnassignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueUnassignModeratorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

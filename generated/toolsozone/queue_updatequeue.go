@@ -70,6 +70,11 @@ func (s *QueueUpdateQueueInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *QueueUpdateQueueInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s QueueUpdateQueueInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -111,6 +116,12 @@ func (s *QueueUpdateQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("queue").Value(&s.Queue)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *QueueUpdateQueueOutput) ValidateLex(v *lex.Validator) {
+	v.Field("queue").Value(&s.Queue)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -81,6 +81,14 @@ func (s *ReportAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportAssignModeratorInput) ValidateLex(v *lex.Validator) {
+	if s.DID != nil {
+		v.Field("did").Format(*s.DID)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportAssignModeratorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -82,6 +82,12 @@ func (s *ReportCreateActivityInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportCreateActivityInput) ValidateLex(v *lex.Validator) {
+	v.Field("activity").Value(&s.Activity)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportCreateActivityInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -140,6 +146,16 @@ func (u *ReportCreateActivityInputActivityUnion) EncodeLex(e *lex.Encoder) error
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ReportCreateActivityInputActivityUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ReportDefsQueueActivity, *ReportDefsAssignmentActivity, *ReportDefsEscalationActivity, *ReportDefsCloseActivity, *ReportDefsReopenActivity, *ReportDefsNoteActivity, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ReportCreateActivityInputActivityUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -181,6 +197,12 @@ func (s *ReportCreateActivityOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("activity").Value(&s.Activity)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportCreateActivityOutput) ValidateLex(v *lex.Validator) {
+	v.Field("activity").Value(&s.Activity)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -271,6 +271,16 @@ func (s *ReportDefsReportAssignment) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsReportAssignment) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Moderator != nil {
+		v.Field("moderator").Value(s.Moderator)
+	}
+	v.Field("assignedAt").Format(s.AssignedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsReportAssignment) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -446,6 +456,33 @@ func (s *ReportDefsReportView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsReportView) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Value(&s.Subject)
+	v.Field("reportedBy").Format(s.ReportedBy)
+	v.Field("reporter").Value(&s.Reporter)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.QueuedAt != nil {
+		v.Field("queuedAt").Format(*s.QueuedAt)
+	}
+	if s.Actions != nil {
+		lex.ValidateSlice(v.Field("actions"), s.Actions)
+	}
+	if s.SubjectStatus != nil {
+		v.Field("subjectStatus").Value(s.SubjectStatus)
+	}
+	if s.Assignment != nil {
+		v.Field("assignment").Value(s.Assignment)
+	}
+	if s.Queue != nil {
+		v.Field("queue").Value(s.Queue)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsReportView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -503,6 +540,11 @@ func (s *ReportDefsQueueActivity) EncodeLex(e *lex.Encoder) error {
 		e.Key("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsQueueActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -564,6 +606,11 @@ func (s *ReportDefsAssignmentActivity) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsAssignmentActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsAssignmentActivity) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -621,6 +668,11 @@ func (s *ReportDefsEscalationActivity) EncodeLex(e *lex.Encoder) error {
 		e.Key("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsEscalationActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -682,6 +734,11 @@ func (s *ReportDefsCloseActivity) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsCloseActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsCloseActivity) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -741,6 +798,11 @@ func (s *ReportDefsReopenActivity) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsReopenActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsReopenActivity) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -785,6 +847,11 @@ func (s *ReportDefsNoteActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsNoteActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsNoteActivity) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -903,6 +970,20 @@ func (s *ReportDefsReportActivityView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsReportActivityView) ValidateLex(v *lex.Validator) {
+	v.Field("activity").Value(&s.Activity)
+	if !s.Meta.IsZero() {
+		v.Field("meta").Unknown(s.Meta)
+	}
+	v.Field("createdBy").Format(s.CreatedBy)
+	if s.Moderator != nil {
+		v.Field("moderator").Value(s.Moderator)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsReportActivityView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -959,6 +1040,16 @@ func (u *ReportDefsReportActivityViewActivityUnion) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (u *ReportDefsReportActivityViewActivityUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ReportDefsReportActivityViewActivityUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ReportDefsQueueActivity, *ReportDefsAssignmentActivity, *ReportDefsEscalationActivity, *ReportDefsCloseActivity, *ReportDefsReopenActivity, *ReportDefsNoteActivity, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1055,6 +1146,14 @@ func (s *ReportDefsLiveStats) EncodeLex(e *lex.Encoder) error {
 		e.Key("lastUpdated").String(string(*s.LastUpdated))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsLiveStats) ValidateLex(v *lex.Validator) {
+	if s.LastUpdated != nil {
+		v.Field("lastUpdated").Format(*s.LastUpdated)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -1160,6 +1259,14 @@ func (s *ReportDefsHistoricalStats) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsHistoricalStats) ValidateLex(v *lex.Validator) {
+	if s.ComputedAt != nil {
+		v.Field("computedAt").Format(*s.ComputedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportDefsHistoricalStats) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -1244,6 +1351,22 @@ func (s *ReportDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 		e.Key("endAt").String(string(*s.EndAt))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportDefsAssignmentView) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Moderator != nil {
+		v.Field("moderator").Value(s.Moderator)
+	}
+	if s.Queue != nil {
+		v.Field("queue").Value(s.Queue)
+	}
+	v.Field("startAt").Format(s.StartAt)
+	if s.EndAt != nil {
+		v.Field("endAt").Format(*s.EndAt)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -80,6 +80,24 @@ func (p *ReportGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ReportGetAssignmentsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportGetAssignmentsParams)
+	}
+	if p.ReportIDs != nil {
+		v.Field("reportIds").MaxLen(len(p.ReportIDs), 50)
+	}
+	if p.DIDs != nil {
+		lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 50), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ReportGetAssignmentsOutput is the output of tools.ozone.report.getAssignments.
 type ReportGetAssignmentsOutput struct {
 	Cursor      *string
@@ -118,6 +136,12 @@ func (s *ReportGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("assignments"), s.Assignments)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportGetAssignmentsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("assignments"), s.Assignments)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

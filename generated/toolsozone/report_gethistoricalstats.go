@@ -88,6 +88,25 @@ func (p *ReportGetHistoricalStatsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ReportGetHistoricalStatsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportGetHistoricalStatsParams)
+	}
+	if p.ModeratorDID != nil {
+		v.Field("moderatorDid").Format(*p.ModeratorDID)
+	}
+	if p.StartDate != nil {
+		v.Field("startDate").Format(*p.StartDate)
+	}
+	if p.EndDate != nil {
+		v.Field("endDate").Format(*p.EndDate)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ReportGetHistoricalStatsOutput is the output of tools.ozone.report.getHistoricalStats.
 type ReportGetHistoricalStatsOutput struct {
 	Stats  []ReportDefsHistoricalStats
@@ -126,6 +145,12 @@ func (s *ReportGetHistoricalStatsOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportGetHistoricalStatsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("stats"), s.Stats)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

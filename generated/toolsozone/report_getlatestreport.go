@@ -50,6 +50,12 @@ func (s *ReportGetLatestReportOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportGetLatestReportOutput) ValidateLex(v *lex.Validator) {
+	v.Field("report").Value(&s.Report)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportGetLatestReportOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -39,6 +39,16 @@ func (p *ReportGetLiveStatsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ReportGetLiveStatsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportGetLiveStatsParams)
+	}
+	if p.ModeratorDID != nil {
+		v.Field("moderatorDid").Format(*p.ModeratorDID)
+	}
+}
+
 // ReportGetLiveStatsOutput is the output of tools.ozone.report.getLiveStats.
 type ReportGetLiveStatsOutput struct {
 	Stats ReportDefsLiveStats // Statistics for the requested filter.
@@ -70,6 +80,12 @@ func (s *ReportGetLiveStatsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("stats").Value(&s.Stats)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportGetLiveStatsOutput) ValidateLex(v *lex.Validator) {
+	v.Field("stats").Value(&s.Stats)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

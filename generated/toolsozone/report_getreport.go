@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // GetReport calls tools.ozone.report.getReport: Get details about a single moderation report by
@@ -29,3 +30,6 @@ func (p *ReportGetReportParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.Int("id", p.ID)
 }
+
+// ValidateLex implements lex.Validatable.
+func (p *ReportGetReportParams) ValidateLex(v *lex.Validator) {}

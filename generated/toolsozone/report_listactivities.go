@@ -67,6 +67,16 @@ func (p *ReportListActivitiesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ReportListActivitiesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportListActivitiesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ReportListActivitiesOutput is the output of tools.ozone.report.listActivities.
 type ReportListActivitiesOutput struct {
 	Activities []ReportDefsReportActivityView
@@ -105,6 +115,12 @@ func (s *ReportListActivitiesOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportListActivitiesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("activities"), s.Activities)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

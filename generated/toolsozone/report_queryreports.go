@@ -139,6 +139,42 @@ func (p *ReportQueryReportsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ReportQueryReportsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportQueryReportsParams)
+	}
+	if p.Subject != nil {
+		v.Field("subject").Format(*p.Subject)
+	}
+	if p.DID != nil {
+		v.Field("did").Format(*p.DID)
+	}
+	if p.Collections != nil {
+		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	if p.ReportedAfter != nil {
+		v.Field("reportedAfter").Format(*p.ReportedAfter)
+	}
+	if p.ReportedBefore != nil {
+		v.Field("reportedBefore").Format(*p.ReportedBefore)
+	}
+	if p.AssignedTo != nil {
+		v.Field("assignedTo").Format(*p.AssignedTo)
+	}
+	if p.SortField != nil {
+		v.Field("sortField").OneOf(string(*p.SortField), "createdAt", "updatedAt")
+	}
+	if p.SortDirection != nil {
+		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // Known values of ReportQueryReportsParamsStatus.
 const (
 	ReportQueryReportsParamsStatusOpen      = "open"
@@ -210,6 +246,12 @@ func (s *ReportQueryReportsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("reports"), s.Reports)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportQueryReportsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("reports"), s.Reports)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -66,6 +66,11 @@ func (s *ReportReassignQueueInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportReassignQueueInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportReassignQueueInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -107,6 +112,12 @@ func (s *ReportReassignQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("report").Value(&s.Report)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ReportReassignQueueOutput) ValidateLex(v *lex.Validator) {
+	v.Field("report").Value(&s.Report)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -50,6 +50,11 @@ func (s *ReportUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ReportUnassignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ReportUnassignModeratorInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -80,6 +80,14 @@ func (s *SafelinkAddRuleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkAddRuleInput) ValidateLex(v *lex.Validator) {
+	if s.CreatedBy != nil {
+		v.Field("createdBy").Format(*s.CreatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkAddRuleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

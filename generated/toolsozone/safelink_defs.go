@@ -87,6 +87,13 @@ func (s *SafelinkDefsEvent) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkDefsEvent) ValidateLex(v *lex.Validator) {
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkDefsEvent) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -211,6 +218,14 @@ func (s *SafelinkDefsURLRule) EncodeLex(e *lex.Encoder) error {
 	e.Key("createdAt").String(string(s.CreatedAt))
 	e.Key("updatedAt").String(string(s.UpdatedAt))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkDefsURLRule) ValidateLex(v *lex.Validator) {
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -76,6 +76,14 @@ func (s *SafelinkQueryEventsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkQueryEventsInput) ValidateLex(v *lex.Validator) {
+	if s.Limit != nil {
+		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkQueryEventsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -132,6 +140,12 @@ func (s *SafelinkQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("events"), s.Events)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkQueryEventsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("events"), s.Events)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

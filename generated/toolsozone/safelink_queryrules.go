@@ -99,6 +99,17 @@ func (s *SafelinkQueryRulesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkQueryRulesInput) ValidateLex(v *lex.Validator) {
+	if s.Limit != nil {
+		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
+	}
+	if s.CreatedBy != nil {
+		v.Field("createdBy").Format(*s.CreatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkQueryRulesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -155,6 +166,12 @@ func (s *SafelinkQueryRulesOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("rules"), s.Rules)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkQueryRulesOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("rules"), s.Rules)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -72,6 +72,14 @@ func (s *SafelinkRemoveRuleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkRemoveRuleInput) ValidateLex(v *lex.Validator) {
+	if s.CreatedBy != nil {
+		v.Field("createdBy").Format(*s.CreatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkRemoveRuleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

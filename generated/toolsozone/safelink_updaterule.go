@@ -82,6 +82,14 @@ func (s *SafelinkUpdateRuleInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SafelinkUpdateRuleInput) ValidateLex(v *lex.Validator) {
+	if s.CreatedBy != nil {
+		v.Field("createdBy").Format(*s.CreatedBy)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SafelinkUpdateRuleInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -88,6 +88,29 @@ func (s *ServerGetConfigOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetConfigOutput) ValidateLex(v *lex.Validator) {
+	if s.Appview != nil {
+		v.Field("appview").Value(s.Appview)
+	}
+	if s.Pds != nil {
+		v.Field("pds").Value(s.Pds)
+	}
+	if s.BlobDivert != nil {
+		v.Field("blobDivert").Value(s.BlobDivert)
+	}
+	if s.Chat != nil {
+		v.Field("chat").Value(s.Chat)
+	}
+	if s.Viewer != nil {
+		v.Field("viewer").Value(s.Viewer)
+	}
+	if s.VerifierDID != nil {
+		v.Field("verifierDid").Format(*s.VerifierDID)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ServerGetConfigOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -133,6 +156,14 @@ func (s *ServerGetConfigServiceConfig) EncodeLex(e *lex.Encoder) error {
 		e.Key("url").String(string(*s.URL))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetConfigServiceConfig) ValidateLex(v *lex.Validator) {
+	if s.URL != nil {
+		v.Field("url").Format(*s.URL)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -182,6 +213,11 @@ func (s *ServerGetConfigViewerConfig) EncodeLex(e *lex.Encoder) error {
 		e.Key("role").String(*s.Role)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ServerGetConfigViewerConfig) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -54,6 +54,12 @@ func (s *SetAddValuesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SetAddValuesInput) ValidateLex(v *lex.Validator) {
+	v.Field("values").MinLen(len(s.Values), 1).MaxLen(len(s.Values), 1000)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SetAddValuesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

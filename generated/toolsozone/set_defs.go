@@ -52,6 +52,15 @@ func (s *SetDefsSet) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SetDefsSet) ValidateLex(v *lex.Validator) {
+	v.Field("name").MinBytes(s.Name, 3).MaxBytes(s.Name, 128)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SetDefsSet) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -120,6 +129,17 @@ func (s *SetDefsSetView) EncodeLex(e *lex.Encoder) error {
 	e.Key("createdAt").String(string(s.CreatedAt))
 	e.Key("updatedAt").String(string(s.UpdatedAt))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SetDefsSetView) ValidateLex(v *lex.Validator) {
+	v.Field("name").MinBytes(s.Name, 3).MaxBytes(s.Name, 128)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
+	}
+	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("updatedAt").Format(s.UpdatedAt)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

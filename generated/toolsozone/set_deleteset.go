@@ -51,6 +51,11 @@ func (s *SetDeleteSetInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SetDeleteSetInput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SetDeleteSetInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -79,6 +84,11 @@ func (s *SetDeleteSetOutput) DecodeLex(d *lex.Decoder) error {
 func (s *SetDeleteSetOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SetDeleteSetOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -56,6 +56,12 @@ func (s *SetDeleteValuesInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SetDeleteValuesInput) ValidateLex(v *lex.Validator) {
+	v.Field("values").MinLen(len(s.Values), 1)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SetDeleteValuesInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -68,6 +68,16 @@ func (p *SetGetValuesParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SetGetValuesParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SetGetValuesParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
+	}
+}
+
 // SetGetValuesOutput is the output of tools.ozone.set.getValues.
 type SetGetValuesOutput struct {
 	Set    SetDefsSetView
@@ -111,6 +121,12 @@ func (s *SetGetValuesOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SetGetValuesOutput) ValidateLex(v *lex.Validator) {
+	v.Field("set").Value(&s.Set)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

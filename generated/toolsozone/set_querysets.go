@@ -82,6 +82,22 @@ func (p *SetQuerySetsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SetQuerySetsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SetQuerySetsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.SortBy != nil {
+		v.Field("sortBy").OneOf(string(*p.SortBy), "name", "createdAt", "updatedAt")
+	}
+	if p.SortDirection != nil {
+		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
+	}
+}
+
 // SetQuerySetsParamsSortBy is one of its constants.
 type SetQuerySetsParamsSortBy string
 
@@ -139,6 +155,12 @@ func (s *SetQuerySetsOutput) EncodeLex(e *lex.Encoder) error {
 		e.Key("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SetQuerySetsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("sets"), s.Sets)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -102,6 +102,25 @@ func (s *SettingDefsOption) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SettingDefsOption) ValidateLex(v *lex.Validator) {
+	v.Field("key").Format(s.Key)
+	v.Field("did").Format(s.DID)
+	v.Field("value").Unknown(s.Value)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	v.Field("createdBy").Format(s.CreatedBy)
+	v.Field("lastUpdatedBy").Format(s.LastUpdatedBy)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SettingDefsOption) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

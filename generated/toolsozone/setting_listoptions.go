@@ -79,6 +79,21 @@ func (p *SettingListOptionsParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "keys", p.Keys)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SettingListOptionsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SettingListOptionsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.Keys != nil {
+		lex.ValidateArray(v.Field("keys").MaxLen(len(p.Keys), 100), p.Keys, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+}
+
 // Known values of SettingListOptionsParamsScope.
 const (
 	SettingListOptionsParamsScopeInstance = "instance"
@@ -123,6 +138,12 @@ func (s *SettingListOptionsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("options"), s.Options)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SettingListOptionsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("options"), s.Options)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -54,6 +54,14 @@ func (s *SettingRemoveOptionsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SettingRemoveOptionsInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("keys").MinLen(len(s.Keys), 1).MaxLen(len(s.Keys), 200), s.Keys, func(v *lex.Validator, e syntax.NSID) {
+		v.Format(e)
+	})
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SettingRemoveOptionsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -88,6 +96,11 @@ func (s *SettingRemoveOptionsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *SettingRemoveOptionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SettingRemoveOptionsOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

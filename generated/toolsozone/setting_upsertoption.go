@@ -76,6 +76,16 @@ func (s *SettingUpsertOptionInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *SettingUpsertOptionInput) ValidateLex(v *lex.Validator) {
+	v.Field("key").Format(s.Key)
+	v.Field("value").Unknown(s.Value)
+	if s.Description != nil {
+		v.Field("description").MaxBytes(*s.Description, 2000)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s SettingUpsertOptionInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -131,6 +141,12 @@ func (s *SettingUpsertOptionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("option").Value(&s.Option)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SettingUpsertOptionOutput) ValidateLex(v *lex.Validator) {
+	v.Field("option").Value(&s.Option)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -30,6 +30,16 @@ func (p *SignatureFindCorrelationParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "dids", p.DIDs)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SignatureFindCorrelationParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SignatureFindCorrelationParams)
+	}
+	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
+		v.Format(e)
+	})
+}
+
 // SignatureFindCorrelationOutput is the output of tools.ozone.signature.findCorrelation.
 type SignatureFindCorrelationOutput struct {
 	Details []SignatureDefsSigDetail
@@ -61,6 +71,12 @@ func (s *SignatureFindCorrelationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	lex.EncodeSlice(e.Key("details"), s.Details)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SignatureFindCorrelationOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("details"), s.Details)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

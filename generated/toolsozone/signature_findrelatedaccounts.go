@@ -70,6 +70,17 @@ func (p *SignatureFindRelatedAccountsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SignatureFindRelatedAccountsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SignatureFindRelatedAccountsParams)
+	}
+	v.Field("did").Format(p.DID)
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // SignatureFindRelatedAccountsOutput is the output of
 // tools.ozone.signature.findRelatedAccounts.
 type SignatureFindRelatedAccountsOutput struct {
@@ -109,6 +120,12 @@ func (s *SignatureFindRelatedAccountsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("accounts"), s.Accounts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SignatureFindRelatedAccountsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -166,6 +183,15 @@ func (s *SignatureFindRelatedAccountsRelatedAccount) EncodeLex(e *lex.Encoder) e
 		lex.EncodeSlice(e.Key("similarities"), s.Similarities)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SignatureFindRelatedAccountsRelatedAccount) ValidateLex(v *lex.Validator) {
+	v.Field("account").Value(&s.Account)
+	if s.Similarities != nil {
+		lex.ValidateSlice(v.Field("similarities"), s.Similarities)
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -68,6 +68,16 @@ func (p *SignatureSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *SignatureSearchAccountsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SignatureSearchAccountsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // SignatureSearchAccountsOutput is the output of tools.ozone.signature.searchAccounts.
 type SignatureSearchAccountsOutput struct {
 	Cursor   *string
@@ -106,6 +116,12 @@ func (s *SignatureSearchAccountsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("accounts"), s.Accounts)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *SignatureSearchAccountsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -60,6 +60,12 @@ func (s *TeamAddMemberInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TeamAddMemberInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TeamAddMemberInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

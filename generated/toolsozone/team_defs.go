@@ -90,6 +90,21 @@ func (s *TeamDefsMember) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TeamDefsMember) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	if s.Profile != nil {
+		v.Field("profile").Value(s.Profile)
+	}
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	if s.UpdatedAt != nil {
+		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TeamDefsMember) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -52,6 +52,12 @@ func (s *TeamDeleteMemberInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TeamDeleteMemberInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TeamDeleteMemberInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -75,6 +75,16 @@ func (p *TeamListMembersParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *TeamListMembersParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(TeamListMembersParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // TeamListMembersOutput is the output of tools.ozone.team.listMembers.
 type TeamListMembersOutput struct {
 	Cursor  *string
@@ -113,6 +123,12 @@ func (s *TeamListMembersOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("members"), s.Members)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *TeamListMembersOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("members"), s.Members)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -69,6 +69,12 @@ func (s *TeamUpdateMemberInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *TeamUpdateMemberInput) ValidateLex(v *lex.Validator) {
+	v.Field("did").Format(s.DID)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s TeamUpdateMemberInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -137,6 +137,34 @@ func (s *VerificationDefsVerificationView) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VerificationDefsVerificationView) ValidateLex(v *lex.Validator) {
+	v.Field("issuer").Format(s.Issuer)
+	v.Field("uri").Format(s.URI)
+	v.Field("subject").Format(s.Subject)
+	v.Field("handle").Format(s.Handle)
+	v.Field("createdAt").Format(s.CreatedAt)
+	if s.RevokedAt != nil {
+		v.Field("revokedAt").Format(*s.RevokedAt)
+	}
+	if s.RevokedBy != nil {
+		v.Field("revokedBy").Format(*s.RevokedBy)
+	}
+	if s.SubjectProfile.Value != nil {
+		v.Field("subjectProfile").Value(&s.SubjectProfile)
+	}
+	if s.IssuerProfile.Value != nil {
+		v.Field("issuerProfile").Value(&s.IssuerProfile)
+	}
+	if s.SubjectRepo.Value != nil {
+		v.Field("subjectRepo").Value(&s.SubjectRepo)
+	}
+	if s.IssuerRepo.Value != nil {
+		v.Field("issuerRepo").Value(&s.IssuerRepo)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VerificationDefsVerificationView) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -179,6 +207,16 @@ func (u *VerificationDefsVerificationViewSubjectProfileUnion) EncodeLex(e *lex.E
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *VerificationDefsVerificationViewSubjectProfileUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u VerificationDefsVerificationViewSubjectProfileUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -218,6 +256,16 @@ func (u *VerificationDefsVerificationViewIssuerProfileUnion) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (u *VerificationDefsVerificationViewIssuerProfileUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *VerificationDefsVerificationViewIssuerProfileUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -266,6 +314,16 @@ func (u *VerificationDefsVerificationViewSubjectRepoUnion) EncodeLex(e *lex.Enco
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *VerificationDefsVerificationViewSubjectRepoUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u VerificationDefsVerificationViewSubjectRepoUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -310,6 +368,16 @@ func (u *VerificationDefsVerificationViewIssuerRepoUnion) DecodeLex(d *lex.Decod
 // EncodeLex implements lex.Encodable.
 func (u *VerificationDefsVerificationViewIssuerRepoUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *VerificationDefsVerificationViewIssuerRepoUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -51,6 +51,12 @@ func (s *VerificationGrantVerificationsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VerificationGrantVerificationsInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("verifications").MaxLen(len(s.Verifications), 100), s.Verifications)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VerificationGrantVerificationsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -98,6 +104,13 @@ func (s *VerificationGrantVerificationsOutput) EncodeLex(e *lex.Encoder) error {
 	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
 	lex.EncodeSlice(e.Key("failedVerifications"), s.FailedVerifications)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VerificationGrantVerificationsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
+	lex.ValidateSlice(v.Field("failedVerifications"), s.FailedVerifications)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -172,6 +185,16 @@ func (s *VerificationGrantVerificationsVerificationInput) EncodeLex(e *lex.Encod
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VerificationGrantVerificationsVerificationInput) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Field("handle").Format(s.Handle)
+	if s.CreatedAt != nil {
+		v.Field("createdAt").Format(*s.CreatedAt)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VerificationGrantVerificationsVerificationInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -225,6 +248,12 @@ func (s *VerificationGrantVerificationsGrantError) EncodeLex(e *lex.Encoder) err
 	e.Key("error").String(s.Error)
 	e.Key("subject").String(string(s.Subject))
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VerificationGrantVerificationsGrantError) ValidateLex(v *lex.Validator) {
+	v.Field("subject").Format(s.Subject)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -95,6 +95,35 @@ func (p *VerificationListVerificationsParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *VerificationListVerificationsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(VerificationListVerificationsParams)
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+	if p.CreatedAfter != nil {
+		v.Field("createdAfter").Format(*p.CreatedAfter)
+	}
+	if p.CreatedBefore != nil {
+		v.Field("createdBefore").Format(*p.CreatedBefore)
+	}
+	if p.Issuers != nil {
+		lex.ValidateArray(v.Field("issuers").MaxLen(len(p.Issuers), 100), p.Issuers, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if p.Subjects != nil {
+		lex.ValidateArray(v.Field("subjects").MaxLen(len(p.Subjects), 100), p.Subjects, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if p.SortDirection != nil {
+		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
+	}
+}
+
 // VerificationListVerificationsParamsSortDirection is one of its constants.
 type VerificationListVerificationsParamsSortDirection string
 
@@ -143,6 +172,12 @@ func (s *VerificationListVerificationsOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VerificationListVerificationsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -60,6 +60,17 @@ func (s *VerificationRevokeVerificationsInput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *VerificationRevokeVerificationsInput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("uris").MaxLen(len(s.URIs), 100), s.URIs, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	if s.RevokeReason != nil {
+		v.Field("revokeReason").MaxBytes(*s.RevokeReason, 1000)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s VerificationRevokeVerificationsInput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -109,6 +120,15 @@ func (s *VerificationRevokeVerificationsOutput) EncodeLex(e *lex.Encoder) error 
 	lex.EncodeStrings(e.Key("revokedVerifications"), s.RevokedVerifications)
 	lex.EncodeSlice(e.Key("failedRevocations"), s.FailedRevocations)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VerificationRevokeVerificationsOutput) ValidateLex(v *lex.Validator) {
+	lex.ValidateArray(v.Field("revokedVerifications"), s.RevokedVerifications, func(v *lex.Validator, e syntax.ATURI) {
+		v.Format(e)
+	})
+	lex.ValidateSlice(v.Field("failedRevocations"), s.FailedRevocations)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -166,6 +186,12 @@ func (s *VerificationRevokeVerificationsRevokeError) EncodeLex(e *lex.Encoder) e
 	e.Key("uri").String(string(s.URI))
 	e.Key("error").String(s.Error)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *VerificationRevokeVerificationsRevokeError) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -19,6 +19,7 @@ func (e *emitter) paramsDecl(f *jen.File, p *plan.Params) {
 		}
 	})
 	f.Line()
+	e.validateParams(f, p)
 }
 
 func (e *emitter) encodeParam(g *jen.Group, f *plan.Field) {

@@ -32,6 +32,7 @@ func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
 	f.Comment("// EncodeLex implements lex.Encodable.")
 	f.Func().Params(recv.Clone()).Id("EncodeLex").Params(jen.Id("e").Op("*").Qual(lexPath, "Encoder")).Error().BlockFunc(func(g *jen.Group) { e.encodeStruct(g, s) })
 	f.Line()
+	e.validateStruct(f, s)
 	e.jsonMethods(f, s.Name, "s")
 }
 
@@ -108,6 +109,7 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 	f.Func().Params(recv.Clone()).Id("EncodeLex").Params(jen.Id("e").Op("*").Qual(lexPath, "Encoder")).Error().Block(
 		jen.Return(jen.Id("e").Dot("Variant").Call(jen.Id("u").Dot("Value"))))
 	f.Line()
+	e.validateUnion(f, u)
 	e.jsonMethods(f, u.Name, "u")
 }
 

@@ -149,9 +149,23 @@ const (
 
 // A Type is the type of a field.
 type Type struct {
-	Kind Kind
-	Go   Name  // of strings, objects, unions, and of aliases; zero: the kind's own type
-	Elem *Type // of arrays
+	Kind   Kind
+	Go     Name  // of strings, objects, unions, and of aliases; zero: the kind's own type
+	Elem   *Type // of arrays
+	Format bool  // a string that can check itself
+	Limits Limits
+}
+
+// Limits are what a schema says of a value besides its type. Nil is no limit.
+type Limits struct {
+	MinLength, MaxLength       *int64 // of strings in bytes, of bytes, of arrays
+	MinGraphemes, MaxGraphemes *int64
+	Minimum, Maximum           *int64
+	Values                     []string // enum, or a constant
+	Integers                   []int64  // likewise
+	Boolean                    *bool    // a constant
+	Accept                     []string // of blobs
+	MaxSize                    *int64
 }
 
 // A Presence says whether a field may be missing or null.

@@ -14,7 +14,7 @@ import (
 func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owner, prefix string) []Field {
 	scope := newScope("type " + owner)
 	scope.reserve("the field of unknown properties", "Extra")
-	scope.reserve("a method of all generated types", "DecodeLex", "EncodeLex", "MarshalJSON", "UnmarshalJSON", "LexType")
+	scope.reserve("a method of all generated types", "DecodeLex", "EncodeLex", "MarshalJSON", "UnmarshalJSON", "LexType", "ValidateLex")
 	var out []Field
 	for _, p := range props {
 		at := p.Type.At()
@@ -101,15 +101,19 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 	}
 	switch t := t.(type) {
 	case *schema.Boolean:
-		return &Type{Kind: Boolean}
+		return &Type{Kind: Boolean, Limits: Limits{Boolean: t.Const}}
 	case *schema.Integer:
-		return &Type{Kind: Integer}
+		limits := Limits{Minimum: t.Minimum, Maximum: t.Maximum, Integers: t.Enum}
+		if t.Const != nil {
+			limits.Integers = []int64{*t.Const}
+		}
+		return &Type{Kind: Integer, Limits: limits}
 	case *schema.Bytes:
-		return &Type{Kind: Bytes}
+		return &Type{Kind: Bytes, Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
 	case *schema.CIDLink:
 		return &Type{Kind: CIDLink}
 	case *schema.Blob:
-		return &Type{Kind: Blob}
+		return &Type{Kind: Blob, Limits: Limits{Accept: t.Accept, MaxSize: t.MaxSize}}
 	case *schema.Unknown:
 		return &Type{Kind: Unknown}
 	case *schema.String:
@@ -118,14 +122,15 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 			if declare(n) {
 				pl.add(&Strings{Name: n.Name, Doc: Doc{n.Name + " is one of its constants."}, Values: b.constants(pl, t, n.Name), Closed: true})
 			}
-			return &Type{Kind: String, Go: n}
+			return &Type{Kind: String, Go: n, Limits: limitsOf(t)}
 		}
 		if len(t.KnownValues) > 0 && pl != nil {
 			pl.add(&Strings{Values: b.constants(pl, t, name), Doc: Doc{"Known values of " + name + "."}})
 		}
-		return &Type{Kind: String, Go: b.format(t)}
+		format := b.format(t)
+		return &Type{Kind: String, Go: format, Format: format.Name != "", Limits: limitsOf(t)}
 	case *schema.Array:
-		return &Type{Kind: Array, Elem: b.typeOf(pl, in, t.Items, name, true)}
+		return &Type{Kind: Array, Elem: b.typeOf(pl, in, t.Items, name, true), Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
 	case *schema.Object:
 		suffix := ""
 		if item {
@@ -156,6 +161,14 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 	return &Type{Kind: Unknown}
 }
 
+func limitsOf(t *schema.String) Limits {
+	values := t.Enum
+	if t.Const != nil {
+		values = []string{*t.Const}
+	}
+	return Limits{MinLength: t.MinLength, MaxLength: t.MaxLength, MinGraphemes: t.MinGraphemes, MaxGraphemes: t.MaxGraphemes, Values: values}
+}
+
 // named is the type of a definition that is referred to.
 func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	n := b.goName(id)
@@ -163,7 +176,9 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	case *schema.Object, *schema.Record:
 		return &Type{Kind: Object, Go: n}
 	case *schema.String:
-		return &Type{Kind: String, Go: n}
+		// Only a name without values stands for the format's own type.
+		format := len(t.Enum) == 0 && len(t.KnownValues) == 0 && b.format(t).Name != ""
+		return &Type{Kind: String, Go: n, Format: format, Limits: limitsOf(t)}
 	default:
 		out := b.typeOf(nil, id, t, n.Name, false)
 		out.Go = n
@@ -211,7 +226,7 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 	out := &Params{Name: name, Doc: Doc{name + " are the parameters of " + string(in.NSID) + "."}}
 	pl.add(out)
 	scope := newScope("type " + name)
-	scope.reserve("a method of all parameters", "EncodeQuery")
+	scope.reserve("a method of all parameters", "EncodeQuery", "ValidateLex")
 	for _, prop := range p.Properties {
 		at := prop.Type.At()
 		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Doc: docOf("", prop.Type.Doc()), Presence: presence(prop), Default: defaultOf(prop.Type)}

@@ -106,7 +106,9 @@ func unexpectedEOF(err error) error {
 // join adds a key to a path. One that does not look like a name is quoted: paths are
 // shown in errors, and keys are somebody else's text.
 func join(path, key string) string {
-	if strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_$:", r) }) {
+	if strings.ContainsFunc(key, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_$:", r)
+	}) {
 		key = strconv.QuoteToASCII(key)
 	}
 	if path == "" {

@@ -115,6 +115,9 @@ func (p *EvilParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *EvilParams) ValidateLex(v *lex.Validator) {}
+
 // Known values of EvilParamsV.
 const (
 	EvilParamsVLineFuncInitPanic1 = "line\nfunc init() { panic(1) }"
@@ -264,6 +267,11 @@ func (s *EvilOutput) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *EvilOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s EvilOutput) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -321,6 +329,11 @@ func (s *EvilType) EncodeLex(e *lex.Encoder) error {
 		e.Key("range").String(*s.Range)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *EvilType) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

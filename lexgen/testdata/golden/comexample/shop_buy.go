@@ -49,6 +49,16 @@ func (u *ShopBuyOutputUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ShopBuyOutputUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ShopBuyReceipt, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ShopBuyOutputUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -95,6 +105,11 @@ func (s *ShopBuyReceipt) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("colour").String(s.Colour)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ShopBuyReceipt) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

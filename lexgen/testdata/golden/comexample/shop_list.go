@@ -95,6 +95,25 @@ func (p *ShopListParams) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *ShopListParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ShopListParams)
+	}
+	v.Field("owner").Format(p.Owner)
+	if p.Opts != nil {
+		lex.ValidateArray(v.Field("opts"), p.Opts, func(v *lex.Validator, e syntax.NSID) {
+			v.Format(e)
+		})
+	}
+	if p.Order != nil {
+		v.Field("order").OneOf(string(*p.Order), "asc", "desc")
+	}
+	if p.Limit != nil {
+		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
+	}
+}
+
 // ShopListParamsOrder is one of its constants.
 type ShopListParamsOrder string
 
@@ -142,6 +161,11 @@ func (s *ShopListOutput) EncodeLex(e *lex.Encoder) error {
 	}
 	lex.EncodeStrings(e.Key("names"), s.Names)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ShopListOutput) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // Upload calls com.example.shop.upload.
@@ -30,3 +31,6 @@ func (p *ShopUploadParams) EncodeQuery(q *xrpc.Query) {
 		q.String("name", *p.Name)
 	}
 }
+
+// ValidateLex implements lex.Validatable.
+func (p *ShopUploadParams) ValidateLex(v *lex.Validator) {}

@@ -24,6 +24,9 @@ func (p *StreamWatchParams) EncodeQuery(q *xrpc.Query) {
 	xrpc.AddStrings(q, "kinds", p.Kinds)
 }
 
+// ValidateLex implements lex.Validatable.
+func (p *StreamWatchParams) ValidateLex(v *lex.Validator) {}
+
 // Known values of StreamWatchParamsKinds.
 const (
 	StreamWatchParamsKindsSold = "sold"
@@ -70,6 +73,16 @@ func (u *StreamWatchMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *StreamWatchMessage) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *StreamWatchMessage) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *StreamWatchSold, *StreamWatchNote, *ThingKitchenPart, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -143,6 +156,18 @@ func (s *StreamWatchSold) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *StreamWatchSold) ValidateLex(v *lex.Validator) {
+	v.Field("blocks").MaxLen(len(s.Blocks), 1000)
+	if s.Prev != nil {
+		v.Field("prev").CIDLink(*s.Prev)
+	}
+	if s.Ops != nil {
+		lex.ValidateSlice(v.Field("ops"), s.Ops)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s StreamWatchSold) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -196,6 +221,14 @@ func (s *StreamWatchNote) EncodeLex(e *lex.Encoder) error {
 		e.Key("type").String(string(*s.Type))
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *StreamWatchNote) ValidateLex(v *lex.Validator) {
+	if s.Type != nil {
+		v.Field("type").OneOf(string(*s.Type), "create", "update", "delete")
+	}
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.

@@ -379,6 +379,98 @@ func (s *ThingKitchen) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
+	v.Field("text").MaxBytes(s.Text, 10)
+	v.Field("link").CIDLink(s.Link)
+	v.Field("file").Blob(&s.File, -1, "image/*")
+	v.Field("any").Unknown(s.Any)
+	v.Field("ref").Value(&s.Ref)
+	v.Field("choice").Value(&s.Choice)
+	lex.ValidateSlice(v.Field("list"), s.List)
+	v.Field("inline").Value(&s.Inline)
+	if s.NilRef != nil {
+		v.Field("nilRef").Value(s.NilRef)
+	}
+	v.Field("status").OneOf(string(s.Status), "on", "off")
+	if s.OptLink != nil {
+		v.Field("optLink").CIDLink(*s.OptLink)
+	}
+	if s.OptFile != nil {
+		v.Field("optFile").Blob(s.OptFile, -1)
+	}
+	if !s.OptAny.IsZero() {
+		v.Field("optAny").Unknown(s.OptAny)
+	}
+	if s.OptRef != nil {
+		v.Field("optRef").Value(s.OptRef)
+	}
+	if s.OptChoice.Value != nil {
+		v.Field("optChoice").Value(&s.OptChoice)
+	}
+	if s.OptNothing.Value != nil {
+		v.Field("optNothing").Value(&s.OptNothing)
+	}
+	if s.OptStatus != nil {
+		v.Field("optStatus").OneOf(string(*s.OptStatus), "on", "off")
+	}
+	if x, ok := s.Maybe.Get(); ok {
+		v.Field("maybe").Format(x)
+	}
+	if x, ok := s.MaybeRef.Get(); ok {
+		v.Field("maybeRef").Value(&x)
+	}
+	if s.DIDs != nil {
+		lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
+			v.Format(e)
+		})
+	}
+	if s.Links != nil {
+		lex.ValidateArray(v.Field("links"), s.Links, func(v *lex.Validator, e lex.CIDLink) {
+			v.CIDLink(e)
+		})
+	}
+	if s.Files != nil {
+		lex.ValidateArray(v.Field("files"), s.Files, func(v *lex.Validator, e lex.Blob) {
+			v.Blob(&e, -1)
+		})
+	}
+	if s.Anys != nil {
+		lex.ValidateArray(v.Field("anys"), s.Anys, func(v *lex.Validator, e lex.Unknown) {
+			v.Unknown(e)
+		})
+	}
+	if s.Choices != nil {
+		lex.ValidateSlice(v.Field("choices"), s.Choices)
+	}
+	if s.Inlines != nil {
+		lex.ValidateSlice(v.Field("inlines"), s.Inlines)
+	}
+	if s.Cube != nil {
+		lex.ValidateArray(v.Field("cube"), s.Cube, func(v *lex.Validator, e [][]ThingKitchenPart) {
+			lex.ValidateArray(v, e, func(v *lex.Validator, e []ThingKitchenPart) {
+				lex.ValidateSlice(v, e)
+			})
+		})
+	}
+	if s.NamedList != nil {
+		lex.ValidateSlice(v.Field("namedList"), s.NamedList)
+	}
+	if s.NamedBlob != nil {
+		v.Field("namedBlob").Blob(s.NamedBlob, -1)
+	}
+	if s.NamedID != nil {
+		v.Field("namedID").Format(*s.NamedID)
+	}
+	if s.Elsewhere != nil {
+		v.Field("elsewhere").Value(s.Elsewhere)
+	}
+	if s.ElsewhereList != nil {
+		lex.ValidateSlice(v.Field("elsewhereList"), s.ElsewhereList)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ThingKitchen) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -425,6 +517,16 @@ func (u *ThingKitchenChoiceUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ThingKitchenChoiceUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ThingKitchenPart, *ThingTree, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ThingKitchenChoiceUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -466,6 +568,11 @@ func (s *ThingKitchenInline) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("a").String(s.A)
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ThingKitchenInline) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -518,6 +625,16 @@ func (u *ThingKitchenOptChoiceUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ThingKitchenOptChoiceUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ThingKitchenPart:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ThingKitchenOptChoiceUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -557,6 +674,16 @@ func (u *ThingKitchenOptNothingUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ThingKitchenOptNothingUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ThingKitchenOptNothingUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -619,6 +746,16 @@ func (u *ThingKitchenChoicesUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
 }
 
+// ValidateLex implements lex.Validatable.
+func (u *ThingKitchenChoicesUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ThingKitchenPart, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
+}
+
 // MarshalJSON implements json.Marshaler.
 func (u ThingKitchenChoicesUnion) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&u)
@@ -659,6 +796,11 @@ func (s *ThingKitchenInlinesItem) EncodeLex(e *lex.Encoder) error {
 		e.Key("a").String(*s.A)
 	}
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ThingKitchenInlinesItem) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -716,6 +858,15 @@ func (s *ThingKitchenPart) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ThingKitchenPart) ValidateLex(v *lex.Validator) {
+	v.Field("uri").Format(s.URI)
+	if s.When != nil {
+		v.Field("when").Format(*s.When)
+	}
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ThingKitchenPart) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)
@@ -749,6 +900,11 @@ func (s *ThingKitchenEmpty) DecodeLex(d *lex.Decoder) error {
 func (s *ThingKitchenEmpty) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	return e.EndObject(&s.Extra)
+}
+
+// ValidateLex implements lex.Validatable.
+func (s *ThingKitchenEmpty) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -816,6 +972,16 @@ func (u *ThingKitchenPartsUnion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (u *ThingKitchenPartsUnion) EncodeLex(e *lex.Encoder) error {
 	return e.Variant(u.Value)
+}
+
+// ValidateLex implements lex.Validatable.
+func (u *ThingKitchenPartsUnion) ValidateLex(v *lex.Validator) {
+	switch u.Value.(type) {
+	case *ThingKitchenPart, *lex.UnknownVariant:
+		v.Variant(u.Value)
+	default:
+		v.NotAMember(u.Value)
+	}
 }
 
 // MarshalJSON implements json.Marshaler.

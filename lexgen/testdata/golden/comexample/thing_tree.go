@@ -63,6 +63,18 @@ func (s *ThingTree) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ThingTree) ValidateLex(v *lex.Validator) {
+	if s.Parent != nil {
+		v.Field("parent").Value(s.Parent)
+	}
+	if x, ok := s.Root.Get(); ok {
+		v.Field("root").Value(&x)
+	}
+	lex.ValidateSlice(v.Field("children"), s.Children)
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ThingTree) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

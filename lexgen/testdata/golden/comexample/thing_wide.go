@@ -398,6 +398,11 @@ func (s *ThingWide) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *ThingWide) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s ThingWide) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -47,6 +47,11 @@ func (s *OtherDefsPair) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&s.Extra)
 }
 
+// ValidateLex implements lex.Validatable.
+func (s *OtherDefsPair) ValidateLex(v *lex.Validator) {
+	v.Extra(&s.Extra)
+}
+
 // MarshalJSON implements json.Marshaler.
 func (s OtherDefsPair) MarshalJSON() ([]byte, error) {
 	return lex.MarshalJSON(&s)

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// libraryPath is the module that generated code stands on.
+const libraryPath = "github.com/gimucco/atproto-go"
+
+// writeModule writes a go.mod and go.sum into dir. The module needs what the library
+// in root needs, and nothing else, so that no network is asked.
+func writeModule(dir, module, root string) error {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		return err
+	}
+	sum, err := os.ReadFile(filepath.Join(root, "go.sum"))
+	if err != nil {
+		return err
+	}
+	_, rest, _ := strings.Cut(string(mod), "\n")
+	text := fmt.Sprintf("module %s\n%s\nrequire %s v0.0.0\nreplace %s => %s\n", module, rest, libraryPath, libraryPath, root)
+	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o644)
+}
+
+// goCommand runs the go command in a module that writeModule made, and returns what it
+// prints.
+func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+	return cmd.CombinedOutput()
+}
