@@ -32,7 +32,7 @@ var arrows = map[string][]string{
 	"oauth":              {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
 	"oauth/oauthtest":    {"oauth", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
 	"oauth/storetest":    {"oauth", "oauth/oauthtest", "xrpc/syntax"},
-	"lexgen":             {"xrpc", "xrpc/syntax", "identity", "internal/safehttp"},
+	"lexgen":             {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
 	"internal/interop":   {},
 	"internal/vendorlex": {},
 	"internal/house":     {},

@@ -43,6 +43,7 @@ type Union struct {
 	Doc     Doc
 	Members []Member
 	Closed  bool
+	Message string // the NSID of the subscription whose messages these are, else ""
 }
 
 // A Member is a variant of a union.

@@ -311,6 +311,7 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 	name := b.rename(keyOf(message.Pos)+"(type)", base+"Message")
 	pl.take(name, message.Pos, "(type)")
 	u := b.union(name, message)
+	u.Message = string(id.NSID)
 	u.Doc = append(docOf(name+" is a message of "+id.String(), t.Description), u.Doc...)
 	if len(names) > 0 {
 		u.Doc = append(u.Doc, "Errors: "+strings.Join(names, ", ")+".")

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/gimucco/atproto-go/lexgen/plan"
+)
+
+// TestEveryType takes every type of the vendored lexicons through package roundtrip:
+// those in generated/, and those of the authorities that we do not ship.
+func TestEveryType(t *testing.T) {
+	cfg, err := readConfig("../lexgen.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs, err := readLexicons("..", cfg.Inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const module = "example.test/every"
+	for prefix, name := range map[string]string{"com.germnetwork": "germnetwork", "site.standard": "standard"} {
+		cfg.Packages = append(cfg.Packages, plan.PackageConfig{Prefixes: []string{prefix}, Name: name, Path: module + "/" + name, Dir: name})
+		cfg.Generate = append(cfg.Generate, prefix+".*")
+	}
+	prog, err := compile(docs, &cfg.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for _, f := range prog.folders(dir) {
+		if !strings.Contains(f.dir, "generated") { // those are in the library
+			if err := write([]folder{f}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	types, documents, err := prog.writeRoundtrip(dir, "every")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if types < 750 || documents < 7*types {
+		t.Errorf("only %d documents of %d types", documents, types)
+	}
+	t.Logf("%d documents of %d types", documents, types)
+	out := testModule(t, dir, module)
+	t.Log(out[strings.LastIndex(out, "--- "):])
+	if want := fmt.Sprintf("%d documents of %d types", documents, types); !strings.Contains(out, want) {
+		t.Errorf("not %s: %s", want, out)
+	}
+}
