@@ -18,6 +18,12 @@ race: ## the race detector over the packages with goroutines
 generate: ## copy the lexicons and generate from them
 	go generate ./...
 
+.PHONY: corpus generated-report
+corpus: ## try any folder of lexicons: make corpus DIR=…; WITH= names folders that they refer to
+	go run ./lexgen corpus $(if $(WITH),--with $(WITH)) $(or $(DIR),lexicons)
+generated-report: ## write generated/README.md: lexicons in, types, methods and lines out, times
+	go run ./lexgen report > generated/README.md.new && mv generated/README.md.new generated/README.md
+
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }

@@ -17,4 +17,4 @@
 package atproto
 
 //go:generate go run ./internal/vendorlex
-//go:generate go run ./lexgen generate -config lexgen.json
+//go:generate go run ./lexgen generate

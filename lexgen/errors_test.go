@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -75,7 +76,7 @@ func TestErrorsSayWhere(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "lexicons/other.json"), document("org.other.defs", object("")))
 			before := readTree(t, dir)
 			var stderr bytes.Buffer
-			if status := run([]string{"generate", "-config", filepath.Join(dir, "lexgen.json")}, &stderr); status != 1 {
+			if status := run(t.Context(), []string{"generate", "--config", filepath.Join(dir, "lexgen.json")}, io.Discard, &stderr); status != 1 {
 				t.Fatalf("exit status %d; %s", status, stderr.String())
 			}
 			for _, part := range tc.want {

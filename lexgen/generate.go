@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,20 +46,24 @@ func readConfig(name string) (*config, error) {
 // generate does everything: it reads the config, and writes the packages if all went
 // well.
 func generate(configFile string) (warnings []string, err error) {
+	prog, err := compileConfig(configFile)
+	if err != nil {
+		return nil, err
+	}
+	return prog.Warnings, write(prog.folders(filepath.Dir(configFile)))
+}
+
+// compileConfig makes the code that a config asks for.
+func compileConfig(configFile string) (*program, error) {
 	cfg, err := readConfig(configFile)
 	if err != nil {
 		return nil, err
 	}
-	root := filepath.Dir(configFile)
-	docs, err := readLexicons(root, cfg.Inputs)
+	docs, err := readLexicons(filepath.Dir(configFile), cfg.Inputs)
 	if err != nil {
 		return nil, err
 	}
-	prog, err := compile(docs, &cfg.Config)
-	if err != nil {
-		return nil, err
-	}
-	return prog.Warnings, write(prog.folders(root))
+	return compile(docs, &cfg.Config)
 }
 
 // program is all code of a run.
@@ -108,14 +113,7 @@ func readLexicons(root string, inputs []string) ([]*schema.Document, error) {
 	var docs []*schema.Document
 	var errs []error
 	for _, input := range inputs {
-		err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(input)), func(name string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() || filepath.Ext(name) != ".json" {
-				return err
-			}
-			data, err := os.ReadFile(name)
-			if err != nil {
-				return err
-			}
+		err := walkJSON(filepath.Join(root, filepath.FromSlash(input)), func(name string, data []byte) error {
 			if rel, err := filepath.Rel(root, name); err == nil {
 				name = filepath.ToSlash(rel)
 			}
@@ -132,4 +130,24 @@ func readLexicons(root string, inputs []string) ([]*schema.Document, error) {
 		}
 	}
 	return docs, errors.Join(errs...)
+}
+
+// maxLexicon is the largest file that is read, in bytes. Lexicons are much smaller.
+const maxLexicon = 4 << 20
+
+// walkJSON reads all .json files at or below root.
+func walkJSON(root string, read func(name string, data []byte) error) error {
+	return filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(name) != ".json" {
+			return err
+		}
+		if info, err := os.Stat(name); err != nil || info.Size() > maxLexicon {
+			return cmp.Or(err, fmt.Errorf("%s: larger than %d bytes", name, maxLexicon))
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return read(name, data)
+	})
 }

@@ -1,60 +1,262 @@
 // Command lexgen generates typed Go from lexicons, the schemas of the AT Protocol.
 //
-//	lexgen generate [-config lexgen.json]
+//	lexgen generate   write the packages that a config asks for
+//	lexgen check      say whether they are up to date
+//	lexgen diff       say what changed between two sets of lexicons, and what it breaks
+//	lexgen corpus     try a folder of lexicons: generate, compile, round-trip every type
 //
-// The config says which lexicons to read, which of them to generate, and into which
-// packages:
-//
-//	{
-//	  "inputs": ["lexicons"],
-//	  "packages": [{"prefixes": ["com.example"], "name": "comexample", "path": "example.org/app/comexample", "dir": "comexample"}],
-//	  "generate": ["com.example.*"]
-//	}
-//
-// Its further keys are "skip" (NSIDs taken out of generate), "direct" (prefixes of
-// methods that are the PDS's own: a client's default proxy does not apply to them),
-// "rename" (Go names by "nsid:path" of a schema; errors about names print the line to
-// add), and, in a package, "external": true for one that exists already and is only
-// referred to. Paths are relative to the config.
-//
-// Either all packages are written or none is. Files in a package's folder that lexgen
-// did not write stay.
-//
-// The work is done in a row of rooms: schema reads lexicons, resolve finds what they
-// refer to, plan decides on Go, emit renders it.
+// `lexgen help generate` describes the config. The work is done in a row of rooms:
+// schema reads lexicons, resolve finds what they refer to, plan decides on Go, emit
+// renders it.
 package main
 
 import (
-	"flag"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"path/filepath"
+	"time"
+
+	"github.com/gimucco/atproto-go/lexgen/evolution"
+	"github.com/spf13/cobra"
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stderr)) }
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// errUsage marks a wrong command line.
+var errUsage = errors.New("wrong usage")
 
 // run returns the exit status: 0, 1 after an error, 2 for a wrong command line.
-func run(args []string, stderr io.Writer) int {
-	usage := func() int {
-		fmt.Fprintln(stderr, "usage: lexgen generate [-config lexgen.json]")
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := command()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, "lexgen:", err)
 		return 2
 	}
-	if len(args) == 0 || args[0] != "generate" {
-		return usage()
+	fmt.Fprintln(stderr, "lexgen:", err)
+	return 1
+}
+
+const generateHelp = `generate reads lexicons and writes the Go packages that the config asks for.
+
+The config is JSON. Its paths are relative to the config file:
+
+  {
+    "inputs": ["lexicons"],
+    "packages": [
+      {"prefixes": ["com.example"], "name": "comexample",
+       "path": "example.org/app/comexample", "dir": "comexample"},
+      {"prefixes": ["com.atproto"], "name": "comatproto",
+       "path": "github.com/gimucco/atproto-go/generated/comatproto", "external": true}
+    ],
+    "generate": ["com.example.*"]
+  }
+
+  inputs     folders or files of lexicons: all that is generated, and all it refers to
+  packages   which NSIDs belong to which Go package; the longest prefix wins. Packages
+             with "external": true exist already and are only referred to
+  generate   NSIDs, or prefixes that end in ".*". What they refer to is generated too,
+             unless it is external
+  skip       likewise, taken out of generate
+  direct     prefixes of methods that are the PDS's own: a proxy that is a client's
+             default does not apply to them
+  rename     Go names for schemas, by "nsid:path". Two schemas with one Go name are an
+             error that prints the line to add
+
+All packages are generated before the first is written, beside its place; then each
+takes its place by renaming. After an error none is touched. Files in a package's
+folder that lexgen did not write stay. The same input always gives the same bytes.
+
+A string format or an encoding that lexgen does not know gives a warning, and a plain
+string or a stream of bytes. Everything else that it does not know is an error.`
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "lexgen",
+		Short:         "Generate typed Go from lexicons, the schemas of the AT Protocol",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, args []string) error { return usage(errors.New("say what to do"), cmd) },
 	}
-	flags := flag.NewFlagSet("lexgen generate", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	config := flags.String("config", "lexgen.json", "the config `file`")
-	if err := flags.Parse(args[1:]); err != nil || flags.NArg() > 0 {
-		return usage()
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(err, cmd) })
+	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand(), reportCommand())
+	for _, cmd := range append(root.Commands(), root) {
+		args := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return usage(err, cmd)
+			}
+			return nil
+		}
 	}
-	warnings, err := generate(*config)
+	return root
+}
+
+func usage(err error, cmd *cobra.Command) error {
+	return fmt.Errorf("%w: %w\n\n%s", errUsage, err, cmd.UsageString())
+}
+
+func configFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().StringP("config", "c", "lexgen.json", "the config `file`")
+}
+
+func generateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "generate",
+		Short:   "Write the packages that a config asks for",
+		Long:    generateHelp,
+		Example: "  lexgen generate\n  lexgen generate --config schemas/lexgen.json",
+		Args:    cobra.NoArgs,
+	}
+	config := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		warnings, err := generate(*config)
+		warn(cmd, warnings)
+		return err
+	}
+	return cmd
+}
+
+func warn(cmd *cobra.Command, warnings []string) {
 	for _, w := range warnings {
-		fmt.Fprintln(stderr, "lexgen: warning:", w)
+		fmt.Fprintln(cmd.ErrOrStderr(), "lexgen: warning:", w)
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "lexgen:", err)
-		return 1
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Say whether the packages are up to date",
+		Long: `check generates in memory and compares with what is there. It writes nothing, names
+each file that is missing, stale or different, and exits with status 1 if there is one:
+for CI, when the generated packages are committed.`,
+		Args: cobra.NoArgs,
 	}
-	return 0
+	config := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		prog, err := compileConfig(*config)
+		if err != nil {
+			return err
+		}
+		warn(cmd, prog.Warnings)
+		var stale []string
+		for _, f := range prog.folders(filepath.Dir(*config)) {
+			names, err := f.outdated()
+			if err != nil {
+				return err
+			}
+			stale = append(stale, names...)
+		}
+		for _, name := range stale {
+			fmt.Fprintln(cmd.OutOrStdout(), name)
+		}
+		if len(stale) > 0 {
+			return fmt.Errorf("%d files are not up to date: run lexgen generate", len(stale))
+		}
+		return nil
+	}
+	return cmd
+}
+
+func diffCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "diff OLD NEW",
+		Short: "Say what changed between two sets of lexicons, and what it breaks",
+		Long: `diff compares two folders of lexicons (or two files). Each change is one line:
+
+  forbidden  the rules for the evolution of lexicons do not allow it: data of the one
+             version would be invalid in the other
+  breaks Go  allowed, but programs that use the generated code may have to change
+  allowed    anything else
+
+See https://atproto.com/specs/lexicon#lexicon-evolution. The exit status is 1 if a
+change is forbidden.`,
+		Example: "  lexgen diff old/lexicons new/lexicons",
+		Args:    cobra.ExactArgs(2),
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var sets [2]evolution.Documents
+		for i, dir := range args {
+			docs, err := readLexicons(".", []string{dir})
+			if filepath.IsAbs(dir) {
+				docs, err = readLexicons(dir, []string{"."})
+			}
+			if err != nil {
+				return err
+			}
+			sets[i] = docs
+		}
+		forbidden := 0
+		changes := evolution.Compare(sets[0], sets[1])
+		for _, c := range changes {
+			fmt.Fprintln(cmd.OutOrStdout(), c)
+			if c.Verdict == evolution.Forbidden {
+				forbidden++
+			}
+		}
+		if forbidden > 0 {
+			return fmt.Errorf("%d of %d changes are forbidden", forbidden, len(changes))
+		}
+		return nil
+	}
+	return cmd
+}
+
+func corpusCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "corpus DIR",
+		Short: "Try a folder of lexicons: generate, compile, round-trip every type",
+		Long: `corpus generates from every lexicon below DIR in a module of its own, compiles and vets
+it, and takes every type through documents made from its lexicon: the least and the most
+it may hold, empty arrays, nulls, newer fields and newer members of unions, the limits of
+every constraint. Each is decoded, validated and encoded as JSON and as DAG-CBOR, and has
+to come back as it was. At the end it prints counts.
+
+No config is needed: each authority becomes a package, and clashes of Go names are
+settled by adding a number. The go command has to be there; no network is used.`,
+		Example: "  lexgen corpus lexicons\n  lexgen corpus new/lexicons --with lexicons --keep /tmp/new",
+		Args:    cobra.ExactArgs(1),
+	}
+	c := &corpus{}
+	cmd.Flags().StringSliceVar(&c.with, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
+	cmd.Flags().StringVar(&c.keep, "keep", "", "work in this `folder` and leave it there")
+	cmd.Flags().StringVar(&c.library, "library", "", "the `folder` of the module "+libraryPath+" (default: the one that the current module uses)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c.out, c.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		return c.run(cmd.Context(), args[0])
+	}
+	return cmd
+}
+
+func reportCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "report",
+		Short: "Print what a config amounts to: lexicons, types, lines, times",
+		Long: `report generates in memory and prints a page of Markdown: lexicons in, types, methods and
+lines out, how long generation takes, and how long a cold compile of each package takes,
+in a build cache of its own.`,
+		Args: cobra.NoArgs,
+	}
+	config := configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return report(cmd.Context(), *config, cmd.OutOrStdout(), time.Now)
+	}
+	return cmd
 }

@@ -34,8 +34,12 @@ func writeModule(dir, module, root string) error {
 // goCommand runs the go command in a module that writeModule made, and returns what it
 // prints.
 func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	return goCommandIn(ctx, dir, args, "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+}
+
+func goCommandIn(ctx context.Context, dir string, args []string, env ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+	cmd.Env = append(os.Environ(), env...)
 	return cmd.CombinedOutput()
 }

@@ -153,3 +153,38 @@ func (r replacement) swap() error {
 	}
 	return os.RemoveAll(old)
 }
+
+// outdated names the files that are not what they should be.
+func (f folder) outdated() ([]string, error) {
+	entries, err := os.ReadDir(f.dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var out []string
+	for _, entry := range entries {
+		if entry.IsDir() || slices.ContainsFunc(f.files, func(file emit.File) bool { return file.Name == entry.Name() }) {
+			continue
+		}
+		name := filepath.Join(f.dir, entry.Name())
+		have, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		if bytes.HasPrefix(have, []byte(emit.Header)) {
+			out = append(out, name+" is stale")
+		}
+	}
+	for _, file := range f.files {
+		name := filepath.Join(f.dir, file.Name)
+		have, err := os.ReadFile(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			out = append(out, name+" is missing")
+		case err != nil:
+			return nil, err
+		case !bytes.Equal(have, file.Code):
+			out = append(out, name+" is different")
+		}
+	}
+	return out, nil
+}

@@ -83,7 +83,7 @@ type pkg struct {
 	*Package
 	scope  *scope
 	client *scope            // fields and methods of Client
-	groups map[string]*group // by Go field name
+	groups map[string]*group // by NSID
 	errors map[string]*declared
 }
 
@@ -188,7 +188,11 @@ func keyOf(p schema.Pos) string { return string(p.NSID) + ":" + p.Path }
 
 // take registers a declaration of the package.
 func (pl *place) take(name string, at schema.Pos, suffix string) {
-	pl.pkg.scope.take(name, at.String()+suffix, keyOf(at)+suffix)
+	key := keyOf(at) + suffix
+	if suffix == "(nsid)" {
+		key = keyOf(at) // it is named after the definition
+	}
+	pl.pkg.scope.take(name, at.String()+suffix, key)
 }
 
 func (pl *place) add(d Decl) { pl.file.Decls = append(pl.file.Decls, d) }
@@ -282,7 +286,8 @@ func (b *builder) finish() (*Program, error) {
 }
 
 func (b *builder) declaredError(p *pkg, e *declared) {
-	name := "Err" + camel(e.name)
+	key := "error " + e.name
+	name := b.rename(key, "Err"+camel(e.name))
 	slices.Sort(e.by)
 	by := e.by[0]
 	switch n := len(e.by); {
@@ -291,7 +296,7 @@ func (b *builder) declaredError(p *pkg, e *declared) {
 	case n > 2:
 		by = fmt.Sprintf("%s and %d others", by, n-1)
 	}
-	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), "")
+	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), key)
 	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, Doc: docOf(name+" is an error of "+by, e.description)})
 }
 

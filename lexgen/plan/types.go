@@ -292,7 +292,7 @@ func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []str
 			d.description = "" // methods mean different things by it
 		}
 		d.by = append(d.by, string(id.NSID))
-		names = append(names, "Err"+camel(e.Name))
+		names = append(names, b.rename("error "+e.Name, "Err"+camel(e.Name)))
 	}
 	return names
 }
@@ -328,19 +328,19 @@ func (b *builder) receiver(pl *place, m *Method, at schema.Pos) *scope {
 		p.Methods = append(p.Methods, m)
 		return p.client
 	}
-	var field string
-	for _, s := range pl.segments[:len(pl.segments)-1] {
-		field += camel(s)
-	}
 	nsid := m.NSID[:strings.LastIndex(m.NSID, ".")]
-	g := p.groups[field]
+	g := p.groups[nsid]
 	if g == nil {
+		var field string
+		for _, s := range pl.segments[:len(pl.segments)-1] {
+			field += camel(s)
+		}
+		key := nsid + "(service)"
+		field = b.rename(key, field)
 		g = &group{Group: &Group{Field: field, Type: field + "Service", NSID: nsid}, scope: newScope("type " + field + "Service")}
-		p.groups[field] = g
-		p.client.take(field, "the service of "+nsid, "")
-		p.scope.take(g.Type, "the service of "+nsid, "")
-	} else if g.NSID != nsid {
-		b.fail(at.Errorf("package %s: %s would be the service of both %s and %s; give one of them a package of its own", p.Name, g.Type, g.NSID, nsid))
+		p.groups[nsid] = g
+		p.client.take(field, "the service of "+nsid, key)
+		p.scope.take(g.Type, "the service of "+nsid, key)
 	}
 	m.Service = g.Type
 	g.Methods = append(g.Methods, m)
