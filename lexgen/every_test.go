@@ -15,7 +15,7 @@ func TestEveryType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := readLexicons("..", cfg.Inputs)
+	docs, err := readLexicons(t.Context(), "..", cfg.Inputs)
 	if err != nil {
 		t.Fatal(err)
 	}

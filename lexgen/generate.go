@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gimucco/atproto-go/lexgen/emit"
 	"github.com/gimucco/atproto-go/lexgen/plan"
@@ -45,8 +47,8 @@ func readConfig(name string) (*config, error) {
 
 // generate does everything: it reads the config, and writes the packages if all went
 // well.
-func generate(configFile string) (warnings []string, err error) {
-	prog, err := compileConfig(configFile)
+func generate(ctx context.Context, configFile string) (warnings []string, err error) {
+	prog, err := compileConfig(ctx, configFile)
 	if err != nil {
 		return nil, err
 	}
@@ -54,12 +56,12 @@ func generate(configFile string) (warnings []string, err error) {
 }
 
 // compileConfig makes the code that a config asks for.
-func compileConfig(configFile string) (*program, error) {
+func compileConfig(ctx context.Context, configFile string) (*program, error) {
 	cfg, err := readConfig(configFile)
 	if err != nil {
 		return nil, err
 	}
-	docs, err := readLexicons(filepath.Dir(configFile), cfg.Inputs)
+	docs, err := readLexicons(ctx, filepath.Dir(configFile), cfg.Inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -107,15 +109,28 @@ func (p *program) folders(root string) []folder {
 	return out
 }
 
+// inModule begins an input that is a folder of a Go module: of the version that the
+// current module uses.
+const inModule = "module:"
+
 // readLexicons reads all .json files of the inputs. Errors and the plan name files
-// relative to root, with forward slashes, so that they are the same everywhere.
-func readLexicons(root string, inputs []string) ([]*schema.Document, error) {
+// relative to root, with forward slashes, and files of modules by the module's path, so
+// that they are the same everywhere.
+func readLexicons(ctx context.Context, root string, inputs []string) ([]*schema.Document, error) {
 	var docs []*schema.Document
 	var errs []error
 	for _, input := range inputs {
-		err := walkJSON(filepath.Join(root, filepath.FromSlash(input)), func(name string, data []byte) error {
-			if rel, err := filepath.Rel(root, name); err == nil {
-				name = filepath.ToSlash(rel)
+		dir, base, shown := filepath.Join(root, filepath.FromSlash(input)), root, ""
+		if path, ok := strings.CutPrefix(input, inModule); ok {
+			var err error
+			if dir, err = moduleFolder(ctx, root, path); err != nil {
+				return nil, fmt.Errorf("inputs: %s: %w", input, err)
+			}
+			base, shown = dir, path+"/"
+		}
+		err := walkJSON(dir, func(name string, data []byte) error {
+			if rel, err := filepath.Rel(base, name); err == nil {
+				name = shown + filepath.ToSlash(rel)
 			}
 			doc, err := schema.Parse(name, data)
 			if err != nil {

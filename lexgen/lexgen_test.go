@@ -57,7 +57,7 @@ func inTemp(t testing.TB) (dir string, warnings []string) {
 		t.Fatal(err)
 	}
 	writeFile(t, filepath.Join(dir, "lexgen.json"), string(config))
-	warnings, err = generate(filepath.Join(dir, "lexgen.json"))
+	warnings, err = generate(t.Context(), filepath.Join(dir, "lexgen.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func inTemp(t testing.TB) (dir string, warnings []string) {
 
 func TestGolden(t *testing.T) {
 	if *update {
-		if _, err := generate("testdata/lexgen.json"); err != nil {
+		if _, err := generate(t.Context(), "testdata/lexgen.json"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestCommittedOutputIsCurrent(t *testing.T) {
 	if err := os.CopyFS(filepath.Join(dir, "lexicons"), os.DirFS("../lexicons")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+	if _, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err != nil {
 		t.Fatal(err)
 	}
 	want := readTree(t, "../generated")
@@ -124,7 +124,7 @@ func TestOutputDoesNotDependOnOrderOrPlace(t *testing.T) {
 		}
 		writeFile(t, filepath.Join(dir, "lexgen.json"), string(config))
 		for range 2 {
-			if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+			if _, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(readTree(t, "testdata/golden"), readTree(t, filepath.Join(dir, "golden"))); diff != "" {
@@ -203,7 +203,7 @@ func TestInteropFixtures(t *testing.T) {
 			{"prefixes": ["app.bsky"], "name": "appbsky", "path": "github.com/gimucco/atproto-go/generated/appbsky", "external": true}
 		]}`)
 	writeFile(t, filepath.Join(dir, "catalog_test.go"), readTree(t, "testdata/catalog")["catalog_test.go"])
-	if _, err := generate(filepath.Join(dir, "lexgen.json")); err != nil {
+	if _, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err != nil {
 		t.Fatal(err)
 	}
 	out := testModule(t, dir, "example.test/catalog")

@@ -57,7 +57,7 @@ const generateHelp = `generate reads lexicons and writes the Go packages that th
 The config is JSON. Its paths are relative to the config file:
 
   {
-    "inputs": ["lexicons"],
+    "inputs": ["lexicons", "module:github.com/gimucco/atproto-go/lexicons"],
     "packages": [
       {"prefixes": ["com.example"], "name": "comexample",
        "path": "example.org/app/comexample", "dir": "comexample"},
@@ -67,7 +67,9 @@ The config is JSON. Its paths are relative to the config file:
     "generate": ["com.example.*"]
   }
 
-  inputs     folders or files of lexicons: all that is generated, and all it refers to
+  inputs     folders or files of lexicons: all that is generated, and all it refers to.
+             "module:github.com/gimucco/atproto-go/lexicons" is a folder of a Go module,
+             in the version that your module uses
   packages   which NSIDs belong to which Go package; the longest prefix wins. Packages
              with "external": true exist already and are only referred to
   generate   NSIDs, or prefixes that end in ".*". What they refer to is generated too,
@@ -127,7 +129,7 @@ func generateCommand() *cobra.Command {
 	}
 	config := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		warnings, err := generate(*config)
+		warnings, err := generate(cmd.Context(), *config)
 		warn(cmd, warnings)
 		return err
 	}
@@ -151,7 +153,7 @@ for CI, when the generated packages are committed.`,
 	}
 	config := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prog, err := compileConfig(*config)
+		prog, err := compileConfig(cmd.Context(), *config)
 		if err != nil {
 			return err
 		}
@@ -194,9 +196,9 @@ change is forbidden.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var sets [2]evolution.Documents
 		for i, dir := range args {
-			docs, err := readLexicons(".", []string{dir})
+			docs, err := readLexicons(cmd.Context(), ".", []string{dir})
 			if filepath.IsAbs(dir) {
-				docs, err = readLexicons(dir, []string{"."})
+				docs, err = readLexicons(cmd.Context(), dir, []string{"."})
 			}
 			if err != nil {
 				return err

@@ -15,7 +15,7 @@ import (
 // report prints what a config amounts to.
 func report(ctx context.Context, configFile string, out io.Writer, now func() time.Time) error {
 	started := now()
-	prog, err := compileConfig(configFile)
+	prog, err := compileConfig(ctx, configFile)
 	if err != nil {
 		return err
 	}

@@ -187,7 +187,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{newClient, begin, finish, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
+var _ = []any{validation, newClient, begin, finish, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
@@ -208,5 +208,18 @@ func listSessions(ctx context.Context, client *oauth.Client, did syntax.DID) err
 		return err
 	}
 	fmt.Println(purged)
+	return nil
+}
+
+func validation() error {
+	post := &appbsky.FeedPost{Text: "hello", CreatedAt: syntax.Now()}
+	if err := lex.Validate(post, lex.Strict); err != nil { // lists every violation with its path
+		return err
+	}
+	recordCID, err := lex.CID(post) // of its DAG-CBOR, as a server computes it
+	if err != nil {
+		return err
+	}
+	fmt.Println(recordCID)
 	return nil
 }
