@@ -68,8 +68,16 @@ crash: ## N processes are killed or stopped in a refresh
 	cd e2e && go test ./crash -count=1 -timeout 2h -v -args -n $(N) $(report)
 
 .PHONY: bench bench-check
-bench: ## all benchmarks; ratios are taken side by side
-	go test -run '^$$' -bench . ./...
-	cd bench && go test -run '^$$' -bench . ./...
+ONLY ?= lex,codec,sessions,lexgen
+bench: ## all benchmarks, or ONLY=codec,lexgen; ratios are taken side by side
+	@for part in $$(echo $(ONLY) | tr , ' '); do \
+		case $$part in \
+		lex) go test -run '^$$' -bench . ./... ;; \
+		codec) (cd bench && go test -run '^$$' -bench . ./codec) ;; \
+		sessions) (cd bench && go test -run '^$$' -bench . ./figures) ;; \
+		lexgen) go run ./lexgen report && (cd bench && go run ./binary) ;; \
+		*) echo "ONLY: there is no part $$part"; false ;; \
+		esac || exit 1; \
+	done
 bench-check: ## the figures that have a limit
 	cd bench && go test ./... && go run ./check

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/gimucco/atproto-go/bench/codec"
 	"github.com/gimucco/atproto-go/bench/figures"
 )
 
@@ -24,6 +25,11 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	codecs, err := codec.Figures("testdata")
+	if err != nil {
+		return err
+	}
+	all = append(all, codecs...)
 	above := 0
 	for _, f := range all {
 		value, err := f.Check(ctx)
@@ -35,7 +41,7 @@ func run(ctx context.Context) error {
 			verdict = "ABOVE THE LIMIT"
 			above++
 		}
-		fmt.Printf("%-12s %10.2f  limit %8.2f  %-15s  %s\n", f.Name, value, f.Limit, verdict, f.What)
+		fmt.Printf("%-16s %10.2f  limit %8.2f  %-15s  %s\n", f.Name, value, f.Limit, verdict, f.What)
 	}
 	if above > 0 {
 		return fmt.Errorf("%d of %d figures are above their limit", above, len(all))

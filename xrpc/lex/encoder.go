@@ -36,12 +36,12 @@ type Encoder struct {
 
 // A level is an object or array that is open.
 type level struct {
-	start   int    // where it begins
-	key     string // of the field that is being written
-	index   int    // of the element that is being written, plus 1; 0 in an object
-	typed   bool   // it carries a $type already
+	start   int  // where it begins
+	key     int  // where the field that is being written begins, plus 1; 0 before the first
+	index   int  // of the element that is being written, plus 1; 0 in an object
+	entries int  // where its own begin
+	typed   bool // it carries a $type already
 	object  bool
-	entries int // where its own begin
 }
 
 var encoders = sync.Pool{New: func() any { return new(Encoder) }}
@@ -120,10 +120,20 @@ func (e *Encoder) fail(kind error, format string, args ...any) {
 		switch {
 		case l.index > 0:
 			e.err.under("[" + strconv.Itoa(l.index-1) + "]")
-		case l.key != "":
-			e.err.under(l.key)
+		case l.key > 0:
+			e.err.under(e.keyAt(l.key - 1))
 		}
 	}
+}
+
+// keyAt returns the key of the field that begins at an offset.
+func (e *Encoder) keyAt(offset int) string {
+	d := Decoder{data: e.buf, pos: offset, cbor: e.cbor}
+	if e.cbor {
+		return string(d.cborText("a key"))
+	}
+	d.pos++ // the comma
+	return string(d.stringBytes())
 }
 
 // top is the innermost object or array. There is always one for code that begins
@@ -188,16 +198,43 @@ func (e *Encoder) finish(opening, closing byte) {
 
 // Key begins a field. What is written next is its value.
 func (e *Encoder) Key(name string) *Encoder {
-	e.top().key = name
+	e.top().key = len(e.buf) + 1
 	if e.cbor {
 		e.entries = append(e.entries, entry{from: len(e.buf)})
 		e.cborString(name)
 		return e
 	}
-	e.buf = append(e.buf, ',')
-	e.String(name)
-	e.buf = append(e.buf, ':')
+	if !plain(name) {
+		e.buf = append(e.buf, ',')
+		e.String(name)
+		e.buf = append(e.buf, ':')
+		return e
+	}
+	at := len(e.buf)
+	b := e.grow(len(name) + 4)
+	b[at], b[at+1] = ',', '"'
+	copy(b[at+2:], name)
+	b[len(b)-2], b[len(b)-1] = '"', ':'
 	return e
+}
+
+// grow makes room for n bytes and returns the buffer with them.
+func (e *Encoder) grow(n int) []byte {
+	if cap(e.buf)-len(e.buf) < n {
+		e.buf = slices.Grow(e.buf, n)
+	}
+	e.buf = e.buf[:len(e.buf)+n]
+	return e.buf
+}
+
+// plain reports whether a name is the same within quotes, as nearly all are.
+func plain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // EndObject writes the fields of extra, if any, and ends the object.
@@ -291,12 +328,16 @@ func (e *Encoder) String(s string) {
 		e.cborString(s)
 		return
 	}
-	b := append(e.buf, '"')
 	text := unsafe.Slice(unsafe.StringData(s), len(s)) // read only
 	if end, ascii := scanString(text, 0); end == len(s) && (ascii || utf8.Valid(text)) {
-		e.buf = append(append(b, s...), '"')
+		at := len(e.buf)
+		b := e.grow(len(s) + 2)
+		b[at] = '"'
+		copy(b[at+1:], s)
+		b[len(b)-1] = '"'
 		return
 	}
+	b := append(e.buf, '"')
 	from := 0
 	for i := 0; i < len(s); {
 		c := s[i]

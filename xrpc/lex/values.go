@@ -93,7 +93,10 @@ func (d *Decoder) Blob() Blob {
 }
 
 // Blob writes a blob.
-func (e *Encoder) Blob(b Blob) { e.Value(&b) }
+func (e *Encoder) Blob(b Blob) {
+	e.variant = ""
+	b.EncodeLex(e) // not by Value: b need not be on the heap
+}
 
 // only reads an object that has a single key, and nothing else.
 func (d *Decoder) only(name string) string {
