@@ -423,20 +423,31 @@ func (d *Decoder) number() []byte {
 	return data[start:i]
 }
 
+// parseDigits reads a number of few digits and nothing else, as nearly all are.
+func parseDigits(text []byte) (n int64, ok bool) {
+	digits := text
+	if text[0] == '-' {
+		digits = text[1:]
+	}
+	if len(digits) > 18 {
+		return 0, false
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if text[0] == '-' {
+		n = -n
+	}
+	return n, true
+}
+
 // parseInteger reads a JSON number exactly, in decimal. It says what is wrong with
 // one that is not an integer of 64 bits.
 func parseInteger(text []byte) (n int64, wrong string) {
-	if len(text) < 19 && !bytes.ContainsAny(text, ".eE") {
-		negative := text[0] == '-'
-		if negative {
-			text = text[1:]
-		}
-		for _, c := range text {
-			n = n*10 + int64(c-'0')
-		}
-		if negative {
-			n = -n
-		}
+	if n, ok := parseDigits(text); ok {
 		return n, ""
 	}
 	s := string(text)
