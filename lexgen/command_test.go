@@ -123,3 +123,40 @@ func TestCorpus(t *testing.T) {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 }
+
+func TestMissingLexicons(t *testing.T) {
+	const catalog, missing = "../internal/interop/testdata/lexicon/catalog", `defs.main.input.schema.properties.preferences: ref "app.bsky.actor.defs#preferences"`
+	t.Run("L8 are an error that says where", func(t *testing.T) {
+		status, _, stderr := lexgen(t, "corpus", catalog, "--library", "..")
+		if status != 1 || !strings.Contains(stderr, "procedure.json: example.lexicon.procedure: "+missing) {
+			t.Errorf("status %d: %s", status, stderr)
+		}
+	})
+	t.Run("L8 are kept as they are sent where that is allowed", func(t *testing.T) {
+		dir := t.TempDir()
+		status, stdout, stderr := lexgen(t, "corpus", catalog, "--library", "..", "--allow-missing", "--keep", dir)
+		if status != 0 || !strings.Contains(stdout, missing) || !strings.Contains(stdout, "read and written without loss") {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+		if code := readTree(t, dir)["examplelexicon/procedure.go"]; !strings.Contains(code, "lex.Any") {
+			t.Errorf("procedure.go has no lex.Any:\n%s", code)
+		}
+	})
+	t.Run("L8 members of a union are unknown ones", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", object(`"x": {"type": "union", "closed": true, "refs": ["com.example.none", "#b"]}`)+`, "b": {"type": "object", "properties": {}}`))
+		writeFile(t, filepath.Join(dir, "lexgen.json"), `{"inputs": ["lexicons"], "allowMissing": true, "generate": ["com.example.*"],
+			"packages": [{"prefixes": ["com.example"], "name": "comexample", "path": "x.test/comexample", "dir": "comexample"}]}`)
+		status, stdout, stderr := lexgen(t, "generate", "--config", filepath.Join(dir, "lexgen.json"))
+		if status != 0 || !strings.Contains(stderr, `ref "com.example.none"`) {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+		if code := readTree(t, dir)["comexample/a.go"]; !strings.Contains(code, "open union of com.example.a#b.") {
+			t.Errorf("the union is not open:\n%s", code)
+		}
+		writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", object(`"x": {"type": "ref", "ref": "com.example.a#none"}`)))
+		if status, _, stderr := lexgen(t, "generate", "--config", filepath.Join(dir, "lexgen.json")); status != 1 || !strings.Contains(stderr, `no definition "none"`) {
+			t.Errorf("a definition that a known lexicon lacks: status %d: %s", status, stderr)
+		}
+	})
+}

@@ -77,6 +77,10 @@ type program struct {
 
 // compile makes the code of docs. It writes nothing.
 func compile(docs []*schema.Document, cfg *plan.Config) (*program, error) {
+	var missing []string
+	if cfg.AllowMissing {
+		missing = resolve.AllowMissing(docs)
+	}
 	set, err := resolve.New(docs)
 	if err != nil {
 		return nil, err
@@ -85,6 +89,7 @@ func compile(docs []*schema.Document, cfg *plan.Config) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	planned.Warnings = append(missing, planned.Warnings...)
 	names := make(map[string]string)
 	for _, pc := range cfg.Packages {
 		names[pc.Path] = pc.Name

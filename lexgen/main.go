@@ -77,6 +77,9 @@ The config is JSON. Its paths are relative to the config file:
   skip       likewise, taken out of generate
   direct     prefixes of methods that are the PDS's own: a proxy that is a client's
              default does not apply to them
+  allowMissing
+             true: a reference to a lexicon that is not among the inputs gives a warning
+             and a lex.Any, which keeps what is sent; otherwise it is an error
   rename     Go names for schemas, by "nsid:path". Two schemas with one Go name are an
              error that prints the line to add
 
@@ -237,6 +240,7 @@ settled by adding a number. The go command has to be there; no network is used.`
 		Args:    cobra.ExactArgs(1),
 	}
 	c := &corpus{}
+	cmd.Flags().BoolVar(&c.missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")
 	cmd.Flags().StringSliceVar(&c.with, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
 	cmd.Flags().StringVar(&c.keep, "keep", "", "work in this `folder` and leave it there")
 	cmd.Flags().StringVar(&c.library, "library", "", "the `folder` of the module "+libraryPath+" (default: the one that the current module uses)")

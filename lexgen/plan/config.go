@@ -17,6 +17,9 @@ type Config struct {
 	Skip     []string          `json:"skip,omitempty"`   // likewise, taken out of Generate
 	Direct   []string          `json:"direct,omitempty"` // prefixes of the methods that are the PDS's own
 	Rename   map[string]string `json:"rename,omitempty"` // "nsid:path" of a schema → Go name
+
+	// AllowMissing keeps values whose lexicon is not among the inputs as lex.Any.
+	AllowMissing bool `json:"allowMissing,omitempty"`
 }
 
 // A PackageConfig maps prefixes of NSIDs to a Go package.

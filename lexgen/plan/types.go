@@ -116,6 +116,8 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 		return &Type{Kind: Blob, Limits: Limits{Accept: t.Accept, MaxSize: t.MaxSize}}
 	case *schema.Unknown:
 		return &Type{Kind: Unknown}
+	case *schema.Missing:
+		return &Type{Kind: Object, Go: Name{Path: "github.com/gimucco/atproto-go/xrpc/lex", Name: "Any"}}
 	case *schema.String:
 		if len(t.Enum) > 0 {
 			n := typeName("")

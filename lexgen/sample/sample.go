@@ -124,7 +124,7 @@ func (m *maker) value(t schema.Type, depth int) any {
 		return object{"$link": cid}
 	case *schema.Blob:
 		return m.blob(t)
-	case *schema.Unknown:
+	case *schema.Unknown, *schema.Missing:
 		return object{"$type": "com.example.sample.any", "link": object{"$link": cid}, "bytes": object{"$bytes": "AAE"}, "list": []any{nil, true, "\u2028<&>", object{}}}
 	case *schema.Array:
 		most := int64(12)

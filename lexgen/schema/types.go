@@ -99,6 +99,9 @@ type (
 	}
 	// Unknown is any object.
 	Unknown struct{ Base }
+	// Missing stands for what a reference to a lexicon that is not there means. No
+	// document has it; see package resolve.
+	Missing struct{ Base }
 	// Token is a name without data.
 	Token struct{ Base }
 	// Array is a list.
