@@ -3,6 +3,7 @@
 // (https://atproto.com/specs/handle, https://atproto.com/specs/did).
 //
 // Lookup is what most programs want. It works on any Resolver; NetworkResolver is
-// the one that asks DNS, web servers and the PLC directory. It keeps nothing: a
-// cache is a Resolver that wraps another.
+// the one that asks DNS, web servers and the PLC directory. It keeps nothing: NewCache
+// wraps a Resolver that does. ServiceResolver asks an atproto service for handles, and
+// Chain puts resolvers in a row.
 package identity

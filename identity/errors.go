@@ -30,6 +30,8 @@ var (
 	ErrUnsupportedMethod = errors.New("unsupported DID method")
 	// ErrInvalidDocument: the DID document is malformed, or about another DID.
 	ErrInvalidDocument = errors.New("invalid DID document")
+	// ErrInvalidService: not the origin of a service to ask.
+	ErrInvalidService = errors.New("invalid service")
 	// ErrNoPDS: the DID document names no PDS, or not in the form it should.
 	ErrNoPDS = errors.New("no PDS")
 )

@@ -1,0 +1,67 @@
+package identity
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gimucco/atproto-go/internal/safehttp"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A ServiceResolver asks an atproto service for handles, by
+// com.atproto.identity.resolveHandle: for networks where DNS is filtered, or web
+// servers turn requests away that do not come from a browser. DIDs it resolves as
+// NetworkResolver does, so that Lookup still verifies by the account's own document
+// what the service says. It keeps no answers. Safe for concurrent use.
+type ServiceResolver struct {
+	*NetworkResolver
+	service string
+}
+
+var _ Resolver = (*ServiceResolver)(nil)
+
+// NewServiceResolver returns a resolver that asks service, the origin of a PDS or
+// AppView such as "https://public.api.bsky.app". It fails with ErrInvalidService if
+// that is none.
+func NewServiceResolver(service string, cfg Config) (*ServiceResolver, error) {
+	origin, err := parseOrigin(service)
+	if err != nil {
+		return nil, failure(shorten(service), ErrInvalidService, "%w", err)
+	}
+	return &ServiceResolver{NetworkResolver: NewResolver(cfg), service: origin}, nil
+}
+
+// ResolveHandle implements Resolver. It fails with ErrInvalidHandle, ErrReservedTLD,
+// ErrNotFound, ErrBlocked or ErrUnreachable.
+func (r *ServiceResolver) ResolveHandle(ctx context.Context, h syntax.Handle) (syntax.DID, error) {
+	h = h.Normalize()
+	if err := checkHandle(h); err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	body, err := r.http.GetJSON(ctx, r.service+"/xrpc/com.atproto.identity.resolveHandle?"+url.Values{"handle": {string(h)}}.Encode())
+	if err != nil {
+		kind := ErrUnreachable
+		e, _ := errors.AsType[*safehttp.Error](err)
+		switch {
+		case errors.Is(err, safehttp.ErrBlocked):
+			kind = ErrBlocked
+		case e != nil && e.Status == http.StatusBadRequest:
+			kind = ErrNotFound // how services say that there is no such handle
+		}
+		return "", &Error{Subject: string(h), Kind: kind, Err: err}
+	}
+	var out object
+	if err := json.Unmarshal(body, &out); err != nil {
+		return "", &Error{Subject: string(h), Kind: ErrUnreachable, Err: err}
+	}
+	did, err := syntax.ParseDID(out.text("did"))
+	if err != nil {
+		return "", &Error{Subject: string(h), Kind: ErrUnreachable, Err: err}
+	}
+	return did, nil
+}
