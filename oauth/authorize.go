@@ -66,7 +66,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if err != nil {
 		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: err}
 	}
-	account, err := c.lookup(ctx, id)
+	account, err := c.lookup(ctx, c.resolver, id)
 	if err != nil {
 		return nil, err
 	}

@@ -129,7 +129,7 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 // and those about to, as far as that succeeds.
 func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 	s.mu.Lock()
-	state, ended, unsaved, tried := s.state, s.ended, s.unsaved, s.tried
+	state, ended, unsaved, tried, moved := s.state, s.ended, s.unsaved, s.tried, s.moved
 	s.mu.Unlock()
 	if ended != nil {
 		return nil, ended
@@ -145,7 +145,10 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 		}
 		state, _ = s.current()
 	}
-	if state.Tokens.expired(now) {
+	if moved != nil && now.Sub(tried) < time.Minute {
+		return nil, moved
+	}
+	if moved != nil || state.Tokens.expired(now) {
 		if err := s.renew(ctx, state); err != nil {
 			return nil, err
 		}
@@ -157,7 +160,7 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 		return state, nil
 	}
 	if err := s.renew(ctx, state); err != nil {
-		if errors.Is(err, ErrReauthRequired) || ctx.Err() != nil {
+		if errors.Is(err, ErrReauthRequired) || errors.Is(err, ErrIssuerChanged) || ctx.Err() != nil {
 			return nil, err
 		}
 		// The tokens still live; failing the call would make it worse.

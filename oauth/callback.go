@@ -177,6 +177,7 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 		Tokens:             answer.tokens,
 		Nonces:             nonces.snapshot(),
 		CreatedAt:          c.now(),
+		VerifiedAt:         c.now(),
 	}
 	if err := c.save(ctx, key.record(), 1, c.sessionExpiry(), state); err != nil {
 		// The store may have written it all the same; its tokens are about to be revoked.
@@ -191,7 +192,7 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 // issuer as the server that speaks for it. Without this any server could log in
 // anybody (O79).
 func (c *Client) verifyAuthority(ctx context.Context, did syntax.DID, issuer string) (*identity.Identity, error) {
-	account, err := c.lookup(ctx, syntax.AtIdentifier(did))
+	account, err := c.lookup(ctx, c.fresh, syntax.AtIdentifier(did))
 	if err != nil {
 		return nil, err
 	}

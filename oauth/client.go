@@ -24,6 +24,7 @@ type Client struct {
 	sealer   *sealer
 	http     *safehttp.Client
 	resolver identity.Resolver
+	fresh    identity.Resolver // resolver without what it keeps
 	log      *slog.Logger
 	now      func() time.Time
 
@@ -54,7 +55,12 @@ func NewClient(cfg Config) (*Client, error) {
 		c.now = time.Now
 	}
 	if c.resolver == nil {
-		c.resolver = identity.NewResolver(identity.Config{RoundTripper: cfg.RoundTripper, AllowLoopback: cfg.AllowLoopback})
+		network := identity.NewResolver(identity.Config{RoundTripper: cfg.RoundTripper, AllowLoopback: cfg.AllowLoopback})
+		c.resolver = identity.NewCache(network, identity.CacheConfig{Clock: c.now})
+	}
+	c.fresh = c.resolver
+	if cached, ok := c.resolver.(interface{ Fresh() identity.Resolver }); ok {
+		c.fresh = cached.Fresh()
 	}
 	seal := cfg.Seal
 	if c.store == nil {
@@ -180,9 +186,9 @@ func (c *Client) reseal(ctx context.Context, key SessionKey, state *sessionState
 	return r.Revision
 }
 
-// lookup resolves a handle or DID, freshly.
-func (c *Client) lookup(ctx context.Context, id syntax.AtIdentifier) (*identity.Identity, error) {
-	found, err := identity.Lookup(ctx, c.resolver, id)
+// lookup resolves a handle or DID through resolver.
+func (c *Client) lookup(ctx context.Context, resolver identity.Resolver, id syntax.AtIdentifier) (*identity.Identity, error) {
+	found, err := identity.Lookup(ctx, resolver, id)
 	if err != nil {
 		return nil, resolutionError(ctx, err)
 	}

@@ -40,7 +40,10 @@ type Config struct {
 	// is used as it is, with its own policy.
 	RoundTripper http.RoundTripper
 
-	// Resolver looks up handles and DIDs; nil uses DNS, HTTPS and the PLC directory.
+	// Resolver looks up handles and DIDs; nil uses DNS, HTTPS and the PLC directory, and
+	// keeps answers for five minutes. Who may act for an account is decided by fresh
+	// answers only: of a resolver with a method Fresh() identity.Resolver, such as
+	// identity.Cache, what that returns is asked.
 	Resolver identity.Resolver
 
 	// Clock tells the time; nil is time.Now.

@@ -55,6 +55,7 @@ type sessionState struct {
 	Claim              *claim            `json:"claim,omitempty"`
 	Nonces             map[string]string `json:"nonces,omitempty"`
 	CreatedAt          time.Time         `json:"created_at"`
+	VerifiedAt         time.Time         `json:"verified_at"` // when Issuer was last found to serve the account
 }
 
 // A tokenSet is what one answer of the token endpoint granted.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
@@ -33,6 +34,10 @@ const (
 	claimPollFirst = 25 * time.Millisecond
 	claimPollLast  = 250 * time.Millisecond
 
+	// verifiedFor is how long it is taken for granted that an issuer serves an account
+	// when that cannot be looked up.
+	verifiedFor = 24 * time.Hour
+
 	// New tokens that the store did not take are offered to it again: by the next
 	// call, which waits no longer than saveWait, and in the background, with pauses
 	// that grow from the first to the last, for saveLimit.
@@ -53,7 +58,12 @@ type flight struct {
 // its result. The refresh goes on when ctx ends, so that its result is not lost;
 // only the waiting ends.
 //
-// Errors: ErrReauthRequired with its cause when the session is over; ErrStore,
+// Before it asks for tokens it makes sure that the session's authorization server still
+// serves the account, and finds out at which PDS.
+//
+// Errors: ErrReauthRequired with its cause when the session is over; ErrIssuerChanged
+// when the account has moved to another authorization server, where a new login helps;
+// ErrStore,
 // ErrNetwork and ErrToken when it goes on and a later try can help. After ErrStore
 // the new tokens are in use and will be written by the next call.
 func (s *Session) Refresh(ctx context.Context) error {
@@ -118,6 +128,7 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 		return err // the tokens in the store are older than ours: not the time to send ours
 	}
 	pause := claimPollFirst
+	var verified *authority
 	for {
 		stored, r, err := s.reload(ctx)
 		if err != nil {
@@ -139,12 +150,69 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 			pause = min(pause*2, claimPollLast)
 			continue
 		}
-		err = s.refreshUnderClaim(ctx, stored, r.Revision)
+		// Before the claim, which has no time to spare for other servers.
+		if verified == nil {
+			if verified, err = s.verify(ctx, stored); err != nil {
+				return err
+			}
+		}
+		err = s.refreshUnderClaim(ctx, verified.into(stored), r.Revision)
 		if errors.Is(err, ErrConflict) {
 			continue // the claim went to somebody else; look what became of it
 		}
 		return err
 	}
+}
+
+// An authority is what was found out about who serves an account.
+type authority struct {
+	account *identity.Identity // nil if that could not be found out now
+	at      time.Time
+}
+
+// into returns state with what was found out.
+func (a *authority) into(state *sessionState) *sessionState {
+	if a.account == nil {
+		return state
+	}
+	next := *state
+	next.PDS, next.VerifiedAt = a.account.PDS, a.at
+	// A handle that only failed to resolve just now is still the account's.
+	if claimed, ok := a.account.Document.Handle(); !ok || claimed.Normalize() != state.Handle {
+		next.Handle = a.account.Handle
+	}
+	return &next
+}
+
+// verify, before a refresh, makes sure that the session's issuer still serves its account, and finds out
+// at which PDS (O112). When the account has moved to another issuer, the session is of
+// no more use and stays unused, though not forgotten, until the account moves back or
+// logs in anew (O113). When nobody can be asked, what was found out within verifiedFor
+// stands: an outage of a directory is no reason to stop.
+func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, error) {
+	c := s.client
+	account, err := c.verifyAuthority(ctx, s.key.DID, state.Issuer)
+	switch {
+	case err == nil:
+		s.setMoved(nil)
+		return &authority{account: account, at: c.now()}, nil
+	case errors.Is(err, ErrIssuerChanged):
+		moved, _ := errors.AsType[*Error](err)
+		moved.Stage = StageSession
+		s.setMoved(moved)
+		c.log.Warn("oauth: account moved to another authorization server", "session", s, "error", err)
+		return nil, moved
+	case errors.Is(err, ErrNetwork) && c.now().Sub(state.VerifiedAt) < verifiedFor:
+		c.log.Warn("oauth: account could not be verified again", "session", s, "error", err)
+		return &authority{}, nil
+	}
+	return nil, err
+}
+
+func (s *Session) setMoved(reason *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.moved = reason
 }
 
 // reload reads the record, and adopts its tokens if they are newer than ours. A

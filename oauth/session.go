@@ -30,6 +30,7 @@ type Session struct {
 	revision uint64        // of state in the store
 	unsaved  *tokenSet     // if set, state is not in the store, which may hold these tokens instead
 	ended    error         // why the session is over
+	moved    *Error        // if set, the account is at another issuer
 	flight   *flight       // the refresh under way, if any
 	tried    time.Time     // when the last refresh began
 	events   []func()      // not yet delivered
@@ -85,7 +86,8 @@ func (s *Session) DID() syntax.DID { return s.key.DID }
 func (s *Session) Handle() syntax.Handle { return s.view().Handle }
 
 // Host returns the origin of the account's PDS, such as "https://pds.example.com".
-// Calls go there and nowhere else.
+// Calls go there and nowhere else. It changes when a refresh finds that the account
+// has moved.
 func (s *Session) Host() string { return s.view().PDS }
 
 // Issuer returns the authorization server that granted the session.

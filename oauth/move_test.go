@@ -1,0 +1,195 @@
+package oauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A moving client has a clock that can be set ahead, and counts its refreshes.
+type moving struct {
+	*oauth.Client
+	ahead     *ahead
+	refreshes atomic.Int32
+}
+
+// ahead is a clock that is ahead of the real one.
+type ahead struct{ atomic.Int64 }
+
+func (a *ahead) now() time.Time { return time.Now().Add(time.Duration(a.Load())) }
+
+func newMoving(tb testing.TB, server *oauthtest.Server, clock *ahead, change ...func(*oauth.Config)) *moving {
+	m := &moving{ahead: clock}
+	m.Client = newClient(tb, server, append(change, func(cfg *oauth.Config) {
+		cfg.Clock = clock.now
+	}, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		if isRefresh(req) {
+			m.refreshes.Add(1)
+		}
+		return next()
+	}))...)
+	return m
+}
+
+func TestAccountMovesToAnotherPDS(t *testing.T) { // P12, O112
+	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"))
+	store := new(oauth.MemoryStore)
+	m := newMoving(t, server, new(ahead), withStore(store))
+	s := login(t, server, m.Client)
+	server.MoveAccount(s.DID(), "two.test")
+	t.Run("P12 O112 a refresh finds the new PDS, and calls go there", func(t *testing.T) {
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s.Host() != "https://two.test" || s.Handle() != "alice.test" {
+			t.Errorf("host %s, handle %s", s.Host(), s.Handle())
+		}
+		if err := call(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("P12 the new PDS is stored", func(t *testing.T) {
+		again, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+		if err != nil || again.Host() != "https://two.test" {
+			t.Errorf("got %v, %v", again, err)
+		}
+	})
+	t.Run("a URL of the old PDS is refused", func(t *testing.T) {
+		_, err := s.AuthenticatedRequest(t.Context(), "GET", "https://pds.test"+callPath, nil)
+		wantKind(t, err, oauth.ErrOrigin)
+	})
+}
+
+func TestAccountMovesToAnotherIssuer(t *testing.T) { // P12, O113
+	clock := new(ahead)
+	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"), oauthtest.WithClock(clock.now))
+	m := newMoving(t, server, clock)
+	s := login(t, server, m.Client)
+	const document = "https://two.test/.well-known/oauth-protected-resource"
+	server.Publish(document, []byte(`{"resource":"https://two.test","authorization_servers":["https://other.test"]}`))
+	server.MoveAccount(s.DID(), "two.test")
+
+	t.Run("O113 the refresh token is not sent", func(t *testing.T) {
+		err := s.Refresh(t.Context())
+		wantKind(t, err, oauth.ErrIssuerChanged)
+		if errors.Is(err, oauth.ErrReauthRequired) || m.refreshes.Load() != 0 {
+			t.Errorf("got %v after %d refreshes", err, m.refreshes.Load())
+		}
+	})
+	t.Run("O113 nor is the access token, while it lives", func(t *testing.T) {
+		before := server.Stats()
+		wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
+		m.ahead.Store(int64(2 * time.Minute))
+		wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
+		if n := server.Stats().Requests[callPath] - before.Requests[callPath]; n != 0 {
+			t.Errorf("%d calls arrived", n)
+		}
+	})
+	t.Run("the session is kept, for an account that moves back", func(t *testing.T) {
+		server.MoveAccount(s.DID(), "pds.test")
+		m.ahead.Store(int64(4 * time.Minute))
+		if err := call(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+		if m.refreshes.Load() == 0 {
+			t.Error("its tokens were not renewed")
+		}
+	})
+}
+
+// A brittle resolver fails while it is down.
+type brittle struct {
+	identity.Resolver
+	down atomic.Bool
+}
+
+func (b *brittle) ResolveDID(ctx context.Context, did syntax.DID) (*identity.Document, error) {
+	if b.down.Load() {
+		return nil, &identity.Error{Subject: string(did), Kind: identity.ErrUnreachable, Err: fmt.Errorf("down")}
+	}
+	return b.Resolver.ResolveDID(ctx, did)
+}
+
+func TestDirectoryThatIsDown(t *testing.T) { // O112, O108
+	clock := new(ahead)
+	server := sandbox(t, oauthtest.WithClock(clock.now))
+	directory := &brittle{Resolver: server.Environment().Resolver()}
+	m := newMoving(t, server, clock, func(cfg *oauth.Config) { cfg.Resolver = directory })
+	s := login(t, server, m.Client)
+	directory.down.Store(true)
+	t.Run("O112 sessions verified within a day go on", func(t *testing.T) {
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("O112 O113 after that the session waits, and is kept", func(t *testing.T) {
+		m.ahead.Store(int64(25 * time.Hour))
+		before := m.refreshes.Load()
+		e := wantKind(t, call(t.Context(), s), oauth.ErrNetwork)
+		if !e.Retryable || m.refreshes.Load() != before {
+			t.Errorf("got %v after %d refreshes", e, m.refreshes.Load()-before)
+		}
+	})
+	t.Run("O113 and goes on when the directory is back", func(t *testing.T) {
+		directory.down.Store(false)
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := call(t.Context(), s); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A caching resolver keeps answers for ever.
+type stale struct {
+	identity.Resolver
+	fresh func() identity.Resolver
+}
+
+func (s stale) Fresh() identity.Resolver { return s.fresh() }
+
+func TestWhoServesAnAccountIsAskedAnew(t *testing.T) { // O33
+	server := sandbox(t)
+	var asked atomic.Int32
+	network := server.Environment().Resolver()
+	client := newClient(t, server, func(cfg *oauth.Config) {
+		cfg.Resolver = stale{identity.NewCache(network, identity.CacheConfig{Life: time.Hour}), func() identity.Resolver {
+			return counted{network, &asked}
+		}}
+	})
+	t.Run("O33 at the exchange", func(t *testing.T) {
+		login(t, server, client)
+		if asked.Load() != 1 {
+			t.Errorf("asked %d times", asked.Load())
+		}
+	})
+	t.Run("O33 and at a refresh", func(t *testing.T) {
+		s := login(t, server, client)
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if asked.Load() != 3 {
+			t.Errorf("asked %d times", asked.Load())
+		}
+	})
+}
+
+type counted struct {
+	identity.Resolver
+	asked *atomic.Int32
+}
+
+func (c counted) ResolveDID(ctx context.Context, did syntax.DID) (*identity.Document, error) {
+	c.asked.Add(1)
+	return c.Resolver.ResolveDID(ctx, did)
+}
