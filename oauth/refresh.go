@@ -108,13 +108,13 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	err := s.rotate(ctx, used)
 	s.mu.Lock()
 	s.flight = nil
-	unsaved, ended, updated := s.unsaved != nil, s.ended != nil, s.state.Tokens.Access != used.Tokens.Access
+	unsaved := s.unsaved != nil
+	if s.ended == nil && s.state.Tokens.Access != used.Tokens.Access {
+		s.notifyUpdate(ctx) // under the lock, so that no end comes before it
+	}
 	s.mu.Unlock()
 	f.err = err
 	close(f.done)
-	if updated && !ended {
-		s.notifyUpdate(ctx)
-	}
 	if unsaved {
 		s.saveInBackground(context.WithoutCancel(ctx))
 	}
@@ -149,6 +149,12 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 			}
 			pause = min(pause*2, claimPollLast)
 			continue
+		}
+		if stored.ClientKey != "" {
+			if _, err := c.keyOf(stored.ClientKey); err != nil {
+				// Not the end of its record: the key may only be missing in this process.
+				return err
+			}
 		}
 		// Before the claim, which has no time to spare for other servers.
 		if verified == nil {
@@ -273,7 +279,7 @@ func (s *Session) refreshUnderClaim(ctx context.Context, state *sessionState, re
 	s.done.claim = ""
 	ctx, cancel := context.WithTimeout(ctx, deadline.Sub(c.now()))
 	defer cancel()
-	answer, err := c.requestTokens(ctx, state.TokenEndpoint, state.Issuer, state.Key, s.nonces, false, url.Values{
+	answer, err := c.requestTokens(ctx, state.TokenEndpoint, state.Issuer, state.ClientKey, state.Key, s.nonces, false, url.Values{
 		"grant_type":    {"refresh_token"},
 		"refresh_token": {state.Tokens.Refresh},
 	})
@@ -351,7 +357,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 		}
 		switch {
 		case errors.Is(err, ErrNotFound):
-			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.Tokens, next.Key, s.nonces)
+			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.ClientKey, next.Tokens, next.Key, s.nonces)
 			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
 		case err != nil:
 			// In use from here on, and written as soon as the store takes them.
