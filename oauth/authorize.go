@@ -108,6 +108,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 		Verifier:    verifier,
 		Binding:     hash(binding),
 		Key:         key,
+		ClientKey:   c.activeKey(),
 		Account:     account.DID,
 		AppState:    o.appState,
 		Nonces:      nonces.snapshot(),
@@ -172,6 +173,8 @@ func (c *Client) push(ctx context.Context, server *serverMetadata, key *dpopKey,
 		key:      key,
 		nonces:   nonces,
 		login:    true,
+
+		clientKey: c.activeKey(),
 	})
 	if err != nil {
 		return "", err

@@ -115,7 +115,7 @@ func (c *Client) finish(ctx context.Context, login *loginState, query url.Values
 		return nil, err
 	}
 	nonces := newNonceTable(login.Nonces)
-	answer, err := c.requestTokens(ctx, server.TokenEndpoint, server.Issuer, login.Key, nonces, true, url.Values{
+	answer, err := c.requestTokens(ctx, server.TokenEndpoint, server.Issuer, login.ClientKey, login.Key, nonces, true, url.Values{
 		"grant_type":    {"authorization_code"},
 		"code":          {code},
 		"code_verifier": {login.Verifier},
@@ -127,7 +127,7 @@ func (c *Client) finish(ctx context.Context, login *loginState, query url.Values
 	session, err := c.accept(ctx, login, server, answer, nonces)
 	if err != nil {
 		// Nobody will use these tokens; the server should not go on honouring them.
-		c.revoke(context.WithoutCancel(ctx), server.RevocationEndpoint, server.Issuer, answer.tokens, login.Key, nonces)
+		c.revoke(context.WithoutCancel(ctx), server.RevocationEndpoint, server.Issuer, login.ClientKey, answer.tokens, login.Key, nonces)
 		return nil, err
 	}
 	return session, nil
@@ -174,6 +174,7 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 		PDS:                account.PDS,
 		Handle:             account.Handle,
 		Key:                login.Key,
+		ClientKey:          login.ClientKey,
 		Tokens:             answer.tokens,
 		Nonces:             nonces.snapshot(),
 		CreatedAt:          c.now(),
@@ -208,7 +209,12 @@ func (c *Client) verifyAuthority(ctx context.Context, did syntax.DID, issuer str
 }
 
 // sessionExpiry is when a session that was stored just now is of no more use.
-func (c *Client) sessionExpiry() time.Time { return c.now().Add(publicSessionLife) }
+func (c *Client) sessionExpiry() time.Time {
+	if len(c.keys) > 0 {
+		return c.now().Add(confidentialSessionLife)
+	}
+	return c.now().Add(publicSessionLife)
+}
 
 // hasScope reports whether a scope string holds token.
 func hasScope(scope, token string) bool {

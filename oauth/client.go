@@ -31,6 +31,7 @@ type Client struct {
 	nonces   *nonceTable   // the newest nonce seen from each origin, for sessions that have none
 	tickets  atomic.Uint64 // counts requests, to tell newer nonces from older ones
 	sessions liveSessions
+	keys     []*clientKey // of a confidential client, the one for new logins first
 }
 
 // NewClient checks cfg and returns a Client for it. Errors are ErrConfig and name
@@ -39,8 +40,13 @@ func NewClient(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	keys, err := prepareKeys(cfg.Keys)
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{
 		config:   cfg,
+		keys:     keys,
 		store:    cfg.Store,
 		http:     safehttp.New(safehttp.Options{AllowLoopback: cfg.AllowLoopback, RoundTripper: cfg.RoundTripper}),
 		resolver: cfg.Resolver,

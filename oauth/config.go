@@ -28,6 +28,20 @@ type Config struct {
 	// Scope is what a login asks for, separated by spaces; it holds "atproto".
 	Scope string
 
+	// Keys make the client a confidential one, which authenticates by private_key_jwt and
+	// has sessions that last as long as they are used. New logins use the first; a
+	// session stays with the key it was begun with, as servers demand. So a new key goes
+	// in front, and an old one stays, and stays published, until no session uses it any
+	// more: those that still do end as ErrClientKeyGone. None: a public client.
+	Keys []Key
+
+	// KeysURI is where the application publishes Client.KeySet; "" puts the keys into
+	// the metadata.
+	KeysURI string
+
+	// Info is what users are told about the client.
+	Info ClientInfo
+
 	// Store keeps sessions and logins in progress; nil keeps them in memory. With a
 	// Store, Seal is required.
 	Store Store
@@ -136,6 +150,9 @@ func (cfg *Config) validate() error {
 		if slices.Contains(cfg.RedirectURIs[:i], uri) {
 			return configError(field, "%q is listed twice", uri)
 		}
+	}
+	if err := cfg.checkPublished(id); err != nil {
+		return err
 	}
 	if cfg.Store != nil && cfg.Seal == nil {
 		return configError("Seal", "is nil: a Store needs SealKeys or SealPassphrase, or Plaintext if you mean it")

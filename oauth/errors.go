@@ -34,6 +34,9 @@ const (
 	ErrAmbiguousRefresh Kind = "an earlier refresh was interrupted and its answer lost"
 	// ErrLoggedOut (reauth): the session was logged out, here or in another process.
 	ErrLoggedOut Kind = "session was logged out"
+	// ErrClientKeyGone (reauth): the client key that the session was begun with is no
+	// longer in Config.Keys.
+	ErrClientKeyGone Kind = "the session's client key is gone"
 	// ErrSessionUnknown (reauth): the store holds no session under this key.
 	ErrSessionUnknown Kind = "no such session"
 
@@ -61,6 +64,8 @@ const (
 	ErrInvalidCallback Kind = "invalid callback"
 	// ErrToken: the token endpoint refused, or its answer breaks the profile.
 	ErrToken Kind = "token request failed"
+	// ErrClientKey: a key of Config.Keys could not sign.
+	ErrClientKey Kind = "client key failed"
 	// ErrDPoP: a proof could not be made, or a server kept asking for another nonce.
 	ErrDPoP Kind = "proof of possession failed"
 	// ErrBodyNotReplayable: the server asked for the request again, but its body
@@ -81,7 +86,7 @@ const (
 // endsSession reports whether k means that only a new login helps.
 func (k Kind) endsSession() bool {
 	switch k {
-	case ErrReauthRequired, ErrRevoked, ErrSessionExpired, ErrAmbiguousRefresh, ErrLoggedOut, ErrSessionUnknown:
+	case ErrReauthRequired, ErrRevoked, ErrSessionExpired, ErrAmbiguousRefresh, ErrLoggedOut, ErrClientKeyGone, ErrSessionUnknown:
 		return true
 	}
 	return false

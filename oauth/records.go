@@ -10,11 +10,14 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// How long records live in the store. Sessions of public clients end after two
-// weeks at the server; a record that outlives its session helps nobody.
+// How long records live in the store: a login, and a session after it was last
+// refreshed. Sessions of public clients end after two weeks at the server, those of
+// confidential ones after half a year without use (O117); a record that outlives its
+// session helps nobody.
 const (
-	stateLife         = time.Hour
-	publicSessionLife = 14 * 24 * time.Hour
+	stateLife               = time.Hour
+	publicSessionLife       = 14 * 24 * time.Hour
+	confidentialSessionLife = 180 * 24 * time.Hour
 )
 
 // A SessionKey names a session: an account may have several, one per login.
@@ -36,6 +39,7 @@ type loginState struct {
 	Verifier    string            `json:"verifier"`
 	Binding     string            `json:"binding"` // hash of Login.Binding
 	Key         *dpopKey          `json:"dpop_key"`
+	ClientKey   string            `json:"client_key,omitempty"`
 	Account     syntax.DID        `json:"account,omitempty"` // empty when the server picks the account
 	AppState    string            `json:"app_state,omitempty"`
 	Nonces      map[string]string `json:"nonces,omitempty"`
@@ -51,6 +55,7 @@ type sessionState struct {
 	PDS                string            `json:"pds"`
 	Handle             syntax.Handle     `json:"handle"`
 	Key                *dpopKey          `json:"dpop_key"`
+	ClientKey          string            `json:"client_key,omitempty"` // ID of the key the session is tied to
 	Tokens             tokenSet          `json:"tokens"`
 	Claim              *claim            `json:"claim,omitempty"`
 	Nonces             map[string]string `json:"nonces,omitempty"`

@@ -169,5 +169,5 @@ func (s *Session) Logout(ctx context.Context) error {
 		}
 	}
 	state := s.view()
-	return s.client.revoke(ctx, state.RevocationEndpoint, state.Issuer, state.Tokens, state.Key, s.nonces)
+	return s.client.revoke(ctx, state.RevocationEndpoint, state.Issuer, state.ClientKey, state.Tokens, state.Key, s.nonces)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -31,7 +32,9 @@ type asRequest struct {
 	form     url.Values
 	key      *dpopKey
 	nonces   *nonceTable
-	login    bool // the specification's rule about missing nonces applies (O100)
+
+	clientKey string // ID of the key to authenticate with, "" for a public client
+	login     bool   // the specification's rule about missing nonces applies (O100)
 }
 
 // An asAnswer is what the authorization server answered.
@@ -72,15 +75,18 @@ func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 // postOnce sends r with a proof of its own and reports whether the server wants
 // another nonce.
 func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, challenged bool, err error) {
-	body := r.form.Encode() + "&client_id=" + url.QueryEscape(c.config.ClientID)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint, strings.NewReader(body))
+	started := c.now()
+	form := maps.Clone(r.form)
+	if err := c.authenticate(form, r, started); err != nil {
+		return nil, false, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, false, &Error{Kind: ErrInvalidMetadata, Stage: r.stage, Err: err}
 	}
 	req.GetBody = nil // net/http must not send it again on its own: a code or a refresh token works once
 	origin := originOf(req.URL)
 	known, ticket := c.nonceFor(r.nonces, origin)
-	started := c.now()
 	signed, err := r.key.sign(proof{method: http.MethodPost, url: dpopURL(req.URL), nonce: known, at: started})
 	if err != nil {
 		return nil, false, err
@@ -171,10 +177,10 @@ type tokenAnswer struct {
 
 // requestTokens posts form to a token endpoint. A refusal is ErrToken with the
 // server's code.
-func (c *Client) requestTokens(ctx context.Context, endpoint, issuer string, key *dpopKey, nonces *nonceTable, login bool, form url.Values) (*tokenAnswer, error) {
+func (c *Client) requestTokens(ctx context.Context, endpoint, issuer, clientKey string, key *dpopKey, nonces *nonceTable, login bool, form url.Values) (*tokenAnswer, error) {
 	answer, err := c.post(ctx, &asRequest{
 		endpoint: endpoint, issuer: issuer, stage: StageToken,
-		form: form, key: key, nonces: nonces, login: login,
+		form: form, key: key, nonces: nonces, login: login, clientKey: clientKey,
 	})
 	if err != nil {
 		return nil, err
@@ -230,7 +236,7 @@ func (a *tokenAnswer) invalid(cause error) error { return a.asAnswer.invalid(Err
 
 // revoke asks the server to end the grant behind tokens (RFC 7009). Revoking the
 // refresh token ends the access token with it.
-func (c *Client) revoke(ctx context.Context, endpoint, issuer string, tokens tokenSet, key *dpopKey, nonces *nonceTable) error {
+func (c *Client) revoke(ctx context.Context, endpoint, issuer, clientKey string, tokens tokenSet, key *dpopKey, nonces *nonceTable) error {
 	token, hint := tokens.Refresh, "refresh_token"
 	if token == "" {
 		token, hint = tokens.Access, "access_token"
@@ -241,7 +247,7 @@ func (c *Client) revoke(ctx context.Context, endpoint, issuer string, tokens tok
 	answer, err := c.post(ctx, &asRequest{
 		endpoint: endpoint, issuer: issuer, stage: StageSession,
 		form: url.Values{"token": {token}, "token_type_hint": {hint}},
-		key:  key, nonces: nonces,
+		key:  key, nonces: nonces, clientKey: clientKey,
 	})
 	if err == nil && (answer.status < 200 || answer.status > 299) {
 		err = answer.refusal(ErrToken)

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"testing"
+
+	"github.com/gimucco/atproto-go/e2e/realpds"
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/internal/scenario"
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+const clientHost = "https://app.realpds-client.net"
+
+// TestClients logs in as clients whose metadata is published.
+func TestClients(t *testing.T) {
+	server := realpds.Start(t)
+	alice := server.Environment().Account("alice")
+	store := new(oauth.MemoryStore)
+	publish := func(t *testing.T, path string, keys ...oauth.Key) *oauth.Client {
+		t.Helper()
+		client := scenario.NewClient(t, server, func(cfg *oauth.Config) {
+			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientHost+path, []string{clientHost + "/callback"}, keys
+			cfg.Info = oauth.ClientInfo{Name: "A client", URI: clientHost}
+			cfg.Store, cfg.Seal = store, oauth.SealKeys(bytes.Repeat([]byte{7}, 32))
+		})
+		if err := server.Publish(t.Context(), clientHost+path, client.Metadata()); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.ClearClientCache(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return client
+	}
+	newKey := func(id string) oauth.Key {
+		signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return oauth.Key{ID: id, Signer: signer}
+	}
+	works := func(t *testing.T, s *oauth.Session) {
+		t.Helper()
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		out, err := comatproto.NewClient(s).Server.GetSession(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.DID != alice.DID {
+			t.Errorf("session of %s", out.DID)
+		}
+	}
+
+	t.Run("O72 a public client", func(t *testing.T) {
+		s := scenario.Login(t, server, publish(t, "/public.json"), alice)
+		works(t, s)
+		if err := s.Logout(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+
+	const path = "/confidential.json"
+	one, two := newKey("one"), newKey("two")
+	var before *oauth.Session
+	t.Run("O65 O66 O67 a confidential client", func(t *testing.T) {
+		before = scenario.Login(t, server, publish(t, path, one), alice)
+		works(t, before)
+	})
+	if before == nil {
+		return
+	}
+	t.Run("P14 O68 O70 a new key leaves old sessions alive", func(t *testing.T) {
+		client := publish(t, path, two, one)
+		old, err := client.Resume(t.Context(), before.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		works(t, old)
+		s := scenario.Login(t, server, client, alice)
+		works(t, s)
+		works(t, old) // P11 and the second login left it alone
+		if err := s.Logout(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := comatprotoCall(t, s); err == nil {
+			t.Error("a session that was logged out goes on")
+		}
+	})
+	t.Run("O69 without its key a session is over", func(t *testing.T) {
+		s, err := publish(t, path, two).Resume(t.Context(), before.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantReauth(t, s.Refresh(t.Context()), oauth.ErrClientKeyGone)
+	})
+}
+
+func comatprotoCall(t *testing.T, s *oauth.Session) error {
+	t.Helper()
+	_, err := comatproto.NewClient(s).Server.GetSession(t.Context())
+	return err
+}
+
+func wantReauth(t *testing.T, err error, kind oauth.Kind) {
+	t.Helper()
+	if !errors.Is(err, kind) || !errors.Is(err, oauth.ErrReauthRequired) {
+		t.Errorf("got %v, want %q", err, kind)
+	}
+}
