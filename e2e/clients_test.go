@@ -101,6 +101,61 @@ func TestClients(t *testing.T) {
 	})
 }
 
+// TestLoginByServer begins at a server, where the user chooses the account.
+func TestLoginByServer(t *testing.T) {
+	server := realpds.Start(t)
+	env := server.Environment()
+	bob := env.Account("bob")
+	client := scenario.NewClient(t, server, func(cfg *oauth.Config) { cfg.DefaultServer = env.PDS })
+	t.Run("O25 O43 whoever signs in", func(t *testing.T) {
+		login, err := client.Authorize(t.Context(), "", oauth.WithPrompt("select_account"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		callback, err := server.Approve(t.Context(), login.URL, bob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := client.Callback(t.Context(), callback.Query(), login.Binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s := result.Session; s.DID() != bob.DID || s.Handle() != bob.Handle {
+			t.Errorf("got %s, %s", s.DID(), s.Handle())
+		}
+		if err := comatprotoCall(t, result.Session); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("O76 P23 but not bob where alice was asked for", func(t *testing.T) {
+		login, err := client.Authorize(t.Context(), string(env.Account("alice").Handle))
+		if err != nil {
+			t.Fatal(err)
+		}
+		callback, err := server.Approve(t.Context(), login.URL, bob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.Callback(t.Context(), callback.Query(), login.Binding); !errors.Is(err, oauth.ErrAccountMismatch) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("O60 refused consent", func(t *testing.T) {
+		login, err := client.Authorize(t.Context(), env.PDS, oauth.WithAppState("page 7"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		callback, err := server.Deny(t.Context(), login.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = client.Callback(t.Context(), callback.Query(), login.Binding)
+		if e, ok := errors.AsType[*oauth.Error](err); !ok || !errors.Is(err, oauth.ErrAccessDenied) || e.AppState != "page 7" {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func comatprotoCall(t *testing.T, s *oauth.Session) error {
 	t.Helper()
 	_, err := comatproto.NewClient(s).Server.GetSession(t.Context())

@@ -1,13 +1,16 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/gimucco/atproto-go/internal/safehttp"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -26,6 +29,8 @@ type authorizeOptions struct {
 	appState    string
 	redirectURI string
 	scope       string
+	server      string
+	prompt      string
 }
 
 // WithAppState carries a value of the application through the login; Callback
@@ -44,10 +49,27 @@ func WithScope(scope string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.scope = scope }
 }
 
+// WithServer begins the login at a server, the https URL of a PDS or of an authorization
+// server, when Authorize is given no identifier. It comes before Config.DefaultServer.
+func WithServer(server string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.server = server }
+}
+
+// WithPrompt tells the server what to ask the user: "login", "consent",
+// "select_account", "create" (an account), or "none" for an answer without a page, which
+// servers give to confidential clients only. See OpenID Connect Core §3.1.2.1.
+func WithPrompt(prompt string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.prompt = prompt }
+}
+
 // Authorize begins a login. identifier is what the user typed: a handle, with or
-// without a leading @, or a DID. It finds the account's server, pushes the
-// authorization request there (RFC 9126) with PKCE and a DPoP key of its own, and
-// stores what Callback will need, for an hour.
+// without a leading @, a DID, or the https URL of a server. If it is "", the login begins
+// at the server of WithServer or Config.DefaultServer. It finds the authorization server,
+// pushes the authorization request there (RFC 9126) with PKCE and a DPoP key of its own,
+// and stores what Callback will need, for an hour.
+//
+// A login that begins at a server lets the user choose the account there; Callback finds
+// out which it is, and whether that server speaks for it.
 //
 // Errors: ErrUnresolved when the account does not exist or cannot be found,
 // ErrInvalidMetadata when its server breaks the atproto profile, ErrAuthorization
@@ -61,41 +83,32 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if err := c.checkOptions(&o); err != nil {
 		return nil, err
 	}
-	hint := strings.TrimPrefix(strings.TrimSpace(identifier), "@")
-	id, err := syntax.ParseAtIdentifier(hint)
-	if err != nil {
-		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: err}
-	}
-	account, err := c.lookup(ctx, c.resolver, id)
+	begin, err := c.destination(ctx, strings.TrimSpace(identifier), &o)
 	if err != nil {
 		return nil, err
 	}
-	issuer, err := c.issuerOfPDS(ctx, account.PDS)
-	if err != nil {
-		return nil, err
-	}
-	server, err := c.serverOf(ctx, issuer)
-	if err != nil {
-		return nil, err
-	}
-	if err := server.covers(account.PDS); err != nil {
-		return nil, err
-	}
+	server := begin.server
 	key, err := newDPoPKey()
 	if err != nil {
 		return nil, &Error{Kind: ErrDPoP, Stage: StageDPoP, Err: err}
 	}
 	binding, verifier, nonces := randomString(32), newVerifier(), new(nonceTable)
 	stateID := randomString(32)
-	requestURI, err := c.push(ctx, server, key, nonces, url.Values{
+	form := url.Values{
 		"response_type":         {"code"},
 		"code_challenge":        {challengeS256(verifier)},
 		"code_challenge_method": {"S256"},
 		"state":                 {stateID},
 		"redirect_uri":          {o.redirectURI},
 		"scope":                 {o.scope},
-		"login_hint":            {hint},
-	})
+	}
+	if begin.hint != "" {
+		form.Set("login_hint", begin.hint)
+	}
+	if o.prompt != "" {
+		form.Set("prompt", o.prompt)
+	}
+	requestURI, err := c.push(ctx, server, key, nonces, form)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +122,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 		Binding:     hash(binding),
 		Key:         key,
 		ClientKey:   c.activeKey(),
-		Account:     account.DID,
+		Account:     begin.account,
 		AppState:    o.appState,
 		Nonces:      nonces.snapshot(),
 		CreatedAt:   c.now(),
@@ -117,16 +130,88 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if err != nil {
 		return nil, err
 	}
-	destination, err := url.Parse(server.AuthorizationEndpoint)
+	page, err := url.Parse(server.AuthorizationEndpoint)
 	if err != nil {
 		return nil, metadataError(server.Issuer+serverDocument, "authorization_endpoint: %w", err)
 	}
 	query := url.Values{"client_id": {c.config.ClientID}, "request_uri": {requestURI}}.Encode()
-	if destination.RawQuery != "" {
-		query = destination.RawQuery + "&" + query
+	if page.RawQuery != "" {
+		query = page.RawQuery + "&" + query
 	}
-	destination.RawQuery = query
-	return &Login{URL: destination.String(), Binding: binding}, nil
+	page.RawQuery = query
+	return &Login{URL: page.String(), Binding: binding}, nil
+}
+
+// A destination is where a login goes.
+type destination struct {
+	server  *serverMetadata
+	account syntax.DID // empty if the user chooses it at the server
+	hint    string     // what the user typed, for the server to show
+}
+
+// destination finds the authorization server of an account, or behind a URL.
+func (c *Client) destination(ctx context.Context, identifier string, o *authorizeOptions) (*destination, error) {
+	switch {
+	case identifier != "" && o.server != "":
+		return nil, optionError("WithServer", "goes without an identifier; there is %q", identifier)
+	case identifier == "":
+		identifier = cmp.Or(o.server, c.config.DefaultServer)
+		if identifier == "" {
+			return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: errors.New("there is neither an identifier nor a server to begin at")}
+		}
+		fallthrough
+	case strings.Contains(identifier, "://"):
+		server, err := c.serverBehind(ctx, identifier)
+		if err != nil {
+			return nil, err
+		}
+		return &destination{server: server}, nil
+	}
+	hint := strings.TrimPrefix(identifier, "@")
+	id, err := syntax.ParseAtIdentifier(hint)
+	if err != nil {
+		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: err}
+	}
+	account, err := c.lookup(ctx, c.resolver, id)
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.serverOfPDS(ctx, account.PDS)
+	if err != nil {
+		return nil, err
+	}
+	return &destination{server: server, account: account.DID, hint: hint}, nil
+}
+
+// serverBehind finds the authorization server that a user means by the origin of a PDS,
+// or of the authorization server itself.
+func (c *Client) serverBehind(ctx context.Context, typed string) (*serverMetadata, error) {
+	u, err := url.Parse(typed)
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || !c.secure(u) {
+		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: fmt.Errorf("%.200q is not the https URL of a server, without path", typed)}
+	}
+	origin := originOf(u)
+	server, err := c.serverOfPDS(ctx, origin)
+	if e, ok := errors.AsType[*safehttp.Error](err); ok && e.Status == http.StatusNotFound && e.URL == origin+resourceDocument {
+		return c.serverOf(ctx, origin) // not a PDS (O37)
+	}
+	return server, err
+}
+
+// serverOfPDS finds the authorization server that speaks for a PDS.
+func (c *Client) serverOfPDS(ctx context.Context, pds string) (*serverMetadata, error) {
+	issuer, err := c.issuerOfPDS(ctx, pds)
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.serverOf(ctx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.covers(pds); err != nil {
+		return nil, err
+	}
+	return server, nil
 }
 
 // stateKey is where a login in progress is stored. The state itself travels
@@ -135,9 +220,17 @@ func stateKey(state string) RecordKey {
 	return RecordKey{Kind: RecordState, ID: hash(state)}
 }
 
+// optionError names an option and the rule it breaks.
+func optionError(option, format string, args ...any) error {
+	return &Error{Kind: ErrConfig, Stage: StageConfiguration, Err: fmt.Errorf(option+": "+format, args...)}
+}
+
 func (c *Client) checkOptions(o *authorizeOptions) error {
-	wrong := func(option, format string, args ...any) error {
-		return &Error{Kind: ErrConfig, Stage: StageConfiguration, Err: fmt.Errorf(option+": "+format, args...)}
+	wrong := optionError
+	switch o.prompt {
+	case "", "none", "login", "consent", "select_account", "create":
+	default:
+		return wrong("WithPrompt", "%q is not a prompt", o.prompt)
 	}
 	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) {
 		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)

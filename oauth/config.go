@@ -28,6 +28,10 @@ type Config struct {
 	// Scope is what a login asks for, separated by spaces; it holds "atproto".
 	Scope string
 
+	// DefaultServer is where logins begin that name no account: the https URL of a PDS or
+	// of an authorization server. "": such logins need WithServer.
+	DefaultServer string
+
 	// Keys make the client a confidential one, which authenticates by private_key_jwt and
 	// has sessions that last as long as they are used. New logins use the first; a
 	// session stays with the key it was begun with, as servers demand. So a new key goes
@@ -149,6 +153,13 @@ func (cfg *Config) validate() error {
 		}
 		if slices.Contains(cfg.RedirectURIs[:i], uri) {
 			return configError(field, "%q is listed twice", uri)
+		}
+	}
+	if cfg.DefaultServer != "" {
+		server, err := url.Parse(cfg.DefaultServer)
+		loopback := err == nil && cfg.AllowLoopback && server.Scheme == "http"
+		if err != nil || server.Scheme != "https" && !loopback || originOf(server) != strings.TrimSuffix(cfg.DefaultServer, "/") {
+			return configError("DefaultServer", "%q is not an https origin without path, default port and credentials", cfg.DefaultServer)
 		}
 	}
 	if err := cfg.checkPublished(id); err != nil {

@@ -60,6 +60,30 @@ func finish(ctx context.Context, client *oauth.Client, r *http.Request) error {
 	return nil
 }
 
+func published(mux *http.ServeMux, pem []byte, store oauth.Store, sealKey []byte) (*oauth.Client, error) {
+	keys, err := oauth.ParseKeys(pem) // PEM or JWK; Key{Signer: …} takes any crypto.Signer
+	if err != nil {
+		return nil, err
+	}
+	client, err := oauth.NewClient(oauth.Config{
+		ClientID:     "https://app.example.com/client-metadata.json",
+		RedirectURIs: []string{"https://app.example.com/callback"},
+		Scope:        "atproto transition:generic",
+		Info:         oauth.ClientInfo{Name: "My app", URI: "https://app.example.com"},
+		Keys:         keys, // a new key goes in front; sessions stay with the one they began with
+		Store:        store,
+		Seal:         oauth.SealKeys(sealKey),
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux.HandleFunc("GET /client-metadata.json", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(client.Metadata())
+	})
+	return client, nil
+}
+
 func typedCalls(ctx context.Context, session *oauth.Session) error {
 	api := comatproto.NewClient(session)
 	me, err := api.Server.GetSession(ctx)
@@ -187,7 +211,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{validation, newClient, begin, finish, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
+var _ = []any{validation, newClient, begin, finish, published, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
