@@ -199,12 +199,23 @@ func checkClientID(id *url.URL) error {
 		return configError("ClientID", "%q is not an https URL", id)
 	case id.User != nil, id.Fragment != "", id.Port() != "":
 		return configError("ClientID", "%q has credentials, a fragment or a port", id)
-	case net.ParseIP(host) != nil, !strings.Contains(host, "."):
+	case !publicHost(host):
 		return configError("ClientID", "%q does not name a public host", id)
 	case id.Path == "", strings.HasSuffix(id.Path, "/"), id.EscapedPath() != id.JoinPath().EscapedPath():
 		return configError("ClientID", "%q needs the path of a document, without '..' and not ending in '/'", id)
 	}
 	return nil
+}
+
+// publicHost reports whether servers take host for one on the public Internet: a name of
+// two labels at least, that is not under a name for local or special use (O1, O9).
+func publicHost(host string) bool {
+	labels := strings.Split(strings.ToLower(host), ".")
+	switch labels[len(labels)-1] {
+	case "test", "local", "localhost", "invalid", "example", "internal", "arpa", "":
+		return false
+	}
+	return len(labels) > 1 && !slices.Contains(labels, "") && net.ParseIP(host) == nil
 }
 
 // checkLocalhostClientID enforces the shape of the development client_id (O20, O21).
@@ -239,7 +250,7 @@ func checkRedirect(u, id *url.URL) error {
 			return fmt.Errorf("has credentials or a fragment")
 		case u.Port() == "443":
 			return fmt.Errorf("names the default port")
-		case !strings.Contains(u.Hostname(), ".") || net.ParseIP(u.Hostname()) != nil:
+		case !publicHost(u.Hostname()):
 			return fmt.Errorf("does not name a public host")
 		}
 		return nil

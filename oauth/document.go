@@ -3,6 +3,7 @@ package oauth
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 )
@@ -102,6 +103,12 @@ func (cfg *Config) checkPublished(id *url.URL) error {
 		return configError("Keys", "are for web clients: servers let native ones authenticate by no key")
 	case cfg.KeysURI != "" && len(cfg.Keys) == 0:
 		return configError("KeysURI", "is set without Keys")
+	}
+	for i, uri := range cfg.RedirectURIs {
+		u, err := url.Parse(uri)
+		if native && id.Scheme == "https" && (err != nil || u.Scheme == "https" && originOf(u) != originOf(id)) {
+			return configError(fmt.Sprintf("RedirectURIs[%d]", i), "%q: a native client's https redirects are on the host of ClientID", uri)
+		}
 	}
 	for _, link := range []struct{ field, uri string }{
 		{"KeysURI", cfg.KeysURI},

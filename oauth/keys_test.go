@@ -337,6 +337,13 @@ func TestKeysThatCannotBeUsed(t *testing.T) { // O15, O16, O17, O19
 		}, "Config.Keys are for clients whose metadata is published"},
 		{"O15 a place for keys without keys", func(cfg *oauth.Config) { cfg.Keys, cfg.KeysURI = nil, "https://app.client-host.net/jwks.json" }, "Config.KeysURI is set without Keys"},
 		{"O15 keys by http", func(cfg *oauth.Config) { cfg.KeysURI = "http://app.client-host.net/jwks.json" }, "Config.KeysURI"},
+		{"O1 a client below a local name", func(cfg *oauth.Config) { cfg.ClientID = "https://app.local/client-metadata.json" }, "Config.ClientID"},
+		{"O1 a client of the reserved test domain", func(cfg *oauth.Config) { cfg.ClientID = "https://app.TEST/client-metadata.json" }, "Config.ClientID"},
+		{"O1 a client whose name ends in a dot", func(cfg *oauth.Config) { cfg.ClientID = "https://app.com./client-metadata.json" }, "Config.ClientID"},
+		{"O9 a redirect below a local name", func(cfg *oauth.Config) { cfg.RedirectURIs = []string{"https://app.local/cb"} }, "Config.RedirectURIs[0]"},
+		{"O11 a native client sent back to elsewhere", func(cfg *oauth.Config) {
+			cfg.Keys, cfg.RedirectURIs = nil, []string{"net.client-host.app:/cb", "https://elsewhere.net/cb"}
+		}, "Config.RedirectURIs[1]"},
 		{"O16 a home page elsewhere", func(cfg *oauth.Config) { cfg.Info.URI = "https://elsewhere.net/" }, "Config.Info.URI"},
 		{"O16 a logo by http", func(cfg *oauth.Config) { cfg.Info.LogoURI = "http://app.client-host.net/logo.png" }, "Config.Info.LogoURI"},
 	} {
