@@ -77,10 +77,7 @@ func published(mux *http.ServeMux, pem []byte, store oauth.Store, sealKey []byte
 	if err != nil {
 		return nil, err
 	}
-	mux.HandleFunc("GET /client-metadata.json", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(client.Metadata())
-	})
+	mux.Handle("/client-metadata.json", client.MetadataHandler())
 	return client, nil
 }
 
