@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"math/big"
 	"net/url"
-	"slices"
 	"time"
 )
 
@@ -32,7 +31,7 @@ func (c *Client) assertion(key *clientKey, issuer string, now time.Time) (string
 		Alg  string `json:"alg"`
 		Type string `json:"typ"`
 		ID   string `json:"kid"`
-	}{"ES256", "JWT", key.id})
+	}{"ES256", "JWT", key.ID})
 	issued := now.Add(-assertionBackdate)
 	claims, _ := json.Marshal(struct {
 		Issuer   string `json:"iss"`
@@ -46,7 +45,7 @@ func (c *Client) assertion(key *clientKey, issuer string, now time.Time) (string
 	signed := encode(header) + "." + encode(claims)
 	signature, err := key.sign([]byte(signed))
 	if err != nil {
-		return "", &Error{Kind: ErrClientKey, Stage: StageToken, Err: fmt.Errorf("key %q: %w", key.id, err)}
+		return "", &Error{Kind: ErrClientKey, Stage: StageToken, Err: fmt.Errorf("key %q: %w", key.ID, err)}
 	}
 	return signed + "." + encode(signature), nil
 }
@@ -55,7 +54,7 @@ func (c *Client) assertion(key *clientKey, issuer string, now time.Time) (string
 // A crypto.Signer returns them as ASN.1.
 func (k *clientKey) sign(message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
-	der, err := k.signer.Sign(rand.Reader, digest[:], crypto.SHA256)
+	der, err := k.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -88,22 +87,4 @@ func (c *Client) authenticate(form url.Values, r *asRequest, now time.Time) erro
 	form.Set("client_assertion_type", assertionType)
 	form.Set("client_assertion", assertion)
 	return nil
-}
-
-// activeKey is the ID of the key that new logins use, "" for a public client.
-func (c *Client) activeKey() string {
-	if len(c.keys) == 0 {
-		return ""
-	}
-	return c.keys[0].id
-}
-
-// keyOf returns the key that a session was begun with. Servers tie a session to it, so
-// that no other will do (O68, O69).
-func (c *Client) keyOf(id string) (*clientKey, error) {
-	i := slices.IndexFunc(c.keys, func(k *clientKey) bool { return k.id == id })
-	if i < 0 {
-		return nil, &Error{Kind: ErrClientKeyGone, Stage: StageSession, Err: fmt.Errorf("Config.Keys has no key %q, which the session was begun with", id)}
-	}
-	return c.keys[i], nil
 }

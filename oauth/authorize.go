@@ -83,6 +83,10 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if err := c.checkOptions(&o); err != nil {
 		return nil, err
 	}
+	clientKey, err := c.activeKey()
+	if err != nil {
+		return nil, err
+	}
 	begin, err := c.destination(ctx, strings.TrimSpace(identifier), &o)
 	if err != nil {
 		return nil, err
@@ -108,7 +112,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if o.prompt != "" {
 		form.Set("prompt", o.prompt)
 	}
-	requestURI, err := c.push(ctx, server, key, nonces, form)
+	requestURI, err := c.push(ctx, server, clientKey, key, nonces, form)
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +125,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 		Verifier:    verifier,
 		Binding:     hash(binding),
 		Key:         key,
-		ClientKey:   c.activeKey(),
+		ClientKey:   clientKey,
 		Account:     begin.account,
 		AppState:    o.appState,
 		Nonces:      nonces.snapshot(),
@@ -257,7 +261,7 @@ func (m *serverMetadata) covers(pds string) error {
 }
 
 // push sends a pushed authorization request and returns its request_uri.
-func (c *Client) push(ctx context.Context, server *serverMetadata, key *dpopKey, nonces *nonceTable, form url.Values) (string, error) {
+func (c *Client) push(ctx context.Context, server *serverMetadata, clientKey string, key *dpopKey, nonces *nonceTable, form url.Values) (string, error) {
 	answer, err := c.post(ctx, &asRequest{
 		endpoint: server.PAREndpoint,
 		issuer:   server.Issuer,
@@ -267,7 +271,7 @@ func (c *Client) push(ctx context.Context, server *serverMetadata, key *dpopKey,
 		nonces:   nonces,
 		login:    true,
 
-		clientKey: c.activeKey(),
+		clientKey: clientKey,
 	})
 	if err != nil {
 		return "", err

@@ -40,13 +40,8 @@ func NewClient(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	keys, err := prepareKeys(cfg.Keys)
-	if err != nil {
-		return nil, err
-	}
 	c := &Client{
 		config:   cfg,
-		keys:     keys,
 		store:    cfg.Store,
 		http:     safehttp.New(safehttp.Options{AllowLoopback: cfg.AllowLoopback, RoundTripper: cfg.RoundTripper}),
 		resolver: cfg.Resolver,
@@ -60,6 +55,11 @@ func NewClient(cfg Config) (*Client, error) {
 	if c.now == nil {
 		c.now = time.Now
 	}
+	keys, err := prepareKeys(cfg.Keys, c.now())
+	if err != nil {
+		return nil, err
+	}
+	c.keys = keys
 	if c.resolver == nil {
 		network := identity.NewResolver(identity.Config{RoundTripper: cfg.RoundTripper, AllowLoopback: cfg.AllowLoopback})
 		c.resolver = identity.NewCache(network, identity.CacheConfig{Clock: c.now})

@@ -61,15 +61,16 @@ func (c *Client) Metadata() []byte {
 	if len(c.keys) > 0 {
 		m.AuthMethod, m.AuthAlgorithm = "private_key_jwt", "ES256"
 		if m.KeysURI = c.config.KeysURI; m.KeysURI == "" {
-			m.Keys = keySet(c.keys)
+			m.Keys = keySet(c.keys, c.now())
 		}
 	}
 	return indented(m)
 }
 
 // KeySet returns the public keys as a JWK set (RFC 7517): the document to publish under
-// Config.KeysURI. A public client has none, and an empty set.
-func (c *Client) KeySet() []byte { return indented(keySet(c.keys)) }
+// Config.KeysURI. Keys that are revoked or expired are not in it, so it changes with time
+// where Config.Keys say so. A public client has no keys, and an empty set.
+func (c *Client) KeySet() []byte { return indented(keySet(c.keys, c.now())) }
 
 func indented(v any) []byte {
 	var b bytes.Buffer

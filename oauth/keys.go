@@ -11,6 +11,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 )
@@ -22,11 +24,30 @@ type Key struct {
 	ID string
 	// Signer holds the key: an *ecdsa.PrivateKey, or a key in a security module.
 	Signer crypto.Signer
+
+	// NotBefore is when logins may begin to use the key. It is published before that, so
+	// that servers, which keep a client's keys for minutes, know it in time. Zero: now.
+	NotBefore time.Time
+	// Expires is when the key stops to sign and to be published; sessions that were begun
+	// with it then end as ErrClientKeyGone. Zero: never.
+	Expires time.Time
+	// Revoked ends the key and its sessions at once: for one that has leaked. Leaving the
+	// key out of Config.Keys does the same; this says why.
+	Revoked bool
 }
 
+// usable reports whether the key may still sign and be published.
+func (k *Key) usable(now time.Time) bool {
+	return !k.Revoked && (k.Expires.IsZero() || now.Before(k.Expires))
+}
+
+// active reports whether a login may begin to use the key.
+func (k *Key) active(now time.Time) bool { return k.usable(now) && !now.Before(k.NotBefore) }
+
 // ParseKeys reads private keys: PEM blocks ("PRIVATE KEY" or "EC PRIVATE KEY"; others,
-// such as "EC PARAMETERS", are passed over), one JWK, or a JWK set. A JWK keeps its kid.
-// Errors say which key is wrong and hold no part of it.
+// such as "EC PARAMETERS", are passed over), one JWK, or a JWK set. A JWK keeps its kid;
+// its members nbf, exp and revoked become NotBefore, Expires and Revoked. Errors say which
+// key is wrong and hold no part of it.
 func ParseKeys(data []byte) ([]Key, error) {
 	data = bytes.TrimSpace(data)
 	var keys []Key
@@ -99,7 +120,18 @@ func parseJWKs(data []byte) ([]Key, error) {
 		case private.Curve != elliptic.P256():
 			return nil, fmt.Errorf("JWK %d is on curve %s, not P-256", i+1, private.Curve.Params().Name)
 		}
-		keys = append(keys, Key{ID: key.KeyID(), Signer: private})
+		parsed := Key{ID: key.KeyID(), Signer: private}
+		if parsed.NotBefore, err = jwkTime(key, "nbf"); err == nil {
+			parsed.Expires, err = jwkTime(key, "exp")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("JWK %d: %w", i+1, err)
+		}
+		// An object that says when and why (OpenID Federation 1.0 §8.7.2), or just true.
+		if revoked, ok := key.Get("revoked"); ok && revoked != nil && revoked != false {
+			parsed.Revoked = true
+		}
+		keys = append(keys, parsed)
 	}
 	if len(keys) == 0 {
 		return nil, errors.New("the set is empty")
@@ -107,10 +139,22 @@ func parseJWKs(data []byte) ([]Key, error) {
 	return keys, nil
 }
 
+// jwkTime reads a member that holds a time in seconds, if it is there.
+func jwkTime(key jwk.Key, member string) (time.Time, error) {
+	value, ok := key.Get(member)
+	if !ok {
+		return time.Time{}, nil
+	}
+	seconds, ok := value.(float64)
+	if !ok || seconds < 0 || seconds > 1<<40 {
+		return time.Time{}, fmt.Errorf("%s is not a time in seconds", member)
+	}
+	return time.Unix(int64(seconds), 0), nil
+}
+
 // A clientKey is a Key made ready.
 type clientKey struct {
-	id     string
-	signer crypto.Signer
+	Key    // its ID is filled in
 	public publicJWK
 }
 
@@ -126,8 +170,9 @@ type publicJWK struct {
 	Alg   string `json:"alg,omitempty"`
 }
 
-// prepareKeys checks keys and gives those an ID that have none.
-func prepareKeys(keys []Key) ([]*clientKey, error) {
+// prepareKeys checks keys and gives those an ID that have none. If there are any, one of
+// them can be used for logins now (O19).
+func prepareKeys(keys []Key, now time.Time) ([]*clientKey, error) {
 	var out []*clientKey
 	for i, key := range keys {
 		field := fmt.Sprintf("Keys[%d]", i)
@@ -144,33 +189,65 @@ func prepareKeys(keys []Key) ([]*clientKey, error) {
 		}
 		encode := base64.RawURLEncoding.EncodeToString
 		bare := publicJWK{Type: "EC", Curve: "P-256", X: encode(point[1:33]), Y: encode(point[33:])}
-		id := key.ID
-		if id == "" {
+		if key.ID == "" {
 			// The members in lexicographic order and nothing else (RFC 7638 §3).
-			id = hash(fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, bare.X, bare.Y))
+			key.ID = hash(fmt.Sprintf(`{"crv":"P-256","kty":"EC","x":%q,"y":%q}`, bare.X, bare.Y))
 		}
 		for j, other := range out {
-			if other.id == id {
-				return nil, configError(field, "has the ID %q, which Keys[%d] has already", id, j)
+			if other.ID == key.ID {
+				return nil, configError(field, "has the ID %q, which Keys[%d] has already", key.ID, j)
 			}
 			if other.public.X == bare.X && other.public.Y == bare.Y {
 				return nil, configError(field, "is the same key as Keys[%d]", j)
 			}
 		}
-		bare.ID, bare.Use, bare.Alg = id, "sig", "ES256"
-		out = append(out, &clientKey{id: id, signer: key.Signer, public: bare})
+		bare.ID, bare.Use, bare.Alg = key.ID, "sig", "ES256"
+		out = append(out, &clientKey{Key: key, public: bare})
+	}
+	if len(out) > 0 && !slices.ContainsFunc(out, func(k *clientKey) bool { return k.active(now) }) {
+		return nil, configError("Keys", "has no key for logins now: all are revoked, expired or not valid yet")
 	}
 	return out, nil
 }
 
-// keySet is the public half of keys as a JWK set.
-func keySet(keys []*clientKey) json.RawMessage {
+// keySet is the public half of the keys that may be used, as a JWK set.
+func keySet(keys []*clientKey, now time.Time) json.RawMessage {
 	set := struct {
 		Keys []publicJWK `json:"keys"`
 	}{Keys: []publicJWK{}}
 	for _, key := range keys {
-		set.Keys = append(set.Keys, key.public)
+		if key.usable(now) {
+			set.Keys = append(set.Keys, key.public)
+		}
 	}
 	data, _ := json.Marshal(set) // strings always marshal
 	return data
+}
+
+// activeKey is the ID of the key that a login begun now uses, "" for a public client
+// (O70).
+func (c *Client) activeKey() (string, error) {
+	if len(c.keys) == 0 {
+		return "", nil
+	}
+	now := c.now()
+	for _, key := range c.keys {
+		if key.active(now) {
+			return key.ID, nil
+		}
+	}
+	return "", &Error{Kind: ErrClientKey, Stage: StageConfiguration, Err: errors.New("all of Config.Keys are revoked, expired or not valid yet")}
+}
+
+// keyOf returns the key that a session was begun with. Servers tie a session to it, so
+// that no other will do (O68, O69).
+func (c *Client) keyOf(id string) (*clientKey, error) {
+	i := slices.IndexFunc(c.keys, func(k *clientKey) bool { return k.ID == id })
+	switch {
+	case i < 0:
+		return nil, &Error{Kind: ErrClientKeyGone, Stage: StageSession, Err: fmt.Errorf("Config.Keys has no key %q, which the session was begun with", id)}
+	case !c.keys[i].usable(c.now()):
+		return nil, &Error{Kind: ErrClientKeyGone, Stage: StageSession, Err: fmt.Errorf("key %q, which the session was begun with, is revoked or expired", id)}
+	}
+	return c.keys[i], nil
 }

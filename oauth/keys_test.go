@@ -184,13 +184,14 @@ func TestConfidentialClient(t *testing.T) { // O12–O15, O65–O68
 	})
 }
 
-func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	one, two := oauth.Key{ID: "one", Signer: newKey(t, elliptic.P256())}, oauth.Key{ID: "two", Signer: newKey(t, elliptic.P256())}
-	var mu sync.Mutex
-	var used []string
-	record := withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+// usedKeys remembers which client key token requests were made with.
+type usedKeys struct {
+	mu   sync.Mutex
+	kids []string
+}
+
+func (u *usedKeys) record() func(*oauth.Config) {
+	return withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 		if values, err := url.ParseQuery(form(req)); err == nil && req.URL.Path == tokenPath {
 			var header struct {
 				ID string `json:"kid"`
@@ -198,15 +199,32 @@ func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
 			first, _, _ := strings.Cut(values.Get("client_assertion"), ".")
 			data, _ := base64.RawURLEncoding.DecodeString(first)
 			json.Unmarshal(data, &header)
-			mu.Lock()
-			used = append(used, header.ID)
-			mu.Unlock()
+			u.mu.Lock()
+			defer u.mu.Unlock()
+			u.kids = append(u.kids, header.ID)
 		}
 		return next()
 	})
+}
+
+// last is the kid of the last token request, "" before there was one.
+func (u *usedKeys) last() string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.kids) == 0 {
+		return ""
+	}
+	return u.kids[len(u.kids)-1]
+}
+
+func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	one, two := oauth.Key{ID: "one", Signer: newKey(t, elliptic.P256())}, oauth.Key{ID: "two", Signer: newKey(t, elliptic.P256())}
+	used := new(usedKeys)
 	before := login(t, server, confidential(t, server, []oauth.Key{one}, withStore(store)))
 
-	both := confidential(t, server, []oauth.Key{two, one}, withStore(store), record)
+	both := confidential(t, server, []oauth.Key{two, one}, withStore(store), used.record())
 	t.Run("P14 O68 an old session goes on with its key", func(t *testing.T) {
 		s, err := both.Resume(t.Context(), before.Key())
 		if err != nil {
@@ -215,26 +233,26 @@ func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
 		if err := s.Refresh(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if used[len(used)-1] != "one" {
-			t.Errorf("keys used: %v", used)
+		if got := used.last(); got != "one" {
+			t.Errorf("key used: %q", got)
 		}
 	})
 	t.Run("P14 O70 a new session has the new key", func(t *testing.T) {
 		login(t, server, both)
-		if used[len(used)-1] != "two" {
-			t.Errorf("keys used: %v", used)
+		if got := used.last(); got != "two" {
+			t.Errorf("key used: %q", got)
 		}
 	})
 	t.Run("P14 O69 without its key a session is over here, and nothing is sent", func(t *testing.T) {
-		used = nil
-		s, err := confidential(t, server, []oauth.Key{two}, withStore(store), record).Resume(t.Context(), before.Key())
+		used := new(usedKeys)
+		s, err := confidential(t, server, []oauth.Key{two}, withStore(store), used.record()).Resume(t.Context(), before.Key())
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = s.Refresh(t.Context())
 		wantKind(t, err, oauth.ErrClientKeyGone)
-		if !errors.Is(err, oauth.ErrReauthRequired) || len(used) != 0 {
-			t.Errorf("got %v, keys used: %v", err, used)
+		if !errors.Is(err, oauth.ErrReauthRequired) || used.last() != "" {
+			t.Errorf("got %v, key used: %q", err, used.last())
 		}
 	})
 	t.Run("a key that was only forgotten for a while costs no session", func(t *testing.T) {

@@ -1,0 +1,148 @@
+package oauth_test
+
+import (
+	"crypto/elliptic"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/lestrrat-go/jwx/v2/jwk"
+
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+)
+
+// A movableClock is a clock that a test sets ahead.
+type movableClock struct{ ahead atomic.Int64 }
+
+func (c *movableClock) now() time.Time            { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *movableClock) setAhead(d time.Duration)  { c.ahead.Store(int64(d)) }
+func (c *movableClock) configure(o *oauth.Config) { o.Clock = c.now }
+
+// published returns the kids of a key set.
+func published(tb testing.TB, client *oauth.Client) (kids []string) {
+	tb.Helper()
+	set, err := jwk.Parse(client.KeySet())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range set.Len() {
+		key, _ := set.Key(i)
+		kids = append(kids, key.KeyID())
+	}
+	return kids
+}
+
+func TestKeysHaveTimes(t *testing.T) {
+	start := time.Now()
+	key := func(id string, change func(*oauth.Key)) oauth.Key {
+		k := oauth.Key{ID: id, Signer: newKey(t, elliptic.P256())}
+		if change != nil {
+			change(&k)
+		}
+		return k
+	}
+	keys := []oauth.Key{
+		key("revoked", func(k *oauth.Key) { k.Revoked = true }),
+		key("expired", func(k *oauth.Key) { k.Expires = start.Add(-time.Second) }),
+		key("next", func(k *oauth.Key) { k.NotBefore = start.Add(time.Hour) }),
+		key("now", func(k *oauth.Key) { k.Expires = start.Add(2 * time.Hour) }),
+	}
+	clock := new(movableClock)
+	server := sandbox(t, oauthtest.WithClock(clock.now))
+	used := new(usedKeys)
+	client := confidential(t, server, keys, clock.configure, used.record())
+	first := login(t, server, client)
+
+	t.Run("O70 a key is published before its time and not after it", func(t *testing.T) {
+		if diff := cmp.Diff([]string{"next", "now"}, published(t, client)); diff != "" {
+			t.Error(diff)
+		}
+		if m := string(client.Metadata()); strings.Contains(m, `"revoked"`) || strings.Contains(m, `"expired"`) || !strings.Contains(m, `"next"`) {
+			t.Error(m)
+		}
+	})
+	t.Run("O70 a login uses the first key whose time has come", func(t *testing.T) {
+		defer clock.setAhead(0)
+		for ahead, want := range map[time.Duration]string{0: "now", time.Hour + time.Second: "next"} {
+			clock.setAhead(ahead)
+			login(t, server, client)
+			if got := used.last(); got != want {
+				t.Errorf("after %s: key %q, want %q", ahead, got, want)
+			}
+		}
+	})
+	t.Run("O69 O70 with its key expired a session is over, and nothing is sent", func(t *testing.T) {
+		clock.setAhead(2 * time.Hour)
+		defer clock.setAhead(0)
+		before := server.Stats().Requests[tokenPath]
+		wantKind(t, first.Refresh(t.Context()), oauth.ErrClientKeyGone)
+		if n := server.Stats().Requests[tokenPath]; n != before {
+			t.Errorf("%d token requests", n-before)
+		}
+	})
+	t.Run("O70 a login without a valid key is refused before anything is sent", func(t *testing.T) {
+		single := confidential(t, server, []oauth.Key{keys[3]}, clock.configure)
+		clock.setAhead(3 * time.Hour)
+		defer clock.setAhead(0)
+		before := server.Stats().Requests["/oauth/par"]
+		_, err := single.Authorize(t.Context(), "alice.test")
+		wantKind(t, err, oauth.ErrClientKey)
+		if n := server.Stats().Requests["/oauth/par"]; n != before {
+			t.Errorf("%d requests", n-before)
+		}
+		if got := published(t, single); len(got) != 0 {
+			t.Errorf("still published: %v", got)
+		}
+	})
+	for name, only := range map[string]oauth.Key{"revoked": keys[0], "expired": keys[1], "not valid yet": keys[2]} {
+		t.Run("O19 O70 a client whose only key is "+name, func(t *testing.T) {
+			cfg := oauth.Localhost(redirectURI, "atproto")
+			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientID, []string{"https://app.client-host.net/callback"}, []oauth.Key{only}
+			_, err := oauth.NewClient(cfg)
+			if e := wantKind(t, err, oauth.ErrConfig); !strings.Contains(e.Error(), "Config.Keys") {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestParseKeysReadsTimes(t *testing.T) {
+	private := jwkOf(t, newKey(t, elliptic.P256()), "k")
+	with := func(members string) string { return strings.TrimSuffix(private, "}") + "," + members + "}" }
+	for _, tt := range []struct {
+		name, members string
+		want          oauth.Key
+		err           string
+	}{
+		{"O70 nbf and exp", `"nbf":1700000000,"exp":1800000000.9`, oauth.Key{NotBefore: time.Unix(1700000000, 0), Expires: time.Unix(1800000000, 0)}, ""},
+		{"O70 revoked", `"revoked":{"revoked_at":1700000000,"reason":"compromised"}`, oauth.Key{Revoked: true}, ""},
+		{"O70 just revoked", `"revoked":true`, oauth.Key{Revoked: true}, ""},
+		{"not revoked", `"revoked":false`, oauth.Key{}, ""},
+		{"no word about it", `"revoked":null`, oauth.Key{}, ""},
+		{"a time in words", `"exp":"tomorrow"`, oauth.Key{}, "JWK 1: exp is not a time in seconds"},
+		{"a time before time", `"nbf":-1`, oauth.Key{}, "JWK 1: nbf is not a time in seconds"},
+		{"a time beyond all time", `"exp":1e300`, oauth.Key{}, "JWK 1: exp is not a time in seconds"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			keys, err := oauth.ParseKeys([]byte(with(tt.members)))
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("got %v", err)
+				}
+				return
+			}
+			if err != nil || len(keys) != 1 {
+				t.Fatal(fmt.Sprint(keys, err))
+			}
+			got := keys[0]
+			got.ID, got.Signer = "", nil
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
