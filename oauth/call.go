@@ -13,10 +13,6 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// maxSends bounds what one call may cost: the server may ask for a nonce, then for
-// a newer token. A server that asks for ever gets no more than that (P8, P19).
-const maxSends = 3
-
 // nonceAge is how old a nonce may be for a body that can be sent only once.
 // Servers change theirs every minute or so.
 const nonceAge = time.Minute
@@ -33,7 +29,8 @@ type outgoing struct {
 // Do implements xrpc.Doer: it sends req to the session's PDS, with a proof and
 // the current token, and returns the response whatever its status. A challenge for
 // a nonce, an expired token and, for requests without a body, a replayed proof are
-// dealt with by sending again, three times in all at most.
+// dealt with by sending again, three times in all at most unless Config.Retries says
+// otherwise.
 //
 // Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the
 // session is over; ErrBodyNotReplayable when the server wants the request again and
@@ -55,35 +52,37 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 			return nil, err
 		}
 	}
-	var nonced, refreshed, reproved bool
-	for sends := 1; ; sends++ {
+	spending := s.client.newBudget()
+	for {
 		state, err := s.usable(ctx)
 		if err != nil {
 			return nil, err
 		}
-		resp, err := s.sendOnce(ctx, out, state)
+		resp, redated, err := s.sendOnce(ctx, out, state)
 		if err != nil {
 			return nil, err
 		}
-		again := false
-		var refreshErr error
+		why := none
 		switch challenge(resp) {
 		case "use_dpop_nonce":
-			again = !nonced && resp.Header.Get(nonceHeader) != ""
-			nonced = true
-		case "invalid_token":
-			if again = !refreshed; again {
-				refreshed = true
-				refreshErr = s.renew(ctx, state)
+			if resp.Header.Get(nonceHeader) != "" {
+				why = wantsNonce
 			}
+		case "invalid_token":
+			why = wantsToken
 		case "invalid_dpop_proof":
 			// net/http sends a GET again, proof and all, when an idle connection dies
 			// under it; the server then sees the proof twice (P50).
-			again = !reproved && out.body == nil && out.method == http.MethodGet
-			reproved = true
+			if redated || out.body == nil && out.method == http.MethodGet {
+				why = wantsProof
+			}
 		}
-		if !again || sends == maxSends {
+		if !spending.spend(why) {
 			return resp, nil
+		}
+		var refreshErr error
+		if why == wantsToken {
+			refreshErr = s.renew(ctx, state)
 		}
 		resp.Body.Close()
 		if refreshErr != nil {
@@ -93,36 +92,42 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 			return nil, &Error{Kind: ErrBodyNotReplayable, Stage: StageSession, Status: resp.StatusCode,
 				Err: fmt.Errorf("%s %s: the server wants the request again", out.method, out.target.Path)}
 		}
+		if err := spending.pause(ctx, why); err != nil {
+			return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: err}
+		}
 	}
 }
 
-// sendOnce sends out with the tokens of state and a proof of its own.
-func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState) (*http.Response, error) {
+// sendOnce sends out with the tokens of state and a proof of its own. It reports whether
+// the proof was dated by a clock that is now known to be wrong.
+func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState) (resp *http.Response, redated bool, err error) {
 	c := s.client
 	target, err := resolveTarget(state.PDS, out.target)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	req, err := xrpc.NewHTTPRequest(ctx, out.method, target, out.header, out.body)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	origin := originOf(req.URL)
 	known, ticket := c.nonceFor(s.nonces, origin)
 	signed, err := state.Key.sign(proof{
-		method: req.Method, url: dpopURL(req.URL), nonce: known, token: state.Tokens.Access, at: c.now(),
+		method: req.Method, url: dpopURL(req.URL), nonce: known, token: state.Tokens.Access, at: c.timeAt(origin),
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	req.Header.Set("Authorization", "DPoP "+state.Tokens.Access)
 	req.Header.Set("DPoP", signed)
-	resp, err := xrpc.SendHTTP(c.http.RoundTripper(), req, out.nsid)
+	started := c.now()
+	resp, err = xrpc.SendHTTP(c.http.RoundTripper(), req, out.nsid)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	c.learnNonce(s.nonces, origin, resp.Header, ticket)
-	return resp, nil
+	_, redated = c.learnTime(origin, resp.Header, started)
+	return resp, redated, nil
 }
 
 // usable returns tokens that can be sent. It refreshes those that have run out,

@@ -30,6 +30,7 @@ type Client struct {
 
 	nonces   *nonceTable   // the newest nonce seen from each origin, for sessions that have none
 	tickets  atomic.Uint64 // counts requests, to tell newer nonces from older ones
+	clocks   serverClocks
 	sessions liveSessions
 	keys     []*clientKey // of a confidential client, the one for new logins first
 }

@@ -67,6 +67,19 @@ type Config struct {
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 
+	// CorrectClock dates proofs and client assertions by the clock of the server that they
+	// are for, as the Date of its answers tells it, where that is more than five seconds
+	// away from Clock. Without it, a clock that is wrong is logged, and told by
+	// Error.ServerAhead where a server refuses.
+	CorrectClock bool
+
+	// Retries is how often one request is sent again for one and the same reason that the
+	// server gives: it wants another nonce, or it has seen the proof. 0 means once. From the
+	// second time on there is a pause before, of 100 ms at first, doubled each time up to
+	// 2 s, with jitter. A token that the server does not take is renewed once per call,
+	// whatever this says.
+	Retries int
+
 	// Logger receives what an operator wants to know, and never a secret; nil
 	// discards it.
 	Logger *slog.Logger
@@ -164,6 +177,9 @@ func (cfg *Config) validate() error {
 	}
 	if err := cfg.checkPublished(id); err != nil {
 		return err
+	}
+	if cfg.Retries < 0 || cfg.Retries > maxRetries {
+		return configError("Retries", "is %d, not between 0 and %d", cfg.Retries, maxRetries)
 	}
 	if cfg.Store != nil && cfg.Seal == nil {
 		return configError("Seal", "is nil: a Store needs SealKeys or SealPassphrase, or Plaintext if you mean it")

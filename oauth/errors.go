@@ -122,6 +122,11 @@ type Error struct {
 	RetryAfter time.Duration // what the server asked to wait, 0 if it did not
 	Retryable  bool          // trying again, unchanged, can help
 
+	// ServerAhead is how far the clock of a server that refused is ahead of ours, negative
+	// if it is behind; 0 if by less than five seconds. Clocks that are apart are a common
+	// reason to refuse, and never given.
+	ServerAhead time.Duration
+
 	AppState string // what WithAppState carried, on errors of Callback
 	Err      error  // the cause, may be nil
 }
@@ -146,6 +151,12 @@ func (e *Error) Error() string {
 	}
 	if e.Err != nil {
 		fmt.Fprintf(&b, ": %v", e.Err)
+	}
+	switch apart := e.ServerAhead.Round(time.Second); {
+	case apart > 0:
+		fmt.Fprintf(&b, " (our clock is %s behind the server's)", apart)
+	case apart < 0:
+		fmt.Fprintf(&b, " (our clock is %s ahead of the server's)", -apart)
 	}
 	return b.String()
 }

@@ -45,25 +45,32 @@ type asAnswer struct {
 	body    []byte
 	started time.Time // when the request that got this answer was begun
 	now     time.Time
+	ahead   time.Duration // how far the server's clock is ahead
 }
 
-// post sends r, and once more with a new proof when the server asks for another
-// nonce (O98). Errors are about the sending: a *Error of kind ErrNetwork whose
-// cause is a *xrpc.SendError, or ErrDPoP when the server asks for ever.
+// post sends r, and again with a new proof when the server asks for another nonce, as
+// far as the budget goes (O98). Errors are about the sending: a *Error of kind ErrNetwork
+// whose cause is a *xrpc.SendError, or ErrDPoP when the server asks for ever.
 func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 	ctx, cancel := context.WithTimeout(ctx, serverTimeout)
 	defer cancel()
-	for attempt := 1; ; attempt++ {
-		answer, challenged, err := c.postOnce(ctx, r)
+	spending := c.newBudget()
+	for {
+		answer, why, err := c.postOnce(ctx, r)
 		switch {
 		case err != nil:
 			return nil, err
-		case challenged && attempt == 1:
-			c.log.Debug("oauth: server asks for a nonce, trying again", "endpoint", r.endpoint)
+		case spending.spend(why):
+			c.log.Debug("oauth: trying again", "endpoint", r.endpoint, "code", answer.words().Code)
+			if err := spending.pause(ctx, why); err != nil {
+				return nil, networkError(ctx, r.stage, err)
+			}
 			continue
-		case challenged:
-			return nil, &Error{Kind: ErrDPoP, Stage: StageDPoP, Code: "use_dpop_nonce", Status: answer.status, Retryable: true,
-				Err: fmt.Errorf("%s asked for another nonce twice in a row", r.endpoint)}
+		case why == wantsNonce:
+			e := answer.refusal(ErrDPoP)
+			e.Stage, e.Retryable = StageDPoP, true
+			e.Err = fmt.Errorf("%s kept asking for another nonce, %d times in a row", r.endpoint, spending.spent[wantsNonce]+1)
+			return nil, e
 		}
 		if r.login && answer.status < 300 && answer.header.Get(nonceHeader) == "" {
 			return nil, answer.invalid(ErrDPoP, errors.New("the answer carries no DPoP-Nonce"))
@@ -72,24 +79,28 @@ func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 	}
 }
 
-// postOnce sends r with a proof of its own and reports whether the server wants
-// another nonce.
-func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, challenged bool, err error) {
+// postOnce sends r with a proof of its own and reports why the server wants it again, if
+// it does.
+func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, why cause, err error) {
 	started := c.now()
-	form := maps.Clone(r.form)
-	if err := c.authenticate(form, r, started); err != nil {
-		return nil, false, err
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint, nil)
 	if err != nil {
-		return nil, false, &Error{Kind: ErrInvalidMetadata, Stage: r.stage, Err: err}
+		return nil, none, &Error{Kind: ErrInvalidMetadata, Stage: r.stage, Err: err}
 	}
-	req.GetBody = nil // net/http must not send it again on its own: a code or a refresh token works once
 	origin := originOf(req.URL)
+	at := c.timeAt(origin)
+	form := maps.Clone(r.form)
+	if err := c.authenticate(form, r, at); err != nil {
+		return nil, none, err
+	}
+	// No GetBody: net/http must not send it again on its own, a code or a refresh token
+	// works once.
+	encoded := form.Encode()
+	req.Body, req.ContentLength = io.NopCloser(strings.NewReader(encoded)), int64(len(encoded))
 	known, ticket := c.nonceFor(r.nonces, origin)
-	signed, err := r.key.sign(proof{method: http.MethodPost, url: dpopURL(req.URL), nonce: known, at: started})
+	signed, err := r.key.sign(proof{method: http.MethodPost, url: dpopURL(req.URL), nonce: known, at: at})
 	if err != nil {
-		return nil, false, err
+		return nil, none, err
 	}
 	req.Header.Set("Content-Type", contentTypeForm)
 	req.Header.Set("Accept", "application/json")
@@ -97,22 +108,29 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, 
 
 	resp, err := xrpc.SendHTTP(c.http.RoundTripper(), req, "")
 	if err != nil {
-		return nil, false, networkError(ctx, r.stage, err)
+		return nil, none, networkError(ctx, r.stage, err)
 	}
 	defer resp.Body.Close()
 	c.learnNonce(r.nonces, origin, resp.Header, ticket)
+	ahead, redated := c.learnTime(origin, resp.Header, started)
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxServerAnswer+1))
 	if err != nil {
-		return nil, false, networkError(ctx, r.stage, &xrpc.SendError{Sent: xrpc.SentMaybe, Err: fmt.Errorf("reading the answer: %w", err)})
+		return nil, none, networkError(ctx, r.stage, &xrpc.SendError{Sent: xrpc.SentMaybe, Err: fmt.Errorf("reading the answer: %w", err)})
 	}
-	answer = &asAnswer{stage: r.stage, status: resp.StatusCode, header: resp.Header, body: data, started: started, now: c.now()}
+	answer = &asAnswer{stage: r.stage, status: resp.StatusCode, header: resp.Header, body: data, started: started, now: c.now(), ahead: ahead}
 	if len(data) > maxServerAnswer {
-		return nil, false, answer.invalid(ErrToken, fmt.Errorf("the answer is larger than %d bytes", maxServerAnswer))
+		return nil, none, answer.invalid(ErrToken, fmt.Errorf("the answer is larger than %d bytes", maxServerAnswer))
 	}
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusUnauthorized {
-		challenged = answer.words().Code == "use_dpop_nonce" && resp.Header.Get(nonceHeader) != ""
+		switch code := answer.words().Code; {
+		case code == "use_dpop_nonce" && resp.Header.Get(nonceHeader) != "":
+			return answer, wantsNonce, nil
+		case redated && (code == "invalid_dpop_proof" || code == "invalid_client"):
+			// Both are told before a code or a refresh token is looked at.
+			return answer, wantsProof, nil
+		}
 	}
-	return answer, challenged, nil
+	return answer, none, nil
 }
 
 // words are the server's own about an error (RFC 6749 §5.2). What is not of that
@@ -129,13 +147,13 @@ func (a *asAnswer) words() (w struct {
 }
 
 // refusal is the error for an answer that is not a success.
-func (a *asAnswer) refusal(kind Kind) error {
+func (a *asAnswer) refusal(kind Kind) *Error {
 	w := a.words()
 	return &Error{
 		Kind: kind, Stage: a.stage, Status: a.status,
 		Code: w.Code, Description: w.Description, URI: w.URI,
-		RetryAfter: retryAfter(a.header, a.now),
-		Retryable:  a.status == http.StatusTooManyRequests || a.status >= 500,
+		RetryAfter: retryAfter(a.header, a.now), ServerAhead: a.ahead,
+		Retryable: a.status == http.StatusTooManyRequests || a.status >= 500,
 	}
 }
 

@@ -274,6 +274,7 @@ func (s *Server) RevokeSessions(did syntax.DID) int {
 // serve is the way every request takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.count(r)
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // net/http goes by the real clock
 	if f := s.takeFault(r); f != nil {
 		if w = s.inject(f, w, r); w == nil {
 			return

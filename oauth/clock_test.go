@@ -1,0 +1,125 @@
+package oauth_test
+
+import (
+	"bytes"
+	"crypto/elliptic"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/xrpc"
+)
+
+func corrected(cfg *oauth.Config) { cfg.CorrectClock = true }
+
+func TestClockThatIsWrong(t *testing.T) {
+	keys := []oauth.Key{{Signer: newKey(t, elliptic.P256())}}
+	for name, ahead := range map[string]time.Duration{"an hour ahead": time.Hour, "an hour behind": -time.Hour, "half a minute ahead": 30 * time.Second} {
+		t.Run("O71 O92 "+name+" is corrected where Config says so", func(t *testing.T) {
+			server := sandbox(t)
+			client := confidential(t, server, keys, withClock(ahead), corrected)
+			s := login(t, server, client)
+			if err := call(t.Context(), s); err != nil {
+				t.Error(err)
+			}
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if err := s.Logout(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+		t.Run("O71 O92 "+name+" is told where it is not corrected", func(t *testing.T) {
+			server := sandbox(t)
+			var log bytes.Buffer
+			client := confidential(t, server, keys, withClock(ahead), func(cfg *oauth.Config) {
+				cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			})
+			for range 3 {
+				_, err := client.Authorize(t.Context(), "alice.test")
+				e := wantKind(t, err, oauth.ErrAuthorization)
+				if d := e.ServerAhead + ahead; d.Abs() > 3*time.Second || !strings.Contains(e.Error(), "our clock is ") {
+					t.Errorf("ServerAhead is %s: %v", e.ServerAhead, e)
+				}
+			}
+			if n := strings.Count(log.String(), "clocks are apart"); n != 1 {
+				t.Errorf("logged %d times:\n%s", n, &log)
+			}
+		})
+	}
+	t.Run("a clock that is a little off is nobody's business", func(t *testing.T) {
+		server := sandbox(t)
+		var log bytes.Buffer
+		login(t, server, newClient(t, server, withClock(3*time.Second), func(cfg *oauth.Config) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		}))
+		if strings.Contains(log.String(), "clocks") {
+			t.Error(log.String())
+		}
+	})
+}
+
+// A process that resumes a session under a wrong clock finds out by the first refusal.
+func TestClockThatGoesWrongUnderASession(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": 20 * time.Minute, "behind": -20 * time.Minute} {
+		for _, body := range []string{"bytes", "stream"} {
+			t.Run("O92 P15 an upload of "+body+" by a clock that is "+name, func(t *testing.T) {
+				server := sandbox(t)
+				store := new(oauth.MemoryStore)
+				before := login(t, server, newClient(t, server, withStore(store)))
+				s, err := newClient(t, server, withStore(store), withClock(ahead), corrected).Resume(t.Context(), before.Key())
+				if err != nil {
+					t.Fatal(err)
+				}
+				server.ResetStats()
+				b := xrpc.BytesBody(make([]byte, 1000), "image/png")
+				if body == "stream" {
+					b = xrpc.StreamBody(bytes.NewReader(make([]byte, 1000)), 1000, "image/png")
+				}
+				if n, err := upload(t, s, b); err != nil || n != 1000 {
+					t.Errorf("%d bytes arrived: %v", n, err)
+				}
+				if n := server.Stats().Requests["/xrpc/com.atproto.repo.uploadBlob"]; n > 2 || body == "stream" && n > 1 {
+					t.Errorf("sent %d times", n)
+				}
+			})
+		}
+	}
+	t.Run("O71 P31 a refresh with an assertion from the future", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		keys := []oauth.Key{{Signer: newKey(t, elliptic.P256())}}
+		before := login(t, server, confidential(t, server, keys, withStore(store)))
+		s, err := confidential(t, server, keys, withStore(store), withClock(time.Minute), corrected).Resume(t.Context(), before.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.ResetStats()
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 2 {
+			t.Errorf("%d token requests, want the one that tells the time and one more", n)
+		}
+	})
+	t.Run("O92 a proof that is refused without news of the time is not made again for a procedure", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		before := login(t, server, newClient(t, server, withStore(store)))
+		s, err := newClient(t, server, withStore(store), withClock(20*time.Minute)).Resume(t.Context(), before.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.ResetStats()
+		_, err = comatproto.NewClient(s).Repo.UploadBlob(t.Context(), xrpc.BytesBody([]byte("x"), "text/plain"))
+		if err == nil {
+			t.Error("the sandbox takes proofs of any time")
+		}
+		if n := server.Stats().Requests["/xrpc/com.atproto.repo.uploadBlob"]; n != 1 {
+			t.Errorf("sent %d times", n)
+		}
+	})
+}
