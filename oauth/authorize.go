@@ -20,6 +20,8 @@ import (
 type Login struct {
 	URL     string
 	Binding string
+
+	state, redirectURI string
 }
 
 // An AuthorizeOption changes one login.
@@ -143,7 +145,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 		query = page.RawQuery + "&" + query
 	}
 	page.RawQuery = query
-	return &Login{URL: page.String(), Binding: binding}, nil
+	return &Login{URL: page.String(), Binding: binding, state: stateID, redirectURI: o.redirectURI}, nil
 }
 
 // A destination is where a login goes.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,11 @@ type Client struct {
 	clocks   serverClocks
 	sessions liveSessions
 	keys     []*clientKey // of a confidential client, the one for new logins first
+
+	// A key of this Client's own, for what it gives away where Config.Seal has none.
+	ownKeyOnce sync.Once
+	ownKey     *sealKey
+	ownKeyErr  error
 }
 
 // NewClient checks cfg and returns a Client for it. Errors are ErrConfig and name

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"net/http"
+	"net/http/httptest"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
@@ -54,4 +56,40 @@ func Example() {
 	// Output:
 	// alice.test
 	// true
+}
+
+// A web application mounts the handlers and asks for the session of each request.
+func ExampleWeb() {
+	server := oauthtest.NewServer()
+	defer server.Close()
+
+	config := oauth.Localhost("http://127.0.0.1:8080/callback", "atproto transition:generic")
+	server.Environment().Configure(&config)
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	web := &oauth.Web{Client: client}
+	mux := http.NewServeMux()
+	mux.Handle("POST /login", web.LoginHandler()) // a form with the field "identifier"
+	mux.Handle("GET /callback", web.CallbackHandler())
+	mux.Handle("POST /logout", web.LogoutHandler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		session, err := web.Session(r)
+		if errors.Is(err, oauth.ErrReauthRequired) {
+			fmt.Fprintln(w, "Please log in.")
+			return
+		}
+		if err != nil {
+			http.Error(w, "Please try again later.", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "You are", session.Handle())
+	})
+
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	fmt.Print(w.Body)
+	// Output: Please log in.
 }

@@ -207,16 +207,10 @@ func (s *sealer) close(ctx context.Context, r *Record, data []byte) ([]byte, err
 	if err != nil {
 		return nil, err
 	}
-	key := keys[0]
-	if key == nil {
+	if keys[0] == nil {
 		return append([]byte{plaintextVersion}, data...), nil
 	}
-	out := make([]byte, sealHeader+chacha20poly1305.NonceSizeX, sealHeader+chacha20poly1305.NonceSizeX+len(data)+chacha20poly1305.Overhead)
-	out[0] = sealVersion
-	copy(out[1:], key.id[:])
-	nonce := out[sealHeader:]
-	rand.Read(nonce)
-	return key.aead.Seal(out, nonce, data, sealedContext(r)), nil
+	return keys[0].seal(data, sealedContext(r)), nil
 }
 
 // open returns what was sealed into r.Data, and whether that was done with the first key.
@@ -225,31 +219,49 @@ func (s *sealer) open(ctx context.Context, r *Record) (data []byte, current bool
 	if err != nil {
 		return nil, false, err
 	}
-	fail := func(reason string) ([]byte, bool, error) {
-		return nil, false, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %s", r.Key.Kind, r.Key.DID, reason)}
-	}
-	if len(r.Data) == 0 {
-		return fail("is empty")
-	}
-	if r.Data[0] == plaintextVersion {
+	if len(r.Data) > 0 && r.Data[0] == plaintextVersion {
 		if i := slices.Index(keys, nil); i >= 0 {
 			return r.Data[1:], i == 0, nil
 		}
-		return fail("is not sealed")
+		err = errors.New("is not sealed")
+	} else {
+		data, current, err = unseal(keys, r.Data, sealedContext(r))
 	}
-	if r.Data[0] != sealVersion || len(r.Data) < sealHeader+chacha20poly1305.NonceSizeX {
-		return fail("is not of a known form")
+	if err != nil {
+		return nil, false, &Error{Kind: ErrSealed, Stage: StageStorage, Err: fmt.Errorf("record %s %s: %w", r.Key.Kind, r.Key.DID, err)}
 	}
-	nonce, sealed := r.Data[sealHeader:sealHeader+chacha20poly1305.NonceSizeX], r.Data[sealHeader+chacha20poly1305.NonceSizeX:]
+	return data, current, nil
+}
+
+// seal encrypts data and binds it to bound.
+func (k *sealKey) seal(data, bound []byte) []byte {
+	out := make([]byte, sealHeader+chacha20poly1305.NonceSizeX, sealHeader+chacha20poly1305.NonceSizeX+len(data)+chacha20poly1305.Overhead)
+	out[0] = sealVersion
+	copy(out[1:], k.id[:])
+	nonce := out[sealHeader:]
+	rand.Read(nonce)
+	return k.aead.Seal(out, nonce, data, bound)
+}
+
+// unseal opens what seal made with one of keys, those that are nil apart. It tells
+// whether it was the first.
+func unseal(keys []*sealKey, sealed, bound []byte) (data []byte, first bool, err error) {
+	switch {
+	case len(sealed) == 0:
+		return nil, false, errors.New("is empty")
+	case sealed[0] != sealVersion || len(sealed) < sealHeader+chacha20poly1305.NonceSizeX:
+		return nil, false, errors.New("is not of a known form")
+	}
+	nonce, text := sealed[sealHeader:sealHeader+chacha20poly1305.NonceSizeX], sealed[sealHeader+chacha20poly1305.NonceSizeX:]
 	for i, key := range keys {
-		if key != nil && key.id == [4]byte(r.Data[1:sealHeader]) {
-			if data, err := key.aead.Open(nil, nonce, sealed, sealedContext(r)); err == nil {
+		if key != nil && key.id == [4]byte(sealed[1:sealHeader]) {
+			if data, err := key.aead.Open(nil, nonce, text, bound); err == nil {
 				return data, i == 0, nil
 			}
-			return fail("was tampered with or moved")
+			return nil, false, errors.New("was tampered with or moved")
 		}
 	}
-	return fail("is sealed under a key that was not given")
+	return nil, false, errors.New("is sealed under a key that was not given")
 }
 
 // sealedContext is what a sealed record is bound to: every part of its key, each

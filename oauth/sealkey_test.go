@@ -1,0 +1,138 @@
+package oauth_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+// A downStore fails for as long as it is down.
+type downStore struct {
+	oauth.Store
+	down atomic.Bool
+}
+
+func (s *downStore) Get(ctx context.Context, key oauth.RecordKey) (*oauth.Record, error) {
+	if s.down.Load() {
+		return nil, errDown
+	}
+	return s.Store.Get(ctx, key)
+}
+
+func (s *downStore) Delete(ctx context.Context, key oauth.RecordKey, revision uint64) error {
+	if s.down.Load() {
+		return errDown
+	}
+	return s.Store.Delete(ctx, key, revision)
+}
+
+func TestSealedSessionKeys(t *testing.T) {
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	key := oauth.SessionKey{DID: "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz", ID: "one"}
+	one, two := bytes.Repeat([]byte{1}, 32), bytes.Repeat([]byte{2}, 32)
+	client := func(seal *oauth.Seal, change ...func(*oauth.Config)) *oauth.Client {
+		return newClient(t, server, append(change, func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, seal })...)
+	}
+	seal := func(c *oauth.Client) string {
+		t.Helper()
+		sealed, err := c.SealKey(t.Context(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sealed
+	}
+	opens := func(c *oauth.Client, sealed string) bool {
+		t.Helper()
+		got, err := c.OpenKey(t.Context(), sealed)
+		if err != nil {
+			wantKind(t, err, oauth.ErrSealed)
+			return false
+		}
+		if got != key {
+			t.Errorf("opened %v", got)
+		}
+		return true
+	}
+	otherClient := func(cfg *oauth.Config) {
+		other := oauth.Localhost("http://127.0.0.1:8765/elsewhere", "atproto")
+		cfg.ClientID, cfg.RedirectURIs, cfg.Scope = other.ClientID, other.RedirectURIs, other.Scope
+	}
+	sealed := seal(client(oauth.SealKeys(one)))
+	for _, tt := range []struct {
+		name string
+		c    *oauth.Client
+		want bool
+	}{
+		{"another process with the same key", client(oauth.SealKeys(one)), true},
+		{"a key that came in front", client(oauth.SealKeys(two, one)), true},
+		{"another key", client(oauth.SealKeys(two)), false},
+		{"another client", client(oauth.SealKeys(one), otherClient), false},
+		{"a client that seals nothing", client(oauth.Plaintext()), false},
+	} {
+		t.Run("O119 "+tt.name, func(t *testing.T) {
+			if got := opens(tt.c, sealed); got != tt.want {
+				t.Errorf("opens: %t", got)
+			}
+		})
+	}
+	t.Run("O120 it tells nothing", func(t *testing.T) {
+		raw, err := base64.RawURLEncoding.DecodeString(sealed)
+		if err != nil || bytes.Contains(raw, []byte("zzzz")) || seal(client(oauth.SealKeys(one))) == sealed {
+			t.Errorf("%q, %v", raw, err)
+		}
+	})
+	t.Run("one that was changed, or is no sealing at all, is refused", func(t *testing.T) {
+		c := client(oauth.SealKeys(one).Opening(oauth.Plaintext()))
+		raw, _ := base64.RawURLEncoding.DecodeString(sealed)
+		forged := []string{"", "=", base64.RawURLEncoding.EncodeToString([]byte("\x00[\"did:plc:x\",\"one\"]"))}
+		for i := range raw {
+			raw[i] ^= 1
+			forged = append(forged, base64.RawURLEncoding.EncodeToString(raw))
+			raw[i] ^= 1
+		}
+		for _, f := range forged {
+			if opens(c, f) {
+				t.Errorf("%q opens", f)
+			}
+		}
+		if !opens(c, sealed) {
+			t.Error("the right one does not open")
+		}
+	})
+	t.Run("a sealed record is no session key", func(t *testing.T) {
+		s := login(t, server, newClient(t, server, func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(one) }))
+		r, err := store.Get(t.Context(), oauth.RecordKey{Kind: oauth.RecordSession, DID: s.DID(), ID: s.Key().ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if opens(client(oauth.SealKeys(one)), base64.RawURLEncoding.EncodeToString(r.Data)) {
+			t.Error("it opens")
+		}
+	})
+	t.Run("without a seal, a key lasts as long as its client", func(t *testing.T) {
+		for _, c := range []*oauth.Client{newClient(t, server), client(oauth.Plaintext()), client(oauth.Plaintext().Opening(oauth.SealKeys(one)))} {
+			mine := seal(c)
+			if !opens(c, mine) || opens(newClient(t, server), mine) || opens(client(oauth.Plaintext()), mine) {
+				t.Error("wrong")
+			}
+		}
+	})
+	t.Run("the key of a passphrase needs the store", func(t *testing.T) {
+		down := &downStore{Store: new(oauth.MemoryStore)}
+		down.down.Store(true)
+		c := newClient(t, server, func(cfg *oauth.Config) { cfg.Store, cfg.Seal = down, oauth.SealPassphrase("a long passphrase") })
+		_, err := c.SealKey(t.Context(), key)
+		wantKind(t, err, oauth.ErrStore)
+		_, err = c.OpenKey(t.Context(), sealed)
+		wantKind(t, err, oauth.ErrStore)
+		down.down.Store(false)
+		if !opens(c, seal(c)) {
+			t.Error("it does not open afterwards")
+		}
+	})
+}
