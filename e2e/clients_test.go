@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/e2e/realpds"
 	"github.com/gimucco/atproto-go/generated/comatproto"
@@ -21,12 +22,13 @@ func TestClients(t *testing.T) {
 	server := realpds.Start(t)
 	alice := server.Environment().Account("alice")
 	store := new(oauth.MemoryStore)
-	publish := func(t *testing.T, path string, keys ...oauth.Key) *oauth.Client {
+	publishWith := func(t *testing.T, path string, change func(*oauth.Config), keys ...oauth.Key) *oauth.Client {
 		t.Helper()
 		client := scenario.NewClient(t, server, func(cfg *oauth.Config) {
 			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientHost+path, []string{clientHost + "/callback"}, keys
 			cfg.Info = oauth.ClientInfo{Name: "A client", URI: clientHost}
 			cfg.Store, cfg.Seal = store, oauth.SealKeys(bytes.Repeat([]byte{7}, 32))
+			change(cfg)
 		})
 		if err := server.Publish(t.Context(), clientHost+path, client.Metadata()); err != nil {
 			t.Fatal(err)
@@ -35,6 +37,10 @@ func TestClients(t *testing.T) {
 			t.Fatal(err)
 		}
 		return client
+	}
+	publish := func(t *testing.T, path string, keys ...oauth.Key) *oauth.Client {
+		t.Helper()
+		return publishWith(t, path, func(*oauth.Config) {}, keys...)
 	}
 	newKey := func(id string) oauth.Key {
 		signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -99,6 +105,40 @@ func TestClients(t *testing.T) {
 		}
 		wantReauth(t, s.Refresh(t.Context()), oauth.ErrClientKeyGone)
 	})
+	t.Run("O70 a key is published before its time, and used from then on", func(t *testing.T) {
+		next := newKey("next")
+		next.NotBefore = time.Now().Add(time.Minute)
+		client := publish(t, path, next, two)
+		if !bytes.Contains(client.Metadata(), []byte(`"next"`)) {
+			t.Error("it is not published")
+		}
+		works(t, scenario.Login(t, server, client, alice))
+	})
+	t.Run("O15 keys in a document of their own", func(t *testing.T) {
+		const path, keysURI = "/with-key-set.json", clientHost + "/jwks.json"
+		client := scenario.NewClient(t, server, func(cfg *oauth.Config) {
+			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientHost+path, []string{clientHost + "/callback"}, []oauth.Key{two}
+			cfg.KeysURI = keysURI
+		})
+		for target, document := range map[string][]byte{clientHost + path: client.Metadata(), keysURI: client.KeySet()} {
+			if err := server.Publish(t.Context(), target, document); err != nil {
+				t.Fatal(err)
+			}
+		}
+		works(t, scenario.Login(t, server, client, alice))
+	})
+	for name, ahead := range map[string]time.Duration{"ahead": time.Hour, "behind": -time.Hour, "a little ahead": 30 * time.Second} {
+		t.Run("O71 O92 P31 by a clock that is "+name, func(t *testing.T) {
+			shifted := func(cfg *oauth.Config) { cfg.Clock = func() time.Time { return time.Now().Add(ahead) } }
+			wrong := publishWith(t, path, shifted, two)
+			_, err := wrong.Authorize(t.Context(), string(alice.Handle))
+			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.ServerAhead.Round(10*time.Second) != -ahead {
+				t.Errorf("not corrected, it got %v", err)
+			}
+			right := publishWith(t, path, func(cfg *oauth.Config) { shifted(cfg); cfg.CorrectClock = true }, two)
+			works(t, scenario.Login(t, server, right, alice))
+		})
+	}
 }
 
 // TestLoginByServer begins at a server, where the user chooses the account.

@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -31,6 +32,7 @@ import (
 // A Server is a running PDS. It ends with the test that started it.
 type Server struct {
 	env     oauthtest.Environment
+	plc     string // its directory as other servers reach it
 	control string
 	file    string // the server's own description, for the browser script
 }
@@ -98,6 +100,22 @@ func Start(tb testing.TB, args ...string) *Server {
 	}
 }
 
+// StartBeside starts a second server with an authorization server of its own: its host
+// is hostname, its accounts are account and no others, and they are in first's directory.
+// Its environment holds both servers, and the accounts of both.
+func StartBeside(tb testing.TB, first *Server, hostname, account string) *Server {
+	tb.Helper()
+	s := Start(tb, "--hostname", hostname, "--accounts", account, "--plc-url", first.plc)
+	hosts := maps.Clone(first.env.Hosts)
+	for _, name := range []string{hostname, string(s.env.Accounts[0].Handle)} {
+		hosts[name+":443"] = s.env.Hosts[name+":443"]
+	}
+	s.env.Hosts = hosts
+	s.env.CA = append(s.env.CA, first.env.CA...)
+	s.env.Accounts = append(s.env.Accounts, first.env.Accounts...)
+	return s
+}
+
 // Dir returns the folder of the server's scripts.
 func Dir(tb testing.TB) string {
 	tb.Helper()
@@ -163,6 +181,7 @@ func describe(line []byte) (*Server, error) {
 	var d struct {
 		Issuer    string            `json:"issuer"`
 		PublicURL string            `json:"publicUrl"`
+		PLC       string            `json:"plcUrl"`
 		CAFile    string            `json:"caFile"`
 		Hosts     map[string]string `json:"hostmap"`
 		Control   string            `json:"control"`
@@ -180,7 +199,7 @@ func describe(line []byte) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{control: d.Control, env: oauthtest.Environment{
+	s := &Server{control: d.Control, plc: d.PLC, env: oauthtest.Environment{
 		Issuer: d.Issuer, PDS: d.PublicURL, PLC: "https://plc.directory", CA: ca, Hosts: d.Hosts,
 	}}
 	for _, a := range d.Accounts {
