@@ -31,6 +31,7 @@ lint: ## gofmt, vet, staticcheck
 	go run $(STATICCHECK) ./...
 	cd e2e && go vet ./... && go run $(STATICCHECK) ./...
 	cd bench && go vet ./... && go run $(STATICCHECK) ./...
+	cd examples/webapp && go vet ./... && go run $(STATICCHECK) ./...
 
 .PHONY: fuzz
 FOR ?= 50000x
@@ -43,13 +44,15 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-browser e2e-stores
+.PHONY: e2e e2e-pds e2e-oauth e2e-browser e2e-stores
 e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -timeout 10m . | go run ./tally e2e
 e2e-pds: ## the real PDS alone
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestPDS$$' . | go run ./tally e2e-pds
-e2e-browser: ## login through the server's pages in headless Chromium
-	cd e2e && go test -json -count=1 -timeout 10m -run '^TestBrowser$$' . | go run ./tally e2e-browser
+e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two servers, scopes
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
+e2e-browser: ## login through the server's pages, and a visit to examples/webapp, in headless Chromium
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)$$' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
 	cd e2e && go test -json -count=1 -timeout 10m -run '^(TestStore|TestMigrate|TestPrintedMigrations|TestIndexes)' . | go run ./tally e2e-stores
 

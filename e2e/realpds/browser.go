@@ -2,6 +2,7 @@ package realpds
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,15 +33,34 @@ const browserTime = 90 * time.Second
 // $SHOTS is set, it takes a screenshot of each page into that folder.
 func NewBrowser(tb testing.TB, server *Server, redirectURI string) *Browser {
 	tb.Helper()
-	chromium := os.Getenv("CHROMIUM")
-	if chromium == "" {
-		chromium = "chromium"
-	}
-	found, err := exec.LookPath(chromium)
+	return &Browser{server: server, dir: Dir(tb), chromium: chromium(tb), redirect: redirectURI, shots: os.Getenv("SHOTS")}
+}
+
+// chromium finds the browser.
+func chromium(tb testing.TB) string {
+	tb.Helper()
+	found, err := exec.LookPath(cmp.Or(os.Getenv("CHROMIUM"), "chromium"))
 	if err != nil {
 		tb.Fatalf("Chromium is needed: %v", err)
 	}
-	return &Browser{server: server, dir: Dir(tb), chromium: found, redirect: redirectURI, shots: os.Getenv("SHOTS")}
+	return found
+}
+
+// BrowserScript returns the command that runs a script of this folder which drives
+// Chromium. It ends with the test, or after browserTime.
+func BrowserScript(tb testing.TB, script string, args ...string) *exec.Cmd {
+	tb.Helper()
+	dir := Dir(tb)
+	install(tb, dir)
+	ctx, cancel := context.WithTimeout(tb.Context(), browserTime)
+	tb.Cleanup(cancel)
+	if shots := os.Getenv("SHOTS"); shots != "" {
+		args = append(args, "--shots", shots)
+	}
+	cmd := exec.CommandContext(ctx, node(dir), append([]string{script}, args...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium(tb))
+	return cmd
 }
 
 // Approve signs in as account and agrees.

@@ -60,6 +60,16 @@ func finish(ctx context.Context, client *oauth.Client, r *http.Request) error {
 	return nil
 }
 
+func mounted(client *oauth.Client, mux *http.ServeMux, r *http.Request) error {
+	web := &oauth.Web{Client: client}
+	mux.Handle("POST /login", web.LoginHandler()) // a form with the field "identifier"
+	mux.Handle("GET /callback", web.CallbackHandler())
+	mux.Handle("POST /logout", web.LogoutHandler())
+	session, err := web.Session(r) // in any other handler: who is logged in
+	_ = session
+	return err
+}
+
 func published(mux *http.ServeMux, pem []byte, store oauth.Store, sealKey []byte) (*oauth.Client, error) {
 	keys, err := oauth.ParseKeys(pem) // PEM or JWK; Key{Signer: …} takes any crypto.Signer
 	if err != nil {

@@ -7,6 +7,9 @@ import (
 	"net/url"
 )
 
+// authorizePath is where the page for signing in is on the issuer's host.
+const authorizePath = "/oauth/authorize"
+
 // maxForm limits what the authorization server reads.
 const maxForm = 256 << 10
 
@@ -22,15 +25,8 @@ func (s *Server) serveAuthorization(w http.ResponseWriter, r *http.Request) bool
 		if allowed(w, r, http.MethodGet) {
 			writeJSON(w, http.StatusOK, map[string]any{"keys": []any{}}) // tokens are opaque: nothing is signed
 		}
-	case "/oauth/authorize":
-		switch r.Method {
-		case http.MethodGet:
-			s.showLogin(w, r)
-		case http.MethodPost:
-			s.submitLogin(w, r)
-		default:
-			allowed(w, r, http.MethodGet)
-		}
+	case authorizePath:
+		s.SignInPage().ServeHTTP(w, r)
 	case "/oauth/par":
 		s.endpoint(w, r, http.StatusCreated, s.push)
 	case "/oauth/token":
@@ -52,7 +48,7 @@ func (s *Server) metadata() map[string]any {
 	}
 	return map[string]any{
 		"issuer":                                           issuer,
-		"authorization_endpoint":                           issuer + "/oauth/authorize",
+		"authorization_endpoint":                           s.signIn,
 		"token_endpoint":                                   issuer + "/oauth/token",
 		"pushed_authorization_request_endpoint":            issuer + "/oauth/par",
 		"revocation_endpoint":                              issuer + "/oauth/revoke",

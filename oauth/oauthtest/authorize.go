@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 )
 
 // Approve does what a user does who is sent to loginURL, signs in as account and
@@ -32,8 +33,8 @@ func (s *Server) answerLogin(ctx context.Context, loginURL, id string) (*url.URL
 	if err != nil {
 		return nil, fmt.Errorf("oauthtest: login URL: %w", err)
 	}
-	if u.Scheme != "https" || u.Host != s.issuer || u.Path != "/oauth/authorize" {
-		return nil, fmt.Errorf("oauthtest: %q is not a login at https://%s", loginURL, s.issuer)
+	if page, _, _ := strings.Cut(loginURL, "?"); page != s.signIn {
+		return nil, fmt.Errorf("oauthtest: %q is not a login at %s", loginURL, s.signIn)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,6 +120,21 @@ func (s *Server) redirect(r *request, params ...string) *url.URL {
 		u.RawQuery = query.Encode()
 	}
 	return u
+}
+
+// SignInPage serves the page for signing in, which also asks for consent. It works at any
+// path; WithSignInPage tells clients where that is.
+func (s *Server) SignInPage() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Method {
+		case http.MethodGet:
+			s.showLogin(w, r)
+		case http.MethodPost:
+			s.submitLogin(w, r)
+		default:
+			allowed(w, r, http.MethodGet)
+		}
+	})
 }
 
 // showLogin is the page that a browser comes to.

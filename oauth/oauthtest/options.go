@@ -1,8 +1,6 @@
 package oauthtest
 
-import (
-	"time"
-)
+import "time"
 
 // An Option changes how NewServer sets a Server up.
 type Option func(*options)
@@ -12,6 +10,7 @@ type options struct {
 	clock     func() time.Time
 	address   string
 	issuer    string
+	signIn    string
 	pds       []string
 	plc       string
 	documents map[string]document
@@ -51,6 +50,14 @@ func WithListenAddress(address string) Option {
 // that is no host of a PDS makes a deployment with a separate authorization server.
 func WithIssuer(host string) Option {
 	return func(o *options) { o.issuer = host }
+}
+
+// WithSignInPage says where browsers find the page for signing in, such as
+// "http://127.0.0.1:8080/sign-in": the program serves Server.SignInPage there. Without it,
+// the page is on the host of the issuer, which no browser can reach, and Approve and Deny
+// take the user's part.
+func WithSignInPage(pageURL string) Option {
+	return func(o *options) { o.signIn = pageURL }
 }
 
 // WithPDS sets the host names of the PDS, by default pds.test. All of them serve the

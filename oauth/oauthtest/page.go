@@ -59,7 +59,7 @@ var loginTemplate = template.Must(template.New("login").Parse(pageHead + `<title
 <p><strong>{{.Client}}</strong> asks for access to your account.<br><code>{{.ClientID}}</code></p>
 <p>It wants to use:</p>
 <ul>{{range .Scopes}}<li><code>{{.}}</code></li>{{end}}</ul>
-<form method="post" action="/oauth/authorize">
+<form method="post">
 <input type="hidden" name="client_id" value="{{.ClientID}}">
 <input type="hidden" name="request_uri" value="{{.RequestURI}}">
 <label>Handle <input name="username" value="{{.Username}}" autocomplete="username"></label>

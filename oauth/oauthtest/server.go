@@ -35,6 +35,7 @@ type Server struct {
 	issuer string // host names
 	pds    []string
 	plc    string
+	signIn string // URL of the page
 
 	mu        sync.Mutex // guards everything below
 	accounts  []*account
@@ -80,6 +81,7 @@ func NewServer(opts ...Option) *Server {
 		closed:    make(chan struct{}),
 		issuer:    o.issuer,
 		pds:       o.pds,
+		signIn:    o.signIn,
 		plc:       o.plc,
 		documents: o.documents,
 		stats:     newStats(),
@@ -87,6 +89,9 @@ func NewServer(opts ...Option) *Server {
 		seen:      make(map[string]time.Time),
 		grants:    newGrants(),
 		repos:     make(map[syntax.DID]*repository),
+	}
+	if s.signIn == "" {
+		s.signIn = "https://" + s.issuer + authorizePath
 	}
 	for _, a := range o.accounts {
 		s.accounts = append(s.accounts, &account{Account: completed(a), pds: o.pds[0]})

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gimucco/atproto-go/generated/appbsky"
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// postScope is all that the application needs: to write posts, and nothing else.
+const postScope = "repo:app.bsky.feed.post?action=create"
+
+//go:embed page.html
+var pageText string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// What the page shows.
+type view struct {
+	Session *oauth.Session // nil: nobody is logged in
+	Posts   []post
+	Problem string
+	Typed   string // what the user typed, to be typed no second time
+	Sandbox bool
+}
+
+type post struct {
+	Text      string
+	CreatedAt syntax.Datetime
+}
+
+type app struct {
+	web     *oauth.Web
+	sandbox bool
+}
+
+// newApp returns the application. accounts is nil on the real network.
+func newApp(client *oauth.Client, accounts *sandbox) http.Handler {
+	a := &app{sandbox: accounts != nil}
+	a.web = &oauth.Web{Client: client, Failed: a.failed}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", a.home)
+	mux.HandleFunc("POST /post", a.post)
+	mux.Handle("POST /login", a.web.LoginHandler())
+	mux.Handle("GET /callback", a.web.CallbackHandler())
+	mux.Handle("POST /logout", a.web.LogoutHandler())
+	if accounts != nil {
+		mux.Handle("/sign-in", accounts.SignInPage())
+	}
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	session, err := a.web.Session(r)
+	if errors.Is(err, oauth.ErrReauthRequired) {
+		a.show(w, http.StatusOK, view{})
+		return
+	}
+	if err != nil {
+		a.failed(w, r, err)
+		return
+	}
+	posts, err := latestPosts(r.Context(), session)
+	if err != nil {
+		a.failed(w, r, err)
+		return
+	}
+	a.show(w, http.StatusOK, view{Session: session, Posts: posts})
+}
+
+// latestPosts reads the last posts of the account.
+func latestPosts(ctx context.Context, session *oauth.Session) ([]post, error) {
+	list, err := comatproto.NewClient(session).Repo.ListRecords(ctx, &comatproto.RepoListRecordsParams{
+		Repo:       syntax.AtIdentifier(session.DID()),
+		Collection: appbsky.FeedPostNSID,
+		Limit:      new(int64(10)),
+	})
+	if err != nil {
+		return nil, err
+	}
+	var posts []post
+	for _, record := range list.Records {
+		var p appbsky.FeedPost
+		if record.Value.As(&p) == nil { // what is no post is not shown
+			posts = append(posts, post{Text: p.Text, CreatedAt: p.CreatedAt})
+		}
+	}
+	return posts, nil
+}
+
+func (a *app) post(w http.ResponseWriter, r *http.Request) {
+	session, err := a.web.Session(r)
+	if err != nil {
+		a.failed(w, r, err)
+		return
+	}
+	text := strings.TrimSpace(r.PostFormValue("text"))
+	record := &appbsky.FeedPost{Text: text, CreatedAt: syntax.Now()}
+	if err := lex.Validate(record, lex.Strict); err != nil || text == "" {
+		a.show(w, http.StatusBadRequest, view{Session: session, Typed: text, Problem: "A post has between 1 and 300 characters."})
+		return
+	}
+	_, err = comatproto.NewClient(session).Repo.CreateRecord(r.Context(), &comatproto.RepoCreateRecordInput{
+		Repo:       syntax.AtIdentifier(session.DID()),
+		Collection: appbsky.FeedPostNSID,
+		Record:     lex.Of(record),
+	})
+	if err != nil {
+		a.failed(w, r, err)
+		return
+	}
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+// failed shows what the user can do about an error. Only ErrReauthRequired means that the
+// session is over; every other error keeps it.
+func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
+	slog.Warn("request failed", "path", r.URL.Path, "error", err)
+	v := view{Typed: r.PostFormValue("identifier")}
+	status := http.StatusBadGateway
+	switch {
+	case errors.Is(err, oauth.ErrReauthRequired):
+		status, v.Problem = http.StatusUnauthorized, "Please log in again."
+	case errors.Is(err, oauth.ErrAccessDenied):
+		status, v.Problem = http.StatusOK, "You did not agree. Nothing has changed."
+	case errors.Is(err, oauth.ErrUnresolved):
+		status, v.Problem = http.StatusBadRequest, "There is no such account or server."
+	case errors.Is(err, oauth.ErrStateUnknown), errors.Is(err, oauth.ErrBinding):
+		status, v.Problem = http.StatusBadRequest, "This login has expired. Please begin again."
+	case errors.Is(err, oauth.ErrConfig):
+		status, v.Problem = http.StatusInternalServerError, err.Error()
+	default:
+		v.Problem = "That did not work. Please try again later."
+		if e, ok := errors.AsType[*xrpc.Error](err); ok && e.Message != "" {
+			v.Problem = "The server says: " + e.Message
+		}
+	}
+	a.show(w, status, v)
+}
+
+func (a *app) show(w http.ResponseWriter, status int, v view) {
+	v.Sandbox = a.sandbox
+	var out bytes.Buffer
+	if err := page.Execute(&out, v); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'")
+	w.WriteHeader(status)
+	out.WriteTo(w)
+}

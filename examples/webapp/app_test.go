@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A visitor is a browser as far as forms and redirects go.
+type visitor struct {
+	t    *testing.T
+	home string
+	http *http.Client
+	page string // what it sees
+	at   *url.URL
+}
+
+// visit starts the application on a database and opens it.
+func visit(t *testing.T, database string) *visitor {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	v := &visitor{t: t, home: "http://" + server.Listener.Addr().String()}
+	handler, stop, err := build(ctx, v.home, false, database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Config.Handler = handler
+	server.Start()
+	t.Cleanup(func() { server.Close(); cancel(); stop() })
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v.http = &http.Client{Jar: jar}
+	v.get(v.home + "/")
+	return v
+}
+
+func (v *visitor) get(address string) {
+	v.t.Helper()
+	v.see(v.http.Get(address))
+}
+
+// submit posts a form to a path, or to where the visitor is ("").
+func (v *visitor) submit(path string, fields ...string) {
+	v.t.Helper()
+	form := make(url.Values)
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	target := v.home + path
+	if path == "" {
+		target = v.at.String()
+	}
+	v.see(v.http.PostForm(target, form))
+}
+
+func (v *visitor) see(resp *http.Response, err error) {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	v.page, v.at = string(body), resp.Request.URL
+}
+
+func (v *visitor) want(parts ...string) {
+	v.t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(v.page, part) {
+			v.t.Fatalf("%s lacks %q:\n%s", v.at, part, v.page)
+		}
+	}
+}
+
+var password = regexp.MustCompile(`alice\.test, password <code>([^<]*)</code>`)
+
+// signIn fills in the sign-in page of the sandbox, which names its accounts.
+func (v *visitor) signIn(handle, answer string) {
+	v.t.Helper()
+	v.want("Sign in", postScope)
+	query := v.at.Query()
+	v.submit("", "client_id", query.Get("client_id"), "request_uri", query.Get("request_uri"),
+		"username", handle, "password", password.FindStringSubmatch(v.page)[1], "answer", answer)
+}
+
+func TestWebapp(t *testing.T) {
+	t.Run("log in by handle, post, log out", func(t *testing.T) {
+		v := visit(t, ":memory:")
+		v.want("Log in")
+		v.submit("/login", "identifier", "@Alice.test")
+		v.signIn("alice.test", "allow")
+		v.want("<h1>alice.test</h1>", "did:plc:", "https://pds.test", postScope)
+		v.submit("/post", "text", "Hello <b>world</b>")
+		v.want("<h1>alice.test</h1>", "Hello &lt;b&gt;world&lt;/b&gt;")
+		v.submit("/post", "text", strings.Repeat("x", 301))
+		v.want("A post has between 1 and 300 characters", strings.Repeat("x", 301))
+		v.submit("/logout")
+		v.want("Log in")
+		v.submit("/post", "text", "nobody")
+		v.want("Please log in again")
+	})
+	t.Run("log in at the server", func(t *testing.T) {
+		v := visit(t, ":memory:")
+		v.submit("/login")
+		v.signIn("alice.test", "allow")
+		v.want("<h1>alice.test</h1>")
+	})
+	t.Run("what goes wrong is said", func(t *testing.T) {
+		v := visit(t, ":memory:")
+		v.submit("/login", "identifier", "nobody.test")
+		v.want("There is no such account or server", `value="nobody.test"`)
+		v.submit("/login", "identifier", "alice.test")
+		v.signIn("alice.test", "deny")
+		v.want("You did not agree")
+		v.get(v.home + "/callback?code=x&state=y&iss=z")
+		v.want("This login has expired")
+	})
+}
+
+func TestDatabaseHasAKeyBesideIt(t *testing.T) {
+	dir := t.TempDir()
+	database := filepath.Join(dir, "app.db")
+	visit(t, database)
+	info, err := os.Stat(filepath.Join(dir, "app.key"))
+	if err != nil || info.Mode().Perm() != 0o600 || info.Size() != 32 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	visit(t, database) // and it is found again
+}

@@ -1,0 +1,146 @@
+// Webapp is a web application that people log in to with their AT Protocol account, by
+// their handle or at their server. It shows who they are, writes posts, and logs out.
+//
+//	go run .                      # on a sandbox in this process; its sign-in page names the accounts
+//	go run . -live -db app.db     # with real accounts, sessions kept in a SQLite file
+//
+// In a program of your own, sandbox.go is not needed.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/sqlstore"
+)
+
+func main() {
+	address := flag.String("addr", "127.0.0.1:8080", "`address` to listen on, on 127.0.0.1 or [::1]")
+	live := flag.Bool("live", false, "use the real network instead of the sandbox")
+	database := flag.String("db", ":memory:", "SQLite `file` that keeps sessions; their key is kept in a file beside it")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, *address, *live, *database); err != nil {
+		slog.Error(err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, address string, live bool, database string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	home := "http://" + listener.Addr().String()
+	handler, stop, err := build(ctx, home, live, database)
+	if err != nil {
+		listener.Close()
+		return err
+	}
+	defer stop()
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		server.Shutdown(grace)
+	}()
+	fmt.Println("Open", home)
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// build returns the application that browsers find at home, and what to call when it is
+// done with.
+func build(ctx context.Context, home string, live bool, database string) (http.Handler, func(), error) {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	store, seal, closeStore, err := openStore(ctx, database)
+	if err != nil {
+		return nil, nil, err
+	}
+	// A client for development. With an https address of its own, an application sets
+	// ClientID to where it publishes client.Metadata, and has Keys.
+	config := oauth.Localhost(home+"/callback", "atproto "+postScope)
+	config.Store, config.Seal, config.Logger = store, seal, logger
+	config.DefaultServer = "https://bsky.social"
+
+	var accounts *sandbox
+	stop := func() { closeStore() }
+	if !live {
+		accounts = startSandbox(home)
+		accounts.configure(&config)
+		stop = func() { accounts.Close(); closeStore() }
+	}
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
+	go purge(ctx, client, logger)
+	return newApp(client, accounts), stop, nil
+}
+
+// openStore opens the database that keeps sessions, and the key that seals them.
+func openStore(ctx context.Context, database string) (oauth.Store, *oauth.Seal, func() error, error) {
+	db, err := sql.Open("sqlite", database)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	key := make([]byte, 32)
+	if database == ":memory:" {
+		db.SetMaxOpenConns(1) // in memory, every connection has a database of its own
+		rand.Read(key)
+	} else if key, err = keyFile(strings.TrimSuffix(database, ".db") + ".key"); err != nil {
+		db.Close()
+		return nil, nil, nil, err
+	}
+	store := sqlstore.New(db, sqlstore.SQLite)
+	if err := store.Migrate(ctx); err != nil {
+		db.Close()
+		return nil, nil, nil, err
+	}
+	return store, oauth.SealKeys(key), db.Close, nil
+}
+
+// keyFile reads a key, or makes one. Keep it out of the backups of the database: whoever
+// has both can act for every user.
+func keyFile(name string) ([]byte, error) {
+	key, err := os.ReadFile(name)
+	if !errors.Is(err, os.ErrNotExist) {
+		return key, err
+	}
+	key = make([]byte, 32)
+	rand.Read(key)
+	return key, os.WriteFile(name, key, 0o600)
+}
+
+// purge clears away, once an hour, logins that nobody finished and sessions long over.
+func purge(ctx context.Context, client *oauth.Client, logger *slog.Logger) {
+	for {
+		if _, err := client.Purge(ctx); err != nil {
+			logger.Warn("purge", "error", err)
+		}
+		select {
+		case <-time.After(time.Hour):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
