@@ -135,8 +135,26 @@ func TestClients(t *testing.T) {
 			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.ServerAhead.Round(10*time.Second) != -ahead {
 				t.Errorf("not corrected, it got %v", err)
 			}
-			right := publishWith(t, path, func(cfg *oauth.Config) { shifted(cfg); cfg.CorrectClock = true }, two)
-			works(t, scenario.Login(t, server, right, alice))
+			correct := func(cfg *oauth.Config) { shifted(cfg); cfg.CorrectClock = true }
+			s := scenario.Login(t, server, publishWith(t, path, correct, two), alice)
+			works(t, s)
+			// A process that has not heard of the time yet is refused once, and then knows.
+			before, err := server.TokenRequests(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := publishWith(t, path, correct, two).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			works(t, again)
+			after, err := server.TokenRequests(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := after["refresh_token"] - before["refresh_token"]; n < 1 || n > 2 {
+				t.Errorf("%d refreshes", n)
+			}
 		})
 	}
 }
