@@ -218,7 +218,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{validation, newClient, begin, finish, published, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
+var _ = []any{validation, newClient, begin, finish, mounted, published, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
