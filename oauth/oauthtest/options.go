@@ -2,6 +2,9 @@ package oauthtest
 
 import (
 	"time"
+
+	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // An Option changes how NewServer sets a Server up.
@@ -15,6 +18,7 @@ type options struct {
 	pds       []string
 	plc       string
 	documents map[string]document
+	sets      map[syntax.NSID]*scope.PermissionSet
 }
 
 func defaultOptions() options {
@@ -26,6 +30,7 @@ func defaultOptions() options {
 		pds:       []string{"pds.test"},
 		plc:       "plc.directory",
 		documents: make(map[string]document),
+		sets:      make(map[syntax.NSID]*scope.PermissionSet),
 	}
 }
 
@@ -62,4 +67,13 @@ func WithPDS(host string, more ...string) Option {
 // WithDocument publishes a document before the server starts, see Server.Publish.
 func WithDocument(documentURL string, body []byte) Option {
 	return func(o *options) { o.documents[documentURL] = document{contentType: jsonType, body: body} }
+}
+
+// WithPermissionSet publishes a permission set before the server starts, see
+// Server.PublishPermissionSet.
+func WithPermissionSet(document []byte) Option {
+	return func(o *options) {
+		set := mustPermissionSet(document)
+		o.sets[set.ID()] = set
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -39,6 +40,7 @@ type Server struct {
 	mu        sync.Mutex // guards everything below
 	accounts  []*account
 	documents map[string]document
+	sets      map[syntax.NSID]*scope.PermissionSet
 	faults    []*fault
 	stats     Stats
 	nonces    nonceSource
@@ -82,6 +84,7 @@ func NewServer(opts ...Option) *Server {
 		pds:       o.pds,
 		plc:       o.plc,
 		documents: o.documents,
+		sets:      o.sets,
 		stats:     newStats(),
 		nonces:    newNonceSource(),
 		seen:      make(map[string]time.Time),
