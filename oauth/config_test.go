@@ -48,6 +48,16 @@ func TestNewClientNamesFieldAndRule(t *testing.T) {
 		{"O6 scope twice", web(func(c *Config) { c.Scope = "atproto atproto" }), "twice"},
 		{"O6 scope that only contains the word", web(func(c *Config) { c.Scope = "notatproto" }), "lacks"},
 		{"O6 two spaces", web(func(c *Config) { c.Scope = "atproto  blob:*/*" }), "empty token"},
+		{"O121 openid", web(func(c *Config) { c.Scope = "atproto openid" }), `Config.Scope scope: token "openid"`},
+		{"O122 chat without generic", web(func(c *Config) { c.Scope = "atproto transition:chat.bsky" }), "transition:generic"},
+		{"O123 a part of a collection's name", web(func(c *Config) { c.Scope = "atproto repo:com.example.*" }), `token "repo:com.example.*" at byte 8: collection`},
+		{"O124 an audience without a service", web(func(c *Config) { c.Scope = "atproto rpc:com.example.get?aud=did:web:api.example.com" }), "no service of it"},
+		{"O129 an unknown parameter", web(func(c *Config) { c.Scope = "atproto repo:com.example.post?actions=create" }), `unknown parameter "actions"`},
+		{"O129 a character that scopes may not have", web(func(c *Config) { c.Scope = "atproto repo:qu\u00e9bec" }), "may not have"},
+		{"O129 a resource of a newer grammar", web(func(c *Config) { c.Scope = "atproto future:com.example.thing?how=later" }), ""},
+		{"O123 O128 all kinds of scopes", web(func(c *Config) {
+			c.Scope = "atproto transition:generic transition:chat.bsky repo:*?action=delete rpc:*?aud=did:web:a.example%23svc blob:*/* account:email identity:* include:com.example.auth"
+		}), ""},
 		{"O8 no redirect", web(func(c *Config) { c.RedirectURIs = nil }), "RedirectURIs is empty"},
 		{"O9 http redirect", web(func(c *Config) { c.RedirectURIs = []string{"http://app.example.com/cb"} }), "RedirectURIs[0]"},
 		{"O9 look-alike of localhost", web(func(c *Config) { c.RedirectURIs = []string{"http://localhost.evil.com/cb"} }), "RedirectURIs[0]"},

@@ -77,8 +77,6 @@ const (
 	ErrStore Kind = "session store failed"
 	// ErrSealed: a stored record was tampered with, moved, or sealed under another key.
 	ErrSealed Kind = "stored record cannot be opened"
-	// ErrScopeMissing: the granted scope does not hold what the call needs.
-	ErrScopeMissing Kind = "scope missing"
 	// ErrNetwork: a server could not be reached or did not answer in time.
 	ErrNetwork Kind = "server not reached"
 )

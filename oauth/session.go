@@ -7,8 +7,10 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -45,6 +47,8 @@ type Session struct {
 		claim string
 		open  bool
 	}
+
+	granted atomic.Pointer[scope.Set] // the scope of the tokens that Allows saw last
 
 	// jitter is the part of refreshSpan that this session uses, so that sessions which
 	// began together do not refresh together.
@@ -95,6 +99,21 @@ func (s *Session) Issuer() string { return s.view().Issuer }
 
 // Scope returns what was granted, which may be less than what was asked for.
 func (s *Session) Scope() string { return s.view().Tokens.Scope }
+
+// Allows reports whether what was granted covers all that is needed, as the reference
+// server decides it; see scope.Set. What a method needs is known to scope.ForMethod. A
+// grant may change at every refresh. For what lacks, see
+// scope.ParseGranted(session.Scope()).Missing.
+func (s *Session) Allows(need ...scope.Permission) bool {
+	text := s.Scope()
+	granted := s.granted.Load()
+	if granted == nil || granted.String() != text {
+		parsed := scope.ParseGranted(text)
+		granted = &parsed
+		s.granted.Store(granted)
+	}
+	return granted.Allows(need...)
+}
 
 // ExpiresAt returns when the access token ends. The session goes on beyond that,
 // by refreshing.

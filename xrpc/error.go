@@ -37,6 +37,11 @@ const (
 	ErrUpstreamTimeout        ErrorName = "UpstreamTimeout"
 )
 
+// ErrScopeMissing is the name under which a PDS refuses, with status 403, what the
+// scope of an OAuth session does not allow. The message says which scope is needed;
+// oauth.MissingScope reads it.
+const ErrScopeMissing ErrorName = "ScopeMissingError"
+
 // nameOfStatus is the name for a status that came without one.
 func nameOfStatus(status int) ErrorName {
 	switch status {

@@ -29,18 +29,19 @@ var arrows = map[string][]string{
 	"generated":          {"xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/safehttp":  {},
 	"identity":           {"xrpc/syntax", "internal/safehttp"},
-	"oauth":              {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
-	"oauth/oauthtest":    {"oauth", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
+	"oauth":              {"oauth/scope", "xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
+	"oauth/scope":        {"xrpc/syntax"},
+	"oauth/oauthtest":    {"oauth", "oauth/scope", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
 	"oauth/storetest":    {"oauth", "oauth/oauthtest", "xrpc/syntax"},
 	"lexgen":             {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
 	"internal/interop":   {},
 	"internal/vendorlex": {},
 	"internal/house":     {},
 	"internal/scenario": {
-		"oauth", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
+		"oauth", "oauth/scope", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
 	"examples": {
-		"oauth", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
+		"oauth", "oauth/scope", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
 }
 

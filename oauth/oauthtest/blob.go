@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -27,7 +28,7 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	if err != nil {
 		return nil, fail("InvalidRequest", "Request encoding (Content-Type) required but not provided")
 	}
-	if failed := c.auth.allowsBlob(media); failed != nil {
+	if failed := c.auth.requires(scope.Blob(media)); failed != nil {
 		return nil, failed
 	}
 	var data bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -44,8 +45,9 @@ type session struct {
 	did      syntax.DID
 	clientID string
 	auth     clientAuth
-	key      string // thumbprint of the DPoP key
-	scope    string
+	key      string    // thumbprint of the DPoP key
+	asked    string    // the scope that was asked for
+	scope    scope.Set // the scope of the current access token
 
 	created time.Time
 	updated time.Time

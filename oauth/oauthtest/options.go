@@ -1,6 +1,11 @@
 package oauthtest
 
-import "time"
+import (
+	"time"
+
+	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
 
 // An Option changes how NewServer sets a Server up.
 type Option func(*options)
@@ -14,6 +19,7 @@ type options struct {
 	pds       []string
 	plc       string
 	documents map[string]document
+	sets      map[syntax.NSID]*scope.PermissionSet
 }
 
 func defaultOptions() options {
@@ -25,6 +31,7 @@ func defaultOptions() options {
 		pds:       []string{"pds.test"},
 		plc:       "plc.directory",
 		documents: make(map[string]document),
+		sets:      make(map[syntax.NSID]*scope.PermissionSet),
 	}
 }
 
@@ -69,4 +76,13 @@ func WithPDS(host string, more ...string) Option {
 // WithDocument publishes a document before the server starts, see Server.Publish.
 func WithDocument(documentURL string, body []byte) Option {
 	return func(o *options) { o.documents[documentURL] = document{contentType: jsonType, body: body} }
+}
+
+// WithPermissionSet publishes a permission set before the server starts, see
+// Server.PublishPermissionSet.
+func WithPermissionSet(document []byte) Option {
+	return func(o *options) {
+		set := mustPermissionSet(document)
+		o.sets[set.ID()] = set
+	}
 }

@@ -40,6 +40,9 @@ func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 	if refused := checkParams(c, form); refused != nil {
 		return nil, refused
 	}
+	if refused := s.checkIncludes(form.Get("scope")); refused != nil {
+		return nil, refused
+	}
 	key := form.Get("dpop_jkt")
 	if p != nil {
 		if key != "" && key != p.key {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -208,7 +209,7 @@ func (s *Server) getSession(c *call) (any, *xrpcError) {
 		"didDoc": json.RawMessage(a.didDocument()),
 		"active": true,
 	}
-	if c.auth.allowsEmail() {
+	if c.auth.scope.Allows(scope.Account(scope.AccountEmail, scope.Read)) {
 		answer["email"] = a.Email
 		answer["emailConfirmed"] = true
 	}

@@ -3,57 +3,76 @@ package oauthtest
 import (
 	"fmt"
 	"net/http"
-	"net/url"
-	"slices"
 	"strings"
+
+	"github.com/gimucco/atproto-go/oauth/scope"
 )
 
-// scopes returns the tokens of a session's scope.
-func (t *session) scopes() []string { return strings.Split(t.scope, " ") }
-
-// allowsEmail reports whether the account's email address may be read.
-func (t *session) allowsEmail() bool {
-	return slices.ContainsFunc(t.scopes(), func(token string) bool {
-		return token == "transition:email" || token == "account:email" || strings.HasPrefix(token, "account:email?")
-	})
-}
-
-// allowsWrite checks for transition:generic or a repo scope with the collection and
-// action (https://atproto.com/specs/permission#repository). Only as much of the
-// grammar is understood as single resources need.
-func (t *session) allowsWrite(collection, action string) *xrpcError {
-	if t.grants("repo", collection, action) {
+// requires checks that the session's scope covers need. The first part that it lacks is
+// named as the reference names it.
+func (t *session) requires(need scope.Permission) *xrpcError {
+	missing := t.scope.Missing(need)
+	if len(missing) == 0 {
 		return nil
 	}
-	return &xrpcError{http.StatusForbidden, "ScopeMissingError",
-		fmt.Sprintf("Missing required scope %q", "repo:"+collection+"?action="+action)}
+	return &xrpcError{http.StatusForbidden, "ScopeMissingError", fmt.Sprintf(`Missing required scope "%s"`, missing[0])}
 }
 
-// allowsBlob checks for transition:generic or a blob scope.
-func (t *session) allowsBlob(mediaType string) *xrpcError {
-	kind, _, _ := strings.Cut(mediaType, "/")
-	if t.grants("blob", mediaType, "") || t.grants("blob", kind+"/*", "") || t.grants("blob", "*/*", "") {
-		return nil
+// PublishPermissionSet makes the authorization server know a permission set, as if the
+// lexicon document had been published on the network: clients can ask for it by an
+// include: scope. Tokens get the permissions of the set in its place, at a refresh those
+// of the newest document. It panics if document is no permission set.
+func (s *Server) PublishPermissionSet(document []byte) {
+	set := mustPermissionSet(document)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sets[set.ID()] = set
+}
+
+func mustPermissionSet(document []byte) *scope.PermissionSet {
+	set, err := scope.ParsePermissionSet(document)
+	if err != nil {
+		panic(fmt.Sprintf("oauthtest: %v", err))
 	}
-	return &xrpcError{http.StatusForbidden, "ScopeMissingError", fmt.Sprintf("Missing required scope %q", "blob:"+mediaType)}
+	return set
 }
 
-// grants reports whether a scope token names the resource, or all, and the action, or
-// none.
-func (t *session) grants(kind, resource, action string) bool {
-	for _, token := range t.scopes() {
-		if token == "transition:generic" {
-			return true
+// includeOf reads a token of a scope that asks for a permission set.
+func includeOf(token string) (scope.IncludePermission, bool) {
+	p, err := scope.ParseToken(token)
+	include, ok := p.(scope.IncludePermission)
+	return include, err == nil && ok
+}
+
+// checkIncludes refuses a scope with a permission set that nobody published.
+func (s *Server) checkIncludes(asked string) *oauthError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for token := range strings.SplitSeq(asked, " ") {
+		if include, ok := includeOf(token); ok && s.sets[include.Set] == nil {
+			return refuse("invalid_scope", "Failed to resolve Lexicon (%s)", include.Set)
 		}
-		name, rest, _ := strings.Cut(token, "?")
-		prefix, what, _ := strings.Cut(name, ":")
-		params, err := url.ParseQuery(rest)
-		if prefix != kind || err != nil || what != resource && what != "*" {
+	}
+	return nil
+}
+
+// grantedFor returns what a token gets for a scope that was asked for: the permissions
+// of sets first and then the rest, as it was spelled (O85). s.mu is held.
+func (s *Server) grantedFor(asked string) scope.Set {
+	var expanded, rest []string
+	for token := range strings.SplitSeq(asked, " ") {
+		include, ok := includeOf(token)
+		if !ok {
+			rest = append(rest, token)
 			continue
 		}
-		if actions, ok := params["action"]; !ok || action == "" || slices.Contains(actions, action) {
-			return true
+		permissions, err := s.sets[include.Set].Expand(include)
+		if err != nil {
+			panic(err) // it was checked when it was pushed
+		}
+		for _, p := range permissions {
+			expanded = append(expanded, p.String())
 		}
 	}
-	return false
+	return scope.ParseGranted(strings.Join(append(expanded, rest...), " "))
 }

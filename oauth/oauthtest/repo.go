@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -115,12 +116,12 @@ func (s *Server) applyOne(auth *session, repo *repository, records map[string]ma
 		return result, nil, fail("InvalidRequest", "Input/rkey must be a valid record key")
 	}
 	current := records[w.collection][w.rkey]
-	actions := []string{w.action}
+	actions := []scope.Action{scope.Action(w.action)}
 	if w.action == "put" {
-		actions = []string{"create", "update"}
+		actions = []scope.Action{scope.Create, scope.Update}
 	}
 	for _, action := range actions {
-		if failed := auth.allowsWrite(w.collection, action); failed != nil {
+		if failed := auth.requires(scope.Repo(syntax.NSID(w.collection), action)); failed != nil {
 			return result, nil, failed
 		}
 	}

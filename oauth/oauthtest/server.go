@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -40,6 +41,7 @@ type Server struct {
 	mu        sync.Mutex // guards everything below
 	accounts  []*account
 	documents map[string]document
+	sets      map[syntax.NSID]*scope.PermissionSet
 	faults    []*fault
 	stats     Stats
 	nonces    nonceSource
@@ -84,6 +86,7 @@ func NewServer(opts ...Option) *Server {
 		signIn:    o.signIn,
 		plc:       o.plc,
 		documents: o.documents,
+		sets:      o.sets,
 		stats:     newStats(),
 		nonces:    newNonceSource(),
 		seen:      make(map[string]time.Time),

@@ -25,7 +25,7 @@ func (t *session) answer(now time.Time) *tokenAnswer {
 		AccessToken:  t.access,
 		TokenType:    "DPoP",
 		RefreshToken: t.refresh,
-		Scope:        t.scope,
+		Scope:        t.scope.String(),
 		ExpiresIn:    int(t.expires.Sub(now).Seconds()),
 		Subject:      t.did,
 	}
@@ -102,9 +102,10 @@ func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof)
 		clientID: c.ID,
 		auth:     auth,
 		key:      p.key,
-		scope:    r.params.Get("scope"),
+		asked:    r.params.Get("scope"),
 		created:  now,
 	}
+	t.scope = s.grantedFor(t.asked)
 	s.grants.used[code] = t
 	s.grants.issue(t, now, slices.Contains(c.GrantTypes, "refresh_token"))
 	return t.answer(now), nil
@@ -136,6 +137,7 @@ func (s *Server) refresh(c *client, auth clientAuth, form url.Values, p *proof) 
 		s.grants.kill(t)
 		return nil, refuse("invalid_grant", "Refresh token expired")
 	}
+	t.scope = s.grantedFor(t.asked)
 	s.grants.issue(t, now, true)
 	return t.answer(now), nil
 }

@@ -1,0 +1,401 @@
+package scope
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Permission is what one token of a scope stands for. Its types are Static,
+// RepoPermission, RPCPermission, BlobPermission, AccountPermission, IdentityPermission,
+// IncludePermission, and Opaque for what cannot be interpreted.
+type Permission interface {
+	// String returns the token in its normal form: defaults left out, lists sorted and
+	// without repetition, a single positional value behind the colon. It is the form
+	// that the reference server gives its own scopes.
+	String() string
+
+	// Validate says which rule of https://atproto.com/specs/permission is broken, in an
+	// *Error.
+	Validate() error
+
+	rule() error
+	missing(from Set) []Permission
+}
+
+// Any stands for all collections, all methods, all audiences or all attributes, where
+// the grammar has a wildcard for them. There are none for parts of a name.
+const Any = "*"
+
+// A Static permission has no parameters.
+type Static string
+
+// The static permissions. Those of the transition stem from the time before resources
+// had scopes of their own, and will go away (https://atproto.com/specs/oauth#authorization-scopes).
+const (
+	// Atproto is part of every scope of atproto. It lets a client know the account.
+	Atproto Static = "atproto"
+	// TransitionGeneric allows what an app password does: all records, all blobs, all
+	// methods but those of chat.bsky.
+	TransitionGeneric Static = "transition:generic"
+	// TransitionChat allows the methods of chat.bsky. It is asked for together with
+	// TransitionGeneric.
+	TransitionChat Static = "transition:chat.bsky"
+	// TransitionEmail allows to read the account's email address.
+	TransitionEmail Static = "transition:email"
+)
+
+func isStatic(token string) bool {
+	switch Static(token) {
+	case Atproto, TransitionGeneric, TransitionChat, TransitionEmail:
+		return true
+	}
+	return false
+}
+
+// String implements Permission.
+func (p Static) String() string { return string(p) }
+
+// Validate implements Permission.
+func (p Static) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p Static) rule() error {
+	if !isStatic(string(p)) {
+		return errors.New("is none of the permissions without parameters")
+	}
+	return nil
+}
+
+// An Action is what may be done to records.
+type Action string
+
+// The actions on records. To put a record takes Create and Update, because the server
+// cannot tell beforehand which it will be.
+const (
+	Create Action = "create"
+	Update Action = "update"
+	Delete Action = "delete"
+)
+
+// actions are all actions, in the order in which they are written.
+var actions = []Action{Create, Update, Delete}
+
+// A RepoPermission allows to write records of the account's repository.
+type RepoPermission struct {
+	Collections []syntax.NSID // one at least; Any is all of them
+	Actions     []Action      // none is all of them
+}
+
+// Repo returns the permission for actions on the records of a collection, or of all
+// with Any; no action means all of them. Several collections go into a RepoPermission.
+func Repo(collection syntax.NSID, actions ...Action) RepoPermission {
+	return RepoPermission{Collections: []syntax.NSID{collection}, Actions: slices.Clone(actions)}
+}
+
+// String implements Permission.
+func (p RepoPermission) String() string {
+	t := newToken("repo").list("collection", normalNames(p.Collections))
+	if chosen := p.chosen(); !slices.Equal(chosen, actions) {
+		for _, a := range chosen {
+			t.param("action", string(a))
+		}
+	}
+	return t.String()
+}
+
+// chosen returns the actions in their order, all of them if none is named. What is no
+// action stays, so that Validate can be told from the text what is wrong.
+func (p RepoPermission) chosen() []Action {
+	if len(p.Actions) == 0 {
+		return actions
+	}
+	chosen := slices.Clone(p.Actions)
+	slices.SortStableFunc(chosen, func(a, b Action) int { return slices.Index(actions, a) - slices.Index(actions, b) })
+	return slices.Compact(chosen)
+}
+
+// Validate implements Permission.
+func (p RepoPermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p RepoPermission) rule() error {
+	if len(p.Collections) == 0 {
+		return errors.New("names no collection")
+	}
+	if err := checkNames("collection", p.Collections); err != nil {
+		return err
+	}
+	for _, a := range p.Actions {
+		if !slices.Contains(actions, a) {
+			return fmt.Errorf("action %q is none of create, update and delete", a)
+		}
+	}
+	return nil
+}
+
+// An RPCPermission allows to call methods of another service, through the PDS or with
+// a service token of it.
+type RPCPermission struct {
+	// Audience is the service: its DID and the name it has there, as in
+	// "did:web:api.bsky.app#bsky_appview", or Any. Not with Any method.
+	Audience string
+	Methods  []syntax.NSID // one at least; Any is all of them
+}
+
+// RPC returns the permission to call methods of the service audience.
+func RPC(audience string, methods ...syntax.NSID) RPCPermission {
+	return RPCPermission{Audience: audience, Methods: slices.Clone(methods)}
+}
+
+// String implements Permission.
+func (p RPCPermission) String() string {
+	return newToken("rpc").list("lxm", normalNames(p.Methods)).param("aud", p.Audience).String()
+}
+
+// Validate implements Permission.
+func (p RPCPermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p RPCPermission) rule() error {
+	if err := p.methodRule(); err != nil {
+		return err
+	}
+	if p.Audience == Any {
+		if slices.Contains(p.Methods, Any) {
+			return errors.New("allows any method of any audience: one of them must be named")
+		}
+		return nil
+	}
+	if p.Audience == "" {
+		return errors.New("names no audience (aud)")
+	}
+	return checkService(p.Audience)
+}
+
+func (p RPCPermission) methodRule() error {
+	if len(p.Methods) == 0 {
+		return errors.New("names no method (lxm)")
+	}
+	return checkNames("method", p.Methods)
+}
+
+// A BlobPermission allows to upload blobs.
+type BlobPermission struct {
+	Accept []string // media types such as "image/png", ranges such as "image/*", or "*/*"; one at least
+}
+
+// Blob returns the permission to upload blobs of media types or ranges of them. It
+// writes them in lower case.
+func Blob(accept ...string) BlobPermission {
+	lower := make([]string, len(accept))
+	for i, a := range accept {
+		lower[i] = strings.ToLower(a)
+	}
+	return BlobPermission{Accept: lower}
+}
+
+// anyBlob is the range that holds all media types.
+const anyBlob = "*/*"
+
+// String implements Permission. What a range among them holds is left out.
+func (p BlobPermission) String() string {
+	accept := Blob(p.Accept...).Accept
+	if slices.Contains(accept, anyBlob) {
+		accept = []string{anyBlob}
+	}
+	ranges := slices.Clone(accept)
+	accept = slices.DeleteFunc(accept, func(a string) bool {
+		return !strings.HasSuffix(a, "/*") && slices.ContainsFunc(ranges, func(r string) bool { return r != a && accepts(r, a) })
+	})
+	slices.Sort(accept)
+	return newToken("blob").list("accept", slices.Compact(accept)).String()
+}
+
+// Validate implements Permission.
+func (p BlobPermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p BlobPermission) rule() error {
+	if len(p.Accept) == 0 {
+		return errors.New("names no media type (accept)")
+	}
+	for _, a := range p.Accept {
+		kind, sub, _ := strings.Cut(a, "/")
+		if a == anyBlob {
+			continue
+		}
+		if kind == "" || sub == "" || strings.Contains(a, " ") || strings.Contains(sub, "/") ||
+			strings.Contains(kind, "*") || sub != "*" && strings.Contains(sub, "*") {
+			return fmt.Errorf("%q is no media type, nor type/* or */*", a)
+		}
+	}
+	return nil
+}
+
+// An AccountAttribute is a part of how an account is hosted.
+type AccountAttribute string
+
+// The attributes of accounts.
+const (
+	AccountEmail  AccountAttribute = "email"
+	AccountRepo   AccountAttribute = "repo"   // to manage it is to import a whole repository
+	AccountStatus AccountAttribute = "status" // to manage it is to deactivate the account
+)
+
+// An AccountAction is a degree of control.
+type AccountAction string
+
+// The actions on accounts. Manage includes Read.
+const (
+	Read   AccountAction = "read"
+	Manage AccountAction = "manage"
+)
+
+// An AccountPermission allows to see or change how the account is hosted.
+type AccountPermission struct {
+	Attribute AccountAttribute
+	Action    AccountAction // "": Read
+}
+
+// Account returns the permission for an action on an attribute of the account.
+func Account(attribute AccountAttribute, action AccountAction) AccountPermission {
+	return AccountPermission{Attribute: attribute, Action: action}
+}
+
+// String implements Permission.
+func (p AccountPermission) String() string {
+	t := newToken("account").positional(string(p.Attribute))
+	if p.Action != "" && p.Action != Read {
+		t.param("action", string(p.Action))
+	}
+	return t.String()
+}
+
+// Validate implements Permission.
+func (p AccountPermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p AccountPermission) rule() error {
+	switch p.Attribute {
+	case AccountEmail, AccountRepo, AccountStatus:
+	default:
+		return fmt.Errorf("attribute %q is none of email, repo and status", p.Attribute)
+	}
+	switch p.Action {
+	case "", Read, Manage:
+		return nil
+	}
+	return fmt.Errorf("action %q is neither read nor manage", p.Action)
+}
+
+// An IdentityAttribute is a part of an account's identity.
+type IdentityAttribute string
+
+// IdentityHandle is the account's handle. The other attribute is Any: all of the DID
+// document.
+const IdentityHandle IdentityAttribute = "handle"
+
+// An IdentityPermission allows to change the account's handle or DID document.
+type IdentityPermission struct {
+	Attribute IdentityAttribute
+}
+
+// Identity returns the permission to change an attribute of the identity, or all with
+// Any.
+func Identity(attribute IdentityAttribute) IdentityPermission {
+	return IdentityPermission{Attribute: attribute}
+}
+
+// String implements Permission.
+func (p IdentityPermission) String() string {
+	return newToken("identity").positional(string(p.Attribute)).String()
+}
+
+// Validate implements Permission.
+func (p IdentityPermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p IdentityPermission) rule() error {
+	if p.Attribute != IdentityHandle && p.Attribute != Any {
+		return fmt.Errorf("attribute %q is neither handle nor *", p.Attribute)
+	}
+	return nil
+}
+
+// An IncludePermission asks for what a permission set bundles. A server answers with
+// the permissions of the set in its place, so in a Set it allows nothing by itself.
+type IncludePermission struct {
+	Set syntax.NSID
+	// Audience is the service for those methods of the set that leave it open:
+	// a DID and the name of a service there. "": such methods are not asked for.
+	Audience string
+}
+
+// Include returns the request for the permission set that is published under set;
+// audience may be empty.
+func Include(set syntax.NSID, audience string) IncludePermission {
+	return IncludePermission{Set: set, Audience: audience}
+}
+
+// String implements Permission.
+func (p IncludePermission) String() string {
+	t := newToken("include").positional(string(p.Set))
+	if p.Audience != "" {
+		t.param("aud", p.Audience)
+	}
+	return t.String()
+}
+
+// Validate implements Permission.
+func (p IncludePermission) Validate() error { return tokenError(p.String(), 0, p.rule()) }
+
+func (p IncludePermission) rule() error {
+	if err := p.Set.Validate(); err != nil {
+		return fmt.Errorf("permission set: %w", err)
+	}
+	if p.Audience == "" {
+		return nil
+	}
+	return checkService(p.Audience)
+}
+
+// Opaque is a token that cannot be interpreted: its resource is unknown here, or its
+// parameters break the rules of the resource. It keeps its spelling and allows nothing.
+type Opaque string
+
+// String returns the token as it is.
+func (p Opaque) String() string { return string(p) }
+
+// Validate fails if the token is no token at all, or if it belongs to a resource whose
+// rules it breaks. One of a resource that is unknown here may be right.
+func (p Opaque) Validate() error { return tokenError(string(p), 0, p.rule()) }
+
+func (p Opaque) rule() error {
+	_, err := parseToken(string(p))
+	return err
+}
+
+// checkNames checks the NSIDs of a list that may hold Any.
+func checkNames(what string, names []syntax.NSID) error {
+	for _, name := range names {
+		if name == Any {
+			continue
+		}
+		if err := name.Validate(); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+// normalNames returns names sorted and without repetition; Any leaves no room for
+// others.
+func normalNames(names []syntax.NSID) []string {
+	if slices.Contains(names, Any) {
+		return []string{Any}
+	}
+	normal := make([]string, len(names))
+	for i, name := range names {
+		normal[i] = string(name)
+	}
+	slices.Sort(normal)
+	return slices.Compact(normal)
+}
