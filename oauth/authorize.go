@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
 	"github.com/gimucco/atproto-go/internal/safehttp"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -235,7 +236,7 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) {
 		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)
 	}
-	if err := checkScope(o.scope); err != nil {
+	if err := clientmetadata.CheckScope(o.scope); err != nil {
 		return wrong("WithScope", "%w", err)
 	}
 	// Servers compare token by token, as strings (O6).

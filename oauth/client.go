@@ -54,6 +54,9 @@ func NewClient(cfg Config) (*Client, error) {
 		now:      cfg.Clock,
 		nonces:   new(nonceTable),
 	}
+	if err := c.checkDocument(); err != nil {
+		return nil, err
+	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
