@@ -54,9 +54,6 @@ func NewClient(cfg Config) (*Client, error) {
 		now:      cfg.Clock,
 		nonces:   new(nonceTable),
 	}
-	if err := c.checkDocument(); err != nil {
-		return nil, err
-	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -70,6 +67,9 @@ func NewClient(cfg Config) (*Client, error) {
 	c.fresh = c.resolver
 	if cached, ok := c.resolver.(interface{ Fresh() identity.Resolver }); ok {
 		c.fresh = cached.Fresh()
+	}
+	if err := c.checkDocument(); err != nil {
+		return nil, err
 	}
 	seal := cfg.Seal
 	if c.store == nil {
