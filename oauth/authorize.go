@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
 	"github.com/gimucco/atproto-go/internal/safehttp"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -150,9 +152,11 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 
 // A destination is where a login goes.
 type destination struct {
-	server  *serverMetadata
-	account syntax.DID // empty if the user chooses it at the server
-	hint    string     // what the user typed, for the server to show
+	server   *serverMetadata
+	pds      string             // "" if the login begins at an authorization server
+	identity *identity.Identity // nil if the user chooses the account at the server
+	account  syntax.DID         // of identity
+	hint     string             // what the user typed, for the server to show
 }
 
 // destination finds the authorization server of an account, or behind a URL.
@@ -167,11 +171,7 @@ func (c *Client) destination(ctx context.Context, identifier string, o *authoriz
 		}
 		fallthrough
 	case strings.Contains(identifier, "://"):
-		server, err := c.serverBehind(ctx, identifier)
-		if err != nil {
-			return nil, err
-		}
-		return &destination{server: server}, nil
+		return c.serverBehind(ctx, identifier)
 	}
 	hint := strings.TrimPrefix(identifier, "@")
 	id, err := syntax.ParseAtIdentifier(hint)
@@ -186,22 +186,27 @@ func (c *Client) destination(ctx context.Context, identifier string, o *authoriz
 	if err != nil {
 		return nil, err
 	}
-	return &destination{server: server, account: account.DID, hint: hint}, nil
+	return &destination{server: server, pds: account.PDS, identity: account, account: account.DID, hint: hint}, nil
 }
 
 // serverBehind finds the authorization server that a user means by the origin of a PDS,
 // or of the authorization server itself.
-func (c *Client) serverBehind(ctx context.Context, typed string) (*serverMetadata, error) {
+func (c *Client) serverBehind(ctx context.Context, typed string) (*destination, error) {
 	u, err := url.Parse(typed)
 	if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" || !c.secure(u) {
 		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: fmt.Errorf("%.200q is not the https URL of a server, without path", typed)}
 	}
 	origin := originOf(u)
-	server, err := c.serverOfPDS(ctx, origin)
+	pds := origin
+	server, err := c.serverOfPDS(ctx, pds)
 	if e, ok := errors.AsType[*safehttp.Error](err); ok && e.Status == http.StatusNotFound && e.URL == origin+resourceDocument {
-		return c.serverOf(ctx, origin) // not a PDS (O37)
+		pds = ""
+		server, err = c.serverOf(ctx, origin) // not a PDS (O37)
 	}
-	return server, err
+	if err != nil {
+		return nil, err
+	}
+	return &destination{server: server, pds: pds}, nil
 }
 
 // serverOfPDS finds the authorization server that speaks for a PDS.
@@ -241,7 +246,7 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) {
 		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)
 	}
-	if err := checkScope(o.scope); err != nil {
+	if err := clientmetadata.CheckScope(o.scope); err != nil {
 		return wrong("WithScope", "%w", err)
 	}
 	// Servers compare token by token, as strings (O6).

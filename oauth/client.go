@@ -75,6 +75,9 @@ func NewClient(cfg Config) (*Client, error) {
 	if cached, ok := c.resolver.(interface{ Fresh() identity.Resolver }); ok {
 		c.fresh = cached.Fresh()
 	}
+	if err := c.checkDocument(); err != nil {
+		return nil, err
+	}
 	seal := cfg.Seal
 	if c.store == nil {
 		// Nothing leaves the process, so there is nothing to seal.

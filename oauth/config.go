@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -12,7 +11,7 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/identity"
-	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
 )
 
 // A Config describes an OAuth client. NewClient checks all of it and says which
@@ -100,10 +99,6 @@ type Config struct {
 	AllowLoopback bool
 }
 
-// localhostClientID is the client_id that atproto servers accept without a
-// published document; its parameters carry the metadata.
-const localhostClientID = "http://localhost"
-
 // Localhost returns the Config of a development client: no metadata needs to be
 // published, sessions last two weeks at most. redirectURI is http on 127.0.0.1 or
 // [::1]; its port may be any and may change between logins, its path may not.
@@ -120,9 +115,8 @@ func Localhost(redirectURI, scope string) Config {
 		u.Host = strings.TrimSuffix(u.Host, ":"+u.Port())
 		declared = u.String()
 	}
-	query := url.Values{"redirect_uri": {declared}, "scope": {scope}}
 	return Config{
-		ClientID:     localhostClientID + "?" + query.Encode(),
+		ClientID:     clientmetadata.LocalhostClientID([]string{declared}, scope),
 		RedirectURIs: []string{redirectURI},
 		Scope:        scope,
 	}
@@ -133,42 +127,28 @@ func configError(field, format string, args ...any) error {
 	return &Error{Kind: ErrConfig, Stage: StageConfiguration, Err: fmt.Errorf("Config."+field+" "+format, args...)}
 }
 
-// validate checks the configuration as far as it can be without a network.
+// validate checks what is not in the document that the client publishes; that is for
+// checkDocument.
 func (cfg *Config) validate() error {
 	if cfg.ClientID == "" {
 		return configError("ClientID", "is empty: use the https URL of the client's metadata, or Localhost for development")
 	}
-	id, err := url.Parse(cfg.ClientID)
-	if err != nil {
-		return configError("ClientID", "is not a URL: %w", err)
-	}
-	if err := checkScope(cfg.Scope); err != nil {
-		return configError("Scope", "%w", err)
-	}
 	if len(cfg.RedirectURIs) == 0 {
 		return configError("RedirectURIs", "is empty: name at least one")
 	}
-	check := checkRedirect
-	if id.Scheme == "http" {
-		if err := checkLocalhostClientID(id, cfg.Scope); err != nil {
+	development := clientmetadata.IsLocalhost(cfg.ClientID)
+	if development {
+		if err := cfg.validateLocalhost(); err != nil {
 			return err
 		}
-		check = checkLoopbackRedirect
-	} else if err := checkClientID(id); err != nil {
-		return err
 	}
-	for i, uri := range cfg.RedirectURIs {
-		field := fmt.Sprintf("RedirectURIs[%d]", i)
-		u, err := url.Parse(uri)
-		if err != nil {
-			return configError(field, "is not a URL: %w", err)
-		}
-		if err := check(u, id); err != nil {
-			return configError(field, "%q %w", uri, err)
-		}
-		if slices.Contains(cfg.RedirectURIs[:i], uri) {
-			return configError(field, "%q is listed twice", uri)
-		}
+	switch {
+	case len(cfg.Keys) > 0 && development:
+		return configError("Keys", "are for clients whose metadata is published; the development client is a public one")
+	case len(cfg.Keys) > 0 && cfg.applicationType() == clientmetadata.Native:
+		return configError("Keys", "are for web clients: servers let native ones authenticate by no key")
+	case cfg.KeysURI != "" && len(cfg.Keys) == 0:
+		return configError("KeysURI", "is set without Keys")
 	}
 	if cfg.DefaultServer != "" {
 		server, err := url.Parse(cfg.DefaultServer)
@@ -176,9 +156,6 @@ func (cfg *Config) validate() error {
 		if err != nil || server.Scheme != "https" && !loopback || originOf(server) != strings.TrimSuffix(cfg.DefaultServer, "/") {
 			return configError("DefaultServer", "%q is not an https origin without path, default port and credentials", cfg.DefaultServer)
 		}
-	}
-	if err := cfg.checkPublished(id); err != nil {
-		return err
 	}
 	if cfg.Retries < 0 || cfg.Retries > maxRetries {
 		return configError("Retries", "is %d, not between 0 and %d", cfg.Retries, maxRetries)
@@ -189,122 +166,32 @@ func (cfg *Config) validate() error {
 	return nil
 }
 
-// checkScope enforces the scope grammar (O121–O129), so that a login does not fail, nor
-// succeed with less than was meant. Of a grammar newer than ours it lets resources
-// through that are unknown here.
-func checkScope(text string) error {
-	set, err := scope.Parse(text)
+// validateLocalhost checks that ClientID, which is all that servers know of a development
+// client, declares what the client is going to use (O20–O22).
+func (cfg *Config) validateLocalhost() error {
+	declared, err := clientmetadata.ParseLocalhost(cfg.ClientID)
 	if err != nil {
-		return err
+		return configError("ClientID", "%w", err)
 	}
-	return set.Validate()
-}
-
-// checkClientID enforces the shape of a discoverable client_id (O1).
-func checkClientID(id *url.URL) error {
-	host := id.Hostname()
-	switch {
-	case id.Scheme != "https":
-		return configError("ClientID", "%q is not an https URL", id)
-	case id.User != nil, id.Fragment != "", id.Port() != "":
-		return configError("ClientID", "%q has credentials, a fragment or a port", id)
-	case !publicHost(host):
-		return configError("ClientID", "%q does not name a public host", id)
-	case id.Path == "", strings.HasSuffix(id.Path, "/"), id.EscapedPath() != id.JoinPath().EscapedPath():
-		return configError("ClientID", "%q needs the path of a document, without '..' and not ending in '/'", id)
-	}
-	return nil
-}
-
-// publicHost reports whether servers take host for one on the public Internet: a name of
-// two labels at least, that is not under a name for local or special use (O1, O9).
-func publicHost(host string) bool {
-	labels := strings.Split(strings.ToLower(host), ".")
-	switch labels[len(labels)-1] {
-	case "test", "local", "localhost", "invalid", "example", "internal", "arpa", "":
-		return false
-	}
-	return len(labels) > 1 && !slices.Contains(labels, "") && net.ParseIP(host) == nil
-}
-
-// checkLocalhostClientID enforces the shape of the development client_id (O20, O21).
-func checkLocalhostClientID(id *url.URL, scope string) error {
-	if id.Host != "localhost" || id.User != nil || id.Fragment != "" || id.Path != "" && id.Path != "/" {
-		return configError("ClientID", "%q: the development client is http://localhost without port and path; use Localhost", id)
-	}
-	query := id.Query()
-	for name := range query {
-		if name != "redirect_uri" && name != "scope" {
-			return configError("ClientID", "has the parameter %q; only redirect_uri and scope are allowed", name)
+	for i, uri := range cfg.RedirectURIs {
+		field := fmt.Sprintf("RedirectURIs[%d]", i)
+		if err := clientmetadata.CheckLoopbackRedirect(uri); err != nil {
+			return configError(field, "%q %w", uri, err)
+		}
+		if !declared.AllowsRedirect(uri) {
+			return configError(field, "%q is not declared in ClientID, which allows %q", uri, declared.RedirectURIs)
+		}
+		if slices.Contains(cfg.RedirectURIs[:i], uri) {
+			return configError(field, "%q is listed twice", uri)
 		}
 	}
-	declared := "atproto"
-	if query.Has("scope") {
-		declared = query.Get("scope")
+	if err := clientmetadata.CheckScope(cfg.Scope); err != nil {
+		return configError("Scope", "%w", err)
 	}
-	for token := range strings.SplitSeq(scope, " ") {
-		if !slices.Contains(strings.Split(declared, " "), token) {
+	for token := range strings.SplitSeq(cfg.Scope, " ") {
+		if !slices.Contains(strings.Split(declared.Scope, " "), token) {
 			return configError("Scope", "asks for %q, which ClientID does not declare", token)
 		}
 	}
 	return nil
-}
-
-// checkRedirect enforces O9–O11: https, or the reversed host of the client as a
-// custom scheme.
-func checkRedirect(u, id *url.URL) error {
-	if u.Scheme == "https" {
-		switch {
-		case u.User != nil || u.Fragment != "":
-			return fmt.Errorf("has credentials or a fragment")
-		case u.Port() == "443":
-			return fmt.Errorf("names the default port")
-		case !publicHost(u.Hostname()):
-			return fmt.Errorf("does not name a public host")
-		}
-		return nil
-	}
-	labels := strings.Split(id.Hostname(), ".")
-	slices.Reverse(labels)
-	scheme := strings.Join(labels, ".")
-	if u.Scheme != scheme || u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(u.String(), scheme+"://") {
-		return fmt.Errorf("must be https, or %s:/path for a native client", scheme)
-	}
-	return nil
-}
-
-// checkLoopbackRedirect enforces O22.
-func checkLoopbackRedirect(u, id *url.URL) error {
-	if u.Scheme != "http" || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
-		return fmt.Errorf("must be http on 127.0.0.1 or [::1]; the name localhost is not allowed here")
-	}
-	if u.User != nil || u.Fragment != "" {
-		return fmt.Errorf("has credentials or a fragment")
-	}
-	declared := id.Query()["redirect_uri"]
-	if len(declared) == 0 {
-		declared = []string{"http://127.0.0.1/", "http://[::1]/"}
-	}
-	for _, d := range declared {
-		if sameLoopbackRedirect(d, u) {
-			return nil
-		}
-	}
-	return fmt.Errorf("is not declared in ClientID, which allows %q", declared)
-}
-
-// sameLoopbackRedirect compares as servers do: the port counts only if declared.
-func sameLoopbackRedirect(declared string, u *url.URL) bool {
-	d, err := url.Parse(declared)
-	if err != nil {
-		return false
-	}
-	path := func(u *url.URL) string {
-		if u.EscapedPath() == "" {
-			return "/"
-		}
-		return u.EscapedPath()
-	}
-	return d.Scheme == u.Scheme && d.Hostname() == u.Hostname() && path(d) == path(u) && d.RawQuery == u.RawQuery &&
-		(d.Port() == "" || d.Port() == u.Port())
 }

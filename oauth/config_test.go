@@ -69,6 +69,14 @@ func TestNewClientNamesFieldAndRule(t *testing.T) {
 		{"O20 look-alike", local(func(c *Config) { c.ClientID = "http://localhost.evil.com" }), "without port"},
 		{"O20 unknown parameter", local(func(c *Config) { c.ClientID += "&logo=x" }), "logo"},
 		{"O21 undeclared scope", local(func(c *Config) { c.Scope = "atproto account:email" }), "account:email"},
+		{"O19 O1 an escaped parent folder", web(func(c *Config) { c.ClientID = "https://app.example.com/a/%2e%2e/m.json" }), "Config.ClientID"},
+		{"O19 O6 openid", web(func(c *Config) { c.Scope = "atproto openid" }), "Config.Scope"},
+		{"O19 O9 a port that there is not", web(func(c *Config) { c.RedirectURIs = append(c.RedirectURIs, "https://app.example.com:99999/") }), "Config.RedirectURIs[1]"},
+		{"O19 O16 a home page beside the document", web(func(c *Config) { c.Info.URI = "https://app.example.com/about" }), "Config.Info.URI"},
+		{"O19 O16 terms by http", web(func(c *Config) { c.Info.TermsURI = "http://app.example.com/" }), "Config.Info.TermsURI"},
+		{"O19 O21 what ClientID declares", local(func(c *Config) { c.ClientID += "+openid" }), "Config.ClientID declares"},
+		{"O21 a scope without atproto", local(func(c *Config) { c.Scope = "transition:generic" }), "lacks"},
+		{"O22 one redirect twice", local(func(c *Config) { c.RedirectURIs = append(c.RedirectURIs, c.RedirectURIs[0]) }), "twice"},
 		{"O22 the name localhost", Localhost("http://localhost:8080/callback", ""), "127.0.0.1"},
 		{"O22 another path", local(func(c *Config) { c.RedirectURIs = []string{"http://127.0.0.1:8080/other"} }), "not declared"},
 		{"a store without a seal", web(func(c *Config) { c.Store = new(MemoryStore) }), "Seal is nil"},
@@ -90,6 +98,38 @@ func TestNewClientNamesFieldAndRule(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMetadataOfADevelopmentClientIsWhatServersMakeOfItsID(t *testing.T) {
+	t.Run("O23 native, public, with the redirect URIs that are declared", func(t *testing.T) {
+		cfg := Localhost("http://127.0.0.1:8080/callback", "atproto transition:generic")
+		cfg.Scope, cfg.Info.Name = "atproto", "nobody sees it"
+		client, err := NewClient(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := `{
+  "client_id": "http://localhost?redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&scope=atproto+transition%3Ageneric",
+  "application_type": "native",
+  "grant_types": [
+    "authorization_code",
+    "refresh_token"
+  ],
+  "response_types": [
+    "code"
+  ],
+  "redirect_uris": [
+    "http://127.0.0.1/callback"
+  ],
+  "scope": "atproto transition:generic",
+  "dpop_bound_access_tokens": true,
+  "token_endpoint_auth_method": "none"
+}
+`
+		if diff := cmp.Diff(want, string(client.Metadata())); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestLocalhostDeclaresTheRedirectWithoutItsPort(t *testing.T) {

@@ -3,9 +3,11 @@ package oauth
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
 )
 
 // A ClientInfo is what users are told about a client, on the page where they agree. All
@@ -18,53 +20,63 @@ type ClientInfo struct {
 	PolicyURI string // https
 }
 
-// clientMetadata is the client's metadata document, in the order in which it is written
-// (https://atproto.com/specs/oauth#client-id-metadata-document).
-type clientMetadata struct {
-	ClientID        string          `json:"client_id"`
-	Name            string          `json:"client_name,omitempty"`
-	ApplicationType string          `json:"application_type"`
-	GrantTypes      []string        `json:"grant_types"`
-	ResponseTypes   []string        `json:"response_types"`
-	RedirectURIs    []string        `json:"redirect_uris"`
-	Scope           string          `json:"scope"`
-	DPoPBound       bool            `json:"dpop_bound_access_tokens"`
-	AuthMethod      string          `json:"token_endpoint_auth_method"`
-	AuthAlgorithm   string          `json:"token_endpoint_auth_signing_alg,omitempty"`
-	KeysURI         string          `json:"jwks_uri,omitempty"`
-	Keys            json.RawMessage `json:"jwks,omitempty"`
-	URI             string          `json:"client_uri,omitempty"`
-	LogoURI         string          `json:"logo_uri,omitempty"`
-	TermsURI        string          `json:"tos_uri,omitempty"`
-	PolicyURI       string          `json:"policy_uri,omitempty"`
-}
-
 // Metadata returns the document to publish under Config.ClientID: JSON, with status 200
 // and the content type application/json, and no redirect. A development client has none
 // to publish; for it, this is what servers make of its ClientID.
-func (c *Client) Metadata() []byte {
-	m := clientMetadata{
-		ClientID:        c.config.ClientID,
-		Name:            c.config.Info.Name,
-		ApplicationType: c.config.applicationType(),
-		GrantTypes:      []string{"authorization_code", "refresh_token"},
-		ResponseTypes:   []string{"code"},
-		RedirectURIs:    c.config.RedirectURIs,
-		Scope:           c.config.Scope,
-		DPoPBound:       true,
-		AuthMethod:      "none",
-		URI:             c.config.Info.URI,
-		LogoURI:         c.config.Info.LogoURI,
-		TermsURI:        c.config.Info.TermsURI,
-		PolicyURI:       c.config.Info.PolicyURI,
-	}
-	if len(c.keys) > 0 {
-		m.AuthMethod, m.AuthAlgorithm = "private_key_jwt", "ES256"
-		if m.KeysURI = c.config.KeysURI; m.KeysURI == "" {
-			m.Keys = keySet(c.keys, c.now())
+func (c *Client) Metadata() []byte { return indented(c.document()) }
+
+// document is the client's metadata.
+func (c *Client) document() *clientmetadata.Document {
+	if clientmetadata.IsLocalhost(c.config.ClientID) {
+		if d, err := clientmetadata.ParseLocalhost(c.config.ClientID); err == nil {
+			return d
 		}
 	}
-	return indented(m)
+	d := clientmetadata.New(c.config.ClientID)
+	d.ApplicationType = c.config.applicationType()
+	d.RedirectURIs = c.config.RedirectURIs
+	d.Scope = c.config.Scope
+	info := c.config.Info
+	d.Name, d.URI, d.LogoURI, d.TermsURI, d.PolicyURI = info.Name, info.URI, info.LogoURI, info.TermsURI, info.PolicyURI
+	if len(c.keys) > 0 {
+		d.AuthMethod, d.AuthAlgorithm = clientmetadata.AuthKey, clientmetadata.AuthAlgorithm
+		if d.KeySetURI = c.config.KeysURI; d.KeySetURI == "" {
+			d.KeySet = keySet(c.keys, c.now())
+		}
+	}
+	return d
+}
+
+// checkDocument holds the document to the rules that servers hold it to (O19). Its error
+// names the field of Config that a rule is about.
+func (c *Client) checkDocument() error {
+	for _, problem := range c.document().Check() {
+		field, index, _ := strings.Cut(problem.Field, "[")
+		switch name := documentFields[field]; {
+		case clientmetadata.IsLocalhost(c.config.ClientID):
+			// All of the document is made from that.
+			return configError("ClientID", "declares what no server takes: %s", problem)
+		case name == "":
+			return configError("Keys", "%s", problem)
+		case index != "":
+			return configError(name+"["+index, "%s", problem.Rule)
+		default:
+			return configError(name, "%s", problem.Rule)
+		}
+	}
+	return nil
+}
+
+// documentFields says which field of Config a field of the document is made from.
+var documentFields = map[string]string{
+	"client_id":     "ClientID",
+	"redirect_uris": "RedirectURIs",
+	"scope":         "Scope",
+	"jwks_uri":      "KeysURI",
+	"client_uri":    "Info.URI",
+	"logo_uri":      "Info.LogoURI",
+	"tos_uri":       "Info.TermsURI",
+	"policy_uri":    "Info.PolicyURI",
 }
 
 // KeySet returns the public keys as a JWK set (RFC 7517): the document to publish under
@@ -89,45 +101,7 @@ func (cfg *Config) applicationType() string {
 		return err == nil && u.Scheme != "https"
 	})
 	if native {
-		return "native"
+		return clientmetadata.Native
 	}
-	return "web"
-}
-
-// checkPublished enforces what the metadata document has to keep to (O11, O15–O17).
-func (cfg *Config) checkPublished(id *url.URL) error {
-	native := cfg.applicationType() == "native"
-	switch {
-	case len(cfg.Keys) > 0 && id.Scheme == "http":
-		return configError("Keys", "are for clients whose metadata is published; the development client is a public one")
-	case len(cfg.Keys) > 0 && native:
-		return configError("Keys", "are for web clients: servers let native ones authenticate by no key")
-	case cfg.KeysURI != "" && len(cfg.Keys) == 0:
-		return configError("KeysURI", "is set without Keys")
-	}
-	for i, uri := range cfg.RedirectURIs {
-		u, err := url.Parse(uri)
-		if native && id.Scheme == "https" && (err != nil || u.Scheme == "https" && originOf(u) != originOf(id)) {
-			return configError(fmt.Sprintf("RedirectURIs[%d]", i), "%q: a native client's https redirects are on the host of ClientID", uri)
-		}
-	}
-	for _, link := range []struct{ field, uri string }{
-		{"KeysURI", cfg.KeysURI},
-		{"Info.URI", cfg.Info.URI},
-		{"Info.LogoURI", cfg.Info.LogoURI},
-		{"Info.TermsURI", cfg.Info.TermsURI},
-		{"Info.PolicyURI", cfg.Info.PolicyURI},
-	} {
-		if link.uri == "" {
-			continue
-		}
-		u, err := url.Parse(link.uri)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
-			return configError(link.field, "%q is not an https URL", link.uri)
-		}
-		if link.field == "Info.URI" && originOf(u) != originOf(id) {
-			return configError(link.field, "%q is not on the host of ClientID", link.uri)
-		}
-	}
-	return nil
+	return clientmetadata.Web
 }

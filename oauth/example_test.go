@@ -93,3 +93,22 @@ func ExampleWeb() {
 	fmt.Print(w.Body)
 	// Output: Please log in.
 }
+
+// Where would a login of this account go?
+func ExampleClient_Discover() {
+	server := oauthtest.NewServer(oauthtest.WithIssuer("login.test"), oauthtest.WithPDS("pds.test"))
+	defer server.Close()
+
+	config := oauth.Localhost("http://127.0.0.1:8080/callback", "atproto")
+	server.Environment().Configure(&config)
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	found, err := client.Discover(context.Background(), "alice.test")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(found.Identity.Handle, "is at", found.PDS, "and logs in at", found.Issuer)
+	// Output: alice.test is at https://pds.test and logs in at https://login.test
+}

@@ -42,6 +42,7 @@ type serverMetadata struct {
 	RequireRequestURIRegistration      *bool    `json:"require_request_uri_registration"`
 	ClientIDMetadataDocument           bool     `json:"client_id_metadata_document_supported"`
 	ProtectedResources                 []string `json:"protected_resources"`
+	Prompts                            []string `json:"prompt_values_supported"`
 }
 
 // metadataError says what a discovery document gets wrong.

@@ -20,6 +20,7 @@ import (
 type guard struct {
 	addresses     *ssrf.Guardian
 	allowLoopback bool
+	hosts         map[string]bool // that may be anywhere, in lower case
 }
 
 var (
@@ -28,12 +29,20 @@ var (
 	loopbackBlock = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
 )
 
-func newGuard(allowLoopback bool) guard {
-	return guard{
+func newGuard(allowLoopback bool, hosts ...string) guard {
+	g := guard{
 		addresses:     ssrf.New(ssrf.WithAnyPort(), ssrf.WithDeniedV4Prefixes(azureWire)),
 		allowLoopback: allowLoopback,
+		hosts:         make(map[string]bool),
 	}
+	for _, host := range hosts {
+		g.hosts[strings.ToLower(host)] = true
+	}
+	return g
 }
+
+// allows reports whether requests may go to a host whatever its address is.
+func (g guard) allows(host string) bool { return g.hosts[strings.ToLower(host)] }
 
 // check fails with ErrBlocked for an address that must not be connected to.
 func (g guard) check(addr netip.Addr) error {

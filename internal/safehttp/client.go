@@ -1,6 +1,7 @@
 package safehttp
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -14,6 +15,12 @@ type Options struct {
 	// AllowLoopback is for development: it lets requests through to loopback
 	// addresses, also by http and on any port.
 	AllowLoopback bool
+
+	// AllowHosts is for development: the names, or addresses without brackets, of hosts
+	// that requests go to whatever their address is, also by http and on any port. It is
+	// the name in the URL that counts; a host that only has the same address is guarded
+	// like any other.
+	AllowHosts []string
 
 	// RoundTripper, if set, replaces the Client's transport and is used as it is:
 	// whom it connects to is its own business. URLs are still checked.
@@ -36,7 +43,7 @@ const defaultTimeout = 10 * time.Second
 
 // New returns a Client.
 func New(o Options) *Client {
-	c := &Client{guard: newGuard(o.AllowLoopback), transport: o.RoundTripper, timeout: o.Timeout}
+	c := &Client{guard: newGuard(o.AllowLoopback, o.AllowHosts...), transport: o.RoundTripper, timeout: o.Timeout}
 	if c.timeout <= 0 {
 		c.timeout = defaultTimeout
 	}
@@ -48,11 +55,18 @@ func New(o Options) *Client {
 
 // newTransport returns a transport that connects as dialer does, where g allows it.
 func newTransport(dialer *net.Dialer, g guard) *http.Transport {
+	free := *dialer
 	dialer.Control = g.control
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		if host, _, err := net.SplitHostPort(address); err == nil && g.allows(host) {
+			return free.DialContext(ctx, network, address)
+		}
+		return dialer.DialContext(ctx, network, address)
+	}
 	return &http.Transport{
 		// A proxy would resolve names itself, past the guard; so no Proxy field,
 		// not even the one of the environment.
-		DialContext:           dialer.DialContext,
+		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
@@ -95,25 +109,27 @@ func (r roundTripper) CloseIdleConnections() {
 // requests through a RoundTripper of the user's own.
 func (c *Client) checkURL(u *url.URL) error {
 	host := u.Hostname()
-	loopback := c.guard.allowLoopback && isLoopbackHost(host)
+	allowed := c.guard.allows(host)
+	development := allowed || c.guard.allowLoopback && isLoopbackHost(host)
 	switch {
 	case host == "":
 		return fmt.Errorf("%w: the URL has no host", ErrBlocked)
-	case u.Scheme == "http" && loopback:
+	case u.Scheme == "http" && development:
 	case u.Scheme != "https":
 		return fmt.Errorf("%w: scheme %q instead of https", ErrBlocked, u.Scheme)
 	case u.User != nil:
 		return fmt.Errorf("%w: the URL has credentials", ErrBlocked)
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
+	if addr, err := netip.ParseAddr(host); err == nil && !allowed {
 		return c.guard.check(addr)
 	}
 	return nil
 }
 
-// checkPort refuses any port but the scheme's own, loopback in development apart.
+// checkPort refuses any port but the scheme's own, but for what development allows.
 func (c *Client) checkPort(u *url.URL) error {
-	if port := u.Port(); port == "" || port == "443" || c.guard.allowLoopback && isLoopbackHost(u.Hostname()) {
+	host := u.Hostname()
+	if port := u.Port(); port == "" || port == "443" || c.guard.allows(host) || c.guard.allowLoopback && isLoopbackHost(host) {
 		return nil
 	}
 	return fmt.Errorf("%w: port %s", ErrBlocked, u.Port())

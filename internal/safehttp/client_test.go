@@ -143,9 +143,59 @@ func TestTransport(t *testing.T) {
 			t.Errorf("%d questions, %d connections", questions.Load(), connects.Load())
 		}
 	})
+	t.Run("an allowed host may be anywhere, by http and on any port", func(t *testing.T) {
+		port := server.Listener.Addr().(*net.TCPAddr).Port
+		c := New(Options{AllowHosts: []string{"LocalHost", "127.0.0.1"}})
+		for _, host := range []string{"localhost", "127.0.0.1"} {
+			body, err := c.Get(t.Context(), fmt.Sprintf("http://%s:%d/", host, port), Rules{DefaultPort: true})
+			if err != nil || string(body) != "{}" {
+				t.Errorf("%s: got %q, %v", host, body, err)
+			}
+		}
+	})
+	t.Run("P24 O44 beside an allowed host all others are guarded", func(t *testing.T) {
+		var connects atomic.Int32
+		listener := listen(t, &connects)
+		dialer := &net.Dialer{Timeout: 5 * time.Second, Resolver: nameServer(t, func() [4]byte { return [4]byte{127, 0, 0, 1} })}
+		c := &Client{guard: newGuard(false, "dev.example.com", "127.0.0.1"), timeout: 5 * time.Second}
+		c.transport = newTransport(dialer, c.guard)
+		for _, target := range []string{
+			"https://rebinding.example.com:%d/", // resolves to the address of an allowed host
+			"https://dev.example.com.evil.net:%d/", "https://sub.dev.example.com:%d/", "https://127.0.0.2:%d/",
+			"http://other.example.com:%d/", "http://localhost:%d/", "https://10.0.0.1:%d/",
+		} {
+			if _, err := c.GetJSON(t.Context(), fmt.Sprintf(target, listener.Port)); !errors.Is(err, ErrBlocked) {
+				t.Errorf("%s: got %v, want ErrBlocked", target, err)
+			}
+		}
+		if connects.Load() != 0 {
+			t.Errorf("%d connections", connects.Load())
+		}
+		if _, err := c.GetJSON(t.Context(), fmt.Sprintf("https://dev.example.com:%d/", listener.Port)); errors.Is(err, ErrBlocked) || connects.Load() != 1 {
+			t.Errorf("the allowed host: %v, %d connections", err, connects.Load())
+		}
+	})
+	t.Run("P24 O44 a redirect from an allowed host to another is guarded", func(t *testing.T) {
+		var connects atomic.Int32
+		listener := listen(t, &connects)
+		redirecting := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, fmt.Sprintf("https://localhost:%d/", listener.Port), http.StatusFound)
+		}))
+		defer redirecting.Close()
+		_, err := New(Options{AllowHosts: []string{"127.0.0.1"}}).Get(t.Context(), redirecting.URL, Rules{Redirects: 1})
+		if !errors.Is(err, ErrBlocked) || connects.Load() != 0 {
+			t.Errorf("got %v, %d connections", err, connects.Load())
+		}
+	})
 	t.Run("O44 the environment's proxy is not used", func(t *testing.T) {
 		if c := New(Options{}); c.transport.(*http.Transport).Proxy != nil {
 			t.Error("it is")
+		}
+	})
+	t.Run("the header of the answer can be had", func(t *testing.T) {
+		answer, err := New(Options{AllowLoopback: true}).Fetch(t.Context(), server.URL, Rules{})
+		if err != nil || answer.Header.Get("Content-Type") == "" || string(answer.Body) != "{}" {
+			t.Errorf("got %+v, %v", answer, err)
 		}
 	})
 	t.Run("certificates are verified", func(t *testing.T) {

@@ -41,6 +41,21 @@ func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, error) {
 // Get fetches a URL by the given rules and returns the body. Every failure is an
 // *Error.
 func (c *Client) Get(ctx context.Context, target string, rules Rules) ([]byte, error) {
+	answer, err := c.Fetch(ctx, target, rules)
+	if err != nil {
+		return nil, err
+	}
+	return answer.Body, nil
+}
+
+// An Answer is what Fetch got.
+type Answer struct {
+	Header http.Header
+	Body   []byte
+}
+
+// Fetch is Get for those who want to see the header of the answer too.
+func (c *Client) Fetch(ctx context.Context, target string, rules Rules) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	u, err := url.Parse(target)
@@ -59,7 +74,7 @@ func (c *Client) Get(ctx context.Context, target string, rules Rules) ([]byte, e
 			if err != nil {
 				return nil, &Error{URL: target, Status: resp.StatusCode, Header: resp.Header, Err: err}
 			}
-			return body, nil
+			return &Answer{Header: resp.Header, Body: body}, nil
 		}
 		resp.Body.Close()
 		if err == nil && redirects >= rules.Redirects {

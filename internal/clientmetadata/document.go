@@ -1,0 +1,225 @@
+package clientmetadata
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A Document is a client's metadata. It marshals with its fields in this order
+// (https://atproto.com/specs/oauth#client-id-metadata-document).
+type Document struct {
+	ClientID        string          `json:"client_id"`
+	Name            string          `json:"client_name,omitempty"`
+	ApplicationType string          `json:"application_type"`
+	GrantTypes      []string        `json:"grant_types"`
+	ResponseTypes   []string        `json:"response_types"`
+	RedirectURIs    []string        `json:"redirect_uris"`
+	Scope           string          `json:"scope"`
+	DPoPBound       bool            `json:"dpop_bound_access_tokens"`
+	AuthMethod      string          `json:"token_endpoint_auth_method"`
+	AuthAlgorithm   string          `json:"token_endpoint_auth_signing_alg,omitempty"`
+	KeySetURI       string          `json:"jwks_uri,omitempty"`
+	KeySet          json.RawMessage `json:"jwks,omitempty"`
+	URI             string          `json:"client_uri,omitempty"`
+	LogoURI         string          `json:"logo_uri,omitempty"`
+	TermsURI        string          `json:"tos_uri,omitempty"`
+	PolicyURI       string          `json:"policy_uri,omitempty"`
+
+	// other are the fields of a parsed document that are not above.
+	other map[string]json.RawMessage
+	// malformed says of fields of a parsed document what their values are not.
+	malformed map[string]error
+}
+
+// Values that fields have.
+const (
+	Web           = "web"             // application_type
+	Native        = "native"          // application_type
+	AuthNone      = "none"            // token_endpoint_auth_method of public clients
+	AuthKey       = "private_key_jwt" // token_endpoint_auth_method of confidential clients
+	AuthAlgorithm = "ES256"           // token_endpoint_auth_signing_alg that every server knows
+)
+
+// New returns the beginning of a document: a public web client, with what is the same for
+// every client of the atproto profile.
+func New(clientID string) *Document {
+	return &Document{
+		ClientID:        clientID,
+		ApplicationType: Web,
+		GrantTypes:      []string{"authorization_code", "refresh_token"},
+		ResponseTypes:   []string{"code"},
+		DPoPBound:       true,
+		AuthMethod:      AuthNone,
+	}
+}
+
+// Parse reads a document. It fails if data is not a JSON object; what is wrong with the
+// fields in it is for Check to say.
+func Parse(data []byte) (*Document, error) {
+	d := &Document{other: make(map[string]json.RawMessage), malformed: make(map[string]error)}
+	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+		return nil, errors.New("is not a JSON object")
+	}
+	if err := json.Unmarshal(data, &d.other); err != nil {
+		return nil, fmt.Errorf("is not a JSON object: %w", err)
+	}
+	read(d, "client_id", &d.ClientID, "a string")
+	read(d, "client_name", &d.Name, "a string")
+	read(d, "application_type", &d.ApplicationType, "a string")
+	read(d, "grant_types", &d.GrantTypes, "a list of strings")
+	read(d, "response_types", &d.ResponseTypes, "a list of strings")
+	read(d, "redirect_uris", &d.RedirectURIs, "a list of strings")
+	read(d, "scope", &d.Scope, "a string, with spaces between the scopes")
+	read(d, "dpop_bound_access_tokens", &d.DPoPBound, "true")
+	read(d, "token_endpoint_auth_method", &d.AuthMethod, "a string")
+	read(d, "token_endpoint_auth_signing_alg", &d.AuthAlgorithm, "a string")
+	read(d, "jwks_uri", &d.KeySetURI, "a string")
+	read(d, "jwks", &d.KeySet, "an object with a list of keys")
+	read(d, "client_uri", &d.URI, "a string")
+	read(d, "logo_uri", &d.LogoURI, "a string")
+	read(d, "tos_uri", &d.TermsURI, "a string")
+	read(d, "policy_uri", &d.PolicyURI, "a string")
+	return d, nil
+}
+
+// read takes a field from those that nobody has read yet.
+func read[T any](d *Document, name string, into *T, what string) {
+	raw, ok := d.other[name]
+	if !ok {
+		return
+	}
+	delete(d.other, name)
+	if string(raw) == "null" {
+		d.malformed[name] = errors.New("is null: leave it out instead")
+	} else if err := json.Unmarshal(raw, into); err != nil {
+		d.malformed[name] = fmt.Errorf("is not %s", what)
+	}
+}
+
+// Confidential reports whether the client authenticates by a key.
+func (d *Document) Confidential() bool { return d.AuthMethod == AuthKey }
+
+// Check returns every rule that the document breaks, in the document's order. Keys that
+// are published elsewhere, under KeySetURI, are for CheckKeySet.
+func (d *Document) Check() []Problem {
+	var p problems
+	field := func(name string, check func()) {
+		if err, ok := d.malformed[name]; ok {
+			p.check(name, err)
+			return
+		}
+		check()
+	}
+	development := IsLocalhost(d.ClientID)
+	field("client_id", func() {
+		if development {
+			_, err := ParseLocalhost(d.ClientID)
+			p.check("client_id", err)
+		} else {
+			p.check("client_id", CheckClientID(d.ClientID))
+		}
+	})
+	field("client_name", func() {})
+	field("application_type", func() {
+		switch {
+		case development && d.ApplicationType != Native:
+			p.add("application_type", "is %q; a development client is native", d.ApplicationType)
+		case d.ApplicationType != "" && d.ApplicationType != Web && d.ApplicationType != Native:
+			p.add("application_type", "is %q, and neither web nor native", d.ApplicationType)
+		}
+	})
+	field("grant_types", func() { d.checkGrantTypes(&p) })
+	field("response_types", func() {
+		if !slices.Contains(d.ResponseTypes, "code") {
+			p.add("response_types", `lacks "code"`)
+		}
+	})
+	field("redirect_uris", func() { d.checkRedirects(&p, development) })
+	field("scope", func() { p.check("scope", CheckScope(d.Scope)) })
+	field("dpop_bound_access_tokens", func() {
+		if !d.DPoPBound {
+			p.add("dpop_bound_access_tokens", "is not true: tokens of atproto are always bound to a key")
+		}
+	})
+	field("token_endpoint_auth_method", func() { d.checkAuthMethod(&p, development) })
+	field("token_endpoint_auth_signing_alg", func() { d.checkAuthAlgorithm(&p) })
+	field("jwks_uri", func() { d.checkKeySetURI(&p) })
+	field("jwks", func() { d.checkKeySet(&p) })
+	field("client_uri", func() { d.checkHomePage(&p, development) })
+	for _, link := range []struct{ name, uri string }{
+		{"logo_uri", d.LogoURI}, {"tos_uri", d.TermsURI}, {"policy_uri", d.PolicyURI},
+	} {
+		field(link.name, func() {
+			if link.uri != "" {
+				_, err := parseLink(link.uri)
+				p.check(link.name, err)
+			}
+		})
+	}
+	d.checkOther(&p)
+	return p
+}
+
+func (d *Document) checkGrantTypes(p *problems) {
+	if !slices.Contains(d.GrantTypes, "authorization_code") {
+		p.add("grant_types", `lacks "authorization_code"`)
+	}
+	for i, grant := range d.GrantTypes {
+		field := fmt.Sprintf("grant_types[%d]", i)
+		switch {
+		case grant != "authorization_code" && grant != "refresh_token":
+			p.add(field, "is %q: there are only authorization_code and refresh_token", grant)
+		case slices.Contains(d.GrantTypes[:i], grant):
+			p.add(field, "is %q once more", grant)
+		}
+	}
+}
+
+func (d *Document) checkAuthMethod(p *problems, development bool) {
+	const field = "token_endpoint_auth_method"
+	switch {
+	case d.AuthMethod == "":
+		p.add(field, `is missing: servers then take it for client_secret_basic, which they refuse. Public clients write "none"`)
+	case d.AuthMethod != AuthNone && d.AuthMethod != AuthKey:
+		p.add(field, "is %q: there are only none, for public clients, and private_key_jwt", d.AuthMethod)
+	case d.AuthMethod == AuthKey && development:
+		p.add(field, "is private_key_jwt; a development client is a public one")
+	case d.AuthMethod == AuthKey && d.ApplicationType == Native:
+		p.add(field, "is private_key_jwt, which is for web clients: servers let native ones authenticate by no key")
+	}
+}
+
+func (d *Document) checkAuthAlgorithm(p *problems) {
+	const field = "token_endpoint_auth_signing_alg"
+	switch {
+	case d.AuthMethod == AuthNone && d.AuthAlgorithm != "":
+		p.add(field, "is %q, and token_endpoint_auth_method none: nothing is signed", d.AuthAlgorithm)
+	case d.Confidential() && d.AuthAlgorithm == "":
+		p.add(field, "is missing: private_key_jwt needs it")
+	case d.Confidential() && d.AuthAlgorithm != AuthAlgorithm:
+		p.add(field, "is %q: ES256 is the one that every server and every client supports", d.AuthAlgorithm)
+	}
+}
+
+// unsupported are fields of OpenID Connect and others that servers refuse, and the one
+// value each that they let pass.
+var unsupported = []struct{ name, pass string }{
+	{"default_max_age", ""},
+	{"userinfo_signed_response_alg", ""},
+	{"userinfo_encrypted_response_alg", ""},
+	{"id_token_signed_response_alg", ""},
+	{"authorization_encrypted_response_enc", ""},
+	{"tls_client_certificate_bound_access_tokens", "false"},
+	{"subject_type", `"public"`},
+}
+
+func (d *Document) checkOther(p *problems) {
+	for _, field := range unsupported {
+		if raw, ok := d.other[field.name]; ok && (field.pass == "" || string(raw) != field.pass) {
+			p.add(field.name, "is not supported by servers of atproto: leave it out")
+		}
+	}
+}

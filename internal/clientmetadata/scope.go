@@ -1,0 +1,28 @@
+package clientmetadata
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gimucco/atproto-go/oauth/scope"
+)
+
+// CheckScope checks what servers check of a scope, in a document as in a request: its
+// grammar, "atproto" in it, and the rules of every resource that is known here (O121–O129).
+func CheckScope(text string) error {
+	if text == "" {
+		return errors.New(`is empty: it holds "atproto" at least`)
+	}
+	set, err := scope.Parse(text)
+	if err == nil {
+		err = set.Validate()
+	}
+	broken, ok := errors.AsType[*scope.Error](err)
+	switch {
+	case !ok:
+		return err
+	case broken.Token == "": // the field says already that it is a scope
+		return broken.Err
+	}
+	return fmt.Errorf("token %q: %w", broken.Token, broken.Err)
+}
