@@ -29,7 +29,7 @@ var arrows = map[string][]string{
 	"generated":          {"xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/safehttp":  {},
 	"identity":           {"xrpc/syntax", "internal/safehttp"},
-	"oauth":              {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
+	"oauth":              {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp", "internal/dpop"},
 	"oauth/oauthtest":    {"oauth", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
 	"oauth/storetest":    {"oauth", "oauth/oauthtest", "xrpc/syntax"},
 	"lexgen":             {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
@@ -39,6 +39,13 @@ var arrows = map[string][]string{
 	"internal/scenario": {
 		"oauth", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
+
+	"internal/dpop":        {},
+	"internal/gotest":      {},
+	"internal/mutants":     {"internal/gotest"},
+	"internal/conformance": {"internal/gotest", "internal/mutants"},
+	"internal/cover":       {},
+
 	"examples": {
 		"oauth", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
