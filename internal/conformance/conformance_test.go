@@ -101,6 +101,7 @@ func TestStates(t *testing.T) {
 		{"an item in the name of a function", map[string]gotest.Outcome{"TestX/O1_a": one, "O2": two}, nil, "1 open", "open: O2"},
 		{"an item within a name", map[string]gotest.Outcome{"TestX/O1_a_O2": one}, nil, "1 open", "open: O2"},
 		{"a test above that names an item shows it once", map[string]gotest.Outcome{"TestX/O1_a": one, "TestX/O1_a/b": one, "TestX/O2": two}, nil, "2 shown", ""},
+		{"a test of the sandbox", map[string]gotest.Outcome{"oauth/oauthtest TestX/O1_a": one, "TestX/O2_b": two}, nil, "1 shown, 1 do not apply, 1 open", "open: O1: no test shows it"},
 		{"a test that failed", map[string]gotest.Outcome{"TestX/O1_a": one, "TestX/O1_b": gotest.Fail, "TestX/O2_b": two}, nil, "1 open", "open: O1: TestX/O1_b did not pass"},
 		{"a test that was skipped", map[string]gotest.Outcome{"TestX/O1_a": one, "TestX/O2_b": gotest.Skip}, nil, "1 open", "open: O2: TestX/O2_b did not pass"},
 		{"a failure of another test", map[string]gotest.Outcome{"TestX/O1_a": one, "TestX/O2_b": two, "TestY": gotest.Fail}, nil, "2 shown", "failed: oauth TestY"},
