@@ -70,13 +70,27 @@ N ?= 40
 crash: ## N processes are killed or stopped in a refresh
 	cd e2e && go test ./crash -count=1 -timeout 2h -v -args -n $(N) $(report)
 
+.PHONY: tables
+tables: ## write oauth/CONFORMANCE.md from what passes now; fails while an item is open
+	go run ./internal/conformance
+
+.PHONY: mutate
+mutate: ## take protections out, one at a time: all, DRAW=3 at random (SEED= repeats), ONLY=part of name, item or file
+	go run ./internal/mutants $(if $(DRAW),-draw $(DRAW)) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)')
+
+.PHONY: cover
+MIN ?= 90
+PKG ?= ./oauth ./identity $(if $(wildcard oauth/scope/*.go),./oauth/scope)
+cover: ## how much of PKG its tests reach; fails below MIN percent
+	go run ./internal/cover -min $(MIN) $(PKG)
+
 .PHONY: bench bench-check
-ONLY ?= lex,codec,sessions,lexgen
 bench: ## all benchmarks, or ONLY=codec,lexgen; ratios are taken side by side
-	@for part in $$(echo $(ONLY) | tr , ' '); do \
+	@for part in $$(echo $(or $(ONLY),lex,codec,dpop,sessions,lexgen) | tr , ' '); do \
 		case $$part in \
 		lex) go test -run '^$$' -bench . ./... ;; \
 		codec) (cd bench && go test -run '^$$' -bench . ./codec) ;; \
+		dpop) (cd bench && go test -run '^$$' -bench . ./dpop) ;; \
 		sessions) (cd bench && go test -run '^$$' -bench . ./figures) ;; \
 		lexgen) go run ./lexgen report && (cd bench && go run ./binary) ;; \
 		*) echo "ONLY: there is no part $$part"; false ;; \

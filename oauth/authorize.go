@@ -35,7 +35,12 @@ type authorizeOptions struct {
 	scope       string
 	server      string
 	prompt      string
+	locales     []syntax.Language
+	parameters  []parameter
 }
+
+// A parameter is one of an authorization request that only the application knows of.
+type parameter struct{ name, value string }
 
 // WithAppState carries a value of the application through the login; Callback
 // returns it, also in its errors. It is stored, not put into URLs.
@@ -64,6 +69,23 @@ func WithServer(server string) AuthorizeOption {
 // servers give to confidential clients only. See OpenID Connect Core §3.1.2.1.
 func WithPrompt(prompt string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.prompt = prompt }
+}
+
+// WithLocales says in which languages the server should speak to the user, the preferred one
+// first. See ui_locales in OpenID Connect Core §3.1.2.1.
+func WithLocales(locales ...syntax.Language) AuthorizeOption {
+	return func(o *authorizeOptions) { o.locales = locales }
+}
+
+// WithParameter adds a parameter to the authorization request, for what servers understand and
+// this package has no option for, such as "display". A parameter that the client sets itself,
+// or that atproto servers refuse, is an error of Authorize, and so is one given twice.
+//
+// "response_mode" changes how the user comes back: in the URL's fragment, which only scripts of
+// the page can read ("fragment"), or by a form that is posted ("form_post"). The application then
+// has to read it from there; Callback takes the same values.
+func WithParameter(name, value string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.parameters = append(o.parameters, parameter{name, value}) }
 }
 
 // Authorize begins a login. identifier is what the user typed: a handle, with or
@@ -113,6 +135,7 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	if begin.hint != "" {
 		form.Set("login_hint", begin.hint)
 	}
+	o.extend(form)
 	if o.prompt != "" {
 		form.Set("prompt", o.prompt)
 	}
@@ -238,6 +261,9 @@ func optionError(option, format string, args ...any) error {
 
 func (c *Client) checkOptions(o *authorizeOptions) error {
 	wrong := optionError
+	if err := o.checkParameters(); err != nil {
+		return err
+	}
 	switch o.prompt {
 	case "", "none", "login", "consent", "select_account", "create":
 	default:
@@ -257,6 +283,48 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 		}
 	}
 	return nil
+}
+
+// ownParameters are not for WithParameter: the client sets them, or they belong to requests of
+// other kinds, which servers refuse (O52).
+var ownParameters = []string{
+	"client_id", "response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+	"client_assertion", "client_assertion_type", "client_secret", "login_hint", "prompt", "ui_locales", "dpop_jkt",
+	"request", "request_uri", "nonce", "claims", "id_token_hint",
+}
+
+// checkParameters checks what WithLocales and WithParameter were given.
+func (o *authorizeOptions) checkParameters() error {
+	for _, l := range o.locales {
+		if err := l.Validate(); err != nil {
+			return optionError("WithLocales", "%w", err)
+		}
+	}
+	for i, p := range o.parameters {
+		switch {
+		case p.name == "":
+			return optionError("WithParameter", "is given no name")
+		case slices.Contains(ownParameters, p.name):
+			return optionError("WithParameter", "%q is not for applications to set", p.name)
+		case slices.ContainsFunc(o.parameters[:i], func(other parameter) bool { return other.name == p.name }):
+			return optionError("WithParameter", "%q is given twice", p.name)
+		}
+	}
+	return nil
+}
+
+// extend adds to a request what WithLocales and WithParameter were given.
+func (o *authorizeOptions) extend(form url.Values) {
+	for _, p := range o.parameters {
+		form.Set(p.name, p.value)
+	}
+	if len(o.locales) > 0 {
+		tags := make([]string, len(o.locales))
+		for i, l := range o.locales {
+			tags[i] = string(l)
+		}
+		form.Set("ui_locales", strings.Join(tags, " "))
+	}
 }
 
 // covers checks that a server which lists its resources lists this one (O42).
@@ -284,19 +352,29 @@ func (c *Client) push(ctx context.Context, server *serverMetadata, clientKey str
 		return "", err
 	}
 	if answer.status < 200 || answer.status > 299 {
-		return "", answer.refusal(ErrAuthorization)
+		return "", c.refusedRequest(answer.refusal(ErrAuthorization))
 	}
 	var pushed struct {
 		RequestURI string `json:"request_uri"`
 		ExpiresIn  int    `json:"expires_in"`
 	}
 	if err := answer.decode(&pushed); err != nil {
-		return "", err
+		return "", answer.invalid(ErrAuthorization, errors.Unwrap(err))
 	}
 	if pushed.RequestURI == "" || pushed.ExpiresIn <= 0 {
 		return "", answer.invalid(ErrAuthorization, errors.New("request_uri or expires_in is missing"))
 	}
 	return pushed.RequestURI, nil
+}
+
+// refusedRequest adds to the refusal of a request what the server may not say: it need not
+// know the development client (O24).
+func (c *Client) refusedRequest(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if ok && strings.HasPrefix(c.config.ClientID, "http://") && (e.Code == "invalid_client_metadata" || e.Code == "invalid_client" || e.Code == "invalid_client_id") {
+		e.Err = errors.New("the server may not take development clients; a client with published metadata can log in there")
+	}
+	return err
 }
 
 // contentTypeForm is the one encoding of requests to an authorization server.

@@ -48,7 +48,7 @@ func TestNewClientNamesFieldAndRule(t *testing.T) {
 		{"O6 scope twice", web(func(c *Config) { c.Scope = "atproto atproto" }), "twice"},
 		{"O6 scope that only contains the word", web(func(c *Config) { c.Scope = "notatproto" }), "lacks"},
 		{"O6 two spaces", web(func(c *Config) { c.Scope = "atproto  blob:*/*" }), "empty token"},
-		{"O121 openid", web(func(c *Config) { c.Scope = "atproto openid" }), `Config.Scope scope: token "openid"`},
+		{"O121 openid", web(func(c *Config) { c.Scope = "atproto openid" }), `Config.Scope token "openid"`},
 		{"O122 chat without generic", web(func(c *Config) { c.Scope = "atproto transition:chat.bsky" }), "transition:generic"},
 		{"O123 a part of a collection's name", web(func(c *Config) { c.Scope = "atproto repo:com.example.*" }), `token "repo:com.example.*" at byte 8: collection`},
 		{"O124 an audience without a service", web(func(c *Config) { c.Scope = "atproto rpc:com.example.get?aud=did:web:api.example.com" }), "no service of it"},

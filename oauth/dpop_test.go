@@ -178,15 +178,6 @@ func TestDPoPURL(t *testing.T) { // O91, P20
 	}
 }
 
-func TestChallengeOfRFC7636AppendixB(t *testing.T) { // O49
-	if got, want := challengeS256("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
-	if v := newVerifier(); len(v) != 43 {
-		t.Errorf("verifier has %d characters, want 43", len(v))
-	}
-}
-
 func BenchmarkProof(b *testing.B) {
 	key := newTestKey(b)
 	b.Run("sign", func(b *testing.B) {

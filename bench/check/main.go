@@ -7,8 +7,10 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/gimucco/atproto-go/bench/codec"
+	"github.com/gimucco/atproto-go/bench/dpop"
 	"github.com/gimucco/atproto-go/bench/figures"
 )
 
@@ -29,7 +31,11 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all = append(all, codecs...)
+	proofs, err := dpop.Figures()
+	if err != nil {
+		return err
+	}
+	all = slices.Concat(all, codecs, proofs)
 	above := 0
 	for _, f := range all {
 		value, err := f.Check(ctx)

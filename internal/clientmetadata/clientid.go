@@ -19,7 +19,7 @@ func CheckClientID(id string) error {
 		return fmt.Errorf("%q is not an https URL", id)
 	}
 	if err := checkCharacters(id); err != nil {
-		return err
+		return fmt.Errorf("%q %w", id, err)
 	}
 	if strings.Contains(id, "#") {
 		return fmt.Errorf("%q has a fragment", id)
@@ -69,9 +69,9 @@ func checkCharacters(uri string) error {
 	for i := range len(uri) {
 		switch c := uri[i]; {
 		case c <= 0x20 || c >= 0x7F || c == '\\':
-			return fmt.Errorf("%q has the character %q, which no URL may have unescaped", uri, c)
+			return fmt.Errorf("has the character %q, which no URL may have unescaped", c)
 		case c == '%' && (i+2 >= len(uri) || !isHex(uri[i+1]) || !isHex(uri[i+2])):
-			return fmt.Errorf("%q has a %% that begins no escape", uri)
+			return errors.New("has a % that begins no escape")
 		}
 	}
 	return nil

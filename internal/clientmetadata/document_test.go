@@ -129,7 +129,7 @@ func TestCheck(t *testing.T) {
 		{"O9 a local name", web(redirects("https://app.local/cb")), "redirect_uris[0]: public host"},
 		{"O9 one label", web(redirects("https://intranet/cb")), "redirect_uris[0]: public host"},
 		{"O9 capital letters in the scheme", web(redirects("HTTPS://app.example.com/cb")), "redirect_uris[0]: must be https"},
-		{"O9 a space", web(redirects("https://app.example.com/c b")), "redirect_uris[0]: not a URL"},
+		{"O9 a space", web(redirects("https://app.example.com/c b")), "redirect_uris[0]: has the character"},
 		{"O9 a path", web(redirects("/cb")), "redirect_uris[0]: not a URL"},
 
 		{"O10 another name reversed", native(redirects("com.example.net:/cb")), "redirect_uris[0]: com.example.app:/path"},

@@ -86,7 +86,7 @@ func CheckLoopbackRedirect(uri string) error {
 // parseRedirect reads a redirect URI and refuses what none may have.
 func parseRedirect(uri string) (*url.URL, error) {
 	if err := checkCharacters(uri); err != nil {
-		return nil, errors.New("is not a URL")
+		return nil, err
 	}
 	u, err := url.Parse(uri)
 	switch {

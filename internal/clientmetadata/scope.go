@@ -24,5 +24,5 @@ func CheckScope(text string) error {
 	case broken.Token == "": // the field says already that it is a scope
 		return broken.Err
 	}
-	return fmt.Errorf("token %q: %w", broken.Token, broken.Err)
+	return fmt.Errorf("token %q at byte %d: %w", broken.Token, broken.Offset, broken.Err)
 }

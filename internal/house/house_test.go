@@ -31,7 +31,7 @@ var arrows = map[string][]string{
 	"internal/clientmetadata": {"oauth/scope"},
 	"identity":                {"xrpc/syntax", "internal/safehttp"},
 	"oauth/scope":             {"xrpc/syntax"},
-	"oauth":                   {"oauth/scope", "xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp", "internal/clientmetadata"},
+	"oauth":                   {"oauth/scope", "xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp", "internal/clientmetadata", "internal/dpop"},
 	"oauth/oauthtest":         {"oauth", "oauth/scope", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
 	"oauth/storetest":         {"oauth", "oauth/oauthtest", "xrpc/syntax"},
 	"lexgen":                  {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp"},
@@ -44,6 +44,11 @@ var arrows = map[string][]string{
 	"cmd": {
 		"oauth", "oauth/scope", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/clientmetadata",
 	},
+	"internal/dpop":        {},
+	"internal/gotest":      {},
+	"internal/mutants":     {"internal/gotest"},
+	"internal/conformance": {"internal/gotest", "internal/mutants"},
+	"internal/cover":       {},
 	"examples": {
 		"oauth", "oauth/scope", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},

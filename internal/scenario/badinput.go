@@ -104,7 +104,7 @@ func badInput(t *testing.T, b Backend) {
 		}
 		again(t, NewClient(t, b))
 	})
-	t.Run("the user refuses", func(t *testing.T) {
+	t.Run("O60 P27 the user refuses", func(t *testing.T) {
 		client := NewClient(t, b)
 		login := begin(t, client)
 		callback, err := b.Deny(ctx, login.URL)
@@ -116,7 +116,7 @@ func badInput(t *testing.T, b Backend) {
 			t.Errorf("app state %q, code %q", e.AppState, e.Code)
 		}
 		_, err = client.Callback(ctx, callback.Query(), login.Binding)
-		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization) // P27
+		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization)
 		again(t, client)
 	})
 	t.Run("a login that is never finished", func(t *testing.T) {
@@ -125,14 +125,14 @@ func badInput(t *testing.T, b Backend) {
 		begin(t, client)
 		again(t, client)
 	})
-	t.Run("a callback that nobody asked for", func(t *testing.T) {
+	t.Run("O59 O62 a callback that nobody asked for", func(t *testing.T) {
 		client := NewClient(t, b)
 		_, err := client.Callback(ctx, url.Values{"state": {"made-up"}, "iss": {b.Environment().Issuer}, "code": {"made-up"}}, "made-up")
 		check(t, err, oauth.ErrStateUnknown, oauth.StageAuthorization)
 		_, err = client.Callback(ctx, url.Values{}, "")
 		check(t, err, oauth.ErrInvalidCallback, oauth.StageAuthorization)
 	})
-	t.Run("a callback in another browser", func(t *testing.T) {
+	t.Run("O64 a callback in another browser", func(t *testing.T) {
 		client := NewClient(t, b)
 		login := begin(t, client)
 		query := approve(t, login)

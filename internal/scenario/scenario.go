@@ -93,7 +93,7 @@ func firstLight(t *testing.T, b Backend) {
 			t.FailNow() // the steps after it need it
 		}
 	}
-	step("PAR", func(t *testing.T) {
+	step("O56 PAR", func(t *testing.T) {
 		var err error
 		if login, err = client.Authorize(ctx, "@"+string(alice.Handle), oauth.WithAppState("back to page 7")); err != nil {
 			t.Fatal(err)
@@ -107,7 +107,7 @@ func firstLight(t *testing.T, b Backend) {
 			names = append(names, name)
 		}
 		if len(names) != 2 || !u.Query().Has("client_id") || !u.Query().Has("request_uri") || !strings.HasPrefix(login.URL, env.Issuer) {
-			t.Errorf("O56 the URL is %s", login.URL)
+			t.Errorf("the URL is %s", login.URL)
 		}
 	})
 	step("Consent", func(t *testing.T) {

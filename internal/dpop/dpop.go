@@ -1,0 +1,111 @@
+// Package dpop makes DPoP proofs (RFC 9449): a signed word about one request, by the key that
+// the access token is bound to. Keys, and what becomes of them, are the business of package
+// oauth.
+//
+//	header, err := dpop.Header(&key.PublicKey) // once a key
+//	signed, err := dpop.Sign(key, header, dpop.Proof{Method: "GET", URL: "https://pds.example/xrpc/…", At: time.Now()})
+package dpop
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"strconv"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lestrrat-go/jwx/v2/jwk"
+)
+
+// A Proof says what one proof is for.
+type Proof struct {
+	Method string
+	URL    string // without query and fragment (RFC 9449 §4.2)
+	Nonce  string // what the server asked for; "" before it did
+	Token  string // access token, on resource requests only; only its hash is written
+	At     time.Time
+}
+
+// Header returns the header of all proofs by a key on P-256, as it stands in them: in
+// base64url. It holds the public key.
+func Header(public *ecdsa.PublicKey) (string, error) {
+	key, err := jwk.FromRaw(*public)
+	if err != nil {
+		return "", err
+	}
+	header, err := json.Marshal(struct {
+		Type string  `json:"typ"`
+		Alg  string  `json:"alg"`
+		Key  jwk.Key `json:"jwk"`
+	}{"dpop+jwt", "ES256", key})
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(header), nil
+}
+
+// buffers lend the memory that a proof is put together in.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Sign makes the proof p, with a jti of its own. header is what Header returned for the key. It
+// costs little more than the signature: the header is ready, the claims are appended.
+func Sign(key *ecdsa.PrivateKey, header string, p Proof) (string, error) {
+	pooled := buffers.Get().(*[]byte)
+	buf := append((*pooled)[:0], header...)
+	buf = append(buf, '.')
+	var raw [768]byte
+	c := append(raw[:0], `{"jti":"`...)
+	var jti [16]byte
+	rand.Read(jti[:])
+	c = base64.RawURLEncoding.AppendEncode(c, jti[:])
+	c = append(c, `","htm":`...)
+	c = appendJSONString(c, p.Method)
+	c = append(c, `,"htu":`...)
+	c = appendJSONString(c, p.URL)
+	c = append(c, `,"iat":`...)
+	c = strconv.AppendInt(c, p.At.Unix(), 10)
+	if p.Nonce != "" {
+		c = append(c, `,"nonce":`...)
+		c = appendJSONString(c, p.Nonce)
+	}
+	if p.Token != "" {
+		sum := sha256.Sum256([]byte(p.Token))
+		c = append(c, `,"ath":"`...)
+		c = base64.RawURLEncoding.AppendEncode(c, sum[:])
+		c = append(c, '"')
+	}
+	c = append(c, '}')
+	buf = base64.RawURLEncoding.AppendEncode(buf, c)
+
+	digest := sha256.Sum256(buf)
+	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
+	if err != nil {
+		return "", err
+	}
+	var signature [64]byte
+	r.FillBytes(signature[:32])
+	s.FillBytes(signature[32:])
+	buf = append(buf, '.')
+	buf = base64.RawURLEncoding.AppendEncode(buf, signature[:])
+	signed := string(buf)
+	*pooled = buf
+	buffers.Put(pooled)
+	return signed, nil
+}
+
+// appendJSONString appends s as a JSON string. Methods and URLs need no escape; a nonce may
+// hold anything a header may.
+func appendJSONString(dst []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(s) // strings always marshal
+			return append(dst, quoted...)
+		}
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
