@@ -9,5 +9,7 @@ import (
 
 // TestPDS runs the scenarios on the real server, by plain HTTP in the browser's place.
 func TestPDS(t *testing.T) {
-	scenario.Run(t, realpds.Start(t))
+	server := realpds.Start(t)
+	scenario.Run(t, server)
+	t.Run("Methods", func(t *testing.T) { methods(t, server) })
 }

@@ -296,6 +296,12 @@ func (s *Server) Publish(ctx context.Context, target string, document []byte) er
 	return s.call(ctx, "/doc", url.Values{"url": {target}}, document, nil)
 }
 
+// PublishPermissionSet makes the server know a permission set, in the place of one that
+// it would find on the network.
+func (s *Server) PublishPermissionSet(ctx context.Context, document []byte) error {
+	return s.call(ctx, "/permission-set", nil, document, nil)
+}
+
 // ClearClientCache makes the server fetch the documents of clients anew.
 func (s *Server) ClearClientCache(ctx context.Context) error {
 	return s.call(ctx, "/clear-client-cache", nil, nil, nil)

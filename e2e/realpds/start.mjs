@@ -132,6 +132,11 @@ async function main() {
     g.get = (k, o) => { const noCache = seen.get(k) !== clientGen; seen.set(k, clientGen); return orig(k, { ...o, ...(noCache && { noCache }) }) }
   }
 
+  // permission sets that tests publish, in place of those on the network
+  const permissionSets = new Map()
+  const lexicons = oauth.lexiconManager.lexiconGetter, getLexicon = lexicons.get.bind(lexicons)
+  lexicons.get = async (nsid, o) => permissionSets.has(nsid) ? { lexicon: permissionSets.get(nsid) } : getLexicon(nsid, o)
+
   // --- TLS front (vhosts) ---------------------------------------------------------------------
   const faults = [] // {path, kind: status|drop|slow, status, ms, n}
   const stats = { requests: {}, grants: {} } // what arrived at the front, by path and by grant type
@@ -203,6 +208,7 @@ async function main() {
           await pds.ctx.accountManager.db.db.updateTable('authorization_request')
             .set({ expiresAt: new Date(Date.now() - 1000).toISOString() }).execute()
           return ok()
+        case '/permission-set': { const set = JSON.parse(body); permissionSets.set(set.id, set); return ok() }
         case '/clear-client-cache': clientGen++; return ok()
         case '/stats': return ok(stats)
         default: res.writeHead(404).end()

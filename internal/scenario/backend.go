@@ -37,6 +37,9 @@ type Backend interface {
 	// Slow makes the next n requests to paths that begin with path wait for d before
 	// they are carried out.
 	Slow(ctx context.Context, path string, d time.Duration, n int) error
+	// PublishPermissionSet makes the server know a permission set, as if its lexicon
+	// document were on the network.
+	PublishPermissionSet(ctx context.Context, document []byte) error
 	// TokenRequests returns how many requests the token endpoint got, by grant type.
 	TokenRequests(ctx context.Context) (map[string]int, error)
 }

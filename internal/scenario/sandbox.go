@@ -77,6 +77,12 @@ func (b *Sandbox) Slow(_ context.Context, path string, d time.Duration, n int) e
 	return nil
 }
 
+// PublishPermissionSet implements Backend.
+func (b *Sandbox) PublishPermissionSet(_ context.Context, document []byte) error {
+	b.server.PublishPermissionSet(document)
+	return nil
+}
+
 // TokenRequests implements Backend.
 func (b *Sandbox) TokenRequests(context.Context) (map[string]int, error) {
 	return b.server.Stats().Grants, nil

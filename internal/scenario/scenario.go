@@ -37,6 +37,7 @@ func Run(t *testing.T, b Backend) {
 	t.Run("Session", func(t *testing.T) { session(t, b) })
 	t.Run("BadInput", func(t *testing.T) { badInput(t, b) })
 	t.Run("StoreFaults", func(t *testing.T) { storeFaults(t, b) })
+	t.Run("Scopes", func(t *testing.T) { scopes(t, b) })
 }
 
 // NewClient returns an OAuth client in the backend's environment. Each has

@@ -3,6 +3,7 @@ package oauthtest
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
@@ -37,19 +38,12 @@ func mustPermissionSet(document []byte) *scope.PermissionSet {
 	return set
 }
 
-// includeOf reads a token of a scope that asks for a permission set.
-func includeOf(token string) (scope.IncludePermission, bool) {
-	p, err := scope.ParseToken(token)
-	include, ok := p.(scope.IncludePermission)
-	return include, err == nil && ok
-}
-
 // checkIncludes refuses a scope with a permission set that nobody published.
 func (s *Server) checkIncludes(asked string) *oauthError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for token := range strings.SplitSeq(asked, " ") {
-		if include, ok := includeOf(token); ok && s.sets[include.Set] == nil {
+	for _, p := range scope.ParseGranted(asked).Permissions() {
+		if include, ok := p.(scope.IncludePermission); ok && s.sets[include.Set] == nil {
 			return refuse("invalid_scope", "Failed to resolve Lexicon (%s)", include.Set)
 		}
 	}
@@ -57,21 +51,27 @@ func (s *Server) checkIncludes(asked string) *oauthError {
 }
 
 // grantedFor returns what a token gets for a scope that was asked for: the permissions
-// of sets first and then the rest, as it was spelled (O85). s.mu is held.
+// of sets first and then the rest, as it was spelled (O85). As at the reference, what
+// cannot be interpreted is left out. s.mu is held.
 func (s *Server) grantedFor(asked string) scope.Set {
 	var expanded, rest []string
 	for token := range strings.SplitSeq(asked, " ") {
-		include, ok := includeOf(token)
-		if !ok {
-			rest = append(rest, token)
+		p, err := scope.ParseToken(token)
+		if err != nil || slices.Contains(rest, token) {
 			continue
 		}
-		permissions, err := s.sets[include.Set].Expand(include)
-		if err != nil {
-			panic(err) // it was checked when it was pushed
-		}
-		for _, p := range permissions {
-			expanded = append(expanded, p.String())
+		switch p := p.(type) {
+		case scope.Opaque:
+		case scope.IncludePermission:
+			permissions, err := s.sets[p.Set].Expand(p)
+			if err != nil {
+				panic(err) // it was checked when it was pushed
+			}
+			for _, p := range permissions {
+				expanded = append(expanded, p.String())
+			}
+		default:
+			rest = append(rest, token)
 		}
 	}
 	return scope.ParseGranted(strings.Join(append(expanded, rest...), " "))

@@ -441,3 +441,19 @@ func TestBlobs(t *testing.T) {
 	}
 	want(t, g.call("POST", "/xrpc/com.atproto.repo.uploadBlob", access, make([]byte, 5<<20+1)), 413, "PayloadTooLarge")
 }
+
+func TestPermissionSetsAreChecked(t *testing.T) {
+	for name, publish := range map[string]func(document []byte){
+		"WithPermissionSet":    func(document []byte) { newRig(t, oauthtest.WithPermissionSet(document)) },
+		"PublishPermissionSet": newRig(t).srv.PublishPermissionSet,
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("a record was taken for a permission set")
+				}
+			}()
+			publish([]byte(`{"lexicon":1,"id":"com.example.note","defs":{"main":{"type":"record"}}}`))
+		})
+	}
+}
