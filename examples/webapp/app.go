@@ -13,13 +13,14 @@ import (
 	"github.com/gimucco/atproto-go/generated/appbsky"
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// postScope is all that the application needs: to write posts, and nothing else.
-const postScope = "repo:app.bsky.feed.post?action=create"
+// mayPost is all that the application asks for: to write posts, and nothing else.
+var mayPost = scope.Repo(appbsky.FeedPostNSID, scope.Create)
 
 //go:embed page.html
 var pageText string

@@ -25,6 +25,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/oauth/sqlstore"
 )
 
@@ -77,7 +78,7 @@ func build(ctx context.Context, home string, live bool, database string) (http.H
 	}
 	// A client for development. With an https address of its own, an application sets
 	// ClientID to where it publishes client.Metadata, and has Keys.
-	config := oauth.Localhost(home+"/callback", "atproto "+postScope)
+	config := oauth.Localhost(home+"/callback", scope.Join(scope.Atproto, mayPost))
 	config.Store, config.Seal, config.Logger = store, seal, logger
 	config.DefaultServer = "https://bsky.social"
 

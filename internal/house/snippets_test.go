@@ -14,6 +14,7 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/oauth/sqlstore"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -89,6 +90,25 @@ func published(mux *http.ServeMux, pem []byte, store oauth.Store, sealKey []byte
 	}
 	mux.Handle("/client-metadata.json", client.MetadataHandler())
 	return client, nil
+}
+
+func scopes(config *oauth.Config) {
+	config.Scope = scope.Join(
+		scope.Atproto,
+		scope.Repo(appbsky.FeedPostNSID, scope.Create, scope.Delete),
+		scope.Blob("image/*"),
+		scope.RPC("did:web:api.bsky.app#bsky_appview", "app.bsky.feed.getTimeline"),
+	)
+}
+
+func granted(session *oauth.Session, err error) error {
+	if !session.Allows(scope.Account(scope.AccountEmail, scope.Read)) {
+		return nil // the user did not grant it, or was not asked
+	}
+	if lacking, ok := oauth.MissingScope(err); ok {
+		fmt.Println("log in again and agree to", lacking) // the server refused a call, and the session goes on
+	}
+	return nil
 }
 
 func typedCalls(ctx context.Context, session *oauth.Session) error {
@@ -218,7 +238,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{validation, newClient, begin, finish, mounted, published, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
+var _ = []any{validation, newClient, begin, finish, mounted, published, scopes, granted, typedCalls, lists, callErrors, withoutSession, rawCall, upload, download, stores, sessionEvents, listSessions, sandbox}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
