@@ -34,7 +34,7 @@ func (c *Client) OpenKey(ctx context.Context, sealed string) (SessionKey, error)
 	fail := func(err error) (SessionKey, error) {
 		return SessionKey{}, &Error{Kind: ErrSealed, Stage: StageSession, Err: fmt.Errorf("session key: %w", err)}
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {
 		return fail(err)
 	}
