@@ -106,7 +106,7 @@ func (r *resolution) print(w io.Writer) {
 	case r.Handle != syntax.HandleInvalid:
 		handle += "  (verified both ways)"
 	case r.claimed != "":
-		handle += fmt.Sprintf("  (the account claims %s, which does not lead to it)", r.claimed)
+		handle += fmt.Sprintf("  (the account claims %s, which does not lead back to it now)", r.claimed)
 	default:
 		handle += "  (the account claims none)"
 	}

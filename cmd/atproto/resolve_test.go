@@ -49,7 +49,7 @@ func TestResolveSaysWhoseHandleIsNotVerified(t *testing.T) {
 		return `{"id":"` + alice + `",` + handle + `"service":[{"id":"#atproto_pds","type":"AtprotoPersonalDataServer","serviceEndpoint":"https://pds.test"}]}`
 	}
 	for name, tt := range map[string]struct{ handle, want string }{
-		"O31 one that leads elsewhere": {`"alsoKnownAs":["at://famous.test"],`, "handle.invalid  (the account claims famous.test, which does not lead to it)"},
+		"O31 one that leads elsewhere": {`"alsoKnownAs":["at://famous.test"],`, "handle.invalid  (the account claims famous.test, which does not lead back to it now)"},
 		"O31 none":                     {"", "handle.invalid  (the account claims none)"},
 	} {
 		t.Run(name, func(t *testing.T) {
