@@ -14,7 +14,7 @@ import (
 // of it may be left out.
 type ClientInfo struct {
 	Name      string // shown for clients that the server trusts
-	URI       string // the client's home page, on the host of ClientID
+	URI       string // the client's home page: the host of ClientID, or a folder that it is in
 	LogoURI   string // https
 	TermsURI  string // https
 	PolicyURI string // https

@@ -10,7 +10,8 @@ var localNames = map[string]bool{
 }
 
 // publicHost reports whether servers take host for one on the public Internet: a name of
-// two labels at least, not an address, and not below a name for local or special use.
+// two labels at least, not an address, and not below a name for local or special use. It
+// does not decode Punycode: a label that is none passes here, and has no address.
 func publicHost(host string) bool {
 	labels := strings.Split(strings.ToLower(host), ".")
 	for _, label := range labels {

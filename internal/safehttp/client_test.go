@@ -175,6 +175,17 @@ func TestTransport(t *testing.T) {
 			t.Errorf("the allowed host: %v, %d connections", err, connects.Load())
 		}
 	})
+	t.Run("P24 O44 beside an allowed host no URL is let through that was not before", func(t *testing.T) {
+		c := New(Options{AllowHosts: []string{"dev.example.com", "127.0.0.1"}, RoundTripper: untouched(t)})
+		for _, target := range []string{
+			"http://other.example.com/", "http://sub.dev.example.com/", "http://127.0.0.2/", "https://10.0.0.1/", "https://other.example.com:444/",
+			"https://user@dev.example.com/",
+		} {
+			if _, err := c.Get(t.Context(), target, Rules{DefaultPort: true}); !errors.Is(err, ErrBlocked) {
+				t.Errorf("%s: got %v, want ErrBlocked", target, err)
+			}
+		}
+	})
 	t.Run("P24 O44 a redirect from an allowed host to another is guarded", func(t *testing.T) {
 		var connects atomic.Int32
 		listener := listen(t, &connects)

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/identity"
+)
+
+// A program is one run of the command: where it writes to and whom it asks. The zero
+// values of the latter are those of production.
+type program struct {
+	stdout, stderr io.Writer
+
+	roundTripper  http.RoundTripper // nil: the guarded one
+	resolver      identity.Resolver // nil: DNS, HTTPS and the PLC directory
+	allowLoopback bool
+}
+
+// The exit statuses.
+const (
+	statusDone   = 0
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+var (
+	// errUsage marks a wrong command line.
+	errUsage = errors.New("wrong usage")
+	// errFound is how a check ends that found problems and has printed them.
+	errFound = errors.New("problems were found")
+)
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := &program{stdout: stdout, stderr: stderr}
+	return p.run(ctx, args)
+}
+
+func (p *program) run(ctx context.Context, args []string) int {
+	root := p.command()
+	root.SetArgs(args)
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return statusDone
+	case errors.Is(err, errFound):
+		return statusFailed
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(p.stderr, "atproto:", err)
+		return statusUsage
+	}
+	fmt.Fprintln(p.stderr, "atproto:", err)
+	return statusFailed
+}
+
+func (p *program) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "atproto",
+		Short: "Prepare OAuth clients for the AT Protocol, and look into what servers make of them",
+		Long: `atproto prepares OAuth clients for the AT Protocol, and looks into what servers make
+of them.
+
+Results go to the standard output, everything else to standard error. The exit status is
+
+  0  it is done
+  1  it failed, or a check found problems
+  2  the command line is wrong`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, args []string) error { return usage(errors.New("say what to do"), cmd) },
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(err, cmd) })
+	root.AddCommand(p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.resolveCommand())
+	for _, cmd := range append(root.Commands(), root) {
+		args := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return usage(err, cmd)
+			}
+			return nil
+		}
+	}
+	return root
+}
+
+// usage marks err as one of the command line, and adds how the line should look.
+func usage(err error, cmd *cobra.Command) error {
+	return fmt.Errorf("%w: %w\n\n%s", errUsage, err, cmd.UsageString())
+}
+
+// timeoutFlag adds the time limit of a command that asks the network.
+func timeoutFlag(cmd *cobra.Command) *time.Duration {
+	return cmd.Flags().Duration("timeout", 30*time.Second, "give up after this `time`")
+}
+
+// writeJSON writes a value for programs.
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// printable takes out of what strangers wrote whatever a terminal might act on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, s)
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares with a file, or writes it.
+func golden(tb testing.TB, name string, got []byte) {
+	tb.Helper()
+	if *update {
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			tb.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		tb.Errorf("%s (-want +got):\n%s", name, diff)
+	}
+}
+
+// A result is what a command did.
+type result struct {
+	status         int
+	stdout, stderr string
+}
+
+// want fails the test unless the command ended so. Each text has to be in its output.
+func (r result) want(tb testing.TB, status int, texts ...string) {
+	tb.Helper()
+	if r.status != status {
+		tb.Errorf("status %d, want %d\n%s%s", r.status, status, r.stdout, r.stderr)
+	}
+	for _, text := range texts {
+		if !strings.Contains(r.stdout+r.stderr, text) {
+			tb.Errorf("it does not say %q:\n%s%s", text, r.stdout, r.stderr)
+		}
+	}
+}
+
+// atproto runs the command as it is.
+func atproto(tb testing.TB, args ...string) result {
+	tb.Helper()
+	var out, err bytes.Buffer
+	status := run(tb.Context(), args, &out, &err)
+	return result{status, out.String(), err.String()}
+}
+
+// in runs the command in a sandbox.
+func in(tb testing.TB, server *oauthtest.Server, args ...string) result {
+	tb.Helper()
+	env := server.Environment()
+	var out, err bytes.Buffer
+	p := &program{stdout: &out, stderr: &err, roundTripper: env.Transport(), resolver: env.Resolver(), allowLoopback: true}
+	status := p.run(tb.Context(), args)
+	return result{status, out.String(), err.String()}
+}
+
+// A site answers requests by URL, without a network.
+type site map[string]http.HandlerFunc
+
+func (s site) RoundTrip(req *http.Request) (*http.Response, error) {
+	handler, ok := s[req.URL.String()]
+	if !ok {
+		return nil, errors.New("nobody is there")
+	}
+	w := httptest.NewRecorder()
+	handler(w, req)
+	return w.Result(), nil
+}
+
+// on runs the command with the Internet replaced by a site.
+func on(tb testing.TB, s site, args ...string) result {
+	tb.Helper()
+	var out, err bytes.Buffer
+	p := &program{stdout: &out, stderr: &err, roundTripper: s}
+	status := p.run(tb.Context(), args)
+	return result{status, out.String(), err.String()}
+}
+
+func writeFile(tb testing.TB, name, content string) string {
+	tb.Helper()
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	return name
+}
+
+func readFile(tb testing.TB, name string) string {
+	tb.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestExitStatusAndHelp(t *testing.T) {
+	for _, tt := range []struct {
+		args   string
+		status int
+		want   string
+	}{
+		{"", 2, "say what to do"},
+		{"--help", 0, "the command line is wrong"},
+		{"foo", 2, `unknown command "foo"`},
+		{"keygen foo", 2, "unknown command"},
+		{"keygen --foo", 2, "unknown flag: --foo"},
+		{"keygen --help", 0, "never overwritten"},
+		{"metadata --help", 0, "private_key_paths"},
+		{"metadata foo", 2, "unknown command"},
+		{"check", 2, "accepts 1 arg(s)"},
+		{"check --help", 0, "--allow-host"},
+		{"check app.example.com", 2, "not an https URL"},
+		{"check --timeout soon https://app.example.com/m.json", 2, "invalid argument"},
+		{"check --allow-host http://127.0.0.1 https://app.example.com/m.json", 2, "without scheme and port"},
+		{"check --allow-host 127.0.0.1:8080 https://app.example.com/m.json", 2, "without scheme and port"},
+		{"check --allow-host= https://app.example.com/m.json", 2, "without scheme and port"},
+		{"resolve", 2, "accepts 1 arg(s)"},
+		{"resolve a b", 2, "accepts 1 arg(s)"},
+		{"resolve --help", 0, "both ways"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			r := atproto(t, strings.Fields(tt.args)...)
+			r.want(t, tt.status, tt.want)
+			if tt.status == 0 && r.stderr != "" || tt.status != 0 && r.stdout != "" {
+				t.Errorf("help goes to the standard output, errors to standard error; got\n%s\nand\n%s", r.stdout, r.stderr)
+			}
+		})
+	}
+}
+
+func TestGoldenFilesAreAllUsed(t *testing.T) {
+	// A golden file that no test compares says nothing.
+	for _, pattern := range []string{"testdata/check/*", "testdata/resolve/*"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var source strings.Builder
+		for _, name := range []string{"check_test.go", "resolve_test.go"} {
+			source.WriteString(readFile(t, name))
+		}
+		for _, file := range files {
+			if !strings.Contains(source.String(), filepath.ToSlash(file)) {
+				t.Errorf("no test compares %s", file)
+			}
+		}
+	}
+}

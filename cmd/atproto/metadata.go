@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+const metadataHelp = `metadata writes the documents that an OAuth client publishes, from a config file:
+client-metadata.json, which belongs under client_id, and for a confidential client
+jwks.json, its public keys, which belongs under jwks_uri if that is set. Without
+jwks_uri the keys are in client-metadata.json too. No request is made.
+
+The config is JSON:
+
+  {
+    "client_id": "https://app.example.com/client-metadata.json",
+    "redirect_uri": "https://app.example.com/callback",
+    "scope": "atproto transition:generic",
+    "client_name": "My app",
+    "client_uri": "https://app.example.com",
+    "private_key_path": "key.pem"
+  }
+
+  client_id          the URL that client-metadata.json will have
+  redirect_uri       where logins end; redirect_uris for a list of several
+  scope              what logins may ask for
+  client_name        what users are told about the client: client_name, client_uri,
+                     logo_uri, tos_uri and policy_uri may all be left out
+  jwks_uri           the URL that jwks.json will have
+  private_key_path   a key of atproto keygen, or any P-256 key as PEM or JWK; its path is
+                     relative to the config file. private_key_paths for a list of
+                     several: the first is for new logins, the others are published as
+                     long as sessions use them. Without a key it is a public client
+
+Every other key is an error. Each file is replaced as a whole or not at all.`
+
+func (p *program) metadataCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "metadata",
+		Short: "Write the documents that a client publishes",
+		Long:  metadataHelp,
+		Example: `  atproto metadata
+  atproto metadata --config client.json --output=static
+  atproto metadata --check`,
+		Args: cobra.NoArgs,
+	}
+	config := cmd.Flags().StringP("config", "c", "config.json", "the config `file`")
+	output := cmd.Flags().StringP("output", "o", "public", "the `folder` to write to; it is made if it is not there")
+	check := cmd.Flags().Bool("check", false, "write nothing; say what is missing or differs, and exit with 1 if something does")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		for name, value := range map[string]string{"config": *config, "output": *output} {
+			if value == "" {
+				return usage(fmt.Errorf("--%s is empty", name), cmd)
+			}
+		}
+		documents, err := compile(*config)
+		if err != nil {
+			return err
+		}
+		if *check {
+			return p.compare(documents, *output)
+		}
+		if err := os.MkdirAll(*output, 0o755); err != nil {
+			return err
+		}
+		for _, d := range documents {
+			name := filepath.Join(*output, d.name)
+			if err := replaceFile(name, d.content); err != nil {
+				return err
+			}
+			fmt.Fprintln(p.stdout, "Wrote:", name)
+		}
+		return nil
+	}
+	return cmd
+}
+
+// A document is a file that metadata writes.
+type document struct {
+	name    string
+	content []byte
+}
+
+// compare says which documents are not in dir as they should be.
+func (p *program) compare(documents []document, dir string) error {
+	same := true
+	for _, d := range documents {
+		name := filepath.Join(dir, d.name)
+		have, err := os.ReadFile(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			same = false
+			fmt.Fprintln(p.stdout, "Missing:", name)
+		case err != nil:
+			return err
+		case !bytes.Equal(have, d.content):
+			same = false
+			fmt.Fprintln(p.stdout, "Differs:", name)
+		default:
+			fmt.Fprintln(p.stdout, "Up to date:", name)
+		}
+	}
+	if !same {
+		return errFound
+	}
+	return nil
+}
+
+// replaceFile writes a file that everybody may read, beside its place, and moves it there.
+func replaceFile(name string, content []byte) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), name)
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+func (p *program) resolveCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "resolve HANDLE|DID|URL",
+		Short: "Find an account and the server that it logs in at",
+		Long: `resolve finds what a login needs to know before it begins: the account behind a handle
+or a DID, verified both ways, its PDS, and the authorization server that speaks for that.
+For the https URL of a PDS or of an authorization server it finds the latter. All of it
+is checked as a login checks it.`,
+		Example: `  atproto resolve alice.example.com
+  atproto resolve --json did:plc:ewvi7nxzyoun6zhxrhs64oiz
+  atproto resolve https://pds.example.com`,
+		Args: cobra.ExactArgs(1),
+	}
+	asJSON := cmd.Flags().Bool("json", false, "print the result as JSON")
+	timeout := timeoutFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if strings.TrimSpace(args[0]) == "" {
+			return usage(errors.New("there is neither a handle nor a DID nor a URL"), cmd)
+		}
+		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
+		defer cancel()
+		found, err := p.discover(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		r := newResolution(found)
+		if *asJSON {
+			return writeJSON(p.stdout, r)
+		}
+		r.print(p.stdout)
+		return nil
+	}
+	return cmd
+}
+
+// discover finds what a login would. The client that it asks by is of no account here.
+func (p *program) discover(ctx context.Context, identifier string) (*oauth.Discovery, error) {
+	config := oauth.Localhost("http://127.0.0.1/", "")
+	config.RoundTripper, config.Resolver, config.AllowLoopback = p.roundTripper, p.resolver, p.allowLoopback
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		return nil, err
+	}
+	found, err := client.Discover(ctx, identifier)
+	if err != nil {
+		return nil, fmt.Errorf("%s\n  %w", explain(err), cause(err))
+	}
+	return found, nil
+}
+
+// A resolution is what resolve found, as it is printed.
+type resolution struct {
+	Handle         syntax.Handle `json:"handle,omitempty"`
+	DID            syntax.DID    `json:"did,omitempty"`
+	PDS            string        `json:"pds,omitempty"`
+	Issuer         string        `json:"issuer"`
+	Authorization  string        `json:"authorization_endpoint"`
+	PushedRequests string        `json:"pushed_authorization_request_endpoint"`
+	Token          string        `json:"token_endpoint"`
+	Revocation     string        `json:"revocation_endpoint,omitempty"`
+	Prompts        []string      `json:"prompt_values_supported,omitempty"`
+	Scopes         []string      `json:"scopes_supported"`
+
+	claimed syntax.Handle // of the DID document, verified or not
+}
+
+func newResolution(found *oauth.Discovery) *resolution {
+	r := &resolution{
+		PDS:            found.PDS,
+		Issuer:         found.Issuer,
+		Authorization:  found.AuthorizationEndpoint,
+		PushedRequests: found.PAREndpoint,
+		Token:          found.TokenEndpoint,
+		Revocation:     found.RevocationEndpoint,
+		Prompts:        found.Prompts,
+		Scopes:         found.Scopes,
+	}
+	if id := found.Identity; id != nil {
+		r.Handle, r.DID = id.Handle, id.DID
+		r.claimed, _ = id.Document.Handle()
+	}
+	return r
+}
+
+// print writes the resolution for people.
+func (r *resolution) print(w io.Writer) {
+	handle := string(r.Handle)
+	switch {
+	case r.DID == "":
+	case r.Handle != syntax.HandleInvalid:
+		handle += "  (verified both ways)"
+	case r.claimed != "":
+		handle += fmt.Sprintf("  (the account claims %s, which does not lead back to it now)", r.claimed)
+	default:
+		handle += "  (the account claims none)"
+	}
+	for _, line := range []struct{ label, value string }{
+		{"handle", handle},
+		{"DID", string(r.DID)},
+		{"PDS", r.PDS},
+		{"issuer", r.Issuer},
+		{"authorization", r.Authorization},
+		{"pushed requests", r.PushedRequests},
+		{"token", r.Token},
+		{"revocation", r.Revocation},
+		{"prompts", strings.Join(r.Prompts, " ")},
+		{"scopes", strings.Join(r.Scopes, " ")},
+	} {
+		if line.value != "" {
+			fmt.Fprintf(w, "%-16s %s\n", line.label, printable(line.value))
+		}
+	}
+}
+
+// explain says what a failed discovery means to whoever typed the identifier.
+func explain(err error) string {
+	for _, kind := range []struct {
+		kind    error
+		meaning string
+	}{
+		{context.DeadlineExceeded, "the servers did not answer in time"},
+		{context.Canceled, "interrupted"},
+		{identity.ErrNotFound, "there is no such account: the servers that would know say so"},
+		{identity.ErrHandleMismatch, "the handle leads to an account that does not claim it; who asks by it may be misled"},
+		{identity.ErrAmbiguous, "the handle leads to several accounts"},
+		{identity.ErrReservedTLD, "no handle can end like that"},
+		{identity.ErrInvalidHandle, "that is not a handle"},
+		{identity.ErrUnsupportedMethod, "accounts have a did:plc or a did:web, and no other DID"},
+		{identity.ErrInvalidDID, "that is not a DID"},
+		{identity.ErrInvalidDocument, "the account's DID document is not in order"},
+		{identity.ErrNoPDS, "the account has no server"},
+		{identity.ErrBlocked, "the account leads to an address that is not on the public Internet"},
+		{identity.ErrUnreachable, "the servers that would know could not be asked; try again later"},
+		{oauth.ErrInvalidMetadata, "the server's documents are not in order, and logins would fail"},
+		{oauth.ErrNetwork, "the server could not be reached; try again later"},
+		{oauth.ErrUnresolved, "that is neither a handle nor a DID nor the https URL of a server"},
+	} {
+		if errors.Is(err, kind.kind) {
+			return kind.meaning
+		}
+	}
+	return "that did not work"
+}
