@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -69,6 +70,29 @@ func TestClients(t *testing.T) {
 		if err := s.Logout(t.Context()); err != nil {
 			t.Error(err)
 		}
+	})
+
+	t.Run("O10 O22 O50 a native client on a port of its choice", func(t *testing.T) {
+		native := publishWith(t, "/native.json", func(cfg *oauth.Config) {
+			cfg.RedirectURIs = []string{"http://127.0.0.1/callback"}
+		})
+		const redirect = "http://127.0.0.1:43211/callback"
+		login, err := native.Authorize(t.Context(), string(alice.Handle), oauth.WithRedirectURI(redirect))
+		if err != nil {
+			t.Fatal(err)
+		}
+		callback, err := server.Approve(t.Context(), login.URL, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(callback.String(), redirect+"?") {
+			t.Errorf("sent back to %s", callback)
+		}
+		result, err := native.Callback(t.Context(), callback.Query(), login.Binding)
+		if err != nil {
+			t.Fatal(err)
+		}
+		works(t, result.Session)
 	})
 
 	const path = "/confidential.json"

@@ -48,7 +48,9 @@ func WithAppState(state string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.appState = state }
 }
 
-// WithRedirectURI picks another of Config.RedirectURIs than the first.
+// WithRedirectURI picks another of Config.RedirectURIs than the first. Where one of them
+// is on a loopback address, and is declared to servers without a port, any port will do:
+// that of a program which listens where it can (RFC 8252 §7.3).
 func WithRedirectURI(uri string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.redirectURI = uri }
 }
@@ -269,7 +271,7 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 	default:
 		return wrong("WithPrompt", "%q is not a prompt", o.prompt)
 	}
-	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) {
+	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) && !c.document().AllowsRedirect(o.redirectURI) {
 		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)
 	}
 	if err := clientmetadata.CheckScope(o.scope); err != nil {

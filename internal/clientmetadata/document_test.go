@@ -137,7 +137,10 @@ func TestCheck(t *testing.T) {
 		{"O10 two slashes", native(redirects("com.example.app://cb")), "redirect_uris[0]: com.example.app:/path"},
 		{"O10 no slash", native(redirects("com.example.app:cb")), "redirect_uris[0]: com.example.app:/path"},
 		{"O10 of a web client", web(redirects("com.example.app:/cb")), "redirect_uris[0]: native clients"},
-		{"O10 loopback of a published client", native(redirects("http://127.0.0.1/cb")), "redirect_uris[0]: http is for development"},
+		{"O10 loopback of a native client", native(redirects("http://127.0.0.1/cb", "http://[::1]:8080/cb")), ""},
+		{"O9 loopback of a web client", web(redirects("http://127.0.0.1/cb")), "redirect_uris[0]: http is for native clients"},
+		{"O10 the name localhost of a native client", native(redirects("http://localhost/cb")), "redirect_uris[0]: the name localhost is not allowed"},
+		{"O10 another host by http of a native client", native(redirects("http://app.example.com/cb")), "redirect_uris[0]: must be http on 127.0.0.1"},
 
 		{"O11 https on the client's host", native(redirects("https://APP.example.com/cb")), ""},
 		{"O11 https elsewhere", native(redirects("https://example.com/cb")), "redirect_uris[0]: host of client_id"},

@@ -29,7 +29,8 @@ func (d *Document) checkRedirects(p *problems, development bool) {
 }
 
 // checkRedirect checks a redirect URI of a published client: https, or for a native
-// client also the host of its client_id reversed as a scheme of its own.
+// client also the host of its client_id reversed as a scheme of its own, or http on a
+// loopback address.
 func (d *Document) checkRedirect(uri string) error {
 	u, err := parseRedirect(uri)
 	if err != nil {
@@ -46,8 +47,10 @@ func (d *Document) checkRedirect(uri string) error {
 	}
 	path, ok := strings.CutPrefix(uri, scheme+":/")
 	switch {
+	case u.Scheme == "http" && d.ApplicationType != Native:
+		return errors.New("must be https: http is for native clients, on 127.0.0.1 or [::1]")
 	case u.Scheme == "http":
-		return errors.New("must be https: http is for development clients, on 127.0.0.1 or [::1]")
+		return CheckLoopbackRedirect(uri) // a program that listens on the user's own device (RFC 8252 §7.3)
 	case !ok || strings.HasPrefix(path, "/"):
 		return fmt.Errorf("must be https, or %s:/path for a native client", scheme)
 	case d.ApplicationType != Native:
@@ -71,7 +74,8 @@ func (d *Document) checkHTTPSRedirect(u *url.URL) error {
 	return nil
 }
 
-// CheckLoopbackRedirect checks a redirect URI of a development client.
+// CheckLoopbackRedirect checks a redirect URI on the user's own device, as all those of a
+// development client are.
 func CheckLoopbackRedirect(uri string) error {
 	u, err := parseRedirect(uri)
 	if err != nil {
