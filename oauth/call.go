@@ -63,7 +63,8 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 			return nil, err
 		}
 		why := none
-		switch challenge(resp) {
+		code := challenge(resp)
+		switch code {
 		case "use_dpop_nonce":
 			if resp.Header.Get(nonceHeader) != "" {
 				why = wantsNonce
@@ -80,6 +81,7 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 		if !spending.spend(why) {
 			return resp, nil
 		}
+		s.client.log.DebugContext(ctx, "oauth: trying again", "session", s, "path", out.target.Path, "code", code)
 		var refreshErr error
 		if why == wantsToken {
 			refreshErr = s.renew(ctx, state)
@@ -169,7 +171,6 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 			return nil, err
 		}
 		// The tokens still live; failing the call would make it worse.
-		s.client.log.Warn("oauth: refresh ahead of time failed", "session", s, "error", err)
 	}
 	return s.current()
 }

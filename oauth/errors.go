@@ -169,6 +169,23 @@ func (e *Error) Is(target error) bool {
 	return ok && (k == e.Kind || k == ErrReauthRequired && e.Kind.endsSession())
 }
 
+// told is what may be logged of an error: not the server's description, which may repeat
+// what it was sent.
+func told(err error) []any {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return []any{"error", err}
+	}
+	attributes := []any{"stage", e.Stage, "cause", e.Kind}
+	if e.Status != 0 {
+		attributes = append(attributes, "status", e.Status, "code", e.Code)
+	}
+	if e.Err != nil {
+		attributes = append(attributes, "error", e.Err)
+	}
+	return attributes
+}
+
 // networkError wraps a failure to get an answer. Where the caller's context ended
 // first, that stays visible to errors.Is.
 func networkError(ctx context.Context, stage Stage, err error) error {

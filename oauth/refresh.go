@@ -106,6 +106,9 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
 	defer cancel()
 	err := s.rotate(ctx, used)
+	if err != nil && !errors.Is(err, ErrReauthRequired) { // the end of a session is logged where it ends
+		s.client.log.Warn("oauth: refresh failed", append([]any{"session", s}, told(err)...)...)
+	}
 	s.mu.Lock()
 	s.flight = nil
 	unsaved := s.unsaved != nil

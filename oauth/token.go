@@ -72,6 +72,10 @@ func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 			e.Err = fmt.Errorf("%s kept asking for another nonce, %d times in a row", r.endpoint, spending.spent[wantsNonce]+1)
 			return nil, e
 		}
+		if answer.status >= 400 {
+			// Not its body, nor its description: they may repeat what was sent.
+			c.log.WarnContext(ctx, "oauth: server refused", "endpoint", r.endpoint, "status", answer.status, "code", answer.words().Code)
+		}
 		if r.login && answer.status < 300 && answer.header.Get(nonceHeader) == "" {
 			return nil, answer.invalid(ErrDPoP, errors.New("the answer carries no DPoP-Nonce"))
 		}
@@ -271,7 +275,7 @@ func (c *Client) revoke(ctx context.Context, endpoint, issuer, clientKey string,
 		err = answer.refusal(ErrToken)
 	}
 	if err != nil {
-		c.log.Warn("oauth: tokens could not be revoked", "issuer", issuer, "error", err)
+		c.log.Warn("oauth: tokens could not be revoked", append([]any{"issuer", issuer}, told(err)...)...)
 	}
 	return err
 }
