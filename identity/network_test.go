@@ -266,6 +266,8 @@ func TestResolveDID(t *testing.T) {
 		{"P30 not JSON", alice, map[string]page{plc: {kind: json, body: "{"}}, identity.ErrInvalidDocument},
 		{"P30 too large", alice, map[string]page{plc: {kind: json, body: strings.Repeat(" ", 1<<20)}}, identity.ErrInvalidDocument},
 		{"O30 bad syntax", "did:plc", nil, identity.ErrInvalidDID},
+		{"O30 bad syntax of another method", "did:key:", nil, identity.ErrInvalidDID},
+		{"O30 no DID at all", "alice.test", nil, identity.ErrInvalidDID},
 		{"O30 did:plc too short", "did:plc:alice", nil, identity.ErrInvalidDID},
 		{"O30 did:plc with a path", "did:plc:..%2f..%2faaaaaaaaaaaaaaaaa", nil, identity.ErrInvalidDID},
 		{"O30 did:web with a path", "did:web:a.com:path", nil, identity.ErrInvalidDID},

@@ -8,8 +8,11 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -173,5 +176,20 @@ func TestAccountOfALogin(t *testing.T) {
 		}
 		_, err = client.Callback(t.Context(), callback.Query(), login.Binding)
 		wantKind(t, err, oauth.ErrAccountMismatch)
+	})
+}
+
+func TestRefusalsOfAnExchange(t *testing.T) {
+	t.Run("the server's words and status are in the error", func(t *testing.T) {
+		server := sandbox(t)
+		client := newClient(t, server)
+		server.Fault(tokenPath, oauthtest.Fault{Status: 400, Body: `{"error":"invalid_grant","error_description":"because","error_uri":"https://pds.test/why"}`})
+		login, query := approved(t, server, client, oauth.WithAppState("page 7"))
+		_, err := client.Callback(t.Context(), query, login.Binding)
+		e := wantKind(t, err, oauth.ErrToken)
+		got := []any{e.Stage, e.Code, e.Description, e.URI, e.Status, e.Retryable, e.AppState}
+		if diff := cmp.Diff([]any{oauth.StageToken, "invalid_grant", "because", "https://pds.test/why", 400, false, "page 7"}, got); diff != "" {
+			t.Error(diff)
+		}
 	})
 }

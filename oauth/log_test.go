@@ -137,11 +137,14 @@ func TestLog(t *testing.T) {
 		}
 		want(t, "WARN oauth: refresh failed")
 	})
-	t.Run("O120 a logout", func(t *testing.T) {
-		if err := s.Logout(t.Context()); err != nil {
-			t.Fatal(err)
+	t.Run("O120 a logout that the server is not told of", func(t *testing.T) {
+		const page = "a page that says too much"
+		wire.add("a server's page", page)
+		server.Fault(revokePath, oauthtest.Fault{Status: 500, Body: page})
+		if err := s.Logout(t.Context()); err == nil {
+			t.Error("it says nothing")
 		}
-		want(t, "INFO oauth: logged out")
+		want(t, "INFO oauth: logged out", "WARN oauth: tokens could not be revoked")
 	})
 	t.Run("O120 a session that the server ended", func(t *testing.T) {
 		s = login(t, server, client)

@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -99,29 +100,40 @@ func TestDiscoveryDocumentsAreChecked(t *testing.T) { // O35–O42, P25, P26
 	}
 }
 
-func TestDiscoveryAnswersAreChecked(t *testing.T) { // O35, O38, P30
-	for name, answer := range map[string]func(*http.Request) *http.Response{
-		"404":          func(r *http.Request) *http.Response { return respond(r, 404, `{}`) },
-		"204":          func(r *http.Request) *http.Response { return respond(r, 204, ``) },
-		"a redirect":   func(r *http.Request) *http.Response { return respond(r, 302, ``, "Location", "https://pds.test/x") },
-		"another type": func(r *http.Request) *http.Response { return respond(r, 200, `{}`, "Content-Type", "text/html") },
-		"an array":     func(r *http.Request) *http.Response { return respond(r, 200, `[]`) },
-		"not JSON":     func(r *http.Request) *http.Response { return respond(r, 200, `<html>`) },
-		"too large": func(r *http.Request) *http.Response {
-			return respond(r, 200, `{"a":"`+strings.Repeat("x", 600<<10)+`"}`)
+func TestDiscoveryAnswersAreChecked(t *testing.T) {
+	// Each changes an answer that is good but for this.
+	body := func(change func(string) string) func(*http.Response) {
+		return func(resp *http.Response) {
+			data, _ := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			changed := change(string(data))
+			resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(changed)), int64(len(changed))
+		}
+	}
+	status := func(code int) func(*http.Response) { return func(resp *http.Response) { resp.StatusCode = code } }
+	for name, change := range map[string]func(*http.Response){
+		"404":             status(404),
+		"another success": status(203),
+		"a redirect to what would be good": func(resp *http.Response) {
+			resp.StatusCode = 302
+			resp.Header.Set("Location", resp.Request.URL.String()+"?again")
 		},
-		"nested for ever": func(r *http.Request) *http.Response {
-			return respond(r, 200, `{"issuer":`+strings.Repeat("[", 100_000))
-		},
+		"another type":    func(resp *http.Response) { resp.Header.Set("Content-Type", "text/html") },
+		"an array":        body(func(s string) string { return "[" + s + "]" }),
+		"not JSON":        body(func(s string) string { return "<html>" + s }),
+		"something after": body(func(s string) string { return s + "{}" }),
+		"too large":       body(func(s string) string { return s + strings.Repeat(" ", 600<<10) }),
+		"nested for ever": body(func(s string) string { return `{"x":` + strings.Repeat("[", 100_000) + s }),
 	} {
 		for document, item := range map[string]string{resourceDocument: "O35", serverDocument: "O38"} {
-			t.Run(item+" P30 "+name+" in place of "+document, func(t *testing.T) {
+			t.Run(item+" P30 "+name+", for "+document, func(t *testing.T) {
 				server := sandbox(t)
 				client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-					if req.URL.Path == document {
-						return answer(req), nil
+					resp, err := next()
+					if err == nil && req.URL.Path == document && req.URL.RawQuery == "" {
+						change(resp)
 					}
-					return next()
+					return resp, err
 				}))
 				_, err := client.Authorize(t.Context(), "alice.test")
 				wantKind(t, err, oauth.ErrInvalidMetadata)
@@ -199,9 +211,13 @@ func TestStateIsTakenOnce(t *testing.T) {
 	server := sandbox(t)
 	client := newClient(t, server)
 	t.Run("O59 P27 of eight callbacks at once one wins", func(t *testing.T) {
+		// All have read the state before one of them deletes it.
+		store := &meetingStore{Store: new(oauth.MemoryStore)}
+		client := newClient(t, server, withStore(store))
 		login, query := approved(t, server, client)
 		var won, unknown atomic.Int32
 		var callbacks sync.WaitGroup
+		store.meeting.Add(8)
 		for range 8 {
 			callbacks.Go(func() {
 				switch _, err := client.Callback(t.Context(), query, login.Binding); {
@@ -237,6 +253,21 @@ func TestStateIsTakenOnce(t *testing.T) {
 		_, err = client.Callback(t.Context(), query, login.Binding)
 		wantKind(t, err, oauth.ErrStateUnknown)
 	})
+}
+
+// A meetingStore lets those who read a state wait for each other.
+type meetingStore struct {
+	oauth.Store
+	meeting sync.WaitGroup // of as many as there are readers
+}
+
+func (s *meetingStore) Get(ctx context.Context, key oauth.RecordKey) (*oauth.Record, error) {
+	r, err := s.Store.Get(ctx, key)
+	if key.Kind == oauth.RecordState {
+		s.meeting.Done()
+		s.meeting.Wait()
+	}
+	return r, err
 }
 
 // approved begins a login, lets alice agree, and returns it with the query she comes back with.

@@ -121,3 +121,14 @@ func TestEndpointsOnPrivateAddresses(t *testing.T) {
 		}
 	})
 }
+
+func TestServerOnAPortOfItsOwn(t *testing.T) {
+	t.Run("O25 is asked there", func(t *testing.T) {
+		server, w := sandbox(t), new(wire)
+		_, err := newClient(t, server, w.tap()).Authorize(t.Context(), "https://pds.test:8443")
+		wantKind(t, err, oauth.ErrNetwork) // nobody is there
+		if len(w.sent) != 1 || w.sent[0].host != "pds.test:8443" || w.sent[0].path != resourceDocument {
+			t.Errorf("sent %v", w.sent)
+		}
+	})
+}

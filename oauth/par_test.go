@@ -245,13 +245,18 @@ func TestLoginHint(t *testing.T) {
 	server, w := sandbox(t), new(wire)
 	client := newClient(t, server, w.tap())
 	did := string(server.Environment().Account("alice").DID)
-	for typed, want := range map[string]string{"alice.test": "alice.test", "@alice.test": "alice.test", " Alice.Test ": "Alice.Test", did: did} {
-		t.Run("O25 O51 is what was typed: "+typed, func(t *testing.T) {
-			if _, err := client.Authorize(t.Context(), typed); err != nil {
+	for _, tt := range []struct{ name, typed, want string }{
+		{"a handle", "alice.test", "alice.test"},
+		{"a handle with an at sign", "@alice.test", "alice.test"},
+		{"a handle in its owner's spelling", " Alice.Test ", "Alice.Test"},
+		{"a DID", did, did},
+	} {
+		t.Run("O25 O51 is what was typed: "+tt.name, func(t *testing.T) {
+			if _, err := client.Authorize(t.Context(), tt.typed); err != nil {
 				t.Fatal(err)
 			}
-			if got := w.last(t, parPath).form.Get("login_hint"); got != want {
-				t.Errorf("sent %q, want %q", got, want)
+			if got := w.last(t, parPath).form.Get("login_hint"); got != tt.want {
+				t.Errorf("sent %q, want %q", got, tt.want)
 			}
 		})
 	}
@@ -526,6 +531,22 @@ func TestWhatIsStoredOfALogin(t *testing.T) {
 		login, err := newClient(t, server, withStore(brokenStore{new(oauth.MemoryStore), oauth.RecordState})).Authorize(t.Context(), "alice.test")
 		if e := wantKind(t, err, oauth.ErrStore); login != nil || !errors.Is(e, errDown) {
 			t.Errorf("got %v, %v", login, err)
+		}
+	})
+}
+
+func TestChallengeWithoutANonce(t *testing.T) {
+	t.Run("is a refusal, and not tried again", func(t *testing.T) {
+		server, w := sandbox(t), new(wire)
+		client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			if req.URL.Path == parPath {
+				return respond(req, 400, `{"error":"use_dpop_nonce"}`), nil
+			}
+			return next()
+		}), w.tap())
+		_, err := client.Authorize(t.Context(), "alice.test")
+		if e := wantKind(t, err, oauth.ErrAuthorization); e.Code != "use_dpop_nonce" || len(w.to(parPath)) != 1 {
+			t.Errorf("got %v after %d requests", e, len(w.to(parPath)))
 		}
 	})
 }

@@ -138,14 +138,14 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newReport(items, []mutant.Mutant{{Name: "no check", Items: []string{"O2"}}, {Name: "no other", Items: []string{"O2"}}}, results(map[string]gotest.Outcome{
-		"TestA/O2_a": gotest.Pass, "TestB/O2_a|b": gotest.Pass, "TestC/O2_c": gotest.Pass, "internal/scenario TestSandbox/O2_d": gotest.Pass,
+		"TestA/O2_a": gotest.Pass, "TestB/O2_a|b": gotest.Pass, "TestC/O2_c": gotest.Pass, "cmd/x TestD/O2_d": gotest.Pass, "internal/scenario TestSandbox/O2_d": gotest.Pass,
 	}))
 	document := r.document()
 	_, tables, _ := strings.Cut(document, "\n\n3 items: 1 shown, 1 do not apply, 1 open.\n")
 	want := "\n## First\n\n" +
 		"| item | level | demand | shown by | fails when |\n|---|---|---|---|---|\n" +
 		"| O1 | MUST | a | does not apply: so\\|so |  |\n" +
-		"| O2 | RFC | b | `oauth TestA/O2_a`, `internal/scenario TestSandbox/O2_d` †, and 2 more | no check; no other |\n" +
+		"| O2 | RFC | b | `oauth TestA/O2_a`, `internal/scenario TestSandbox/O2_d` †, and 3 more | no check; no other |\n" +
 		"\n## Second\n\n" +
 		"| item | level | demand | shown by | fails when |\n|---|---|---|---|---|\n" +
 		"| O3 | REC | c | **open** |  |\n"

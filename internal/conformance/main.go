@@ -43,7 +43,7 @@ const (
 // packages are those whose tests show something, as far as they exist.
 var packages = []string{
 	"./oauth/...", "./identity/...", "./internal/safehttp", "./internal/scenario", "./xrpc/...",
-	"./internal/clientmetadata/...", "./cmd/...",
+	"./internal/dpop", "./internal/clientmetadata/...", "./cmd/...",
 }
 
 func main() {

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"testing"
@@ -78,5 +79,44 @@ func TestSignWritesWhatItIsGiven(t *testing.T) {
 				t.Errorf("claims (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestCoordinatesKeepTheirLeadingZeros(t *testing.T) {
+	found := 0
+	for range 5000 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := key.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if point[1] != 0 && point[33] != 0 {
+			continue
+		}
+		found++
+		header, err := dpop.Header(&key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := base64.RawURLEncoding.DecodeString(header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var h struct {
+			Key struct{ X, Y string } `json:"jwk"`
+		}
+		if err := json.Unmarshal(raw, &h); err != nil {
+			t.Fatal(err)
+		}
+		want := []string{base64.RawURLEncoding.EncodeToString(point[1:33]), base64.RawURLEncoding.EncodeToString(point[33:])}
+		if diff := cmp.Diff(want, []string{h.Key.X, h.Key.Y}); diff != "" {
+			t.Errorf("coordinates (-want +got):\n%s", diff)
+		}
+	}
+	if found == 0 {
+		t.Error("no key with a leading zero came up")
 	}
 }

@@ -112,10 +112,11 @@ func (l *lab) unsound(ctx context.Context, m mutant.Mutant) (unsound, err error)
 	}
 	switch {
 	case !results.Passed():
-		unsound = fmt.Errorf("%s fails already:\n%s", key, results.Other)
+		words := []string{key + " fails already:", strings.TrimSpace(results.Other)}
 		for _, failed := range results.Failures() {
-			unsound = fmt.Errorf("%w%s\n", unsound, failed.Name)
+			words = append(words, failed.Name)
 		}
+		unsound = errors.New(strings.Join(words, "\n"))
 	default:
 		unsound = checkMatched(results, m.Run)
 	}
