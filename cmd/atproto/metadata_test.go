@@ -175,7 +175,7 @@ func TestMetadataSaysWhatIsWrongWithTheConfig(t *testing.T) {
 		{"PHP-W36 a bad PEM", `{` + id + `,` + redirect + `,` + scope + `,"private_key_path":"bad.pem"}`, "bad.pem: keys: PEM block 1"},
 		{"a file that holds no key", `{` + id + `,` + redirect + `,` + scope + `,"private_key_paths":["key.pem","text"]}`, "text: keys: neither a PEM block"},
 		{"a key twice", `{` + id + `,` + redirect + `,` + scope + `,"private_key_paths":["key.pem","key.pem"]}`, "private_key_paths[1] has the ID"},
-		{"O9 a bad redirect", `{` + id + `,"redirect_uri":"http://localhost/cb",` + scope + `}`, `redirect_uris[0] "http://localhost/cb" must be https`},
+		{"O9 a bad redirect", `{` + id + `,"redirect_uri":"http://localhost/cb",` + scope + `}`, `redirect_uris[0] "http://localhost/cb" must be http on 127.0.0.1`},
 		{"O1 a bad client_id", `{"client_id":"https://app.example.com/",` + redirect + `,` + scope + `}`, `client_id "https://app.example.com/" needs the path`},
 		{"O6 a bad scope", `{` + id + `,` + redirect + `,"scope":"transition:generic"}`, `scope "transition:generic" lacks "atproto"`},
 		{"O16 a bad link", `{` + id + `,` + redirect + `,` + scope + `,"logo_uri":"http://app.example.com/l.png"}`, `logo_uri "http://app.example.com/l.png" is not an https URL`},
