@@ -187,12 +187,13 @@ func told(err error) []any {
 }
 
 // networkError wraps a failure to get an answer. Where the caller's context ended
-// first, that stays visible to errors.Is.
+// first, that stays visible to errors.Is. An address that must not be connected to will
+// not do better the next time.
 func networkError(ctx context.Context, stage Stage, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w (%w)", err, cause)
 	}
-	return &Error{Kind: ErrNetwork, Stage: stage, Retryable: true, Err: err}
+	return &Error{Kind: ErrNetwork, Stage: stage, Retryable: !errors.Is(err, safehttp.ErrBlocked), Err: err}
 }
 
 // resolutionError wraps a failed look-up of an account: the network's fault can

@@ -80,8 +80,8 @@ func TestEndpointsOnPrivateAddresses(t *testing.T) {
 				if err == nil {
 					err = result.Session.Logout(t.Context())
 				}
-				if !errors.Is(err, safehttp.ErrBlocked) {
-					t.Errorf("%s: got %v", endpoint, err)
+				if e := wantKind(t, err, oauth.ErrNetwork); !errors.Is(err, safehttp.ErrBlocked) || e.Retryable {
+					t.Errorf("%s: retryable %t: %v", endpoint, e.Retryable, err)
 				}
 				if hosts := reached(w); len(hosts) > 0 {
 					t.Errorf("%s: sent to %v", endpoint, hosts)
