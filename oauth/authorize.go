@@ -186,6 +186,9 @@ type destination struct {
 
 // destination finds the authorization server of an account, or behind a URL.
 func (c *Client) destination(ctx context.Context, identifier string, o *authorizeOptions) (*destination, error) {
+	if len(identifier) > maxIdentifier {
+		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: fmt.Errorf("an identifier of %d bytes is none; it has %d at most", len(identifier), maxIdentifier)}
+	}
 	switch {
 	case identifier != "" && o.server != "":
 		return nil, optionError("WithServer", "goes without an identifier; there is %q", identifier)
@@ -378,6 +381,10 @@ func (c *Client) refusedRequest(err error) error {
 	}
 	return err
 }
+
+// maxIdentifier is how long a DID may be, the longest of what users type
+// (https://atproto.com/specs/did).
+const maxIdentifier = 2048
 
 // contentTypeForm is the one encoding of requests to an authorization server.
 const contentTypeForm = "application/x-www-form-urlencoded"

@@ -26,6 +26,22 @@ func TestRetriesOfAChallenge(t *testing.T) {
 			wantKind(t, err, oauth.ErrConfig)
 		}
 	})
+	t.Run("P19 all reasons together have a bound", func(t *testing.T) {
+		server := sandbox(t)
+		requests := 0
+		reasons := []string{"use_dpop_nonce", "invalid_token", "invalid_dpop_proof"}
+		s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			if req.URL.Path != callPath {
+				return next()
+			}
+			reason := reasons[requests%3]
+			requests++
+			return respond(req, 401, `{"error":"`+reason+`"}`, "WWW-Authenticate", `DPoP error="`+reason+`"`, "DPoP-Nonce", "another"), nil
+		})))
+		if err := call(t.Context(), s); err == nil || requests != 3 {
+			t.Errorf("%d requests: %v", requests, err)
+		}
+	})
 	t.Run("P8 a token is renewed once, however many retries there are", func(t *testing.T) {
 		server := sandbox(t)
 		requests := 0
@@ -87,9 +103,13 @@ func challengedForEver(t *testing.T, retries, want int) {
 			t.Errorf("the pauses took %s, want %s to %s", took, least, most)
 		}
 		requests = 0
+		started = time.Now()
 		e := wantKind(t, s.Refresh(t.Context()), oauth.ErrDPoP)
 		if requests != want || !e.Retryable || e.Code != "use_dpop_nonce" {
 			t.Errorf("%d token requests, want %d: %v", requests, want, e)
+		}
+		if took := time.Since(started); took < least || took > most {
+			t.Errorf("the pauses of the refresh took %s, want %s to %s", took, least, most)
 		}
 	})
 }

@@ -114,8 +114,9 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 	}
 	origin := originOf(req.URL)
 	known, ticket := c.nonceFor(s.nonces, origin)
+	at, corrected := c.timeAt(origin)
 	signed, err := state.Key.sign(proof{
-		method: req.Method, url: dpopURL(req.URL), nonce: known, token: state.Tokens.Access, at: c.timeAt(origin),
+		method: req.Method, url: dpopURL(req.URL), nonce: known, token: state.Tokens.Access, at: at,
 	})
 	if err != nil {
 		return nil, false, err
@@ -128,8 +129,8 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 		return nil, false, err
 	}
 	c.learnNonce(s.nonces, origin, resp.Header, ticket)
-	_, redated = c.learnTime(origin, resp.Header, started)
-	return resp, redated, nil
+	c.learnTime(origin, resp.Header, started)
+	return resp, c.redated(origin, corrected), nil
 }
 
 // usable returns tokens that can be sent. It refreshes those that have run out,

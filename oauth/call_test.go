@@ -343,3 +343,24 @@ func TestRawBodiesAreSentFromWhereTheyStand(t *testing.T) {
 		}
 	}
 }
+
+func TestUploadsWhileTokensAreRenewed(t *testing.T) { // for the race detector
+	server := sandbox(t)
+	s := login(t, server, newClient(t, server))
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 10 {
+			if _, err := upload(t, s, xrpc.BytesBody(make([]byte, 1<<20), "image/png")); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	both.Go(func() {
+		for range 10 {
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	both.Wait()
+}

@@ -165,28 +165,35 @@ func (c *Client) Purge(ctx context.Context) (int, error) {
 // the error, of kind ErrSealed, names the first that cannot be opened.
 func (c *Client) Reseal(ctx context.Context) (int, error) {
 	resealed := 0
+	err := c.eachSession(ctx, func(key SessionKey, state *sessionState, r *Record, current bool) {
+		if !current && c.reseal(ctx, key, state, r) > r.Revision {
+			resealed++
+		}
+	})
+	return resealed, err
+}
+
+// eachSession calls do for every session of this client in the store, and passes over
+// those of others, and those that cannot be opened; the error names the first of the
+// latter.
+func (c *Client) eachSession(ctx context.Context, do func(key SessionKey, state *sessionState, r *Record, current bool)) error {
 	var sealed error
 	for key, err := range c.Sessions(ctx, "") {
 		if err != nil {
-			return resealed, err
+			return err
 		}
 		state, r, current, err := c.loadSession(ctx, key)
 		switch {
 		case errors.Is(err, ErrSessionUnknown):
-			continue
 		case errors.Is(err, ErrSealed):
 			sealed = cmp.Or(sealed, err)
-			continue
 		case err != nil:
-			return resealed, err
-		case current:
-			continue
-		}
-		if c.reseal(ctx, key, state, r) > r.Revision {
-			resealed++
+			return err
+		default:
+			do(key, state, r, current)
 		}
 	}
-	return resealed, sealed
+	return sealed
 }
 
 // reseal writes a record as it is, sealed by the first key, and returns the revision it

@@ -69,22 +69,29 @@ func (s *serverClocks) get(origin string) time.Duration {
 	return s.ahead[origin]
 }
 
-// timeAt is the time to write into what is sent to a server.
-func (c *Client) timeAt(origin string) time.Time {
-	now := c.now()
+// timeAt is the time to write into what is sent to a server, and by how much it is
+// corrected.
+func (c *Client) timeAt(origin string) (now time.Time, corrected time.Duration) {
 	if c.config.CorrectClock {
-		now = now.Add(c.clocks.get(origin))
+		corrected = c.clocks.get(origin)
 	}
-	return now
+	return c.now().Add(corrected), corrected
 }
 
 // learnTime compares the clocks by an answer to a request that was sent at a time of our
-// clock, and tells the operator when they are apart. It reports how far the server's is
-// ahead, and whether a request that was dated before would be dated differently now.
-func (c *Client) learnTime(origin string, h http.Header, sent time.Time) (ahead time.Duration, redated bool) {
+// clock, and tells the operator when they are apart. It returns how far the server's is
+// ahead.
+func (c *Client) learnTime(origin string, h http.Header, sent time.Time) time.Duration {
 	ahead, news := c.clocks.measure(origin, h, sent, c.now())
 	if news && ahead != 0 {
 		c.log.Warn("oauth: clocks are apart", "server", origin, "server_ahead", ahead.Round(time.Second), "corrected", c.config.CorrectClock)
 	}
-	return ahead, news && c.config.CorrectClock
+	return ahead
+}
+
+// redated reports whether a request that was corrected so would be dated differently now,
+// whoever found out meanwhile.
+func (c *Client) redated(origin string, corrected time.Duration) bool {
+	_, now := c.timeAt(origin)
+	return (now - corrected).Abs() > clockTolerance
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"crypto/elliptic"
 	"log/slog"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -88,6 +91,34 @@ func TestClockThatGoesWrongUnderASession(t *testing.T) {
 			})
 		}
 	}
+	t.Run("O92 all that were on their way are sent again, not only the one that brought the news", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		before := login(t, server, newClient(t, server, withStore(store)))
+		const uploads = 4
+		var arrived sync.WaitGroup
+		arrived.Add(uploads)
+		var held atomic.Int32
+		s, err := newClient(t, server, withStore(store), withClock(20*time.Minute), corrected, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			if req.Method == http.MethodPost && held.Add(1) <= uploads {
+				arrived.Done()
+				arrived.Wait() // until all of them are dated
+			}
+			return next()
+		})).Resume(t.Context(), before.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var calls sync.WaitGroup
+		for range uploads {
+			calls.Go(func() {
+				if _, err := upload(t, s, xrpc.BytesBody([]byte("x"), "text/plain")); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+	})
 	t.Run("O71 P31 a refresh with an assertion from the future", func(t *testing.T) {
 		server := sandbox(t)
 		store := new(oauth.MemoryStore)

@@ -34,10 +34,11 @@ type Config struct {
 	DefaultServer string
 
 	// Keys make the client a confidential one, which authenticates by private_key_jwt and
-	// has sessions that last as long as they are used. New logins use the first; a
-	// session stays with the key it was begun with, as servers demand. So a new key goes
-	// in front, and an old one stays, and stays published, until no session uses it any
-	// more: those that still do end as ErrClientKeyGone. None: a public client.
+	// has sessions that last as long as they are used. New logins use the first whose time
+	// has come; a session stays with the key it was begun with, as servers demand. So a new
+	// key goes in front, and an old one stays, and stays published, until no session uses it
+	// any more, which Client.SessionsByKey tells: those that still do fail with
+	// ErrClientKeyGone once they have to be refreshed. None: a public client.
 	Keys []Key
 
 	// KeysURI is where the application publishes Client.KeySet; "" puts the keys into
@@ -75,10 +76,10 @@ type Config struct {
 	CorrectClock bool
 
 	// Retries is how often one request is sent again for one and the same reason that the
-	// server gives: it wants another nonce, or it has seen the proof. 0 means once. From the
-	// second time on there is a pause before, of 100 ms at first, doubled each time up to
-	// 2 s, with jitter. A token that the server does not take is renewed once per call,
-	// whatever this says.
+	// server gives: it wants another nonce, or it has seen the proof; and for all reasons
+	// together twice as often. 0 means 1. From the second time on there is a pause before,
+	// of 100 ms at first, doubled each time up to 2 s, with jitter. A token that the server
+	// does not take is renewed once per call, whatever this says.
 	Retries int
 
 	// Logger receives what an operator wants to know, and never a secret; nil

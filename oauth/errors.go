@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -68,6 +69,9 @@ const (
 	ErrClientKey Kind = "client key failed"
 	// ErrDPoP: a proof could not be made, or a server kept asking for another nonce.
 	ErrDPoP Kind = "proof of possession failed"
+	// ErrForm: a form that was posted to a handler of Web cannot be taken: it is from
+	// another site, too large, or no form.
+	ErrForm Kind = "form refused"
 	// ErrBodyNotReplayable: the server asked for the request again, but its body
 	// can be read only once. Use a body that can be opened twice.
 	ErrBodyNotReplayable Kind = "body cannot be sent again"
@@ -169,21 +173,23 @@ func (e *Error) Is(target error) bool {
 	return ok && (k == e.Kind || k == ErrReauthRequired && e.Kind.endsSession())
 }
 
-// told is what may be logged of an error: not the server's description, which may repeat
-// what it was sent.
-func told(err error) []any {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return []any{"error", err}
-	}
-	attributes := []any{"stage", e.Stage, "cause", e.Kind}
+// LogValue is the error as log/slog writes it: without Description, in which a server may
+// repeat what it was sent.
+func (e *Error) LogValue() slog.Value {
+	attributes := []slog.Attr{slog.String("kind", string(e.Kind)), slog.String("stage", string(e.Stage))}
 	if e.Status != 0 {
-		attributes = append(attributes, "status", e.Status, "code", e.Code)
+		attributes = append(attributes, slog.Int("status", e.Status))
+	}
+	if e.Code != "" {
+		attributes = append(attributes, slog.String("code", e.Code))
+	}
+	if e.ServerAhead != 0 {
+		attributes = append(attributes, slog.Duration("server_ahead", e.ServerAhead))
 	}
 	if e.Err != nil {
-		attributes = append(attributes, "error", e.Err)
+		attributes = append(attributes, slog.Any("cause", e.Err))
 	}
-	return attributes
+	return slog.GroupValue(attributes...)
 }
 
 // networkError wraps a failure to get an answer. Where the caller's context ended

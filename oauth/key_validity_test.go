@@ -146,3 +146,35 @@ func TestParseKeysReadsTimes(t *testing.T) {
 		})
 	}
 }
+
+func TestSessionsByKey(t *testing.T) {
+	server := sandbox(t)
+	store := new(oauth.MemoryStore)
+	one, two := oauth.Key{ID: "one", Signer: newKey(t, elliptic.P256())}, oauth.Key{ID: "two", Signer: newKey(t, elliptic.P256())}
+	first := confidential(t, server, []oauth.Key{one}, withStore(store))
+	old := login(t, server, first)
+	login(t, server, first)
+	both := confidential(t, server, []oauth.Key{two, one}, withStore(store))
+	login(t, server, both)
+	login(t, server, newClient(t, server, withStore(store))) // another client's
+	check := func(t *testing.T, want map[string]int) {
+		t.Helper()
+		got, err := both.SessionsByKey(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	}
+	t.Run("O70 tells which key is still needed", func(t *testing.T) { check(t, map[string]int{"one": 2, "two": 1}) })
+	if err := old.Logout(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Run("O70 and when it is not", func(t *testing.T) { check(t, map[string]int{"one": 1, "two": 1}) })
+	t.Run("O70 says which session it could not read", func(t *testing.T) {
+		other := confidential(t, server, []oauth.Key{one}, func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(make([]byte, 32)) })
+		_, err := other.SessionsByKey(t.Context())
+		wantKind(t, err, oauth.ErrSealed)
+	})
+}

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"bytes"
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -28,11 +29,12 @@ type Key struct {
 	// NotBefore is when logins may begin to use the key. It is published before that, so
 	// that servers, which keep a client's keys for minutes, know it in time. Zero: now.
 	NotBefore time.Time
-	// Expires is when the key stops to sign and to be published; sessions that were begun
-	// with it then end as ErrClientKeyGone. Zero: never.
+	// Expires is when the key stops to sign and to be published. Sessions that were begun
+	// with it go on until they have to be refreshed, and fail from then on with
+	// ErrClientKeyGone. Zero: never.
 	Expires time.Time
-	// Revoked ends the key and its sessions at once: for one that has leaked. Leaving the
-	// key out of Config.Keys does the same; this says why.
+	// Revoked takes the key out at once, as one that has expired: for a key that has leaked.
+	// Access tokens that servers have given out are good until they expire.
 	Revoked bool
 }
 
@@ -65,9 +67,13 @@ func ParseKeys(data []byte) ([]Key, error) {
 
 func parsePEM(data []byte) ([]Key, error) {
 	var keys []Key
+	begun := bytes.Count(data, []byte("-----BEGIN "))
 	for n := 1; ; n++ {
 		block, rest := pem.Decode(data)
 		if block == nil {
+			if n <= begun {
+				return nil, fmt.Errorf("%d of %d PEM blocks are damaged", begun-n+1, begun)
+			}
 			break
 		}
 		data = rest
@@ -250,4 +256,14 @@ func (c *Client) keyOf(id string) (*clientKey, error) {
 		return nil, &Error{Kind: ErrClientKeyGone, Stage: StageSession, Err: fmt.Errorf("key %q, which the session was begun with, is revoked or expired", id)}
 	}
 	return c.keys[i], nil
+}
+
+// SessionsByKey counts the sessions in the store by the ID of the client key that they are
+// tied to: a key that is not among them can leave Config.Keys. Sessions of other clients,
+// and those that cannot be opened, are not counted; the error, of kind ErrSealed, names the
+// first of the latter. It reads every session.
+func (c *Client) SessionsByKey(ctx context.Context) (map[string]int, error) {
+	sessions := make(map[string]int)
+	err := c.eachSession(ctx, func(_ SessionKey, state *sessionState, _ *Record, _ bool) { sessions[state.ClientKey]++ })
+	return sessions, err
 }

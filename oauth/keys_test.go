@@ -88,6 +88,8 @@ func TestParseKeys(t *testing.T) {
 		{"RSA", pkcs8(one) + pkcs8(rsaKey), nil, "PEM block 2"},
 		{"a public JWK", jwkOf(t, one.Public(), ""), nil, "JWK 1"},
 		{"a JWK of another curve", jwkOf(t, other, ""), nil, "JWK 1 is on curve P-384"},
+		{"one block of two that is damaged", pkcs8(one) + strings.Replace(pkcs8(one), "MIG", "M!G", 1), nil, "1 of 2 PEM blocks are damaged"},
+		{"one block of two that is cut off", pkcs8(one) + pkcs8(one)[:80], nil, "1 of 2 PEM blocks are damaged"},
 		{"an encrypted key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n", nil, "encrypted"},
 		{"an empty set", `{"keys":[]}`, nil, "empty"},
 		{"nothing", "", nil, "neither"},

@@ -107,7 +107,7 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	defer cancel()
 	err := s.rotate(ctx, used)
 	if err != nil && !errors.Is(err, ErrReauthRequired) { // the end of a session is logged where it ends
-		s.client.log.Warn("oauth: refresh failed", append([]any{"session", s}, told(err)...)...)
+		s.client.log.Warn("oauth: refresh failed", "session", s, "error", err)
 	}
 	s.mu.Lock()
 	s.flight = nil

@@ -24,15 +24,16 @@ func (c *Client) SealKey(ctx context.Context, key SessionKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(keys[0].seal(data, c.givenContext())), nil
 }
 
-// OpenKey returns the key that SealKey made sealed of. It fails with ErrSealed for
-// anything that SealKey did not make, and with ErrStore as SealKey does.
+// OpenKey returns the key that SealKey made sealed of. It fails with ErrSessionUnknown,
+// and so with ErrReauthRequired, for anything that SealKey did not make or whose key is
+// gone, and with ErrStore as SealKey does.
 func (c *Client) OpenKey(ctx context.Context, sealed string) (SessionKey, error) {
 	keys, err := c.givenKeys(ctx)
 	if err != nil {
 		return SessionKey{}, err
 	}
 	fail := func(err error) (SessionKey, error) {
-		return SessionKey{}, &Error{Kind: ErrSealed, Stage: StageSession, Err: fmt.Errorf("session key: %w", err)}
+		return SessionKey{}, &Error{Kind: ErrSessionUnknown, Stage: StageSession, Err: fmt.Errorf("its sealed key: %w", err)}
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 	if err != nil {

@@ -161,24 +161,38 @@ func (s *Session) end(ctx context.Context, reason *Error) error {
 // again. Any other error means that the session is gone here but the server could
 // not be told; its tokens die when they expire.
 func (s *Session) Logout(ctx context.Context) error {
-	err := s.client.store.Delete(ctx, s.key.record(), 0)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return storeError(err)
+	if first, err := s.discard(ctx); err != nil || !first {
+		return err
 	}
-	s.mu.Lock()
-	already := s.ended != nil
+	return s.revoke(ctx)
+}
+
+// discard is the half of a logout that needs no server. It reports whether the session
+// was still going on here.
+func (s *Session) discard(ctx context.Context) (first bool, err error) {
+	err = s.client.store.Delete(ctx, s.key.record(), 0)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return false, storeError(err)
+	}
 	reason := &Error{Kind: ErrLoggedOut, Stage: StageSession}
-	if !already {
+	s.mu.Lock()
+	if first = s.ended == nil; first {
 		s.ended = reason
 	}
-	running := s.flight
 	s.mu.Unlock()
 	s.client.sessions.forget(s.key, s)
-	if already {
-		return nil
+	if first {
+		s.notifyEnd(ctx, reason)
+		s.client.log.Info("oauth: logged out", "session", s)
 	}
-	s.notifyEnd(ctx, reason)
-	s.client.log.Info("oauth: logged out", "session", s)
+	return first, nil
+}
+
+// revoke is the half of a logout that tells the server.
+func (s *Session) revoke(ctx context.Context) error {
+	s.mu.Lock()
+	running := s.flight
+	s.mu.Unlock()
 	if running != nil {
 		// A refresh under way finds its record gone and revokes what it got.
 		select {

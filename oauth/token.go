@@ -10,7 +10,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,7 +91,7 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, 
 		return nil, none, &Error{Kind: ErrInvalidMetadata, Stage: r.stage, Err: err}
 	}
 	origin := originOf(req.URL)
-	at := c.timeAt(origin)
+	at, corrected := c.timeAt(origin)
 	form := maps.Clone(r.form)
 	if err := c.authenticate(form, r, at); err != nil {
 		return nil, none, err
@@ -116,7 +115,7 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, 
 	}
 	defer resp.Body.Close()
 	c.learnNonce(r.nonces, origin, resp.Header, ticket)
-	ahead, redated := c.learnTime(origin, resp.Header, started)
+	ahead := c.learnTime(origin, resp.Header, started)
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxServerAnswer+1))
 	if err != nil {
 		return nil, none, networkError(ctx, r.stage, &xrpc.SendError{Sent: xrpc.SentMaybe, Err: fmt.Errorf("reading the answer: %w", err)})
@@ -129,7 +128,7 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest) (answer *asAnswer, 
 		switch code := answer.words().Code; {
 		case code == "use_dpop_nonce" && resp.Header.Get(nonceHeader) != "":
 			return answer, wantsNonce, nil
-		case redated && (code == "invalid_dpop_proof" || code == "invalid_client"):
+		case c.redated(origin, corrected) && (code == "invalid_dpop_proof" || code == "invalid_client"):
 			// Both are told before a code or a refresh token is looked at.
 			return answer, wantsProof, nil
 		}
@@ -156,7 +155,7 @@ func (a *asAnswer) refusal(kind Kind) *Error {
 	return &Error{
 		Kind: kind, Stage: a.stage, Status: a.status,
 		Code: w.Code, Description: w.Description, URI: w.URI,
-		RetryAfter: retryAfter(a.header, a.now), ServerAhead: a.ahead,
+		RetryAfter: xrpc.RetryAfter(a.header, a.now), ServerAhead: a.ahead,
 		Retryable: a.status == http.StatusTooManyRequests || a.status >= 500,
 	}
 }
@@ -175,18 +174,6 @@ func (a *asAnswer) decode(into any) error {
 		return a.invalid(ErrToken, err)
 	}
 	return nil
-}
-
-// retryAfter reads the header of that name in both its forms (RFC 9110 §10.2.3).
-func retryAfter(h http.Header, now time.Time) time.Duration {
-	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
-		return time.Duration(seconds) * time.Second
-	}
-	if at, err := http.ParseTime(value); err == nil && at.After(now) {
-		return at.Sub(now)
-	}
-	return 0
 }
 
 // A tokenAnswer is a token response (RFC 6749 §5.1), read but not yet trusted.
@@ -275,7 +262,7 @@ func (c *Client) revoke(ctx context.Context, endpoint, issuer, clientKey string,
 		err = answer.refusal(ErrToken)
 	}
 	if err != nil {
-		c.log.Warn("oauth: tokens could not be revoked", append([]any{"issuer", issuer}, told(err)...)...)
+		c.log.Warn("oauth: tokens could not be revoked", "issuer", issuer, "error", err)
 	}
 	return err
 }

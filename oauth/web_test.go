@@ -1,10 +1,11 @@
 package oauth_test
 
 import (
-	"crypto/elliptic"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -78,6 +79,17 @@ func (s *site) post(t *testing.T, path, origin string, form url.Values) (*http.R
 	if origin != "" {
 		req.Header.Set("Origin", origin)
 	}
+	return s.do(t, req)
+}
+
+// send posts any body to the login.
+func (s *site) send(t *testing.T, contentType, body string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/login", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", contentType)
 	return s.do(t, req)
 }
 
@@ -206,10 +218,32 @@ func TestWebBindsLoginsToTheBrowser(t *testing.T) {
 				t.Errorf("logged in as %s", got)
 			}
 		}
-		// The session of alice, whose key is nowhere any more, was logged out.
-		if n := s.sandbox.Stats().Requests[revokePath]; n != 1 {
-			t.Errorf("%d revocations", n)
+	})
+	t.Run("the session that a login replaces is logged out, and nobody waits for its server", func(t *testing.T) {
+		revoked := make(chan struct{})
+		answer := make(chan struct{})
+		s := newSite(t, func(cfg *oauth.Config, _ *oauth.Web) {
+			withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if req.URL.Path == revokePath {
+					close(revoked)
+					<-answer
+				}
+				return next()
+			})(cfg)
+		})
+		s.login(t, "alice", alice())
+		u, _ := url.Parse(s.URL)
+		before := s.browser.Jar.Cookies(u)
+		s.login(t, "bob", url.Values{"identifier": {"bob.test"}}) // while the server says nothing
+		if got := s.me(t); got != "bob.test" {
+			t.Errorf("logged in as %s", got)
 		}
+		<-revoked
+		s.browser.Jar.SetCookies(u, before)
+		if got := s.me(t); got != "nobody" {
+			t.Errorf("the old session goes on as %s", got)
+		}
+		close(answer)
 	})
 	t.Run("forms of other sites are refused", func(t *testing.T) {
 		s := newSite(t, nil)
@@ -251,22 +285,84 @@ func TestWebCookies(t *testing.T) {
 		}
 		check(resp.Cookies()[0])
 		resp, _ = s.get(t, s.approve(t, resp.Header.Get("Location"), "alice"))
-		if len(resp.Cookies()) != 2 || resp.Cookies()[0].MaxAge >= 0 || resp.Header.Get("Referrer-Policy") != "no-referrer" {
+		if len(resp.Cookies()) != 2 || resp.Cookies()[0].MaxAge >= 0 || resp.Header.Get("Referrer-Policy") != "same-origin" {
 			t.Fatalf("%v", resp.Header)
 		}
 		check(resp.Cookies()[1])
 	})
-	t.Run("on https they are the host's own", func(t *testing.T) {
-		server := sandbox(t)
-		client := confidential(t, server, []oauth.Key{{Signer: newKey(t, elliptic.P256())}})
-		web := &oauth.Web{Client: client}
-		w := httptest.NewRecorder()
-		r := httptest.NewRequest("POST", "https://app.client-host.net/login", strings.NewReader(alice().Encode()))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		web.LoginHandler().ServeHTTP(w, r)
-		cookies := w.Result().Cookies()
-		if w.Code != http.StatusSeeOther || len(cookies) != 1 || !cookies[0].Secure || !strings.HasPrefix(cookies[0].Name, "__Host-") {
-			t.Errorf("status %d, %v", w.Code, cookies)
+	for name, redirects := range map[string][]string{
+		"":                               {"https://app.client-host.net/callback"},
+		", also of a client for devices": {"net.client-host.app:/cb", "http://127.0.0.1/cb", "https://app.client-host.net/callback"},
+	} {
+		t.Run("on https they are the host's own"+name, func(t *testing.T) {
+			server := sandbox(t)
+			client := confidential(t, server, nil, func(cfg *oauth.Config) { cfg.RedirectURIs = redirects })
+			web := &oauth.Web{Client: client, Options: func(*http.Request) []oauth.AuthorizeOption {
+				return []oauth.AuthorizeOption{oauth.WithRedirectURI("https://app.client-host.net/callback")}
+			}}
+			jar := make(map[string]*http.Cookie)
+			visit := func(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
+				t.Helper()
+				for _, c := range jar {
+					r.AddCookie(c)
+				}
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, r)
+				for _, c := range w.Result().Cookies() {
+					if !c.Secure || !c.HttpOnly || !strings.HasPrefix(c.Name, "__Host-") || c.Path != "/" || c.Domain != "" {
+						t.Errorf("%+v", c)
+					}
+					if jar[c.Name] = c; c.MaxAge < 0 {
+						delete(jar, c.Name)
+					}
+				}
+				if w.Code != http.StatusSeeOther {
+					t.Fatalf("%s: status %d, %s", r.URL.Path, w.Code, w.Body)
+				}
+				return w
+			}
+			post := func(path string, form url.Values) *http.Request {
+				r := httptest.NewRequest("POST", "https://app.client-host.net"+path, strings.NewReader(form.Encode()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.Header.Set("Sec-Fetch-Site", "same-origin")
+				return r
+			}
+			w := visit(web.LoginHandler(), post("/login", alice()))
+			callback, err := server.Approve(t.Context(), w.Header().Get("Location"), server.Environment().Account("alice"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			visit(web.CallbackHandler(), httptest.NewRequest("GET", callback.String(), nil))
+			if len(jar) != 1 {
+				t.Errorf("%d cookies", len(jar))
+			}
+			r := httptest.NewRequest("GET", "https://app.client-host.net/", nil)
+			for _, c := range jar {
+				r.AddCookie(c)
+			}
+			s, err := web.Session(r)
+			if err != nil || s.Handle() != "alice.test" {
+				t.Fatalf("%v, %v", s, err)
+			}
+			visit(web.LogoutHandler(), post("/logout", nil))
+			if _, err := web.Session(r); !errors.Is(err, oauth.ErrReauthRequired) || len(jar) != 0 {
+				t.Errorf("after the logout: %v, %d cookies", err, len(jar))
+			}
+		})
+	}
+	t.Run("a name that no cookie can have is refused at once", func(t *testing.T) {
+		client := newClient(t, sandbox(t))
+		for _, web := range []*oauth.Web{{Client: client, CookieName: "my session"}, {}} {
+			for _, handler := range []func() http.Handler{web.LoginHandler, web.CallbackHandler, web.LogoutHandler} {
+				func() {
+					defer func() {
+						if recover() == nil {
+							t.Errorf("%+v makes a handler", web)
+						}
+					}()
+					handler()
+				}()
+			}
 		}
 	})
 	t.Run("a session's cookie that was made up is nobody's", func(t *testing.T) {
@@ -310,7 +406,16 @@ func TestWebTellsWhatWentWrong(t *testing.T) {
 		}, 400, "begin again"},
 		"a form that is too large": {func(t *testing.T, s *site) (*http.Response, string) {
 			return s.post(t, "/login", s.URL, alice("return_to", "/"+strings.Repeat("x", 1<<20)))
-		}, 400, ""},
+		}, 413, "too large"},
+		"a form that cannot be read": {func(t *testing.T, s *site) (*http.Response, string) {
+			return s.send(t, "application/x-www-form-urlencoded", "identifier=%zz")
+		}, 400, "cannot be read"},
+		"something else than a form": {func(t *testing.T, s *site) (*http.Response, string) {
+			return s.send(t, "application/json", `{"identifier":"alice.test"}`)
+		}, 415, "not a form"},
+		"an identifier that is too long": {func(t *testing.T, s *site) (*http.Response, string) {
+			return s.post(t, "/login", s.URL, url.Values{"identifier": {"https://" + strings.Repeat("a", 5000)}})
+		}, 400, "no such account"},
 		"an application opened at localhost": {func(t *testing.T, s *site) (*http.Response, string) {
 			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/login", strings.NewReader(alice().Encode()))
 			if err != nil {
@@ -322,12 +427,67 @@ func TestWebTellsWhatWentWrong(t *testing.T) {
 		}, 500, "open the application there"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			resp, body := tt.do(t, newSite(t, nil))
+			// With a default server, a form that was not understood would begin a login there.
+			resp, body := tt.do(t, newSite(t, func(cfg *oauth.Config, _ *oauth.Web) {
+				if name != "no identifier and no default server" {
+					cfg.DefaultServer = "https://pds.test"
+				}
+			}))
 			if resp.StatusCode != tt.want || !strings.Contains(body, tt.text) {
 				t.Errorf("status %d, %q; want %d", resp.StatusCode, body, tt.want)
 			}
 		})
 	}
+	t.Run("what is wrong with the application is not told to users on https", func(t *testing.T) {
+		server := sandbox(t)
+		web := &oauth.Web{Client: confidential(t, server, nil), Options: func(*http.Request) []oauth.AuthorizeOption {
+			return []oauth.AuthorizeOption{oauth.WithScope("atproto secret:plan")}
+		}}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("POST", "https://app.client-host.net/login", strings.NewReader(alice().Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		web.LoginHandler().ServeHTTP(w, r)
+		if w.Code != 500 || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("status %d, %s", w.Code, w.Body)
+		}
+	})
+	t.Run("O120 and what a server repeats is not logged", func(t *testing.T) {
+		var log bytes.Buffer
+		var sent string
+		s := newSite(t, func(cfg *oauth.Config, _ *oauth.Web) {
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if req.URL.Path != tokenPath {
+					return next()
+				}
+				sent = form(req)
+				return respond(req, 400, `{"error":"invalid_request","error_description":"what is `+sent+`?"}`, "DPoP-Nonce", "other"), nil
+			})(cfg)
+		})
+		s.get(t, s.approve(t, s.begin(t, alice()), "alice"))
+		if sent == "" || strings.Contains(log.String(), sent) || !strings.Contains(log.String(), "invalid_request") {
+			t.Errorf("%q was sent; logged:\n%s", sent, &log)
+		}
+	})
+	t.Run("a logout that only the server could not be told of is one", func(t *testing.T) {
+		s := newSite(t, nil)
+		s.login(t, "alice", alice())
+		s.sandbox.Fault(revokePath, oauthtest.Fault{Status: 500})
+		if resp, _ := s.post(t, "/logout", s.URL, nil); resp.StatusCode != http.StatusSeeOther {
+			t.Errorf("status %d", resp.StatusCode)
+		}
+		if got := s.me(t); got != "nobody" {
+			t.Errorf("logged in as %s", got)
+		}
+	})
+	t.Run("a logout with a cookie that nobody can open is one", func(t *testing.T) {
+		s := newSite(t, nil)
+		u, _ := url.Parse(s.URL)
+		s.browser.Jar.SetCookies(u, []*http.Cookie{{Name: "atproto-session", Value: "AAAA", Path: "/"}})
+		if resp, _ := s.post(t, "/logout", s.URL, nil); resp.StatusCode != http.StatusSeeOther || len(s.browser.Jar.Cookies(u)) != 0 {
+			t.Errorf("status %d, %v", resp.StatusCode, s.browser.Jar.Cookies(u))
+		}
+	})
 	t.Run("the application can answer itself", func(t *testing.T) {
 		s := newSite(t, func(_ *oauth.Config, web *oauth.Web) {
 			web.CookieName = "mine"

@@ -54,18 +54,24 @@ func run(ctx context.Context, address string, live bool, database string) error 
 		return err
 	}
 	defer stop()
-	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-		defer cancel()
-		server.Shutdown(grace)
-	}()
 	fmt.Println("Open", home)
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	return serve(ctx, listener, handler)
+}
+
+// serve answers requests until ctx ends, and then those that are under way: a login in
+// the middle of its callback has tokens that are not stored yet.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	select {
+	case err := <-ended:
 		return err
+	case <-ctx.Done():
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		return server.Shutdown(grace)
 	}
-	return nil
 }
 
 // build returns the application that browsers find at home, and what to call when it is
@@ -100,7 +106,8 @@ func build(ctx context.Context, home string, live bool, database string) (http.H
 
 // openStore opens the database that keeps sessions, and the key that seals them.
 func openStore(ctx context.Context, database string) (oauth.Store, *oauth.Seal, func() error, error) {
-	db, err := sql.Open("sqlite", database)
+	// As sqlstore asks for: readers and a writer at a time, and writers that wait.
+	db, err := sql.Open("sqlite", database+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -123,13 +130,17 @@ func openStore(ctx context.Context, database string) (oauth.Store, *oauth.Seal, 
 // keyFile reads a key, or makes one. Keep it out of the backups of the database: whoever
 // has both can act for every user.
 func keyFile(name string) ([]byte, error) {
-	key, err := os.ReadFile(name)
-	if !errors.Is(err, os.ErrNotExist) {
-		return key, err
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return os.ReadFile(name)
 	}
-	key = make([]byte, 32)
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, 32)
 	rand.Read(key)
-	return key, os.WriteFile(name, key, 0o600)
+	_, err = f.Write(key)
+	return key, errors.Join(err, f.Close())
 }
 
 // purge clears away, once an hour, logins that nobody finished and sessions long over.

@@ -28,7 +28,10 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	if err != nil {
 		return nil, fail("InvalidRequest", "Request encoding (Content-Type) required but not provided")
 	}
-	if failed := c.auth.requires(scope.Blob(media)); failed != nil {
+	s.mu.Lock()
+	failed := c.auth.requires(scope.Blob(media)) // a refresh may change the scope meanwhile
+	s.mu.Unlock()
+	if failed != nil {
 		return nil, failed
 	}
 	var data bytes.Buffer
