@@ -127,8 +127,10 @@ func (c *checker) check(ctx context.Context) {
 		return
 	}
 	c.Client = describe(document)
-	c.checkPlace(document)
 	problems := document.Check()
+	if !slices.ContainsFunc(problems, func(p clientmetadata.Problem) bool { return p.Secret && p.Field == "client_id" }) {
+		c.checkPlace(document) // which quotes client_id
+	}
 	c.add(c.URL, problems)
 	if len(c.secrets(true)) > 0 {
 		c.Document = nil

@@ -242,6 +242,7 @@ func TestCheckPrints(t *testing.T) {
 		{"a string", "jwks", strconv.Quote(private), "jwks"},
 		{"another field", "keys", private, "keys.d"},
 		{"a link", "logo_uri", strconv.Quote(private), "logo_uri"},
+		{"the client_id", "client_id", strconv.Quote(private), "client_id"},
 		{"PEM", "policy_uri", strconv.Quote(readFile(t, "testdata/key.pem")), "policy_uri"},
 	} {
 		t.Run("O15 a private key in the document without repeating it, as "+tt.name, func(t *testing.T) {

@@ -16,13 +16,13 @@ type kind struct {
 }
 
 var (
-	text      = kind{"a string", of[string](nil)}
-	notEmpty  = kind{"a string, or is empty", of(func(s string) bool { return s != "" })}
-	texts     = kind{"a list of strings", listOf(func(string) bool { return true })}
-	trueFalse = kind{"true or false", of[bool](nil)}
-	whole     = kind{"a whole number", of(func(f float64) bool { return f == math.Trunc(f) })}
-	addresses = kind{"a list of mail addresses", listOf(isMailAddress)}
-	link      = kind{"an https URL on a public host", of(func(s string) bool { _, err := parseLink(s); return err == nil })}
+	text       = kind{"a string", of[string](nil)}
+	notEmpty   = kind{"a string, or is empty", of(func(s string) bool { return s != "" })}
+	texts      = kind{"a list of strings", listOf(func(string) bool { return true })}
+	trueFalse  = kind{"true or false", of[bool](nil)}
+	whole      = kind{"a whole number", of(func(f float64) bool { return f == math.Trunc(f) })}
+	addresses  = kind{"a list of mail addresses", listOf(isMailAddress)}
+	link       = kind{"an https URL on a public host", of(func(s string) bool { _, err := parseLink(s); return err == nil })}
 	revocation = kind{"an object with the time revoked_at", of(func(members map[string]json.RawMessage) bool {
 		reason, ok := members["reason"]
 		return whole.is(members["revoked_at"]) && (!ok || text.is(reason))
