@@ -32,6 +32,10 @@ is 1 if there is a reason.
 The URL may also be the http://localhost client_id of a development client. Nothing is
 fetched for it; check says what servers make of it.
 
+A document that cannot be fetched at all, because its host cannot be reached or does not
+answer before --timeout, is reported apart from what servers refuse; the exit status is 1
+then too.
+
 --allow-host is for documents that are not published yet: that host may have a private or
 a loopback address, http and any port. client_id may then be another URL, the one that
 the document is going to have. Its other hosts have to be public still.`,
@@ -58,12 +62,12 @@ the document is going to have. Its other hosts have to be public still.`,
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
 		c := &checker{
-			http:    safehttp.New(safehttp.Options{AllowHosts: hosts, RoundTripper: p.roundTripper}),
+			http:    safehttp.New(safehttp.Options{AllowHosts: hosts, RoundTripper: p.roundTripper, Timeout: *timeout}),
 			allowed: slices.ContainsFunc(hosts, func(host string) bool { return strings.EqualFold(host, target.Hostname()) }),
-			report:  report{URL: args[0], Problems: []finding{}, Warnings: []finding{}},
+			report:  report{URL: args[0], Problems: []finding{}, Unfetched: []finding{}, Warnings: []finding{}},
 		}
 		c.check(ctx)
-		if err := ctx.Err(); err != nil {
+		if err := cmd.Context().Err(); err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
 		if *asJSON {
@@ -71,7 +75,7 @@ the document is going to have. Its other hosts have to be public still.`,
 		} else {
 			c.report.print(p.stdout)
 		}
-		if err == nil && len(c.report.Problems) > 0 {
+		if err == nil && len(c.report.Problems)+len(c.report.Unfetched) > 0 {
 			err = errFound
 		}
 		return err
@@ -84,7 +88,9 @@ type report struct {
 	URL      string    `json:"url"`
 	Client   string    `json:"client,omitempty"` // what sort of one it is
 	Problems []finding `json:"problems"`         // that servers refuse
-	Warnings []finding `json:"warnings"`
+	// Unfetched are the documents that did not come: what servers make of them is not known.
+	Unfetched []finding `json:"unfetched"`
+	Warnings  []finding `json:"warnings"`
 	// Document is the metadata as it was fetched, or as servers make it of an
 	// http://localhost client_id; absent if it is not JSON, or holds a private key, which
 	// has no business in a log too.
@@ -121,8 +127,10 @@ func (c *checker) check(ctx context.Context) {
 		return
 	}
 	c.Client = describe(document)
-	c.checkPlace(document)
 	problems := document.Check()
+	if !slices.ContainsFunc(problems, func(p clientmetadata.Problem) bool { return p.Secret && p.Field == "client_id" }) {
+		c.checkPlace(document) // which quotes client_id
+	}
 	c.add(c.URL, problems)
 	if len(c.secrets(true)) > 0 {
 		c.Document = nil
@@ -162,6 +170,7 @@ func (c *checker) fetchDocument(ctx context.Context) *clientmetadata.Document {
 	}
 	document, err := clientmetadata.Parse(body)
 	if err != nil {
+		c.add(c.URL, clientmetadata.PrivateKeys(body))
 		c.refuse(c.URL, "", fmt.Errorf("the document %w", err))
 		return nil
 	}
@@ -173,7 +182,11 @@ func (c *checker) fetchDocument(ctx context.Context) *clientmetadata.Document {
 func (c *checker) fetch(ctx context.Context, target string) []byte {
 	answer, err := c.http.Fetch(ctx, target, safehttp.Rules{Accept: []string{"application/json"}})
 	if err != nil {
-		c.refuse(target, "", fetchError(err))
+		if refused := refusal(err); refused != nil {
+			c.refuse(target, "", refused)
+		} else {
+			c.Unfetched = append(c.Unfetched, finding{URL: target, Message: reason(err)})
+		}
 		return nil
 	}
 	if age := maxAge(answer.Header.Values("Cache-Control")); age > time.Hour {
@@ -182,13 +195,13 @@ func (c *checker) fetch(ctx context.Context, target string) []byte {
 	return answer.Body
 }
 
-// fetchError says why a server would not take what is under a URL.
-func fetchError(err error) error {
-	var e *safehttp.Error
-	if !errors.As(err, &e) {
-		return err
-	}
+// refusal says why a server would not take what is under a URL, nil if err is about how it
+// went this time.
+func refusal(err error) error {
+	e, ok := errors.AsType[*safehttp.Error](err)
 	switch {
+	case !ok:
+		return nil
 	case errors.Is(err, safehttp.ErrStatus):
 		return fmt.Errorf("the answer has status %d: servers take 200 and nothing else", e.Status)
 	case errors.Is(err, safehttp.ErrRedirect):
@@ -200,7 +213,18 @@ func fetchError(err error) error {
 	case errors.Is(err, safehttp.ErrBlocked):
 		return fmt.Errorf("the URL does not lead to the public Internet by https, and servers go nowhere else (%w); see --allow-host", e.Err)
 	}
-	return fmt.Errorf("the document cannot be fetched: %w", e.Err)
+	return nil
+}
+
+// reason is why a document did not come, without the URL.
+func reason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "its host did not answer in time"
+	}
+	if e, ok := errors.AsType[*safehttp.Error](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
 }
 
 // maxAge reads the max-age of Cache-Control (RFC 9111 §5.2.2.1), 0 if there is none.
@@ -301,6 +325,7 @@ is up to them, make this of its client_id. Being public, its sessions end after 
 	}{
 		{"A PRIVATE KEY IS PUBLIC:", r.secrets(true)},
 		{"Servers refuse:", r.secrets(false)},
+		{"Could not be fetched:", r.Unfetched},
 		{"Worth a look:", r.Warnings},
 	} {
 		if len(part.list) > 0 {
@@ -310,7 +335,11 @@ is up to them, make this of its client_id. Being public, its sessions end after 
 			fmt.Fprintln(w, "  "+f.line(r.URL))
 		}
 	}
-	fmt.Fprintf(w, "\n%s, %s\n", count(len(r.Problems), "problem"), count(len(r.Warnings), "warning"))
+	fmt.Fprintf(w, "\n%s, %s", count(len(r.Problems), "problem"), count(len(r.Warnings), "warning"))
+	if n := len(r.Unfetched); n > 0 {
+		fmt.Fprintf(w, ", %s could not be fetched", count(n, "document"))
+	}
+	fmt.Fprintln(w)
 }
 
 // secrets returns the problems that publish a private key, or all others.

@@ -7,9 +7,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
@@ -108,7 +112,6 @@ func TestCheckSaysWhatServersRefuse(t *testing.T) {
 		{"O2 not JSON", site{checkedURL: serve("<html>")}, "", []string{"the document is not a JSON object"}},
 		{"O2 a list", site{checkedURL: serve("[" + public + "]")}, "", []string{"the document is not a JSON object"}},
 		{"O2 too large", site{checkedURL: serve(public + strings.Repeat(" ", 512<<10))}, "", []string{"more than 512 KiB"}},
-		{"nobody answers", site{}, "", []string{"cannot be fetched: nobody is there"}},
 		{"O3 another client_id", document(func(d map[string]any) { d["client_id"] = "https://app.example.com/other.json" }), "",
 			[]string{`client_id is "https://app.example.com/other.json" and not the document's URL`}},
 		{"O3 a client_id that differs in one letter", document(func(d map[string]any) { d["client_id"] = checkedURL + "?" }), "", []string{"byte by byte"}},
@@ -124,6 +127,16 @@ func TestCheckSaysWhatServersRefuse(t *testing.T) {
 		{"O15 keys that are not there", confidential(http.NotFound), "", []string{checkedKeys + ": the answer has status 404"}},
 		{"O15 no keys", confidential(serve(`{"keys":[]}`)), "", []string{checkedKeys + ": keys has no key"}},
 		{"O15 no key set", confidential(serve(`[]`)), "", []string{checkedKeys + ": is not an object with a list of keys"}},
+		{"O15 keys by another name", confidential(serve(strings.Replace(readFile(t, "testdata/confidential/jwks.json"), `"keys"`, `"KEYS"`, 1))), "",
+			[]string{checkedKeys + ": is not an object with a list of keys"}},
+		{"O15 a private key and no set", confidential(serve(readFile(t, "testdata/old.json"))), "",
+			[]string{"A PRIVATE KEY IS PUBLIC:\n  " + checkedKeys + ": d publishes the PRIVATE key"}},
+		{"O15 a private key as PEM", confidential(serve(readFile(t, "testdata/key.pem"))), "",
+			[]string{"A PRIVATE KEY IS PUBLIC:\n  " + checkedKeys + ": publishes the PRIVATE key"}},
+		{"O15 a private key instead of the document", site{checkedURL: serve(readFile(t, "testdata/old.json"))}, "",
+			[]string{"A PRIVATE KEY IS PUBLIC:\n  d publishes the PRIVATE key"}},
+		{"O15 a list of private keys instead of the document", site{checkedURL: serve(`[` + readFile(t, "testdata/old.json") + `]`)}, "",
+			[]string{"A PRIVATE KEY IS PUBLIC:\n  [0].d publishes the PRIVATE key", "the document is not a JSON object"}},
 		{"O15 a key without kid", confidential(serve(strings.ReplaceAll(readFile(t, "testdata/confidential/jwks.json"), "kid", "id"))), "",
 			[]string{checkedKeys + ": keys[0].kid is missing"}},
 		{"O15 a key on another curve", confidential(serve(strings.ReplaceAll(readFile(t, "testdata/confidential/jwks.json"), "P-256", "P-521"))), "",
@@ -221,16 +234,34 @@ func TestCheckPrints(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
-	t.Run("a private key in the document, without repeating it", func(t *testing.T) {
-		r := on(t, site{checkedURL: serve(metadata(t, func(d map[string]any) {
-			d["token_endpoint_auth_method"], d["token_endpoint_auth_signing_alg"] = "private_key_jwt", "ES256"
-			d["jwks"] = json.RawMessage(`{"keys":[` + readFile(t, "testdata/old.json") + `]}`)
-		}))}, "check", "--json", checkedURL)
-		r.want(t, 1, `"secret": true`, "jwks.keys[0].d")
-		if strings.Contains(r.stdout, `"d":`) {
-			t.Error(r.stdout)
-		}
-	})
+	private := readFile(t, "testdata/old.json")
+	for _, tt := range []struct{ name, place, value, field string }{
+		{"a set", "jwks", `{"keys":[` + private + `]}`, "jwks.keys[0].d"},
+		{"one key", "jwks", private, "jwks.d"},
+		{"a list", "jwks", `[` + private + `]`, "jwks[0].d"},
+		{"a string", "jwks", strconv.Quote(private), "jwks"},
+		{"another field", "keys", private, "keys.d"},
+		{"a link", "logo_uri", strconv.Quote(private), "logo_uri"},
+		{"the client_id", "client_id", strconv.Quote(private), "client_id"},
+		{"PEM", "policy_uri", strconv.Quote(readFile(t, "testdata/key.pem")), "policy_uri"},
+	} {
+		t.Run("O15 a private key in the document without repeating it, as "+tt.name, func(t *testing.T) {
+			spoiled := site{checkedURL: serve(metadata(t, func(d map[string]any) { d[tt.place] = json.RawMessage(tt.value) }))}
+			var key struct{ D string }
+			if err := json.Unmarshal([]byte(private), &key); err != nil || key.D == "" {
+				t.Fatal(err)
+			}
+			pem := strings.Split(readFile(t, "testdata/key.pem"), "\n")[1]
+			for _, args := range [][]string{{"check", "--json", checkedURL}, {"check", checkedURL}} {
+				r := on(t, spoiled, args...)
+				r.want(t, 1, tt.field)
+				if strings.Contains(r.stdout, key.D) || strings.Contains(r.stdout, pem) {
+					t.Error(r.stdout)
+				}
+			}
+			on(t, spoiled, "check", "--json", checkedURL).want(t, 1, `"field": "`+tt.field+`"`, `"secret": true`)
+		})
+	}
 	t.Run("nothing that a terminal acts on", func(t *testing.T) {
 		r := on(t, site{checkedURL: serve(metadata(t, func(d map[string]any) {
 			d["jwks"] = json.RawMessage(`{"keys":[{"key_ops":["` + "\u009b31m" + `"]}]}`)
@@ -238,6 +269,15 @@ func TestCheckPrints(t *testing.T) {
 		r.want(t, 1, "key_ops")
 		if strings.Contains(r.stdout, "\u009b") {
 			t.Errorf("%q", r.stdout)
+		}
+	})
+	t.Run("nothing that a terminal acts on as JSON, and the same value", func(t *testing.T) {
+		const name = "a\x1b[31m\u009b\u202e\U000e0001 é"
+		r := on(t, site{checkedURL: serve(metadata(t, func(d map[string]any) { d["client_name"] = name }))}, "check", "--json", checkedURL)
+		r.want(t, 0, `"a\u001b[31m\u009b\u202e\udb40\udc01 é"`)
+		var got struct{ Document map[string]any }
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil || got.Document["client_name"] != name {
+			t.Errorf("%v: %q", err, got.Document["client_name"])
 		}
 	})
 }
@@ -298,14 +338,50 @@ func TestCheckEnds(t *testing.T) {
 	if status := p.run(ctx, []string{"check", checkedURL}); status != 1 || !strings.Contains(errs.String(), "context canceled") || out.Len() != 0 {
 		t.Errorf("an interrupt: status %d, %s%s", status, out.String(), errs.String())
 	}
-	errs.Reset()
-	started := time.Now()
-	if status := p.run(t.Context(), []string{"check", "--timeout", "10ms", checkedURL}); status != 1 || !strings.Contains(errs.String(), "deadline exceeded") {
-		t.Errorf("a time limit: status %d, %s%s", status, out.String(), errs.String())
+}
+
+func TestCheckWaitsAsLongAsItIsTold(t *testing.T) {
+	for _, limit := range []time.Duration{time.Second, time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			started := time.Now()
+			r := over(t, waiting{}, "check", "--timeout", limit.String(), checkedURL)
+			r.want(t, 1, "Could not be fetched:\n  its host did not answer in time\n", "no problems, no warnings, 1 document could not be fetched")
+			if took := time.Since(started); took != limit {
+				t.Errorf("it took %s, not %s", took, limit)
+			}
+		})
 	}
-	if took := time.Since(started); took > 5*time.Second {
-		t.Errorf("it took %s", took)
-	}
+}
+
+func TestCheckKeepsWhatItCannotFetchApart(t *testing.T) {
+	document := metadata(t, func(d map[string]any) {
+		d["token_endpoint_auth_method"], d["token_endpoint_auth_signing_alg"], d["jwks_uri"] = "private_key_jwt", "ES256", checkedKeys
+	})
+	t.Run("the document", func(t *testing.T) {
+		r := on(t, site{}, "check", checkedURL)
+		r.want(t, 1)
+		if want := checkedURL + "\n\nCould not be fetched:\n  nobody is there\n\nno problems, no warnings, 1 document could not be fetched\n"; r.stdout != want {
+			t.Errorf("got %s", r.stdout)
+		}
+	})
+	t.Run("the keys", func(t *testing.T) {
+		r := on(t, site{checkedURL: serve(document)}, "check", checkedURL)
+		r.want(t, 1, "confidential web client", "Could not be fetched:\n  "+checkedKeys+": nobody is there")
+		if strings.Contains(r.stdout, "refuse") {
+			t.Errorf("got %s", r.stdout)
+		}
+	})
+	t.Run("as JSON", func(t *testing.T) {
+		r := on(t, site{checkedURL: serve(document)}, "check", "--json", checkedURL)
+		r.want(t, 1)
+		var got report
+		if err := json.Unmarshal([]byte(r.stdout), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]finding{{URL: checkedKeys, Message: "nobody is there"}}, got.Unfetched); diff != "" || len(got.Problems) != 0 {
+			t.Errorf("%s%v", diff, got.Problems)
+		}
+	})
 }
 
 // waiting answers when the request is given up.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +48,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func (p *program) run(ctx context.Context, args []string) int {
+	clean := *p
+	p = &clean
+	p.stdout, p.stderr = printer{p.stdout}, printer{p.stderr}
 	root := p.command()
 	root.SetArgs(args)
 	root.SetOut(p.stdout)
@@ -106,12 +111,29 @@ func timeoutFlag(cmd *cobra.Command) *time.Duration {
 	return cmd.Flags().Duration("timeout", 30*time.Second, "give up after this `time`")
 }
 
-// writeJSON writes a value for programs.
+// writeJSON writes a value for programs. What a terminal might act on is only there inside
+// of strings, and written as an escape: the value stays what it is.
 func writeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
-	return e.Encode(v)
+	if err := e.Encode(v); err != nil {
+		return err
+	}
+	var escaped strings.Builder
+	for _, r := range b.String() {
+		switch {
+		case r == '\n', unicode.IsPrint(r):
+			escaped.WriteRune(r)
+		default:
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&escaped, "\\u%04x", unit)
+			}
+		}
+	}
+	_, err := io.WriteString(w, escaped.String())
+	return err
 }
 
 // printable takes out of what strangers wrote whatever a terminal might act on.
@@ -122,4 +144,20 @@ func printable(s string) string {
 		}
 		return unicode.ReplacementChar
 	}, s)
+}
+
+// A printer makes all that is written printable, line by line, so that no way out of the
+// command can be forgotten. Each Write has to hold whole characters.
+type printer struct{ w io.Writer }
+
+// Write implements io.Writer.
+func (p printer) Write(b []byte) (int, error) {
+	lines := strings.Split(string(b), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	if _, err := io.WriteString(p.w, strings.Join(lines, "\n")); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }

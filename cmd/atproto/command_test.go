@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -89,10 +90,58 @@ func (s site) RoundTrip(req *http.Request) (*http.Response, error) {
 // on runs the command with the Internet replaced by a site.
 func on(tb testing.TB, s site, args ...string) result {
 	tb.Helper()
+	return over(tb, s, args...)
+}
+
+// over runs the command with the Internet replaced by what answers all requests.
+func over(tb testing.TB, t http.RoundTripper, args ...string) result {
+	tb.Helper()
 	var out, err bytes.Buffer
-	p := &program{stdout: &out, stderr: &err, roundTripper: s}
+	p := &program{stdout: &out, stderr: &err, roundTripper: t}
 	status := p.run(tb.Context(), args)
 	return result{status, out.String(), err.String()}
+}
+
+// A failing transport answers every request with an error.
+type failing struct{ err error }
+
+func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+func TestNothingThatATerminalActsOnIsPrinted(t *testing.T) {
+	// A host can write into errors too: by the names in its certificate, for one.
+	hostile := failing{errors.New("x\x1b]0;title\x07\x1b[2J\u009b31m\u202e\xff\rfine\nnext line")}
+	for name, args := range map[string][]string{
+		"an error":               {"resolve", "https://pds.example.com"},
+		"a finding":              {"check", checkedURL},
+		"a finding as JSON":      {"check", "--json", checkedURL},
+		"a wrong command line":   {"check", "\x1b[31mred"},
+		"a URL of one's own":     {"check", "--allow-host", "a", "https://a/\u009b31m"},
+		"an unknown command":     {"\x1b[31m"},
+		"the id of a developer":  {"check", "http://localhost?scope=\u009b31m"},
+		"the same as JSON":       {"check", "--json", "http://localhost?scope=\u009b31m"},
+		"a config file's name":   {"metadata", "--config", "\x1b[31m"},
+		"a flag that is unknown": {"check", "--\x1b[31m"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := over(t, hostile, args...)
+			if r.status == 0 || r.stdout+r.stderr == "" {
+				t.Fatalf("status %d", r.status)
+			}
+			for _, c := range r.stdout + r.stderr {
+				if c != '\n' && !unicode.IsPrint(c) {
+					t.Fatalf("%q is printed:\n%q", c, r.stdout+r.stderr)
+				}
+			}
+		})
+	}
+	t.Run("lines stay lines", func(t *testing.T) {
+		r := atproto(t, "check")
+		r.want(t, 2, "Usage:\n  atproto check URL [flags]\n")
+		help := atproto(t, "metadata", "--help")
+		if strings.ContainsRune(r.stderr+help.stdout, unicode.ReplacementChar) {
+			t.Errorf("%s%s", r.stderr, help.stdout)
+		}
+	})
 }
 
 func writeFile(tb testing.TB, name, content string) string {

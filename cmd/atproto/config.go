@@ -167,7 +167,7 @@ func compile(name string) ([]document, error) {
 	}
 	documents := []document{{"client-metadata.json", client.Metadata()}}
 	if len(keys) > 0 {
-		documents = append(documents, document{"jwks.json", client.KeySet()})
+		documents = append(documents, document{keySetFile, client.KeySet()})
 	}
 	return documents, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -38,7 +39,8 @@ The config is JSON:
                      several: the first is for new logins, the others are published as
                      long as sessions use them. Without a key it is a public client
 
-Every other key is an error. Each file is replaced as a whole or not at all.`
+Every other key is an error. Each file is replaced as a whole or not at all. No file is
+taken away: a jwks.json of a client that has no key any more is named, and left to you.`
 
 func (p *program) metadataCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -63,8 +65,12 @@ func (p *program) metadataCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		left, err := leftover(documents, *output)
+		if err != nil {
+			return err
+		}
 		if *check {
-			return p.compare(documents, *output)
+			return p.compare(documents, left, *output)
 		}
 		if err := os.MkdirAll(*output, 0o755); err != nil {
 			return err
@@ -76,10 +82,16 @@ func (p *program) metadataCommand() *cobra.Command {
 			}
 			fmt.Fprintln(p.stdout, "Wrote:", name)
 		}
+		if left != "" {
+			fmt.Fprintf(p.stderr, "atproto: %s is left over: the client has no key. Take the file away\n", left)
+		}
 		return nil
 	}
 	return cmd
 }
+
+// keySetFile is the file for the keys of a confidential client.
+const keySetFile = "jwks.json"
 
 // A document is a file that metadata writes.
 type document struct {
@@ -87,8 +99,23 @@ type document struct {
 	content []byte
 }
 
-// compare says which documents are not in dir as they should be.
-func (p *program) compare(documents []document, dir string) error {
+// leftover is the file of keys in dir of a client that has none, "" if there is no such.
+func leftover(documents []document, dir string) (string, error) {
+	if slices.ContainsFunc(documents, func(d document) bool { return d.name == keySetFile }) {
+		return "", nil
+	}
+	name := filepath.Join(dir, keySetFile)
+	switch _, err := os.Lstat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	return name, nil
+}
+
+// compare says which documents are not in dir as they should be, and what is left over.
+func (p *program) compare(documents []document, left, dir string) error {
 	same := true
 	for _, d := range documents {
 		name := filepath.Join(dir, d.name)
@@ -105,6 +132,10 @@ func (p *program) compare(documents []document, dir string) error {
 		default:
 			fmt.Fprintln(p.stdout, "Up to date:", name)
 		}
+	}
+	if left != "" {
+		same = false
+		fmt.Fprintln(p.stdout, "Left over:", left)
 	}
 	if !same {
 		return errFound

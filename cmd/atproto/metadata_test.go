@@ -198,6 +198,32 @@ func TestMetadataSaysWhatIsWrongWithTheConfig(t *testing.T) {
 	}
 }
 
+func TestMetadataNamesKeysThatAreLeftOver(t *testing.T) {
+	out := t.TempDir()
+	document, keys := filepath.Join(out, "client-metadata.json"), filepath.Join(out, "jwks.json")
+	atproto(t, "metadata", "--config", "testdata/published-keys/config.json", "--output", out).want(t, 0)
+	before := readFile(t, keys)
+
+	public := []string{"metadata", "--config", "testdata/public/config.json", "--output", out}
+	r := atproto(t, public...)
+	r.want(t, 0)
+	if r.stdout != "Wrote: "+document+"\n" || !strings.Contains(r.stderr, keys+" is left over") {
+		t.Errorf("got %q and %q", r.stdout, r.stderr)
+	}
+	r = atproto(t, append(public, "--check")...)
+	r.want(t, 1)
+	if r.stdout != "Up to date: "+document+"\nLeft over: "+keys+"\n" || readFile(t, keys) != before {
+		t.Errorf("got %q", r.stdout)
+	}
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	atproto(t, append(public, "--check")...).want(t, 0)
+	if r := atproto(t, public...); r.status != 0 || r.stderr != "" {
+		t.Errorf("status %d, %q", r.status, r.stderr)
+	}
+}
+
 func TestMetadataThatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
 	config := writeFile(t, filepath.Join(dir, "config.json"), readFile(t, "testdata/public/config.json"))

@@ -11,6 +11,12 @@
 //	}
 //
 // The rules are those of https://atproto.com/specs/oauth#clients, and where it is silent
-// those of the reference server, so that a document without problems is taken by both.
+// those of the reference server, so that it takes a document without problems. There is one
+// exception: names in Punycode are not decoded, and a label such as xn--a, which stands for
+// no name, is a problem to that server alone. In the other direction the rules are
+// narrower. Links lead to public hosts, URLs are written without what parsers mend, every
+// key for signatures is one for ES256, and scopes follow their grammar, where the server
+// may look later or not at all.
+//
 // No request is made here.
 package clientmetadata

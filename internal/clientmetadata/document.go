@@ -32,6 +32,8 @@ type Document struct {
 	other map[string]json.RawMessage
 	// malformed says of fields of a parsed document what their values are not.
 	malformed map[string]error
+	// secrets are the private keys in a parsed document.
+	secrets []Problem
 }
 
 // Values that fields have.
@@ -66,9 +68,10 @@ func Parse(data []byte) (*Document, error) {
 	if err := json.Unmarshal(data, &d.other); err != nil {
 		return nil, fmt.Errorf("is not a JSON object: %w", err)
 	}
+	d.secrets = PrivateKeys(data)
 	read(d, "client_id", &d.ClientID, "a string")
 	read(d, "client_name", &d.Name, "a string")
-	read(d, "application_type", &d.ApplicationType, "a string")
+	readFilled(d, "application_type", &d.ApplicationType)
 	read(d, "grant_types", &d.GrantTypes, "a list of strings")
 	read(d, "response_types", &d.ResponseTypes, "a list of strings")
 	read(d, "redirect_uris", &d.RedirectURIs, "a list of strings")
@@ -76,12 +79,12 @@ func Parse(data []byte) (*Document, error) {
 	read(d, "dpop_bound_access_tokens", &d.DPoPBound, "true")
 	read(d, "token_endpoint_auth_method", &d.AuthMethod, "a string")
 	read(d, "token_endpoint_auth_signing_alg", &d.AuthAlgorithm, "a string")
-	read(d, "jwks_uri", &d.KeySetURI, "a string")
+	readFilled(d, "jwks_uri", &d.KeySetURI)
 	read(d, "jwks", &d.KeySet, "an object with a list of keys")
-	read(d, "client_uri", &d.URI, "a string")
-	read(d, "logo_uri", &d.LogoURI, "a string")
-	read(d, "tos_uri", &d.TermsURI, "a string")
-	read(d, "policy_uri", &d.PolicyURI, "a string")
+	readFilled(d, "client_uri", &d.URI)
+	readFilled(d, "logo_uri", &d.LogoURI)
+	readFilled(d, "tos_uri", &d.TermsURI)
+	readFilled(d, "policy_uri", &d.PolicyURI)
 	return d, nil
 }
 
@@ -92,20 +95,37 @@ func read[T any](d *Document, name string, into *T, what string) {
 		return
 	}
 	delete(d.other, name)
-	if string(raw) == "null" {
-		d.malformed[name] = errors.New("is null: leave it out instead")
+	if isNull(raw) {
+		d.malformed[name] = errNull
 	} else if err := json.Unmarshal(raw, into); err != nil {
 		d.malformed[name] = fmt.Errorf("is not %s", what)
+	}
+}
+
+var errNull = errors.New("is null: leave it out instead")
+
+// readFilled takes a string that may be absent, and may not be empty.
+func readFilled(d *Document, name string, into *string) {
+	raw := d.other[name]
+	read(d, name, into, "a string")
+	if string(raw) == `""` {
+		d.malformed[name] = errors.New("is empty: leave it out instead")
 	}
 }
 
 // Confidential reports whether the client authenticates by a key.
 func (d *Document) Confidential() bool { return d.AuthMethod == AuthKey }
 
-// Check returns every rule that the document breaks, in the document's order. Keys that
-// are published elsewhere, under KeySetURI, are for CheckKeySet.
+// Check returns every rule that the document breaks: first the private keys that it
+// publishes, then the others in the document's order. Keys that are published elsewhere,
+// under KeySetURI, are for CheckKeySet.
 func (d *Document) Check() []Problem {
 	var p problems
+	if d.other != nil {
+		p = append(p, d.secrets...)
+	} else if d.KeySet != nil {
+		p = append(p, below("jwks", privateKeys(d.KeySet, true))...)
+	}
 	field := func(name string, check func()) {
 		if err, ok := d.malformed[name]; ok {
 			p.check(name, err)
@@ -132,11 +152,7 @@ func (d *Document) Check() []Problem {
 		}
 	})
 	field("grant_types", func() { d.checkGrantTypes(&p) })
-	field("response_types", func() {
-		if !slices.Contains(d.ResponseTypes, "code") {
-			p.add("response_types", `lacks "code"`)
-		}
-	})
+	field("response_types", func() { d.checkResponseTypes(&p) })
 	field("redirect_uris", func() { d.checkRedirects(&p, development) })
 	field("scope", func() { p.check("scope", CheckScope(d.Scope)) })
 	field("dpop_bound_access_tokens", func() {
@@ -160,7 +176,7 @@ func (d *Document) Check() []Problem {
 		})
 	}
 	d.checkOther(&p)
-	return p
+	return concealed(p)
 }
 
 func (d *Document) checkGrantTypes(p *problems) {
@@ -174,6 +190,23 @@ func (d *Document) checkGrantTypes(p *problems) {
 			p.add(field, "is %q: there are only authorization_code and refresh_token", grant)
 		case slices.Contains(d.GrantTypes[:i], grant):
 			p.add(field, "is %q once more", grant)
+		}
+	}
+}
+
+// responseTypes are those of RFC 6749 and of OpenID's multiple response types. Clients of
+// atproto have no use for any but code, and servers let the others pass.
+var responseTypes = []string{
+	"code", "token", "none", "code id_token token", "code id_token", "code token", "id_token token", "id_token",
+}
+
+func (d *Document) checkResponseTypes(p *problems) {
+	if !slices.Contains(d.ResponseTypes, "code") {
+		p.add("response_types", `lacks "code"`)
+	}
+	for i, t := range d.ResponseTypes {
+		if !slices.Contains(responseTypes, t) {
+			p.add(fmt.Sprintf("response_types[%d]", i), "is %q, and there is no such type", t)
 		}
 	}
 }
@@ -214,12 +247,34 @@ var unsupported = []struct{ name, pass string }{
 	{"authorization_encrypted_response_enc", ""},
 	{"tls_client_certificate_bound_access_tokens", "false"},
 	{"subject_type", `"public"`},
+	{"authorization_details_types", "[]"},
+}
+
+// unused are fields that say nothing to servers of atproto, which read them all the same.
+var unused = []struct {
+	name string
+	kind kind
+}{
+	{"request_object_signing_alg", text},
+	{"authorization_signed_response_alg", text},
+	{"authorization_encrypted_response_alg", text},
+	{"require_auth_time", trueFalse},
+	{"contacts", addresses},
 }
 
 func (d *Document) checkOther(p *problems) {
 	for _, field := range unsupported {
-		if raw, ok := d.other[field.name]; ok && (field.pass == "" || string(raw) != field.pass) {
+		if raw, ok := d.other[field.name]; ok && (field.pass == "" || !same(raw, field.pass)) {
 			p.add(field.name, "is not supported by servers of atproto: leave it out")
+		}
+	}
+	for _, field := range unused {
+		switch raw, ok := d.other[field.name]; {
+		case !ok:
+		case isNull(raw):
+			p.check(field.name, errNull)
+		case !field.kind.is(raw):
+			p.add(field.name, "is not %s", field.kind.what)
 		}
 	}
 }

@@ -85,6 +85,7 @@ func TestCheck(t *testing.T) {
 		{"O4 the default is web", web(fields{"application_type": ""}), ""},
 		{"O4 written out", web(fields{"application_type": `"web"`}), ""},
 		{"O4 another type", web(fields{"application_type": `"service"`}), "application_type: neither web nor native"},
+		{"O4 empty", web(fields{"application_type": `""`}), "application_type: is empty"},
 		{"O4 not a string", web(fields{"application_type": `7`}), "application_type: not a string"},
 
 		{"O5 no refresh", web(fields{"grant_types": `["authorization_code"]`}), ""},
@@ -108,6 +109,8 @@ func TestCheck(t *testing.T) {
 		{"O7 missing", web(fields{"response_types": ""}), `response_types: lacks "code"`},
 		{"O7 another", web(fields{"response_types": `["token"]`}), `response_types: lacks "code"`},
 		{"O7 one more", web(fields{"response_types": `["code","code id_token"]`}), ""},
+		{"O7 one that there is not", web(fields{"response_types": `["code","bogus"]`}), "response_types[1]: no such type"},
+		{"O7 null among them", web(fields{"response_types": `["code",null]`}), "response_types[1]: no such type"},
 
 		{"O8 missing", web(fields{"redirect_uris": ""}), "redirect_uris: empty"},
 		{"O8 none", web(redirects()), "redirect_uris: empty"},
@@ -142,6 +145,9 @@ func TestCheck(t *testing.T) {
 		{"O10 the name localhost of a native client", native(redirects("http://localhost/cb")), "redirect_uris[0]: the name localhost is not allowed"},
 		{"O10 another host by http of a native client", native(redirects("http://app.example.com/cb")), "redirect_uris[0]: must be http on 127.0.0.1"},
 
+		{"O10 loopback on a port that there is not", native(redirects("http://127.0.0.1:99999/cb")), "redirect_uris[0]: port that there is not"},
+		{"O10 loopback on the last port", native(redirects("http://[::1]:65535/cb")), ""},
+
 		{"O11 https on the client's host", native(redirects("https://APP.example.com/cb")), ""},
 		{"O11 https elsewhere", native(redirects("https://example.com/cb")), "redirect_uris[0]: host of client_id"},
 		{"O11 https on another port", native(redirects("https://app.example.com:8443/cb")), "redirect_uris[0]: host of client_id"},
@@ -160,6 +166,10 @@ func TestCheck(t *testing.T) {
 		{"O15 elsewhere", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.example.net/jwks.json"`}), ""},
 		{"O15 by http", confidential(fields{"jwks": "", "jwks_uri": `"http://keys.example.net/jwks.json"`}), "jwks_uri: not an https URL"},
 		{"O15 on a local host", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.local/jwks.json"`}), "jwks_uri: public host"},
+		{"O15 on a port that there is not", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.example.net:65536/jwks.json"`}), "jwks_uri: port that there is not"},
+		{"O15 nowhere", web(fields{"jwks_uri": `""`}), "jwks_uri: is empty"},
+		{"O15 keys by another name", confidential(fields{"jwks": `{"KEYS":[` + key + `]}`}), "jwks: list of keys"},
+		{"O15 keys by both names", confidential(fields{"jwks": `{"keys":[` + key + `],"Keys":[]}`}), ""},
 		{"O15 none", confidential(fields{"jwks": ""}), "jwks: both missing"},
 		{"O15 both", confidential(fields{"jwks_uri": `"https://keys.example.net/jwks.json"`}), "jwks: both there"},
 		{"O15 no keys", confidential(keys()), "jwks.keys: no key"},
@@ -175,7 +185,20 @@ func TestCheck(t *testing.T) {
 		{"O15 half a key", confidential(keys(strings.Replace(key, `"y"`, `"z"`, 1))), "jwks.keys[0]: not a point"},
 		{"O15 another algorithm", confidential(keys(with(key, `"alg":"ES384"`))), "jwks.keys[0].alg: not ES256"},
 		{"O15 a key to sign by", confidential(keys(with(key, `"key_ops":["sign"]`))), "jwks.keys[0].key_ops: verify"},
-		{"O15 a key to verify by", confidential(keys(with(key, `"key_ops":["verify"]`))), ""},
+		{"O15 a key to verify by", confidential(keys(with(key, `"key_ops": [ "verify" ]`))), ""},
+		{"O15 an empty use", confidential(keys(with(key, `"use":""`))), "jwks.keys[0].use: not a string, or is empty"},
+		{"O15 an algorithm that is null", confidential(keys(with(key, `"alg":null`))), "jwks.keys[0].alg: not a string"},
+		{"O15 members of the right kinds", confidential(keys(with(key, `"x5c":["a"],"x5t":"a","x5t#S256":"a","x5u":"https://a.example.net/x","ext":true,"iat":1e3,"exp":1,"nbf":-1,"revoked":{"revoked_at":1}`))), ""},
+		{"O15 one certificate", confidential(keys(with(key, `"x5c":"a"`))), "jwks.keys[0].x5c: not a list of strings"},
+		{"O15 an empty thumbprint", confidential(keys(with(key, `"x5t":""`))), "jwks.keys[0].x5t: or is empty"},
+		{"O15 an empty SHA-256 thumbprint", confidential(keys(with(key, `"x5t#S256":""`))), "jwks.keys[0].x5t#S256: or is empty"},
+		{"O15 a certificate nowhere", confidential(keys(with(key, `"x5u":"x"`))), "jwks.keys[0].x5u: not an https URL"},
+		{"O15 extractable in words", confidential(keys(with(key, `"ext":"yes"`))), "jwks.keys[0].ext: not true or false"},
+		{"O15 half a second", confidential(keys(with(key, `"iat":1.5`))), "jwks.keys[0].iat: not a whole number"},
+		{"O15 an end in words", confidential(keys(with(key, `"exp":"2030"`))), "jwks.keys[0].exp: not a whole number"},
+		{"O15 a beginning beyond numbers", confidential(keys(with(key, `"nbf":1e999`))), "jwks.keys[0].nbf: not a whole number"},
+		{"O15 revoked without a time", confidential(keys(with(key, `"revoked":{}`))), "jwks.keys[0].revoked: revoked_at"},
+		{"O15 revoked without a reason in words", confidential(keys(with(key, `"revoked":{"revoked_at":1,"reason":1}`))), "jwks.keys[0].revoked: revoked_at"},
 
 		{"O16 a home page", web(fields{"client_uri": `"https://app.example.com"`}), ""},
 		{"O16 a folder above", web(fields{"client_uri": `"https://app.example.com/oauth"`}), ""},
@@ -186,9 +209,20 @@ func TestCheck(t *testing.T) {
 		{"O16 elsewhere", web(fields{"client_uri": `"https://example.com/"`}), "client_uri: host of client_id"},
 		{"O16 another port", web(fields{"client_uri": `"https://app.example.com:8443/"`}), "client_uri: host of client_id"},
 		{"O16 by http", web(fields{"client_uri": `"http://app.example.com/"`}), "client_uri: not an https URL"},
+		{"O16 a folder that is only escaped alike", web(fields{"client_id": `"https://app.example.com/a|b/m.json"`, "client_uri": `"https://app.example.com/a%7Cb/"`}), "client_uri: not a folder"},
+		{"O16 a query", web(fields{"client_uri": `"https://app.example.com/oauth?a=/b"`}), ""},
+		{"O16 no home page", web(fields{"client_uri": `""`}), "client_uri: is empty"},
 		{"O16 other pages elsewhere", web(fields{"logo_uri": `"https://a.net/l.png"`, "tos_uri": `"https://b.net/t"`, "policy_uri": `"https://c.net/p"`}), ""},
 		{"O16 a logo by http", web(fields{"logo_uri": `"http://app.example.com/l.png"`}), "logo_uri: not an https URL"},
 		{"O16 a logo inside", web(fields{"logo_uri": `"data:image/png;base64,AAAA"`}), "logo_uri: not an https URL"},
+		{"O16 a logo on localhost", web(fields{"logo_uri": `"https://localhost/l.png"`}), "logo_uri: public host"},
+		{"O16 a logo on one label", web(fields{"logo_uri": `"https://intranet/l.png"`}), "logo_uri: public host"},
+		{"O16 terms on a local name", web(fields{"tos_uri": `"https://printer.local/t"`}), "tos_uri: public host"},
+		{"O16 a policy on an address", web(fields{"policy_uri": `"https://10.0.0.1/p"`}), "policy_uri: public host"},
+		{"O16 a policy on the loopback address", web(fields{"policy_uri": `"https://[::1]/p"`}), "policy_uri: public host"},
+		{"O16 a logo on a port that there is not", web(fields{"logo_uri": `"https://app.example.com:99999/l.png"`}), "logo_uri: port that there is not"},
+		{"O16 a logo on another port", web(fields{"logo_uri": `"https://app.example.com:8443/l.png"`}), ""},
+		{"O16 no policy", web(fields{"policy_uri": `""`}), "policy_uri: is empty"},
 		{"O16 terms by http", web(fields{"tos_uri": `"http://app.example.com/t"`}), "tos_uri: not an https URL"},
 		{"O16 a policy with credentials", web(fields{"policy_uri": `"https://u@app.example.com/p"`}), "policy_uri: not an https URL"},
 
@@ -203,7 +237,25 @@ func TestCheck(t *testing.T) {
 		{"O18 authorization_encrypted_response_enc", web(fields{"authorization_encrypted_response_enc": `"A"`}), "authorization_encrypted_response_enc: not supported"},
 		{"O18 certificates", web(fields{"tls_client_certificate_bound_access_tokens": "true"}), "tls_client_certificate_bound_access_tokens: not supported"},
 		{"O18 pairwise subjects", web(fields{"subject_type": `"pairwise"`}), "subject_type: not supported"},
-		{"O18 defaults, and what nobody knows", web(fields{"subject_type": `"public"`, "tls_client_certificate_bound_access_tokens": "false", "x": "1"}), ""},
+		{"O18 details", web(fields{"authorization_details_types": `["x"]`}), "authorization_details_types: not supported"},
+		{"O18 defaults, and what nobody knows", web(fields{
+			"subject_type": `"public"`, "tls_client_certificate_bound_access_tokens": "false", "authorization_details_types": "[ ]", "x": "1",
+		}), ""},
+
+		{"what servers read and do not use", web(fields{
+			"request_object_signing_alg": `"none"`, "authorization_signed_response_alg": `"ES256"`, "authorization_encrypted_response_alg": `""`,
+			"require_auth_time": "false", "contacts": `["me@example.com","o'hara+a@a-b.example.net"]`,
+		}), ""},
+		{"null where servers read", web(fields{"request_object_signing_alg": "null"}), "request_object_signing_alg: is null"},
+		{"a number where servers read a string", web(fields{"authorization_signed_response_alg": "1"}), "authorization_signed_response_alg: not a string"},
+		{"a list where servers read a string", web(fields{"authorization_encrypted_response_alg": "[]"}), "authorization_encrypted_response_alg: not a string"},
+		{"a word where servers read a truth value", web(fields{"require_auth_time": `"yes"`}), "require_auth_time: not true or false"},
+		{"one contact", web(fields{"contacts": `"me@example.com"`}), "contacts: mail addresses"},
+		{"a contact that is no address", web(fields{"contacts": `["me"]`}), "contacts: mail addresses"},
+		{"a contact at a name with one label", web(fields{"contacts": `["me@example"]`}), "contacts: mail addresses"},
+		{"a contact with two dots", web(fields{"contacts": `["m..e@example.com"]`}), "contacts: mail addresses"},
+		{"a contact with a dot in front", web(fields{"contacts": `[".me@example.com"]`}), "contacts: mail addresses"},
+		{"no contact among contacts", web(fields{"contacts": `["me@example.com",null]`}), "contacts: mail addresses"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			problems := tt.doc.parse(t).Check()
@@ -234,7 +286,7 @@ func containsAll(text, words string) bool {
 	return true
 }
 
-func TestCheckReportsEverythingInTheDocumentsOrder(t *testing.T) {
+func TestCheckReportsEverythingPrivateKeysFirst(t *testing.T) {
 	d := fields{
 		"client_id": `"https://app.example.com"`, "client_name": "1", "application_type": `"x"`, "redirect_uris": `["http://a.net/","myapp:/cb"]`,
 		"scope": `"a"`, "token_endpoint_auth_method": `"private_key_jwt"`, "jwks_uri": `"x"`, "jwks": `{"keys":[{"d":""}]}`,
@@ -245,8 +297,8 @@ func TestCheckReportsEverythingInTheDocumentsOrder(t *testing.T) {
 		got = append(got, p.Field)
 	}
 	want := []string{
-		"client_id", "client_name", "application_type", "grant_types", "response_types", "redirect_uris[0]", "redirect_uris[1]", "scope",
-		"dpop_bound_access_tokens", "token_endpoint_auth_signing_alg", "jwks_uri", "jwks", "jwks.keys[0].d",
+		"jwks.keys[0].d", "client_id", "client_name", "application_type", "grant_types", "response_types", "redirect_uris[0]", "redirect_uris[1]", "scope",
+		"dpop_bound_access_tokens", "token_endpoint_auth_signing_alg", "jwks_uri", "jwks",
 		"jwks.keys[0].kid", "jwks.keys[0]", "client_uri", "logo_uri", "tos_uri", "policy_uri", "default_max_age",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

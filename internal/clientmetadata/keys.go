@@ -7,23 +7,16 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
-
-// privateMembers are the members of a JWK that hold a private or shared key
-// (RFC 7518 §6.2.2, §6.3.2, §6.4; RFC 8037 §2).
-var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
 func (d *Document) checkKeySetURI(p *problems) {
 	const field = "jwks_uri"
 	if d.KeySetURI == "" {
 		return
 	}
-	u, err := parseLink(d.KeySetURI)
-	if err != nil {
-		p.check(field, err)
-	} else if !publicHost(u.Hostname()) {
-		p.add(field, "%q does not name a public host", d.KeySetURI)
-	}
+	_, err := parseLink(d.KeySetURI)
+	p.check(field, err)
 }
 
 func (d *Document) checkKeySet(p *problems) {
@@ -37,45 +30,72 @@ func (d *Document) checkKeySet(p *problems) {
 	if d.KeySet == nil {
 		return
 	}
-	for _, problem := range CheckKeySet(d.KeySet) {
-		if problem.Field == "" {
-			problem.Field = field
-		} else {
-			problem.Field = field + "." + problem.Field
+	*p = append(*p, below(field, checkKeys(d.KeySet))...)
+}
+
+// below moves problems of a value to the field that it is in.
+func below(field string, list []Problem) []Problem {
+	for i, problem := range list {
+		switch {
+		case problem.Field == "":
+			list[i].Field = field
+		case strings.HasPrefix(problem.Field, "["):
+			list[i].Field = field + problem.Field
+		default:
+			list[i].Field = field + "." + problem.Field
 		}
-		*p = append(*p, problem)
 	}
+	return list
+}
+
+// keyMembers are members of a key that nothing here needs. Servers pass over a key in
+// which one of them is of another kind.
+var keyMembers = []struct {
+	name string
+	kind kind
+}{
+	{"x5c", texts}, {"x5t", notEmpty}, {"x5t#S256", notEmpty}, {"x5u", link}, {"ext", trueFalse},
+	{"iat", whole}, {"exp", whole}, {"nbf", whole}, {"revoked", revocation},
 }
 
 // CheckKeySet checks a JWK set (RFC 7517 §5) as the keys of a confidential client: each
 // of them public, with a kid of its own, and ECDSA on P-256, which is what ES256 takes.
 // Keys for other uses than signatures are passed over. The Field of a problem begins with
-// "keys", and is "" if data is no such set.
+// "keys", and is "" if data is no such set. Private keys come first, and are found even in
+// data that is none.
 func CheckKeySet(data []byte) []Problem {
+	return concealed(append(privateKeys(data, true), checkKeys(data)...))
+}
+
+// checkKeys is CheckKeySet for all but private keys.
+func checkKeys(data []byte) []Problem {
 	var p problems
-	var set struct {
-		Keys []map[string]json.RawMessage `json:"keys"`
-	}
-	if err := json.Unmarshal(data, &set); err != nil || set.Keys == nil {
+	// Into maps, since a struct would take "KEYS" for "keys".
+	var set map[string]json.RawMessage
+	var keys []map[string]json.RawMessage
+	if json.Unmarshal(data, &set) != nil || json.Unmarshal(set["keys"], &keys) != nil || keys == nil {
 		return []Problem{{Rule: "is not an object with a list of keys"}}
 	}
 	var ids []string
 	signing := 0
-	for i, members := range set.Keys {
+	for i, members := range keys {
 		field := fmt.Sprintf("keys[%d]", i)
-		for _, name := range privateMembers {
-			if _, ok := members[name]; ok {
-				p = append(p, Problem{Field: field + "." + name, Secret: true, Rule: "publishes the PRIVATE key: whoever has read it " +
-					"can act as this client. Make a new key at once, and publish only the public half of that"})
-				break
-			}
-		}
 		text := func(name string) (s string) {
 			json.Unmarshal(members[name], &s) // another type is as good as none
 			return s
 		}
 		if use := text("use"); use != "" && use != "sig" {
 			continue
+		}
+		for _, name := range []string{"use", "alg"} {
+			if raw, ok := members[name]; ok && !notEmpty.is(raw) {
+				p.add(field+"."+name, "is not %s", notEmpty.what)
+			}
+		}
+		for _, member := range keyMembers {
+			if raw, ok := members[member.name]; ok && !member.kind.is(raw) {
+				p.add(field+"."+member.name, "is not %s", member.kind.what)
+			}
 		}
 		signing++
 		id := text("kid")
@@ -95,7 +115,7 @@ func CheckKeySet(data []byte) []Problem {
 		if alg := text("alg"); alg != "" && alg != AuthAlgorithm {
 			p.add(field+".alg", "is %q, not ES256", alg)
 		}
-		if operations, ok := members["key_ops"]; ok && string(operations) != `["verify"]` {
+		if operations, ok := members["key_ops"]; ok && !same(operations, `["verify"]`) {
 			p.add(field+".key_ops", `is %s: servers pass over a public key that is for more than "verify"`, operations)
 		}
 	}

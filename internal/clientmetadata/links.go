@@ -1,18 +1,44 @@
 package clientmetadata
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
-// parseLink reads the https URL of a page or a document.
+// parseLink reads the https URL of a page or a document on the public Internet.
 func parseLink(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	if err != nil || checkCharacters(uri) != nil || !strings.HasPrefix(uri, "https://") || u.Hostname() == "" || u.User != nil {
 		return nil, fmt.Errorf("%q is not an https URL without credentials", uri)
 	}
+	if !publicHost(u.Hostname()) {
+		return nil, fmt.Errorf("%q does not name a public host", uri)
+	}
+	if err := checkPort(u); err != nil {
+		return nil, fmt.Errorf("%q %w", uri, err)
+	}
 	return u, nil
+}
+
+// checkPort refuses a port that no parser of URLs takes; package url takes any number.
+func checkPort(u *url.URL) error {
+	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
+		return errors.New("has a port that there is not")
+	}
+	return nil
+}
+
+// pathOf is the path of an https URL as it is written there.
+func pathOf(uri string) string {
+	rest := strings.TrimPrefix(uri, "https://")
+	if i := strings.IndexAny(rest, "?#"); i >= 0 {
+		rest = rest[:i]
+	}
+	_, path, _ := strings.Cut(rest, "/")
+	return "/" + path
 }
 
 // checkHomePage checks client_uri: on the host of client_id, as the specification says,
@@ -39,8 +65,8 @@ func (d *Document) checkHomePage(p *problems, development bool) {
 		p.add(field, "%q is not on the host of client_id", d.URI)
 		return
 	}
-	path := u.EscapedPath()
-	if path != id.EscapedPath() && !strings.HasPrefix(id.EscapedPath(), strings.TrimSuffix(path, "/")+"/") {
+	path, document := pathOf(d.URI), pathOf(d.ClientID)
+	if path != document && !strings.HasPrefix(document, strings.TrimSuffix(path, "/")+"/") {
 		p.add(field, "%q is not a folder that client_id is in", d.URI)
 	}
 }

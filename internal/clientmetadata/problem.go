@@ -1,6 +1,9 @@
 package clientmetadata
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // A Problem is a rule that a document breaks.
 type Problem struct {
@@ -15,6 +18,18 @@ type Problem struct {
 
 // String returns field and rule as a sentence.
 func (p Problem) String() string { return p.Field + " " + p.Rule }
+
+// concealed takes out what is said of a value beside its being a private key: rules quote
+// values.
+func concealed(list []Problem) []Problem {
+	secret := make(map[string]bool)
+	for _, p := range list {
+		if p.Secret {
+			secret[p.Field] = true
+		}
+	}
+	return slices.DeleteFunc(list, func(p Problem) bool { return !p.Secret && p.Field != "" && secret[p.Field] })
+}
 
 // problems collects what is wrong, in order.
 type problems []Problem

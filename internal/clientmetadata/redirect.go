@@ -60,14 +60,15 @@ func (d *Document) checkRedirect(uri string) error {
 }
 
 func (d *Document) checkHTTPSRedirect(u *url.URL) error {
-	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	port, _ := strconv.ParseUint(u.Port(), 10, 16)
+	err := checkPort(u)
 	switch {
 	case !publicHost(u.Hostname()):
 		return errors.New("does not name a public host")
 	case strings.HasSuffix(u.Host, ":"), port == 443:
 		return errors.New("names the default port: leave it out")
-	case u.Port() != "" && err != nil:
-		return errors.New("has a port that there is not")
+	case err != nil:
+		return err
 	case d.ApplicationType == Native && (u.Port() != "" || !strings.EqualFold(u.Hostname(), d.host())):
 		return errors.New("is not on the host of client_id, as https redirects of native clients are")
 	}
@@ -84,7 +85,7 @@ func CheckLoopbackRedirect(uri string) error {
 	if !strings.HasPrefix(uri, "http://") || u.Hostname() != "127.0.0.1" && u.Hostname() != "::1" {
 		return errors.New("must be http on 127.0.0.1 or [::1]; the name localhost is not allowed here")
 	}
-	return nil
+	return checkPort(u)
 }
 
 // parseRedirect reads a redirect URI and refuses what none may have.
