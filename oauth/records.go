@@ -72,6 +72,12 @@ type tokenSet struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
+// same reports whether t and other came with one answer. Either token alone may stay what it
+// is when the other is renewed.
+func (t *tokenSet) same(other *tokenSet) bool {
+	return t.Access == other.Access && t.Refresh == other.Refresh
+}
+
 // expired reports whether the access token's time has run out.
 func (t *tokenSet) expired(now time.Time) bool { return !now.Before(t.ExpiresAt) }
 

@@ -81,7 +81,7 @@ func (s *Session) renew(ctx context.Context, used *sessionState) error {
 		defer s.mu.Unlock()
 		return s.ended
 	}
-	if s.state.Tokens.Access != used.Tokens.Access {
+	if !s.state.Tokens.same(&used.Tokens) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -109,7 +109,7 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	s.mu.Lock()
 	s.flight = nil
 	unsaved := s.unsaved != nil
-	if s.ended == nil && s.state.Tokens.Access != used.Tokens.Access {
+	if s.ended == nil && !s.state.Tokens.same(&used.Tokens) {
 		s.notifyUpdate(ctx) // under the lock, so that no end comes before it
 	}
 	s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 		if err != nil {
 			return err
 		}
-		if stored.Tokens.Access != used.Tokens.Access {
+		if !stored.Tokens.same(&used.Tokens) {
 			return nil // another process was faster; reload has adopted its tokens
 		}
 		if stored.Tokens.Refresh == "" {
@@ -366,7 +366,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 			s.mu.Unlock()
 			c.log.Error("oauth: refreshed tokens could not be stored and live in memory only", "session", s, "error", err)
 			return err
-		case stored.Tokens.Access != replaced.Access:
+		case !stored.Tokens.same(replaced):
 			s.adopt(stored, r.Revision)
 			s.nonces.adopt(stored.Nonces)
 			return nil
@@ -412,7 +412,7 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	case unanswered && send.Sent == xrpc.SentMaybe, failure != nil && mayHaveRotated(failure.Status):
 		// Whoever tries next has to know.
 		return s.releaseClaim(ctx, claimed, revision, true, cause)
-	case failure == nil || failure.Code != "invalid_grant":
+	case failure == nil || failure.Code != "invalid_grant" || failure.Status != http.StatusBadRequest:
 		return s.releaseClaim(ctx, claimed, revision, ambiguous, cause)
 	}
 	// The server says the session is over. Believe it only if nobody else has newer
@@ -421,7 +421,7 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	if err != nil {
 		return err
 	}
-	if stored.Tokens.Access != claimed.Tokens.Access {
+	if !stored.Tokens.same(&claimed.Tokens) {
 		return nil
 	}
 	kind := ErrRevoked

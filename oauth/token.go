@@ -176,7 +176,7 @@ func (a *asAnswer) decode(into any) error {
 // retryAfter reads the header of that name in both its forms (RFC 9110 §10.2.3).
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil { // more seconds than that are no time to wait
 		return time.Duration(seconds) * time.Second
 	}
 	if at, err := http.ParseTime(value); err == nil && at.After(now) {
