@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -35,6 +36,9 @@ type Key struct {
 	// key out of Config.Keys does the same; this says why.
 	Revoked bool
 }
+
+// LogValue keeps everything but the ID out of logs.
+func (k Key) LogValue() slog.Value { return slog.GroupValue(slog.String("kid", k.ID)) }
 
 // usable reports whether the key may still sign and be published.
 func (k *Key) usable(now time.Time) bool {

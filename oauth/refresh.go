@@ -209,10 +209,20 @@ func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, 
 		c.log.Warn("oauth: account moved to another authorization server", "session", s, "error", err)
 		return nil, moved
 	case errors.Is(err, ErrNetwork) && c.now().Sub(state.VerifiedAt) < verifiedFor:
+		// What was found out last stands: that the account has moved as well.
+		if moved := s.movedAway(); moved != nil {
+			return nil, moved
+		}
 		c.log.Warn("oauth: account could not be verified again", "session", s, "error", err)
 		return &authority{}, nil
 	}
 	return nil, err
+}
+
+func (s *Session) movedAway() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
 }
 
 func (s *Session) setMoved(reason *Error) {
@@ -227,7 +237,7 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 	stored := new(sessionState)
 	r, err := s.client.load(ctx, s.key.record(), stored)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil, s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+		return nil, nil, s.end(ctx, s.gone())
 	}
 	if err != nil {
 		return nil, nil, err
@@ -245,6 +255,16 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 		s.nonces.adopt(stored.Nonces)
 	}
 	return stored, r, nil
+}
+
+// gone is why the session is over when its record is not in the store any more: its time
+// has run out, or else it was logged out.
+func (s *Session) gone() *Error {
+	e := &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")}
+	if state := s.view(); !s.client.now().Before(state.idleEnd()) {
+		e.Kind, e.Err = ErrSessionExpired, fmt.Errorf("it was last refreshed at %s", state.Tokens.IssuedAt.UTC().Format(time.RFC3339))
+	}
+	return e
 }
 
 // refreshUnderClaim claims the record at revision, sends the refresh, and writes
@@ -322,7 +342,7 @@ func (s *Session) checkRefreshed(answer *tokenAnswer) error {
 
 // commit writes state as revision and makes it the session's own.
 func (s *Session) commit(ctx context.Context, state *sessionState, revision uint64) error {
-	if err := s.client.save(ctx, s.key.record(), revision, s.client.sessionExpiry(), state); err != nil {
+	if err := s.client.save(ctx, s.key.record(), revision, s.client.sessionExpiry(state), state); err != nil {
 		return err
 	}
 	s.adopt(state, revision)
@@ -358,7 +378,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 		switch {
 		case errors.Is(err, ErrNotFound):
 			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.ClientKey, next.Tokens, next.Key, s.nonces)
-			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+			return s.end(ctx, s.gone())
 		case err != nil:
 			// In use from here on, and written as soon as the store takes them.
 			s.mu.Lock()
@@ -425,7 +445,10 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 		return nil
 	}
 	kind := ErrRevoked
-	if ambiguous {
+	switch {
+	case stored.outlived(s.client.now()):
+		kind = ErrSessionExpired
+	case ambiguous:
 		kind = ErrAmbiguousRefresh
 	}
 	return s.end(ctx, &Error{
