@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/internal/safehttp"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/xrpc"
@@ -346,6 +347,48 @@ func TestRawBodiesAreSentFromWhereTheyStand(t *testing.T) {
 		resp.Body.Close()
 		if out.Blob.Size != len("the rest") {
 			t.Errorf("%s: %d bytes arrived", name, out.Blob.Size)
+		}
+	}
+}
+
+// Names may lead elsewhere than at login, and stores may be written by others: every request
+// of a session is checked for itself.
+func TestServersOnPrivateAddressesOfASession(t *testing.T) {
+	for field, use := range map[string]func(s *oauth.Session) error{
+		"pds":                 func(s *oauth.Session) error { return call(t.Context(), s) },
+		"token_endpoint":      func(s *oauth.Session) error { return s.Refresh(t.Context()) },
+		"revocation_endpoint": func(s *oauth.Session) error { return s.Logout(t.Context()) },
+	} {
+		for _, private := range []string{"https://10.0.0.1", "https://169.254.169.254", "https://[::1]", "https://127.0.0.1"} {
+			t.Run("O44 O102 P24 nothing is sent to a "+field+" of "+private, func(t *testing.T) {
+				server, store, w := sandbox(t), new(oauth.MemoryStore), new(wire)
+				key := login(t, server, newClient(t, server, sealing(store, oauth.Plaintext()))).Key()
+				r, err := store.Get(t.Context(), oauth.RecordKey{Kind: oauth.RecordSession, DID: key.DID, ID: key.ID})
+				if err != nil {
+					t.Fatal(err)
+				}
+				before := r.Data
+				r.Data = bytes.Replace(r.Data, []byte(`"`+field+`":"https://pds.test`), []byte(`"`+field+`":"`+private), 1)
+				if r.Revision++; bytes.Equal(r.Data, before) {
+					t.Fatalf("the record has no %s", field)
+				}
+				if err := store.Put(t.Context(), r); err != nil {
+					t.Fatal(err)
+				}
+				client := newClient(t, server, sealing(store, oauth.Plaintext()), w.tap(), func(cfg *oauth.Config) { cfg.AllowLoopback = false })
+				s, err := client.Resume(t.Context(), key)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := use(s); !errors.Is(err, safehttp.ErrBlocked) {
+					t.Errorf("got %v", err)
+				}
+				for _, sent := range w.sent {
+					if !strings.HasSuffix(sent.host, ".test") && sent.host != "plc.directory" {
+						t.Errorf("sent to %s", sent.host)
+					}
+				}
+			})
 		}
 	}
 }

@@ -50,7 +50,7 @@ func TestRefreshRequest(t *testing.T) {
 			}
 		})
 	}
-	t.Run("O103 has a proof also where no nonce is known any more", func(t *testing.T) {
+	t.Run("O103 has a proof also while the nonce is stale", func(t *testing.T) {
 		// The real server takes the session away from who forgets it.
 		server, w := sandbox(t), new(wire)
 		s := login(t, server, newClient(t, server, w.tap()))
@@ -98,7 +98,8 @@ func TestNewTokensAreStoredFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		calls.Wait()
-		if after := <-sent; during == "" || during == after {
+		close(sent)
+		if after, again := <-sent; !again || during == after {
 			t.Error("a token was used before it was stored")
 		}
 		if n := server.Stats().Grants["refresh_token"]; n != 1 {
@@ -122,6 +123,32 @@ func TestNewTokensAreStoredFirst(t *testing.T) {
 		}
 		if sent := w.to(tokenPath); sent[0].form.Get("refresh_token") == sent[1].form.Get("refresh_token") {
 			t.Error("a refresh token was sent twice")
+		}
+	})
+}
+
+func TestRefreshTokenThatStays(t *testing.T) {
+	t.Run("P9 O104 is sent again, here and by another process, where the answer had none", func(t *testing.T) {
+		server, w, store := sandbox(t), new(wire), new(oauth.MemoryStore)
+		s := login(t, server, newClient(t, server, withStore(store), w.tap(), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			refresh := isRefresh(req)
+			resp, err := next()
+			if err == nil && refresh {
+				resp = rewrite(resp, func(m map[string]any) { delete(m, "refresh_token") })
+			}
+			return resp, err
+		})))
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first := w.last(t, tokenPath).form.Get("refresh_token")
+		other, err := newClient(t, server, withStore(store), w.tap()).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.Refresh(t.Context()) // the sandbox itself takes none twice
+		if sent := w.to(tokenPath); len(sent) != 3 || sent[2].form.Get("refresh_token") != first || first == "" {
+			t.Errorf("%d token requests, the last with %q, not %q", len(sent), sent[len(sent)-1].form.Get("refresh_token"), first)
 		}
 	})
 }

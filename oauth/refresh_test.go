@@ -74,50 +74,57 @@ func TestProcessesAdoptEachOthersTokens(t *testing.T) {
 }
 
 func TestRefreshOutlivesItsCaller(t *testing.T) {
-	t.Run("P4 O106 it goes on when its caller leaves, and its tokens are stored", func(t *testing.T) {
-		server := sandbox(t)
-		store := new(oauth.MemoryStore)
-		left, goOn := make(chan struct{}), make(chan struct{})
-		s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-			if !isRefresh(req) {
-				return next()
+	for name, answered := range map[string]bool{"before the server has it": false, "before the answer is here": true} {
+		t.Run("P4 O106 it goes on when its caller leaves "+name+", and its tokens are stored", func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			left, goOn := make(chan struct{}), make(chan struct{})
+			s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if !isRefresh(req) {
+					return next()
+				}
+				if !answered {
+					close(left)
+					<-goOn
+					return next()
+				}
+				resp, err := next()
+				close(left)
+				<-goOn
+				return resp, err
+			})))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- s.Refresh(ctx) }()
+			<-left
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("the caller that left got %v", err)
 			}
-			resp, err := next()
-			close(left)
-			<-goOn
-			return resp, err
-		})))
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- s.Refresh(ctx) }()
-		<-left
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Errorf("the caller that left got %v", err)
-		}
-		before := s.ExpiresAt()
-		close(goOn)
-		// Somebody else waits for the same refresh and sees its result.
-		if err := s.Refresh(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := call(t.Context(), s); err != nil {
-			t.Errorf("the next call: %v", err)
-		}
-		if !s.ExpiresAt().After(before) {
-			t.Error("the tokens are the old ones")
-		}
-		other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := call(t.Context(), other); err != nil {
-			t.Errorf("from the store: %v", err)
-		}
-		if n := server.Stats().Grants["refresh_token"]; n != 1 {
-			t.Errorf("%d refreshes, want 1", n)
-		}
-	})
+			before := s.ExpiresAt()
+			close(goOn)
+			// Somebody else waits for the same refresh and sees its result.
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("the next call: %v", err)
+			}
+			if !s.ExpiresAt().After(before) {
+				t.Error("the tokens are the old ones")
+			}
+			other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := call(t.Context(), other); err != nil {
+				t.Errorf("from the store: %v", err)
+			}
+			if n := server.Stats().Grants["refresh_token"]; n != 1 {
+				t.Errorf("%d refreshes, want 1", n)
+			}
+		})
+	}
 }
 
 func TestStoreFailures(t *testing.T) {
