@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,6 +26,9 @@ type Login struct {
 
 	state, redirectURI string
 }
+
+// LogValue keeps Binding out of logs.
+func (l *Login) LogValue() slog.Value { return slog.GroupValue(slog.String("url", l.URL)) }
 
 // An AuthorizeOption changes one login.
 type AuthorizeOption func(*authorizeOptions)

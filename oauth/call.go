@@ -1,10 +1,13 @@
 package oauth
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"time"
@@ -121,6 +124,12 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 	if err != nil {
 		return nil, false, err
 	}
+	for name := range req.Header { // also those that are not written as net/http writes them
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Dpop":
+			delete(req.Header, name)
+		}
+	}
 	req.Header.Set("Authorization", "DPoP "+state.Tokens.Access)
 	req.Header.Set("DPoP", signed)
 	started := c.now()
@@ -202,8 +211,10 @@ func (s *Session) prepareForOneWay(ctx context.Context) error {
 	return nil
 }
 
-// challenge returns the error that the server's DPoP or Bearer challenge names, or
-// what older servers say in the body's place for an expired token (O98, O114).
+// challenge returns why the server wants the request again, in the terms of RFC 9449 and
+// RFC 6750 (O98, O114). Only a wish for a nonce is believed where it stands in the body alone,
+// as the atproto profile has it: of tokens, a service behind the PDS may speak, too, and
+// mean its own.
 func challenge(resp *http.Response) string {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusBadRequest {
 		return ""
@@ -213,8 +224,49 @@ func challenge(resp *http.Response) string {
 			return name
 		}
 	}
+	if resp.Header.Get(nonceHeader) != "" && errorInBody(resp) == "use_dpop_nonce" {
+		return "use_dpop_nonce"
+	}
 	return ""
 }
+
+const (
+	// maxChallenge is more than the body of a challenge needs.
+	maxChallenge = 4 << 10
+	// challengeWait is how long the body of a refusal is waited for.
+	challengeWait = 5 * time.Second
+)
+
+// errorInBody reads the name of the error from a small JSON body, and leaves the body as
+// it was.
+func errorInBody(resp *http.Response) string {
+	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return ""
+	}
+	body := resp.Body
+	late := time.AfterFunc(challengeWait, func() { body.Close() })
+	start, err := io.ReadAll(io.LimitReader(body, maxChallenge))
+	late.Stop()
+	rest := io.Reader(body)
+	if err != nil {
+		rest = failedReader{err}
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), rest), body}
+	var words struct {
+		Error string `json:"error"`
+	}
+	json.Unmarshal(start, &words) // what cannot be read names nothing
+	return words.Error
+}
+
+// A failedReader repeats an error that has been met already.
+type failedReader struct{ err error }
+
+func (r failedReader) Read([]byte) (int, error) { return 0, r.err }
 
 // resolveTarget puts a path onto the session's origin. An absolute URL must be on
 // that origin: a token and its proof are for one server (O102).

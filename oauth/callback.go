@@ -180,7 +180,7 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 		CreatedAt:          c.now(),
 		VerifiedAt:         c.now(),
 	}
-	if err := c.save(ctx, key.record(), 1, c.sessionExpiry(), state); err != nil {
+	if err := c.save(ctx, key.record(), 1, c.sessionExpiry(state), state); err != nil {
 		// The store may have written it all the same; its tokens are about to be revoked.
 		c.store.Delete(context.WithoutCancel(ctx), key.record(), 0)
 		return nil, err
@@ -209,12 +209,7 @@ func (c *Client) verifyAuthority(ctx context.Context, did syntax.DID, issuer str
 }
 
 // sessionExpiry is when a session that was stored just now is of no more use.
-func (c *Client) sessionExpiry() time.Time {
-	if len(c.keys) > 0 {
-		return c.now().Add(confidentialSessionLife)
-	}
-	return c.now().Add(publicSessionLife)
-}
+func (c *Client) sessionExpiry(state *sessionState) time.Time { return c.now().Add(state.life()) }
 
 // hasScope reports whether a scope string holds token.
 func hasScope(scope, token string) bool {

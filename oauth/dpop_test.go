@@ -72,7 +72,7 @@ func TestProofHoldsWhatRFC9449AsksFor(t *testing.T) {
 			t.Errorf("jwk has members %v, want only the public ones", header.Key)
 		}
 	})
-	t.Run("the signature verifies with the embedded key", func(t *testing.T) {
+	t.Run("O87 the signature verifies with the embedded key", func(t *testing.T) {
 		var public ecdsa.PublicKey
 		if err := headers.JWK().Raw(&public); err != nil {
 			t.Fatal(err)
@@ -84,7 +84,7 @@ func TestProofHoldsWhatRFC9449AsksFor(t *testing.T) {
 			t.Error("the embedded key is another")
 		}
 	})
-	t.Run("O90–O94 claims", func(t *testing.T) {
+	t.Run("O90 O91 O92 O93 O94 claims", func(t *testing.T) {
 		var claims map[string]any
 		if err := json.Unmarshal(message.Payload(), &claims); err != nil {
 			t.Fatal(err)
@@ -119,46 +119,50 @@ func TestProofHoldsWhatRFC9449AsksFor(t *testing.T) {
 	})
 }
 
-func TestEveryProofHasItsOwnJTI(t *testing.T) { // O89
-	key := newTestKey(t)
-	seen := make(map[string]bool)
-	for range 2000 {
-		message, err := jws.Parse([]byte(signed(t, key, proof{method: "GET", url: "https://a.example/", at: time.Unix(1, 0)})))
-		if err != nil {
-			t.Fatal(err)
+func TestEveryProofHasItsOwnJTI(t *testing.T) {
+	t.Run("O89 two thousand proofs, two thousand values", func(t *testing.T) {
+		key := newTestKey(t)
+		seen := make(map[string]bool)
+		for range 2000 {
+			message, err := jws.Parse([]byte(signed(t, key, proof{method: "GET", url: "https://a.example/", at: time.Unix(1, 0)})))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var claims struct{ JTI string }
+			if err := json.Unmarshal(message.Payload(), &claims); err != nil {
+				t.Fatal(err)
+			}
+			if seen[claims.JTI] {
+				t.Fatalf("jti %q came twice", claims.JTI)
+			}
+			seen[claims.JTI] = true
 		}
-		var claims struct{ JTI string }
-		if err := json.Unmarshal(message.Payload(), &claims); err != nil {
-			t.Fatal(err)
-		}
-		if seen[claims.JTI] {
-			t.Fatalf("jti %q came twice", claims.JTI)
-		}
-		seen[claims.JTI] = true
-	}
+	})
 }
 
 func TestDPoPKeySurvivesStorage(t *testing.T) {
-	key := newTestKey(t)
-	stored, err := json.Marshal(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	back := new(dpopKey)
-	if err := json.Unmarshal(stored, back); err != nil {
-		t.Fatal(err)
-	}
-	if !back.private.Equal(key.private) || back.header != key.header {
-		t.Error("the key that came back is another")
-	}
-	for _, bad := range []string{`{}`, `"x"`, `{"kty":"EC","crv":"P-384","x":"AA","y":"AA","d":"AA"}`, `{"kty":"oct","k":"AA"}`} {
-		if err := json.Unmarshal([]byte(bad), new(dpopKey)); err == nil {
-			t.Errorf("%s was taken for a key", bad)
+	t.Run("O101 the key that comes back is the one that was stored", func(t *testing.T) {
+		key := newTestKey(t)
+		stored, err := json.Marshal(key)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		back := new(dpopKey)
+		if err := json.Unmarshal(stored, back); err != nil {
+			t.Fatal(err)
+		}
+		if !back.private.Equal(key.private) || back.header != key.header {
+			t.Error("the key that came back is another")
+		}
+		for _, bad := range []string{`{}`, `"x"`, `{"kty":"EC","crv":"P-384","x":"AA","y":"AA","d":"AA"}`, `{"kty":"oct","k":"AA"}`} {
+			if err := json.Unmarshal([]byte(bad), new(dpopKey)); err == nil {
+				t.Errorf("%s was taken for a key", bad)
+			}
+		}
+	})
 }
 
-func TestDPoPURL(t *testing.T) { // O91, P20
+func TestDPoPURL(t *testing.T) {
 	for in, want := range map[string]string{
 		"https://pds.example/xrpc/a.b.c?x=1#f":   "https://pds.example/xrpc/a.b.c",
 		"https://PDS.Example:443/xrpc/a":         "https://pds.example/xrpc/a",
@@ -168,13 +172,15 @@ func TestDPoPURL(t *testing.T) { // O91, P20
 		"https://pds.example":                    "https://pds.example/",
 		"https://[2001:db8::1]:443/xrpc/a.b.c?z": "https://[2001:db8::1]/xrpc/a.b.c",
 	} {
-		u, err := url.Parse(in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := dpopURL(u); got != want {
-			t.Errorf("dpopURL(%q) = %q, want %q", in, got, want)
-		}
+		t.Run("O91 P20 "+in, func(t *testing.T) {
+			u, err := url.Parse(in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := dpopURL(u); got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		})
 	}
 }
 

@@ -28,7 +28,9 @@ const (
 	ErrReauthRequired Kind = "log in again"
 	// ErrRevoked (reauth): the server ended the session.
 	ErrRevoked Kind = "session was revoked by the server"
-	// ErrSessionExpired (reauth): the tokens ran out and there is no refresh token.
+	// ErrSessionExpired (reauth): the tokens ran out and there is no refresh token, or the
+	// session is as old as its server lets it become: two weeks for a public client, half a
+	// year without use for one with keys.
 	ErrSessionExpired Kind = "session expired"
 	// ErrAmbiguousRefresh (reauth): an earlier refresh was sent but its answer was
 	// lost, and the server has spent the refresh token.

@@ -71,61 +71,65 @@ func observed(t *testing.T, log *eventLog) func(*oauth.Config) {
 
 func newEventLog() *eventLog { return &eventLog{came: make(chan struct{}, 10)} }
 
-func TestEvents(t *testing.T) { // P7
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	here, there := newEventLog(), newEventLog()
-	client := newClient(t, server, withStore(store), observed(t, here))
-	s := login(t, server, client)
-	other, err := newClient(t, server, withStore(store), observed(t, there)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
+func TestEvents(t *testing.T) {
+	t.Run("P7 are told here and elsewhere, and the session can be used meanwhile", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		here, there := newEventLog(), newEventLog()
+		client := newClient(t, server, withStore(store), observed(t, here))
+		s := login(t, server, client)
+		other, err := newClient(t, server, withStore(store), observed(t, there)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
 
-	// A refresh is told where it happened, and elsewhere once it is noticed.
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	here.want(t, "updated")
-	if err := call(t.Context(), other); err != nil {
-		t.Fatal(err)
-	}
-	there.want(t, "updated")
+		// A refresh is told where it happened, and elsewhere once it is noticed.
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		here.want(t, "updated")
+		if err := call(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+		there.want(t, "updated")
 
-	// So is a logout.
-	if err := s.Logout(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	here.want(t, string(oauth.ErrLoggedOut))
-	wantKind(t, other.Refresh(t.Context()), oauth.ErrLoggedOut)
-	there.want(t, string(oauth.ErrLoggedOut))
+		// So is a logout.
+		if err := s.Logout(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		here.want(t, string(oauth.ErrLoggedOut))
+		wantKind(t, other.Refresh(t.Context()), oauth.ErrLoggedOut)
+		there.want(t, string(oauth.ErrLoggedOut))
 
-	// And the server's end of a session, with its cause.
-	s = login(t, server, client)
-	server.RevokeSessions(s.DID())
-	wantKind(t, s.Refresh(t.Context()), oauth.ErrRevoked)
-	here.want(t, string(oauth.ErrRevoked))
+		// And the server's end of a session, with its cause.
+		s = login(t, server, client)
+		server.RevokeSessions(s.DID())
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrRevoked)
+		here.want(t, string(oauth.ErrRevoked))
+	})
 }
 
 // An application that refreshes when it is told of a refresh waits for nobody.
-func TestARefreshInOnUpdate(t *testing.T) { // P7
-	server := sandbox(t)
-	log := newEventLog()
-	told := 0
-	s := login(t, server, newClient(t, server, func(cfg *oauth.Config) {
-		cfg.OnUpdate = func(ctx context.Context, s *oauth.Session) {
-			if told++; told < 3 {
-				if err := s.Refresh(ctx); err != nil {
-					t.Error(err)
+func TestARefreshInOnUpdate(t *testing.T) {
+	t.Run("P7 waits for nobody", func(t *testing.T) {
+		server := sandbox(t)
+		log := newEventLog()
+		told := 0
+		s := login(t, server, newClient(t, server, func(cfg *oauth.Config) {
+			cfg.OnUpdate = func(ctx context.Context, s *oauth.Session) {
+				if told++; told < 3 {
+					if err := s.Refresh(ctx); err != nil {
+						t.Error(err)
+					}
 				}
+				log.add("updated")
 			}
-			log.add("updated")
+		}))
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-	}))
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	log.want(t, "updated", "updated", "updated")
+		log.want(t, "updated", "updated", "updated")
+	})
 }
 
 // Events of a session come one at a time and in order, however long one takes.

@@ -12,6 +12,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -37,6 +38,9 @@ type Key struct {
 	// Access tokens that servers have given out are good until they expire.
 	Revoked bool
 }
+
+// LogValue keeps everything but the ID out of logs.
+func (k Key) LogValue() slog.Value { return slog.GroupValue(slog.String("kid", k.ID)) }
 
 // usable reports whether the key may still sign and be published.
 func (k *Key) usable(now time.Time) bool {

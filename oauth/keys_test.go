@@ -124,11 +124,11 @@ func confidential(tb testing.TB, server *oauthtest.Server, keys []oauth.Key, cha
 	return client
 }
 
-func TestConfidentialClient(t *testing.T) { // O12–O15, O65–O68
+func TestConfidentialClient(t *testing.T) {
 	for name, opts := range map[string][]oauthtest.Option{
-		"": nil, "P13 with a separate authorization server": {oauthtest.WithIssuer("as.test"), oauthtest.WithPDS("pds.test")},
+		"O65 O66 O67 O68 logs in, calls, refreshes, logs out": nil, "P13 O65 O66 O67 O68 does so where the authorization server is another host": {oauthtest.WithIssuer("as.test"), oauthtest.WithPDS("pds.test")},
 	} {
-		t.Run("O65 O66 O68 logs in, calls, refreshes, logs out "+name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			server := sandbox(t, opts...)
 			var mu sync.Mutex
 			seen := make(map[string]string) // assertion → path
@@ -138,7 +138,7 @@ func TestConfidentialClient(t *testing.T) { // O12–O15, O65–O68
 					defer mu.Unlock()
 					assertion := values.Get("client_assertion")
 					if seen[assertion] != "" {
-						t.Errorf("O67 an assertion was sent to %s and to %s", seen[assertion], req.URL.Path)
+						t.Errorf("an assertion was sent to %s and to %s", seen[assertion], req.URL.Path)
 					}
 					seen[assertion] = req.URL.Path
 				}
@@ -157,7 +157,7 @@ func TestConfidentialClient(t *testing.T) { // O12–O15, O65–O68
 			}
 			// Two of PAR and of the refresh, for want of a nonce; one of the others.
 			if len(seen) != 6 {
-				t.Errorf("O67 assertions: %v", seen)
+				t.Errorf("assertions: %v", seen)
 			}
 		})
 	}
@@ -219,7 +219,7 @@ func (u *usedKeys) last() string {
 	return u.kids[len(u.kids)-1]
 }
 
-func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
+func TestClientKeysAreRotated(t *testing.T) {
 	server := sandbox(t)
 	store := new(oauth.MemoryStore)
 	one, two := oauth.Key{ID: "one", Signer: newKey(t, elliptic.P256())}, oauth.Key{ID: "two", Signer: newKey(t, elliptic.P256())}
@@ -257,7 +257,7 @@ func TestClientKeysAreRotated(t *testing.T) { // P14, O68–O70
 			t.Errorf("got %v, key used: %q", err, used.last())
 		}
 	})
-	t.Run("a key that was only forgotten for a while costs no session", func(t *testing.T) {
+	t.Run("O69 a key that was only forgotten for a while costs no session", func(t *testing.T) {
 		s, err := confidential(t, server, []oauth.Key{two, one}, withStore(store)).Resume(t.Context(), before.Key())
 		if err != nil {
 			t.Fatal(err)

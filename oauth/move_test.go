@@ -40,7 +40,7 @@ func newMoving(tb testing.TB, server *oauthtest.Server, clock *ahead, change ...
 	return m
 }
 
-func TestAccountMovesToAnotherPDS(t *testing.T) { // P12, O112
+func TestAccountMovesToAnotherPDS(t *testing.T) {
 	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"))
 	store := new(oauth.MemoryStore)
 	m := newMoving(t, server, new(ahead), withStore(store))
@@ -57,19 +57,19 @@ func TestAccountMovesToAnotherPDS(t *testing.T) { // P12, O112
 			t.Error(err)
 		}
 	})
-	t.Run("P12 the new PDS is stored", func(t *testing.T) {
+	t.Run("P12 O112 the new PDS is stored", func(t *testing.T) {
 		again, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
 		if err != nil || again.Host() != "https://two.test" {
 			t.Errorf("got %v, %v", again, err)
 		}
 	})
-	t.Run("a URL of the old PDS is refused", func(t *testing.T) {
+	t.Run("P12 O102 O112 a URL of the old PDS is refused", func(t *testing.T) {
 		_, err := s.AuthenticatedRequest(t.Context(), "GET", "https://pds.test"+callPath, nil)
 		wantKind(t, err, oauth.ErrOrigin)
 	})
 }
 
-func TestAccountMovesToAnotherIssuer(t *testing.T) { // P12, O113
+func TestAccountMovesToAnotherIssuer(t *testing.T) {
 	clock := new(ahead)
 	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"), oauthtest.WithClock(clock.now))
 	m := newMoving(t, server, clock)
@@ -78,14 +78,14 @@ func TestAccountMovesToAnotherIssuer(t *testing.T) { // P12, O113
 	server.Publish(document, []byte(`{"resource":"https://two.test","authorization_servers":["https://other.test"]}`))
 	server.MoveAccount(s.DID(), "two.test")
 
-	t.Run("O113 the refresh token is not sent", func(t *testing.T) {
+	t.Run("P12 O113 the refresh token is not sent", func(t *testing.T) {
 		err := s.Refresh(t.Context())
 		wantKind(t, err, oauth.ErrIssuerChanged)
 		if errors.Is(err, oauth.ErrReauthRequired) || m.refreshes.Load() != 0 {
 			t.Errorf("got %v after %d refreshes", err, m.refreshes.Load())
 		}
 	})
-	t.Run("O113 nor is the access token, while it lives", func(t *testing.T) {
+	t.Run("P12 O113 nor is the access token, while it lives", func(t *testing.T) {
 		before := server.Stats()
 		wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
 		m.ahead.Store(int64(2 * time.Minute))
@@ -94,7 +94,7 @@ func TestAccountMovesToAnotherIssuer(t *testing.T) { // P12, O113
 			t.Errorf("%d calls arrived", n)
 		}
 	})
-	t.Run("the session is kept, for an account that moves back", func(t *testing.T) {
+	t.Run("P12 O113 the session is kept, for an account that moves back", func(t *testing.T) {
 		server.MoveAccount(s.DID(), "pds.test")
 		m.ahead.Store(int64(4 * time.Minute))
 		if err := call(t.Context(), s); err != nil {
@@ -119,14 +119,14 @@ func (b *brittle) ResolveDID(ctx context.Context, did syntax.DID) (*identity.Doc
 	return b.Resolver.ResolveDID(ctx, did)
 }
 
-func TestDirectoryThatIsDown(t *testing.T) { // O112, O108
+func TestDirectoryThatIsDown(t *testing.T) {
 	clock := new(ahead)
 	server := sandbox(t, oauthtest.WithClock(clock.now))
 	directory := &brittle{Resolver: server.Environment().Resolver()}
 	m := newMoving(t, server, clock, func(cfg *oauth.Config) { cfg.Resolver = directory })
 	s := login(t, server, m.Client)
 	directory.down.Store(true)
-	t.Run("O112 sessions verified within a day go on", func(t *testing.T) {
+	t.Run("P10 O108 O112 sessions verified within a day go on", func(t *testing.T) {
 		if err := s.Refresh(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -150,6 +150,28 @@ func TestDirectoryThatIsDown(t *testing.T) { // O112, O108
 	})
 }
 
+func TestDirectoryThatIsDownAfterAMove(t *testing.T) {
+	t.Run("P12 O113 an account that is known to have moved is not taken back for want of an answer", func(t *testing.T) {
+		clock := new(ahead)
+		server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"), oauthtest.WithClock(clock.now))
+		directory := &brittle{Resolver: server.Environment().Resolver()}
+		m := newMoving(t, server, clock, func(cfg *oauth.Config) { cfg.Resolver = directory })
+		s := login(t, server, m.Client)
+		server.Publish("https://two.test/.well-known/oauth-protected-resource", []byte(`{"resource":"https://two.test","authorization_servers":["https://other.test"]}`))
+		server.MoveAccount(s.DID(), "two.test")
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrIssuerChanged)
+		directory.down.Store(true)
+		before := server.Stats().Requests[callPath]
+		for _, later := range []time.Duration{2 * time.Minute, 2 * time.Hour} {
+			m.ahead.Store(int64(later))
+			wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
+		}
+		if n := server.Stats().Requests[callPath] - before; n != 0 || m.refreshes.Load() != 0 {
+			t.Errorf("%d calls arrived, %d refreshes", n, m.refreshes.Load())
+		}
+	})
+}
+
 // A caching resolver keeps answers for ever.
 type stale struct {
 	identity.Resolver
@@ -158,7 +180,7 @@ type stale struct {
 
 func (s stale) Fresh() identity.Resolver { return s.fresh() }
 
-func TestWhoServesAnAccountIsAskedAnew(t *testing.T) { // O33
+func TestWhoServesAnAccountIsAskedAnew(t *testing.T) {
 	server := sandbox(t)
 	var asked atomic.Int32
 	network := server.Environment().Resolver()

@@ -63,6 +63,27 @@ type sessionState struct {
 	VerifiedAt         time.Time         `json:"verified_at"` // when Issuer was last found to serve the account
 }
 
+// life is how long the session lasts without a refresh.
+func (s *sessionState) life() time.Duration {
+	if s.ClientKey != "" {
+		return confidentialSessionLife
+	}
+	return publicSessionLife
+}
+
+// idleEnd is when the session ends unless it is refreshed.
+func (s *sessionState) idleEnd() time.Time { return s.Tokens.IssuedAt.Add(s.life()) }
+
+// outlived reports whether the session is as old as servers let it become (O117). Those of
+// public clients end however often they are refreshed.
+func (s *sessionState) outlived(now time.Time) bool {
+	return !now.Before(s.idleEnd()) ||
+		s.ClientKey == "" && now.Sub(s.CreatedAt) >= publicSessionLife-clocksApart
+}
+
+// clocksApart is how much earlier by its own clock a server may end a session.
+const clocksApart = 5 * time.Minute
+
 // A tokenSet is what one answer of the token endpoint granted.
 type tokenSet struct {
 	Access    string    `json:"access"`
@@ -70,6 +91,12 @@ type tokenSet struct {
 	Scope     string    `json:"scope"`
 	IssuedAt  time.Time `json:"issued_at"`
 	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// same reports whether t and other came with one answer. Either token alone may stay what it
+// is when the other is renewed.
+func (t *tokenSet) same(other *tokenSet) bool {
+	return t.Access == other.Access && t.Refresh == other.Refresh
 }
 
 // expired reports whether the access token's time has run out.

@@ -81,7 +81,7 @@ func (s *Session) renew(ctx context.Context, used *sessionState) error {
 		defer s.mu.Unlock()
 		return s.ended
 	}
-	if s.state.Tokens.Access != used.Tokens.Access {
+	if !s.state.Tokens.same(&used.Tokens) {
 		s.mu.Unlock()
 		return nil
 	}
@@ -112,7 +112,7 @@ func (s *Session) fly(ctx context.Context, f *flight, used *sessionState) {
 	s.mu.Lock()
 	s.flight = nil
 	unsaved := s.unsaved != nil
-	if s.ended == nil && s.state.Tokens.Access != used.Tokens.Access {
+	if s.ended == nil && !s.state.Tokens.same(&used.Tokens) {
 		s.notifyUpdate(ctx) // under the lock, so that no end comes before it
 	}
 	s.mu.Unlock()
@@ -137,7 +137,7 @@ func (s *Session) rotate(ctx context.Context, used *sessionState) error {
 		if err != nil {
 			return err
 		}
-		if stored.Tokens.Access != used.Tokens.Access {
+		if !stored.Tokens.same(&used.Tokens) {
 			return nil // another process was faster; reload has adopted its tokens
 		}
 		if stored.Tokens.Refresh == "" {
@@ -212,10 +212,20 @@ func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, 
 		c.log.Warn("oauth: account moved to another authorization server", "session", s, "error", err)
 		return nil, moved
 	case errors.Is(err, ErrNetwork) && c.now().Sub(state.VerifiedAt) < verifiedFor:
+		// What was found out last stands: that the account has moved as well.
+		if moved := s.movedAway(); moved != nil {
+			return nil, moved
+		}
 		c.log.Warn("oauth: account could not be verified again", "session", s, "error", err)
 		return &authority{}, nil
 	}
 	return nil, err
+}
+
+func (s *Session) movedAway() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moved
 }
 
 func (s *Session) setMoved(reason *Error) {
@@ -230,7 +240,7 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 	stored := new(sessionState)
 	r, err := s.client.load(ctx, s.key.record(), stored)
 	if errors.Is(err, ErrNotFound) {
-		return nil, nil, s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+		return nil, nil, s.end(ctx, s.gone())
 	}
 	if err != nil {
 		return nil, nil, err
@@ -248,6 +258,16 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 		s.nonces.adopt(stored.Nonces)
 	}
 	return stored, r, nil
+}
+
+// gone is why the session is over when its record is not in the store any more: its time
+// has run out, or else it was logged out.
+func (s *Session) gone() *Error {
+	e := &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")}
+	if state := s.view(); !s.client.now().Before(state.idleEnd()) {
+		e.Kind, e.Err = ErrSessionExpired, fmt.Errorf("it was last refreshed at %s", state.Tokens.IssuedAt.UTC().Format(time.RFC3339))
+	}
+	return e
 }
 
 // refreshUnderClaim claims the record at revision, sends the refresh, and writes
@@ -325,7 +345,7 @@ func (s *Session) checkRefreshed(answer *tokenAnswer) error {
 
 // commit writes state as revision and makes it the session's own.
 func (s *Session) commit(ctx context.Context, state *sessionState, revision uint64) error {
-	if err := s.client.save(ctx, s.key.record(), revision, s.client.sessionExpiry(), state); err != nil {
+	if err := s.client.save(ctx, s.key.record(), revision, s.client.sessionExpiry(state), state); err != nil {
 		return err
 	}
 	s.adopt(state, revision)
@@ -361,7 +381,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 		switch {
 		case errors.Is(err, ErrNotFound):
 			c.revoke(ctx, next.RevocationEndpoint, next.Issuer, next.ClientKey, next.Tokens, next.Key, s.nonces)
-			return s.end(ctx, &Error{Kind: ErrLoggedOut, Stage: StageSession, Err: errors.New("its record is gone from the store")})
+			return s.end(ctx, s.gone())
 		case err != nil:
 			// In use from here on, and written as soon as the store takes them.
 			s.mu.Lock()
@@ -369,7 +389,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 			s.mu.Unlock()
 			c.log.Error("oauth: refreshed tokens could not be stored and live in memory only", "session", s, "error", err)
 			return err
-		case stored.Tokens.Access != replaced.Access:
+		case !stored.Tokens.same(replaced):
 			s.adopt(stored, r.Revision)
 			s.nonces.adopt(stored.Nonces)
 			return nil
@@ -415,7 +435,7 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	case unanswered && send.Sent == xrpc.SentMaybe, failure != nil && mayHaveRotated(failure.Status):
 		// Whoever tries next has to know.
 		return s.releaseClaim(ctx, claimed, revision, true, cause)
-	case failure == nil || failure.Code != "invalid_grant":
+	case failure == nil || failure.Code != "invalid_grant" || failure.Status != http.StatusBadRequest:
 		return s.releaseClaim(ctx, claimed, revision, ambiguous, cause)
 	}
 	// The server says the session is over. Believe it only if nobody else has newer
@@ -424,11 +444,14 @@ func (s *Session) refreshFailed(ctx context.Context, claimed *sessionState, revi
 	if err != nil {
 		return err
 	}
-	if stored.Tokens.Access != claimed.Tokens.Access {
+	if !stored.Tokens.same(&claimed.Tokens) {
 		return nil
 	}
 	kind := ErrRevoked
-	if ambiguous {
+	switch {
+	case stored.outlived(s.client.now()):
+		kind = ErrSessionExpired
+	case ambiguous:
 		kind = ErrAmbiguousRefresh
 	}
 	return s.end(ctx, &Error{

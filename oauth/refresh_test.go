@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -16,104 +17,117 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-func TestConcurrentCallsShareOneRefresh(t *testing.T) { // P1
-	server := sandbox(t)
-	server.SetTokenLifetime(0)
-	client := newClient(t, server)
-	s := login(t, server, client)
-	server.SetTokenLifetime(time.Hour)
-	server.ResetStats()
-	var calls sync.WaitGroup
-	for range 50 {
-		calls.Go(func() {
-			if err := call(t.Context(), s); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	calls.Wait()
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-}
-
-func TestProcessesAdoptEachOthersTokens(t *testing.T) { // P3
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	server.SetTokenLifetime(0)
-	s := login(t, server, newClient(t, server, withStore(store)))
-	var sessions []*oauth.Session
-	for range 8 {
-		other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
-		if err != nil {
-			t.Fatal(err)
-		}
-		sessions = append(sessions, other)
-	}
-	server.SetTokenLifetime(time.Hour)
-	server.ResetStats()
-	var calls sync.WaitGroup
-	for _, s := range sessions {
-		for range 10 {
+func TestConcurrentCallsShareOneRefresh(t *testing.T) {
+	t.Run("P1 O105 fifty calls at once refresh once", func(t *testing.T) {
+		server := sandbox(t)
+		server.SetTokenLifetime(0)
+		client := newClient(t, server)
+		s := login(t, server, client)
+		server.SetTokenLifetime(time.Hour)
+		server.ResetStats()
+		var calls sync.WaitGroup
+		for range 50 {
 			calls.Go(func() {
 				if err := call(t.Context(), s); err != nil {
 					t.Error(err)
 				}
 			})
 		}
-	}
-	calls.Wait()
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes by 8 processes, want 1", n)
-	}
-}
-
-func TestRefreshOutlivesItsCaller(t *testing.T) { // P4, O106
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	left, goOn := make(chan struct{}), make(chan struct{})
-	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		if !isRefresh(req) {
-			return next()
+		calls.Wait()
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
 		}
-		resp, err := next()
-		close(left)
-		<-goOn
-		return resp, err
-	})))
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
-	go func() { done <- s.Refresh(ctx) }()
-	<-left
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("the caller that left got %v", err)
-	}
-	before := s.ExpiresAt()
-	close(goOn)
-	// Somebody else waits for the same refresh and sees its result.
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := call(t.Context(), s); err != nil {
-		t.Errorf("the next call: %v", err)
-	}
-	if !s.ExpiresAt().After(before) {
-		t.Error("the tokens are the old ones")
-	}
-	other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := call(t.Context(), other); err != nil {
-		t.Errorf("from the store: %v", err)
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
+	})
+}
+
+func TestProcessesAdoptEachOthersTokens(t *testing.T) {
+	t.Run("P3 O105 of eight processes with ten calls each one refreshes", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		server.SetTokenLifetime(0)
+		s := login(t, server, newClient(t, server, withStore(store)))
+		var sessions []*oauth.Session
+		for range 8 {
+			other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sessions = append(sessions, other)
+		}
+		server.SetTokenLifetime(time.Hour)
+		server.ResetStats()
+		var calls sync.WaitGroup
+		for _, s := range sessions {
+			for range 10 {
+				calls.Go(func() {
+					if err := call(t.Context(), s); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+		}
+		calls.Wait()
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes by 8 processes, want 1", n)
+		}
+	})
+}
+
+func TestRefreshOutlivesItsCaller(t *testing.T) {
+	for name, answered := range map[string]bool{"before the server has it": false, "before the answer is here": true} {
+		t.Run("P4 O106 it goes on when its caller leaves "+name+", and its tokens are stored", func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			left, goOn := make(chan struct{}), make(chan struct{})
+			s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if !isRefresh(req) {
+					return next()
+				}
+				if !answered {
+					close(left)
+					<-goOn
+					return next()
+				}
+				resp, err := next()
+				close(left)
+				<-goOn
+				return resp, err
+			})))
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error)
+			go func() { done <- s.Refresh(ctx) }()
+			<-left
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Errorf("the caller that left got %v", err)
+			}
+			before := s.ExpiresAt()
+			close(goOn)
+			// Somebody else waits for the same refresh and sees its result.
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("the next call: %v", err)
+			}
+			if !s.ExpiresAt().After(before) {
+				t.Error("the tokens are the old ones")
+			}
+			other, err := newClient(t, server, withStore(store)).Resume(t.Context(), s.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := call(t.Context(), other); err != nil {
+				t.Errorf("from the store: %v", err)
+			}
+			if n := server.Stats().Grants["refresh_token"]; n != 1 {
+				t.Errorf("%d refreshes, want 1", n)
+			}
+		})
 	}
 }
 
-func TestStoreFailures(t *testing.T) { // P5
+func TestStoreFailures(t *testing.T) {
 	fail := func(at int) func(int, *oauth.Record) error {
 		return func(n int, _ *oauth.Record) error {
 			if n == at {
@@ -127,10 +141,10 @@ func TestStoreFailures(t *testing.T) { // P5
 		before, after func(int, *oauth.Record) error
 		refreshes     int // by the time the session works again
 	}{
-		{"before the claim", fail(1), nil, 1},
-		{"after the claim was written", nil, fail(1), 1},
-		{"before the commit", fail(2), nil, 1},
-		{"after the commit was written", nil, fail(2), 1},
+		{"P5 O104 before the claim", fail(1), nil, 1},
+		{"P5 O104 after the claim was written", nil, fail(1), 1},
+		{"P5 O104 before the commit", fail(2), nil, 1},
+		{"P5 O104 after the commit was written", nil, fail(2), 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := sandbox(t)
@@ -187,14 +201,14 @@ func die(t *testing.T, before bool) (h hook, held chan struct{}) {
 	}, held
 }
 
-func TestProcessThatDiedInARefresh(t *testing.T) { // P6, O110
+func TestProcessThatDiedInARefresh(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		before bool
 		want   error
 	}{
-		{"before it was sent", true, nil},
-		{"after the server rotated", false, oauth.ErrAmbiguousRefresh},
+		{"P6 O110 before it was sent", true, nil},
+		{"P6 O110 after the server rotated", false, oauth.ErrAmbiguousRefresh},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := sandbox(t)
@@ -240,96 +254,102 @@ func TestProcessThatDiedInARefresh(t *testing.T) { // P6, O110
 	}
 }
 
-func TestProcessThatSleptPastItsClaim(t *testing.T) { // P53
-	server := sandbox(t)
-	shared := new(oauth.MemoryStore)
-	store := &flakyStore{Store: shared}
-	s := login(t, server, newClient(t, server, withStore(store)))
-	other, err := newClient(t, server, withStore(shared), withClock(31*time.Second)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server.ResetStats()
-	// Right behind the write of its claim the first process sleeps, and another one,
-	// half a minute later, takes over and refreshes.
-	store.from(nil, func(n int, _ *oauth.Record) error {
-		if n == 1 {
-			if err := other.Refresh(t.Context()); err != nil {
-				t.Error(err)
+func TestProcessThatSleptPastItsClaim(t *testing.T) {
+	t.Run("P53 O105 it does not send the spent token", func(t *testing.T) {
+		server := sandbox(t)
+		shared := new(oauth.MemoryStore)
+		store := &flakyStore{Store: shared}
+		s := login(t, server, newClient(t, server, withStore(store)))
+		other, err := newClient(t, server, withStore(shared), withClock(31*time.Second)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		server.ResetStats()
+		// Right behind the write of its claim the first process sleeps, and another one,
+		// half a minute later, takes over and refreshes.
+		store.from(nil, func(n int, _ *oauth.Record) error {
+			if n == 1 {
+				if err := other.Refresh(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+			return nil
+		})
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes: the sleeper sent the spent token", n)
+		}
+		for name, s := range map[string]*oauth.Session{"sleeper": s, "other": other} {
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
-		return nil
 	})
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes: the sleeper sent the spent token", n)
-	}
-	for name, s := range map[string]*oauth.Session{"sleeper": s, "other": other} {
-		if err := call(t.Context(), s); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
 }
 
-func TestLogoutDuringARefresh(t *testing.T) { // P52
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	var other *oauth.Session
-	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		refresh := isRefresh(req)
-		resp, err := next()
-		if refresh && err == nil {
-			if err := other.Logout(t.Context()); err != nil {
-				t.Error(err)
+func TestLogoutDuringARefresh(t *testing.T) {
+	t.Run("P52 O115 the session stays gone, and the fresh tokens are revoked", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		var other *oauth.Session
+		s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			refresh := isRefresh(req)
+			resp, err := next()
+			if refresh && err == nil {
+				if err := other.Logout(t.Context()); err != nil {
+					t.Error(err)
+				}
 			}
+			return resp, err
+		})))
+		var err error
+		if other, err = newClient(t, server, withStore(store)).Resume(t.Context(), s.Key()); err != nil {
+			t.Fatal(err)
 		}
-		return resp, err
-	})))
-	var err error
-	if other, err = newClient(t, server, withStore(store)).Resume(t.Context(), s.Key()); err != nil {
-		t.Fatal(err)
-	}
-	server.ResetStats()
-	wantKind(t, s.Refresh(t.Context()), oauth.ErrLoggedOut)
-	wantKind(t, call(t.Context(), s), oauth.ErrLoggedOut)
-	if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
-		t.Errorf("%d records: the refresh undid the logout", n)
-	}
-	// Once by the logout, once more for the tokens that came afterwards.
-	if n := server.Stats().Requests[revokePath]; n != 2 {
-		t.Errorf("%d revocations, want 2", n)
-	}
+		server.ResetStats()
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrLoggedOut)
+		wantKind(t, call(t.Context(), s), oauth.ErrLoggedOut)
+		if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
+			t.Errorf("%d records: the refresh undid the logout", n)
+		}
+		// Once by the logout, once more for the tokens that came afterwards.
+		if n := server.Stats().Requests[revokePath]; n != 2 {
+			t.Errorf("%d revocations, want 2", n)
+		}
+	})
 }
 
-func TestServerThatRefusesForEver(t *testing.T) { // P8
-	server := sandbox(t)
-	var calls, open atomic.Int32
-	s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		if req.URL.Path != callPath {
-			return next()
+func TestServerThatRefusesForEver(t *testing.T) {
+	t.Run("P8 O114 it gets one refresh and one more try, and its own words reach the caller", func(t *testing.T) {
+		server := sandbox(t)
+		var calls, open atomic.Int32
+		s := login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			if req.URL.Path != callPath {
+				return next()
+			}
+			calls.Add(1)
+			resp := respond(req, http.StatusUnauthorized, `{"error":"invalid_token","message":"no and no again"}`, "WWW-Authenticate", `DPoP error="invalid_token"`)
+			open.Add(1)
+			resp.Body = &countingBody{resp.Body, &open}
+			return resp, nil
+		})))
+		err := call(t.Context(), s)
+		e, ok := errors.AsType[*xrpc.Error](err)
+		if !ok || e.Message != "no and no again" {
+			t.Errorf("the server's own error did not arrive: %v", err)
 		}
-		calls.Add(1)
-		resp := respond(req, http.StatusUnauthorized, `{"error":"invalid_token","message":"no and no again"}`, "WWW-Authenticate", `DPoP error="invalid_token"`)
-		open.Add(1)
-		resp.Body = &countingBody{resp.Body, &open}
-		return resp, nil
-	})))
-	err := call(t.Context(), s)
-	e, ok := errors.AsType[*xrpc.Error](err)
-	if !ok || e.Message != "no and no again" {
-		t.Errorf("the server's own error did not arrive: %v", err)
-	}
-	if n := calls.Load(); n != 2 {
-		t.Errorf("%d calls, want 2", n)
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-	if n := open.Load(); n != 0 {
-		t.Errorf("%d bodies were left open", n)
-	}
+		if n := calls.Load(); n != 2 {
+			t.Errorf("%d calls, want 2", n)
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+		if n := open.Load(); n != 0 {
+			t.Errorf("%d bodies were left open", n)
+		}
+	})
 }
 
 type countingBody struct {
@@ -346,20 +366,20 @@ func (b *countingBody) Close() error {
 	return b.body.Close()
 }
 
-func TestRefreshAnswersThatAreRefused(t *testing.T) { // P9, O111
+func TestRefreshAnswersThatAreRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		change func(map[string]any)
 		ok     bool
 	}{
-		{"another account", func(m map[string]any) { m["sub"] = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz" }, false},
-		{"Bearer", func(m map[string]any) { m["token_type"] = "Bearer" }, false},
-		{"a scope without atproto", func(m map[string]any) { m["scope"] = "transition:generic" }, false},
-		{"no access token", func(m map[string]any) { delete(m, "access_token") }, false},
-		{"no sub", func(m map[string]any) { delete(m, "sub") }, true},
-		{"no lifetime", func(m map[string]any) { delete(m, "expires_in") }, true},
-		{"no refresh token: the old one stays", func(m map[string]any) { delete(m, "refresh_token") }, true},
-		{"unknown fields", func(m map[string]any) { m["id_token"], m["new"] = "x", map[string]any{} }, true},
+		{"P9 O111 another account", func(m map[string]any) { m["sub"] = "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz" }, false},
+		{"P9 O111 Bearer", func(m map[string]any) { m["token_type"] = "Bearer" }, false},
+		{"P9 O111 a scope without atproto", func(m map[string]any) { m["scope"] = "transition:generic" }, false},
+		{"P9 O111 no access token", func(m map[string]any) { delete(m, "access_token") }, false},
+		{"P9 O111 no sub", func(m map[string]any) { delete(m, "sub") }, true},
+		{"O81 no lifetime", func(m map[string]any) { delete(m, "expires_in") }, true},
+		{"P9 O104 no refresh token: the old one stays", func(m map[string]any) { delete(m, "refresh_token") }, true},
+		{"O78 unknown fields", func(m map[string]any) { m["id_token"], m["new"] = "x", map[string]any{} }, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			server := sandbox(t)
@@ -393,33 +413,36 @@ func TestRefreshAnswersThatAreRefused(t *testing.T) { // P9, O111
 	}
 }
 
-func TestRefreshErrorsThatKeepTheSession(t *testing.T) { // P10, O108
+func TestRefreshErrorsThatKeepTheSession(t *testing.T) {
 	for name, tt := range map[string]struct {
 		answer func(*http.Request) (*http.Response, error)
 		kind   oauth.Kind
 		retry  bool
 	}{
-		"503": {func(r *http.Request) (*http.Response, error) { return respond(r, 503, ``), nil }, oauth.ErrToken, true},
-		"429": {func(r *http.Request) (*http.Response, error) { return respond(r, 429, `{}`, "Retry-After", "9"), nil }, oauth.ErrToken, true},
-		"500 with a page": {func(r *http.Request) (*http.Response, error) {
+		"P10 O108 503": {func(r *http.Request) (*http.Response, error) { return respond(r, 503, ``), nil }, oauth.ErrToken, true},
+		"P10 O108 429": {func(r *http.Request) (*http.Response, error) { return respond(r, 429, `{}`, "Retry-After", "9"), nil }, oauth.ErrToken, true},
+		"P10 O108 500 with a page": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 500, `<html>`, "Content-Type", "text/html"), nil
 		}, oauth.ErrToken, true},
-		"invalid_client": {func(r *http.Request) (*http.Response, error) {
+		"O108 invalid_client": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 401, `{"error":"invalid_client"}`), nil
 		}, oauth.ErrToken, false},
-		"invalid_request": {func(r *http.Request) (*http.Response, error) {
+		"O108 invalid_grant with another status than 400": {func(r *http.Request) (*http.Response, error) {
+			return respond(r, 503, `{"error":"invalid_grant"}`), nil
+		}, oauth.ErrToken, true},
+		"O108 invalid_request": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 400, `{"error":"invalid_request"}`), nil
 		}, oauth.ErrToken, false},
-		"never sent":      {func(r *http.Request) (*http.Response, error) { respond(r, 0, ``); return nil, errors.New("no route") }, oauth.ErrNetwork, true},
-		"P30 wrong types": {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `{"access_token":5}`), nil }, oauth.ErrToken, false},
-		"P30 an array":    {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `[]`), nil }, oauth.ErrToken, false},
-		"P30 too large": {func(r *http.Request) (*http.Response, error) {
+		"P10 O108 never sent":       {func(r *http.Request) (*http.Response, error) { respond(r, 0, ``); return nil, errors.New("no route") }, oauth.ErrNetwork, true},
+		"P30 O108 O111 wrong types": {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `{"access_token":5}`), nil }, oauth.ErrToken, false},
+		"P30 O108 O111 an array":    {func(r *http.Request) (*http.Response, error) { return respond(r, 200, `[]`), nil }, oauth.ErrToken, false},
+		"P30 O108 O111 too large": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 200, strings.Repeat(" ", 600<<10)), nil
 		}, oauth.ErrToken, false},
-		"P30 another type": {func(r *http.Request) (*http.Response, error) {
+		"P30 O108 O111 another type": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 200, `{}`, "Content-Type", "text/html"), nil
 		}, oauth.ErrToken, false},
-		"asks for a nonce for ever": {func(r *http.Request) (*http.Response, error) {
+		"P19 O98 O108 asks for a nonce for ever": {func(r *http.Request) (*http.Response, error) {
 			return respond(r, 400, `{"error":"use_dpop_nonce"}`, "DPoP-Nonce", "again"), nil
 		}, oauth.ErrDPoP, true},
 	} {
@@ -439,11 +462,11 @@ func TestRefreshErrorsThatKeepTheSession(t *testing.T) { // P10, O108
 			if e.Retryable != tt.retry || errors.Is(e, oauth.ErrReauthRequired) {
 				t.Errorf("retryable %t: %v", e.Retryable, e)
 			}
-			if name == "429" && e.RetryAfter != 9*time.Second {
+			if name == "P10 O108 429" && e.RetryAfter != 9*time.Second {
 				t.Errorf("retry after %s", e.RetryAfter)
 			}
 			if requests > 2 {
-				t.Errorf("P19 %d requests", requests)
+				t.Errorf("%d requests", requests)
 			}
 			fail.Store(false)
 			// What cannot have reached the server, or was answered, costs nothing.
@@ -457,195 +480,235 @@ func TestRefreshErrorsThatKeepTheSession(t *testing.T) { // P10, O108
 	}
 }
 
-func TestRefreshAheadOfTime(t *testing.T) { // O107
-	server := sandbox(t)
-	var down atomic.Bool
-	var refused atomic.Int32
-	ahead := new(atomic.Int64)
-	client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		if down.Load() && isRefresh(req) {
-			refused.Add(1)
-			return respond(req, 503, ``), nil
-		}
-		return next()
-	}), func(cfg *oauth.Config) {
-		cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	})
-	server.SetTokenLifetime(2 * time.Minute)
-	s := login(t, server, client)
-	refreshes := func() int { return server.Stats().Grants["refresh_token"] }
-	step := func(name string, at time.Duration, want int) {
-		t.Helper()
-		ahead.Store(int64(at))
-		if err := call(t.Context(), s); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if n := refreshes(); n != want {
-			t.Errorf("%s: %d refreshes, want %d", name, n, want)
-		}
-	}
-	// A tenth of its life is 12 seconds; the jitter makes that 6 at least.
-	step("with time left", 107*time.Second, 0)
-	down.Store(true)
-	step("a failure is none while the token lives", 114500*time.Millisecond, 0)
-	if n := refused.Load(); n != 1 {
-		t.Errorf("ahead of time %d refreshes were tried, want 1", n)
-	}
-	down.Store(false)
-	step("not again at once", 115*time.Second, 0)
-	step("nor within that span", 119*time.Second, 0)
-	ahead.Store(int64(123 * time.Second))
-	if err := call(t.Context(), s); err != nil {
-		t.Error(err)
-	}
-	if n := refreshes(); n != 1 {
-		t.Errorf("after the end: %d refreshes, want 1", n)
-	}
-}
-
-func TestInvalidGrantIsBelievedOnlyIfTheStoreAgrees(t *testing.T) { // P10, O109
-	server := sandbox(t)
-	store := new(oauth.MemoryStore)
-	var other *oauth.Session
-	first := true
-	s := login(t, server, newClient(t, server, withStore(store), withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-		if !isRefresh(req) || !first {
+func TestRefreshAheadOfTime(t *testing.T) {
+	t.Run("P10 O107 with little time left, not again at once, and without harm when it fails", func(t *testing.T) {
+		server := sandbox(t)
+		var down atomic.Bool
+		var refused atomic.Int32
+		ahead := new(atomic.Int64)
+		client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+			if down.Load() && isRefresh(req) {
+				refused.Add(1)
+				return respond(req, 503, ``), nil
+			}
 			return next()
+		}), func(cfg *oauth.Config) {
+			cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+		})
+		server.SetTokenLifetime(2 * time.Minute)
+		s := login(t, server, client)
+		refreshes := func() int { return server.Stats().Grants["refresh_token"] }
+		step := func(name string, at time.Duration, want int) {
+			t.Helper()
+			ahead.Store(int64(at))
+			if err := call(t.Context(), s); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if n := refreshes(); n != want {
+				t.Errorf("%s: %d refreshes, want %d", name, n, want)
+			}
 		}
-		first = false
-		// While we were away another process took over and refreshed.
-		if err := other.Refresh(t.Context()); err != nil {
+		// A tenth of its life is 12 seconds; the jitter makes that 6 at least.
+		step("with time left", 107*time.Second, 0)
+		down.Store(true)
+		step("a failure is none while the token lives", 114500*time.Millisecond, 0)
+		if n := refused.Load(); n != 1 {
+			t.Errorf("ahead of time %d refreshes were tried, want 1", n)
+		}
+		down.Store(false)
+		step("not again at once", 115*time.Second, 0)
+		step("nor within that span", 119*time.Second, 0)
+		ahead.Store(int64(123 * time.Second))
+		if err := call(t.Context(), s); err != nil {
 			t.Error(err)
 		}
-		return respond(req, 400, `{"error":"invalid_grant"}`), nil
-	})))
-	var err error
-	if other, err = newClient(t, server, withStore(store), withClock(31*time.Second)).Resume(t.Context(), s.Key()); err != nil {
-		t.Fatal(err)
+		if n := refreshes(); n != 1 {
+			t.Errorf("after the end: %d refreshes, want 1", n)
+		}
+	})
+}
+
+func TestInvalidGrantIsBelievedOnlyIfTheStoreAgrees(t *testing.T) {
+	for name, constant := range map[string]bool{"P10 O109 tokens that another process got go on": false, "P10 O109 also where the access token stays what it is": true} {
+		t.Run(name, func(t *testing.T) {
+			server := sandbox(t)
+			store := new(oauth.MemoryStore)
+			var other *oauth.Session
+			first := true
+			same := granting(func(m map[string]any) {
+				if constant {
+					m["access_token"] = "constant"
+				}
+			})
+			s := login(t, server, newClient(t, server, withStore(store), same, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if !isRefresh(req) || !first {
+					return next()
+				}
+				first = false
+				// While we were away another process took over and refreshed.
+				if err := other.Refresh(t.Context()); err != nil {
+					t.Error(err)
+				}
+				return respond(req, 400, `{"error":"invalid_grant"}`), nil
+			})))
+			var err error
+			if other, err = newClient(t, server, withStore(store), withClock(31*time.Second), same).Resume(t.Context(), s.Key()); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if n := server.Stats().Grants["refresh_token"]; n != 1 {
+				t.Errorf("%d refreshes, want that of the other process", n)
+			}
+			if constant {
+				return // the sandbox does not know this token
+			}
+			if err := call(t.Context(), s); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := call(t.Context(), s); err != nil {
-		t.Error(err)
-	}
+	t.Run("P10 O108 O109 nobody was faster: the session is over, and its record gone", func(t *testing.T) {
+		server := sandbox(t)
+		store := new(oauth.MemoryStore)
+		s := login(t, server, newClient(t, server, withStore(store)))
+		server.RevokeSessions(s.DID())
+		e := wantKind(t, s.Refresh(t.Context()), oauth.ErrRevoked)
+		if !errors.Is(e, oauth.ErrReauthRequired) || e.Code != "invalid_grant" || e.Status != 400 || e.Retryable {
+			t.Errorf("got %+v", e)
+		}
+		if n := count(t, store.List(t.Context(), oauth.RecordSession, "")); n != 0 {
+			t.Errorf("%d records", n)
+		}
+		wantKind(t, call(t.Context(), s), oauth.ErrRevoked)
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes were tried", n)
+		}
+	})
 }
 
 // The store took the tokens and failed to say so; by the time this process tries again,
 // another one has refreshed from there. Writing on top would bring spent tokens back.
-func TestUnsavedTokensDoNotReplaceNewerOnes(t *testing.T) { // P5
-	server := sandbox(t)
-	shared := new(oauth.MemoryStore)
-	store := &flakyStore{Store: shared}
-	s := login(t, server, newClient(t, server, withStore(store)))
-	other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.from(nil, func(n int, _ *oauth.Record) error {
-		if n == 2 {
-			return errDown
-		}
-		return nil
-	})
-	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
-	for range 2 { // the first adopts what was stored, the second refreshes
-		if err := other.Refresh(t.Context()); err != nil {
+func TestUnsavedTokensDoNotReplaceNewerOnes(t *testing.T) {
+	t.Run("P5 O104 they are given up for those that another process got after them", func(t *testing.T) {
+		server := sandbox(t)
+		shared := new(oauth.MemoryStore)
+		store := &flakyStore{Store: shared}
+		s := login(t, server, newClient(t, server, withStore(store)))
+		other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 2 {
-		t.Fatalf("%d refreshes, want 2", n)
-	}
-	if err := call(t.Context(), s); err != nil {
-		t.Errorf("the next call: %v", err)
-	}
-	if err := other.Refresh(t.Context()); err != nil {
-		t.Errorf("the other process, once more: %v", err)
-	}
-	if err := s.Refresh(t.Context()); err != nil {
-		t.Errorf("the first process: %v", err)
-	}
+		store.from(nil, func(n int, _ *oauth.Record) error {
+			if n == 2 {
+				return errDown
+			}
+			return nil
+		})
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+		for range 2 { // the first adopts what was stored, the second refreshes
+			if err := other.Refresh(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 2 {
+			t.Fatalf("%d refreshes, want 2", n)
+		}
+		if err := call(t.Context(), s); err != nil {
+			t.Errorf("the next call: %v", err)
+		}
+		if err := other.Refresh(t.Context()); err != nil {
+			t.Errorf("the other process, once more: %v", err)
+		}
+		if err := s.Refresh(t.Context()); err != nil {
+			t.Errorf("the first process: %v", err)
+		}
+	})
 }
 
 // Another process has claimed the old tokens, which makes the record newer than what
 // this process wrote last, though not newer than what it holds.
-func TestUnsavedTokensAreNotGivenUpForOlderOnes(t *testing.T) { // P5
-	server := sandbox(t)
-	shared := new(oauth.MemoryStore)
-	store := &flakyStore{Store: shared}
-	s := login(t, server, newClient(t, server, withStore(store)))
-	dead, held := die(t, true)
-	other, err := newClient(t, server, withStore(shared), withClock(31*time.Second), withHook(dead)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	store.from(func(n int, _ *oauth.Record) error {
-		if n >= 2 {
-			return errDown
+func TestUnsavedTokensAreNotGivenUpForOlderOnes(t *testing.T) {
+	t.Run("P5 O104 the record is newer, its tokens are not", func(t *testing.T) {
+		server := sandbox(t)
+		shared := new(oauth.MemoryStore)
+		store := &flakyStore{Store: shared}
+		s := login(t, server, newClient(t, server, withStore(store)))
+		dead, held := die(t, true)
+		other, err := newClient(t, server, withStore(shared), withClock(31*time.Second), withHook(dead)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}, nil)
-	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
-	go other.Refresh(t.Context())
-	<-held
-	upload := func() error {
-		_, err := comatproto.NewClient(s).Repo.UploadBlob(t.Context(), xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain"))
-		return err
-	}
-	if err := upload(); err != nil {
-		t.Errorf("while the store is down: %v", err)
-	}
-	store.from(nil, nil)
-	if err := upload(); err != nil {
-		t.Errorf("when it is back: %v", err)
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
-	resumed, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := call(t.Context(), resumed); err != nil {
-		t.Errorf("from the store: %v", err)
-	}
+		store.from(func(n int, _ *oauth.Record) error {
+			if n >= 2 {
+				return errDown
+			}
+			return nil
+		}, nil)
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+		go other.Refresh(t.Context())
+		<-held
+		upload := func() error {
+			_, err := comatproto.NewClient(s).Repo.UploadBlob(t.Context(), xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain"))
+			return err
+		}
+		if err := upload(); err != nil {
+			t.Errorf("while the store is down: %v", err)
+		}
+		store.from(nil, nil)
+		if err := upload(); err != nil {
+			t.Errorf("when it is back: %v", err)
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
+		resumed, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := call(t.Context(), resumed); err != nil {
+			t.Errorf("from the store: %v", err)
+		}
+	})
 }
 
 // Tokens that live in memory only are in danger, so nobody waits for the next call.
-func TestUnsavedTokensAreSavedInTheBackground(t *testing.T) { // P5
-	server := sandbox(t)
-	shared := new(oauth.MemoryStore)
-	store := &flakyStore{Store: shared}
-	s := login(t, server, newClient(t, server, withStore(store)))
-	saved := make(chan struct{})
-	store.from(func(n int, _ *oauth.Record) error {
-		if n == 2 {
-			return errDown
+func TestUnsavedTokensAreSavedInTheBackground(t *testing.T) {
+	t.Run("P5 O104 without another call", func(t *testing.T) {
+		server := sandbox(t)
+		shared := new(oauth.MemoryStore)
+		store := &flakyStore{Store: shared}
+		s := login(t, server, newClient(t, server, withStore(store)))
+		saved := make(chan struct{})
+		store.from(func(n int, _ *oauth.Record) error {
+			if n == 2 {
+				return errDown
+			}
+			return nil
+		}, func(n int, _ *oauth.Record) error {
+			if n == 3 {
+				close(saved)
+			}
+			return nil
+		})
+		wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
+		select {
+		case <-saved:
+		case <-time.After(10 * time.Second):
+			t.Fatal("nothing was saved")
 		}
-		return nil
-	}, func(n int, _ *oauth.Record) error {
-		if n == 3 {
-			close(saved)
+		other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
+		if err := call(t.Context(), other); err != nil {
+			t.Errorf("from the store: %v", err)
+		}
+		if n := server.Stats().Grants["refresh_token"]; n != 1 {
+			t.Errorf("%d refreshes, want 1", n)
+		}
 	})
-	wantKind(t, s.Refresh(t.Context()), oauth.ErrStore)
-	select {
-	case <-saved:
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was saved")
-	}
-	other, err := newClient(t, server, withStore(shared)).Resume(t.Context(), s.Key())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := call(t.Context(), other); err != nil {
-		t.Errorf("from the store: %v", err)
-	}
-	if n := server.Stats().Grants["refresh_token"]; n != 1 {
-		t.Errorf("%d refreshes, want 1", n)
-	}
 }
 
 // A process need not wait for a claim of its own, should the store have failed when it
@@ -655,9 +718,9 @@ func TestOwnClaimsAreNotWaitedFor(t *testing.T) {
 		fault oauthtest.Fault
 		want  error
 	}{
-		"the server was down":   {oauthtest.Fault{Status: 503}, nil},
-		"the answer was lost":   {oauthtest.Fault{Drop: true}, oauth.ErrAmbiguousRefresh},
-		"the gateway timed out": {oauthtest.Fault{Status: 504}, nil},
+		"O110 the server was down":   {oauthtest.Fault{Status: 503}, nil},
+		"O110 the answer was lost":   {oauthtest.Fault{Drop: true}, oauth.ErrAmbiguousRefresh},
+		"O110 the gateway timed out": {oauthtest.Fault{Status: 504}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := sandbox(t)
@@ -684,18 +747,23 @@ func TestOwnClaimsAreNotWaitedFor(t *testing.T) {
 
 // What a gateway says in the server's place leaves open what the server did; the cause
 // of a session that ends later should say so.
-func TestGatewaysLeaveTheOutcomeOpen(t *testing.T) { // O110
+func TestGatewaysLeaveTheOutcomeOpen(t *testing.T) {
 	for status, want := range map[int]oauth.Kind{
 		200: oauth.ErrAmbiguousRefresh, 500: oauth.ErrAmbiguousRefresh, 502: oauth.ErrAmbiguousRefresh, 504: oauth.ErrAmbiguousRefresh,
 		503: oauth.ErrRevoked, 429: oauth.ErrRevoked,
 	} {
-		server := sandbox(t)
-		s := login(t, server, newClient(t, server))
-		server.Fault(tokenPath, oauthtest.Fault{Status: status})
-		if err := s.Refresh(t.Context()); err == nil || errors.Is(err, oauth.ErrReauthRequired) {
-			t.Fatalf("%d: %v", status, err)
-		}
-		server.RevokeSessions(s.DID())
-		wantKind(t, s.Refresh(t.Context()), want)
+		t.Run(fmt.Sprintf("O110 HTTP %d, and then the session is over", status), func(t *testing.T) {
+			server := sandbox(t)
+			s := login(t, server, newClient(t, server))
+			server.Fault(tokenPath, oauthtest.Fault{Status: status})
+			if err := s.Refresh(t.Context()); err == nil || errors.Is(err, oauth.ErrReauthRequired) {
+				t.Fatal(err)
+			}
+			if n := server.Stats().Requests[tokenPath]; n != 2 { // one of the login
+				t.Errorf("%d requests: it was sent again blindly", n-1)
+			}
+			server.RevokeSessions(s.DID())
+			wantKind(t, s.Refresh(t.Context()), want)
+		})
 	}
 }

@@ -49,7 +49,7 @@ func TestSealOpensWhatItSealed(t *testing.T) {
 		{"downgrade: a plaintext record where records are sealed", Plaintext(), SealKeys(old), false, false},
 		{"a sealed record where none is expected", SealKeys(old), Plaintext(), false, false},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
+		t.Run("O120 "+tt.name, func(t *testing.T) {
 			store := new(MemoryStore)
 			r := sealed(t, newSealer(tt.seals, store), record, "payload")
 			data, current, err := newSealer(tt.open, store).open(t.Context(), r)
@@ -143,24 +143,26 @@ func TestUnusableSealsAreRefused(t *testing.T) {
 }
 
 func TestPlaintextIsLogged(t *testing.T) {
-	for name, tt := range map[string]struct {
-		seal *Seal
-		want string
-	}{
-		"written":  {Plaintext(), "stored in plaintext"},
-		"accepted": {SealKeys(randomKey()).Opening(Plaintext()), "plaintext are accepted"},
-		"neither":  {SealKeys(randomKey()), ""},
-	} {
-		var log bytes.Buffer
-		cfg := Localhost("http://127.0.0.1:8765/callback", "atproto")
-		cfg.Store, cfg.Seal, cfg.Logger = new(MemoryStore), tt.seal, slog.New(slog.NewTextHandler(&log, nil))
-		if _, err := NewClient(cfg); err != nil {
-			t.Fatal(err)
+	t.Run("O120 whoever asks for it is told in the log", func(t *testing.T) {
+		for name, tt := range map[string]struct {
+			seal *Seal
+			want string
+		}{
+			"written":  {Plaintext(), "stored in plaintext"},
+			"accepted": {SealKeys(randomKey()).Opening(Plaintext()), "plaintext are accepted"},
+			"neither":  {SealKeys(randomKey()), ""},
+		} {
+			var log bytes.Buffer
+			cfg := Localhost("http://127.0.0.1:8765/callback", "atproto")
+			cfg.Store, cfg.Seal, cfg.Logger = new(MemoryStore), tt.seal, slog.New(slog.NewTextHandler(&log, nil))
+			if _, err := NewClient(cfg); err != nil {
+				t.Fatal(err)
+			}
+			if got := log.String(); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
+				t.Errorf("%s: logged %q", name, got)
+			}
 		}
-		if got := log.String(); !strings.Contains(got, tt.want) || tt.want == "" && got != "" {
-			t.Errorf("%s: logged %q", name, got)
-		}
-	}
+	})
 }
 
 func TestSealedRecordCannotBeChanged(t *testing.T) {
@@ -185,7 +187,7 @@ func TestSealedRecordCannotBeChanged(t *testing.T) {
 		"empty":     func(r *Record) { r.Data = nil },
 		"unknown":   func(r *Record) { r.Data = append([]byte{9}, r.Data[1:]...) },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run("O120 "+name, func(t *testing.T) {
 			r := sealed(t, s, record, "payload")
 			if _, _, err := s.open(t.Context(), r); err != nil {
 				t.Fatal("untouched:", err)
@@ -199,8 +201,10 @@ func TestSealedRecordCannotBeChanged(t *testing.T) {
 }
 
 func TestSealedRecordShowsNothing(t *testing.T) {
-	r := sealed(t, newSealer(SealKeys(randomKey()), new(MemoryStore)), Record{Revision: 1}, "a secret token")
-	if bytes.Contains(r.Data, []byte("secret")) {
-		t.Error("the payload is readable")
-	}
+	t.Run("O120 the payload cannot be read", func(t *testing.T) {
+		r := sealed(t, newSealer(SealKeys(randomKey()), new(MemoryStore)), Record{Revision: 1}, "a secret token")
+		if bytes.Contains(r.Data, []byte("secret")) {
+			t.Error("the payload is readable")
+		}
+	})
 }

@@ -100,7 +100,7 @@ func TestSealedSessionKeys(t *testing.T) {
 			t.Errorf("%q, %v", raw, err)
 		}
 	})
-	t.Run("one that was changed, or is no sealing at all, is refused", func(t *testing.T) {
+	t.Run("O120 one that was changed, or is no sealing at all, is refused", func(t *testing.T) {
 		c := client(oauth.SealKeys(one).Opening(oauth.Plaintext()))
 		raw, _ := base64.RawURLEncoding.DecodeString(sealed)
 		forged := []string{"", "=", sealed + "=", base64.RawURLEncoding.EncodeToString([]byte("\x00[\"did:plc:x\",\"one\"]"))}
@@ -118,7 +118,7 @@ func TestSealedSessionKeys(t *testing.T) {
 			t.Error("the right one does not open")
 		}
 	})
-	t.Run("it has one spelling", func(t *testing.T) {
+	t.Run("O120 it has one spelling", func(t *testing.T) {
 		c, tried := client(oauth.SealKeys(one)), 0
 		for _, id := range []string{"a", "ab", "abc"} {
 			sealed, err := c.SealKey(t.Context(), oauth.SessionKey{DID: key.DID, ID: id})
@@ -136,7 +136,7 @@ func TestSealedSessionKeys(t *testing.T) {
 			t.Error("no spelling was tried")
 		}
 	})
-	t.Run("a sealed record is no session key", func(t *testing.T) {
+	t.Run("O120 a sealed record is no session key", func(t *testing.T) {
 		s := login(t, server, newClient(t, server, func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(one) }))
 		r, err := store.Get(t.Context(), oauth.RecordKey{Kind: oauth.RecordSession, DID: s.DID(), ID: s.Key().ID})
 		if err != nil {
@@ -146,7 +146,7 @@ func TestSealedSessionKeys(t *testing.T) {
 			t.Error("it opens")
 		}
 	})
-	t.Run("without a seal, a key lasts as long as its client", func(t *testing.T) {
+	t.Run("O120 without a seal, a key lasts as long as its client", func(t *testing.T) {
 		for _, c := range []*oauth.Client{newClient(t, server), client(oauth.Plaintext()), client(oauth.Plaintext().Opening(oauth.SealKeys(one)))} {
 			mine := seal(c)
 			if !opens(c, mine) || opens(newClient(t, server), mine) || opens(client(oauth.Plaintext()), mine) {

@@ -180,7 +180,7 @@ func badInput(t *testing.T, b Backend) {
 			}
 		}
 	})
-	t.Run("an expired request_uri", func(t *testing.T) {
+	t.Run("O118 an expired request_uri", func(t *testing.T) {
 		client := NewClient(t, b)
 		login := begin(t, client)
 		callback, err := b.ApproveLate(ctx, login.URL, alice)

@@ -120,7 +120,7 @@ func firstLight(t *testing.T, b Backend) {
 			t.Errorf("sent back to %s", callback)
 		}
 	})
-	step("Callback", func(t *testing.T) {
+	step("O73 Callback", func(t *testing.T) {
 		result, err := client.Callback(ctx, callback.Query(), login.Binding)
 		if err != nil {
 			t.Fatal(err)
@@ -136,7 +136,7 @@ func firstLight(t *testing.T, b Backend) {
 		}
 		api = comatproto.NewClient(session)
 	})
-	step("GetSession", func(t *testing.T) {
+	step("O94 O95 GetSession", func(t *testing.T) {
 		out, err := api.Server.GetSession(ctx)
 		if err != nil {
 			t.Fatal(err)
@@ -183,10 +183,10 @@ func firstLight(t *testing.T, b Backend) {
 			t.Error("the record is not listed as it was created")
 		}
 	})
-	step("Blob1MB", func(t *testing.T) { blob(t, session, 1<<20) })
-	step("Raw", func(t *testing.T) { raw(t, session) })
-	step("ExpiryRefresh", func(t *testing.T) { expiry(t, b, session) })
-	step("LogoutIsDead", func(t *testing.T) { logout(t, b) })
+	step("P15 O99 Blob1MB", func(t *testing.T) { blob(t, session, 1<<20) })
+	step("O102 Raw", func(t *testing.T) { raw(t, session) })
+	step("P1 O105 ExpiryRefresh", func(t *testing.T) { expiry(t, b, session) })
+	step("O115 P11 LogoutIsDead", func(t *testing.T) { logout(t, b) })
 }
 
 // blob uploads n bytes, refers to them from a record, and downloads them.

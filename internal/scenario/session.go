@@ -18,7 +18,7 @@ func session(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
 
-	t.Run("a stale nonce costs one more request", func(t *testing.T) {
+	t.Run("O98 P18 a stale nonce costs one more request", func(t *testing.T) {
 		api := comatproto.NewClient(Login(t, b, NewClient(t, b), alice))
 		for range 3 {
 			if err := b.RotateNonce(ctx); err != nil {
@@ -29,7 +29,7 @@ func session(t *testing.T, b Backend) {
 			}
 		}
 	})
-	t.Run("P17 nonces are learned from every answer", func(t *testing.T) {
+	t.Run("P17 O97 nonces are learned from every answer", func(t *testing.T) {
 		counter := new(requestCounter)
 		client := NewClient(t, b, func(cfg *oauth.Config) {
 			counter.rt = cfg.RoundTripper
@@ -58,7 +58,7 @@ func session(t *testing.T, b Backend) {
 			t.Error("two live sessions under one key")
 		}
 	})
-	t.Run("P3 two processes refresh once between them", func(t *testing.T) {
+	t.Run("P3 O105 two processes refresh once between them", func(t *testing.T) {
 		store := new(oauth.MemoryStore)
 		shared := func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(make([]byte, 32)) }
 		// Two Clients are two processes as far as the session is concerned.
@@ -94,7 +94,7 @@ func session(t *testing.T, b Backend) {
 			}
 		}
 	})
-	t.Run("a session revoked by its owner ends with its cause", func(t *testing.T) {
+	t.Run("P10 O108 a session revoked by its owner ends with its cause", func(t *testing.T) {
 		bob := b.Environment().Account("bob")
 		client := NewClient(t, b)
 		s := Login(t, b, client, bob)
@@ -111,7 +111,7 @@ func session(t *testing.T, b Backend) {
 			t.Errorf("resume: %v", err)
 		}
 	})
-	t.Run("P4 a caller who leaves does not break the refresh", func(t *testing.T) {
+	t.Run("P4 O106 a caller who leaves does not break the refresh", func(t *testing.T) {
 		s := Login(t, b, NewClient(t, b), alice)
 		if err := b.Slow(ctx, "/oauth/token", 300*time.Millisecond, 1); err != nil {
 			t.Fatal(err)
@@ -128,7 +128,7 @@ func session(t *testing.T, b Backend) {
 			t.Errorf("the next call: %v", err)
 		}
 	})
-	t.Run("P10 a server that is down for a while costs no session", func(t *testing.T) {
+	t.Run("P10 O108 a server that is down for a while costs no session", func(t *testing.T) {
 		s := Login(t, b, NewClient(t, b), alice)
 		if err := b.Fail(ctx, "/oauth/token", http.StatusServiceUnavailable, 1); err != nil {
 			t.Fatal(err)
