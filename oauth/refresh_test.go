@@ -485,7 +485,7 @@ func TestRefreshAheadOfTime(t *testing.T) {
 		server := sandbox(t)
 		var down atomic.Bool
 		var refused atomic.Int32
-		ahead := new(atomic.Int64)
+		ahead, start := new(atomic.Int64), time.Now() // the clock stands still but for what the test says
 		client := newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 			if down.Load() && isRefresh(req) {
 				refused.Add(1)
@@ -493,7 +493,7 @@ func TestRefreshAheadOfTime(t *testing.T) {
 			}
 			return next()
 		}), func(cfg *oauth.Config) {
-			cfg.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+			cfg.Clock = func() time.Time { return start.Add(time.Duration(ahead.Load())) }
 		})
 		server.SetTokenLifetime(2 * time.Minute)
 		s := login(t, server, client)
