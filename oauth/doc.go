@@ -24,6 +24,13 @@
 // an error that is ErrReauthRequired, and by its Kind says why. All other errors keep
 // the session.
 //
+// # Around it
+//
+// Web mounts login, callback and logout of a web application as handlers, with their
+// cookies. Package scope builds what a login asks for; Session.Allows goes by what was
+// granted. Client.Discover tells where a login would go. The oauthtest package is a
+// server for tests, storetest the contract of stores.
+//
 // # Specifications
 //
 // https://atproto.com/specs/oauth, which builds on OAuth 2.1, PAR (RFC 9126), PKCE
