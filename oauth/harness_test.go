@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -86,6 +87,13 @@ func withStore(store oauth.Store) func(*oauth.Config) {
 func withClock(ahead time.Duration) func(*oauth.Config) {
 	return func(cfg *oauth.Config) { cfg.Clock = func() time.Time { return time.Now().Add(ahead) } }
 }
+
+// A movableClock is a clock that a test sets ahead.
+type movableClock struct{ ahead atomic.Int64 }
+
+func (c *movableClock) now() time.Time            { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *movableClock) setAhead(d time.Duration)  { c.ahead.Store(int64(d)) }
+func (c *movableClock) configure(o *oauth.Config) { o.Clock = c.now }
 
 // A hook stands between a client and its transport.
 type hook func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error)
@@ -213,4 +221,20 @@ func wantKind(tb testing.TB, err error, kind oauth.Kind) *oauth.Error {
 		tb.Fatalf("got %v, want %q", err, kind)
 	}
 	return e
+}
+
+// rewriting changes a JSON document on its way to a client.
+func rewriting(path string, change func(map[string]any)) func(*oauth.Config) {
+	return withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		resp, err := next()
+		if err == nil && req.URL.Path == path {
+			resp = rewrite(resp, change)
+		}
+		return resp, err
+	})
+}
+
+// sealing makes clients share a store and seal in a way of their own.
+func sealing(store oauth.Store, seal *oauth.Seal) func(*oauth.Config) {
+	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, seal }
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/elliptic"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,13 +13,6 @@ import (
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 )
-
-// A movableClock is a clock that a test sets ahead.
-type movableClock struct{ ahead atomic.Int64 }
-
-func (c *movableClock) now() time.Time            { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *movableClock) setAhead(d time.Duration)  { c.ahead.Store(int64(d)) }
-func (c *movableClock) configure(o *oauth.Config) { o.Clock = c.now }
 
 // published returns the kids of a key set.
 func published(tb testing.TB, client *oauth.Client) (kids []string) {

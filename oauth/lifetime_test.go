@@ -9,7 +9,7 @@ import (
 )
 
 func TestSessionWithoutARefreshToken(t *testing.T) {
-	clock := new(ahead)
+	clock := new(movableClock)
 	server := sandbox(t)
 	s := login(t, server, newClient(t, server, func(cfg *oauth.Config) { cfg.Clock = clock.now },
 		rewriting(tokenPath, func(m map[string]any) { delete(m, "refresh_token") })))
@@ -19,7 +19,7 @@ func TestSessionWithoutARefreshToken(t *testing.T) {
 		}
 	})
 	t.Run("O82 ends with its access token, and nothing is sent", func(t *testing.T) {
-		clock.Store(int64(time.Until(s.ExpiresAt()) + time.Second))
+		clock.setAhead(time.Until(s.ExpiresAt()) + time.Second)
 		before := server.Stats().Requests
 		err := call(t.Context(), s)
 		wantKind(t, err, oauth.ErrSessionExpired)

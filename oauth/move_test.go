@@ -18,17 +18,12 @@ import (
 // A moving client has a clock that can be set ahead, and counts its refreshes.
 type moving struct {
 	*oauth.Client
-	ahead     *ahead
+	clock     *movableClock
 	refreshes atomic.Int32
 }
 
-// ahead is a clock that is ahead of the real one.
-type ahead struct{ atomic.Int64 }
-
-func (a *ahead) now() time.Time { return time.Now().Add(time.Duration(a.Load())) }
-
-func newMoving(tb testing.TB, server *oauthtest.Server, clock *ahead, change ...func(*oauth.Config)) *moving {
-	m := &moving{ahead: clock}
+func newMoving(tb testing.TB, server *oauthtest.Server, clock *movableClock, change ...func(*oauth.Config)) *moving {
+	m := &moving{clock: clock}
 	m.Client = newClient(tb, server, append(change, func(cfg *oauth.Config) {
 		cfg.Clock = clock.now
 	}, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
@@ -43,7 +38,7 @@ func newMoving(tb testing.TB, server *oauthtest.Server, clock *ahead, change ...
 func TestAccountMovesToAnotherPDS(t *testing.T) {
 	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"))
 	store := new(oauth.MemoryStore)
-	m := newMoving(t, server, new(ahead), withStore(store))
+	m := newMoving(t, server, new(movableClock), withStore(store))
 	s := login(t, server, m.Client)
 	server.MoveAccount(s.DID(), "two.test")
 	t.Run("P12 O112 a refresh finds the new PDS, and calls go there", func(t *testing.T) {
@@ -70,7 +65,7 @@ func TestAccountMovesToAnotherPDS(t *testing.T) {
 }
 
 func TestAccountMovesToAnotherIssuer(t *testing.T) {
-	clock := new(ahead)
+	clock := new(movableClock)
 	server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"), oauthtest.WithClock(clock.now))
 	m := newMoving(t, server, clock)
 	s := login(t, server, m.Client)
@@ -88,7 +83,7 @@ func TestAccountMovesToAnotherIssuer(t *testing.T) {
 	t.Run("P12 O113 nor is the access token, while it lives", func(t *testing.T) {
 		before := server.Stats()
 		wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
-		m.ahead.Store(int64(2 * time.Minute))
+		m.clock.setAhead(2 * time.Minute)
 		wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
 		if n := server.Stats().Requests[callPath] - before.Requests[callPath]; n != 0 {
 			t.Errorf("%d calls arrived", n)
@@ -96,7 +91,7 @@ func TestAccountMovesToAnotherIssuer(t *testing.T) {
 	})
 	t.Run("P12 O113 the session is kept, for an account that moves back", func(t *testing.T) {
 		server.MoveAccount(s.DID(), "pds.test")
-		m.ahead.Store(int64(4 * time.Minute))
+		m.clock.setAhead(4 * time.Minute)
 		if err := call(t.Context(), s); err != nil {
 			t.Error(err)
 		}
@@ -120,7 +115,7 @@ func (b *brittle) ResolveDID(ctx context.Context, did syntax.DID) (*identity.Doc
 }
 
 func TestDirectoryThatIsDown(t *testing.T) {
-	clock := new(ahead)
+	clock := new(movableClock)
 	server := sandbox(t, oauthtest.WithClock(clock.now))
 	directory := &brittle{Resolver: server.Environment().Resolver()}
 	m := newMoving(t, server, clock, func(cfg *oauth.Config) { cfg.Resolver = directory })
@@ -132,7 +127,7 @@ func TestDirectoryThatIsDown(t *testing.T) {
 		}
 	})
 	t.Run("O112 O113 after that the session waits, and is kept", func(t *testing.T) {
-		m.ahead.Store(int64(25 * time.Hour))
+		m.clock.setAhead(25 * time.Hour)
 		before := m.refreshes.Load()
 		e := wantKind(t, call(t.Context(), s), oauth.ErrNetwork)
 		if !e.Retryable || m.refreshes.Load() != before {
@@ -152,7 +147,7 @@ func TestDirectoryThatIsDown(t *testing.T) {
 
 func TestDirectoryThatIsDownAfterAMove(t *testing.T) {
 	t.Run("P12 O113 an account that is known to have moved is not taken back for want of an answer", func(t *testing.T) {
-		clock := new(ahead)
+		clock := new(movableClock)
 		server := sandbox(t, oauthtest.WithPDS("pds.test", "two.test"), oauthtest.WithClock(clock.now))
 		directory := &brittle{Resolver: server.Environment().Resolver()}
 		m := newMoving(t, server, clock, func(cfg *oauth.Config) { cfg.Resolver = directory })
@@ -163,7 +158,7 @@ func TestDirectoryThatIsDownAfterAMove(t *testing.T) {
 		directory.down.Store(true)
 		before := server.Stats().Requests[callPath]
 		for _, later := range []time.Duration{2 * time.Minute, 2 * time.Hour} {
-			m.ahead.Store(int64(later))
+			m.clock.setAhead(later)
 			wantKind(t, call(t.Context(), s), oauth.ErrIssuerChanged)
 		}
 		if n := server.Stats().Requests[callPath] - before; n != 0 || m.refreshes.Load() != 0 {

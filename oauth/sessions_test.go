@@ -14,11 +14,6 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// sealing makes clients share a store and seal in a way of their own.
-func sealing(store oauth.Store, seal *oauth.Seal) func(*oauth.Config) {
-	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, seal }
-}
-
 func TestKeysAreRotatedWhileSessionsAreInUse(t *testing.T) {
 	t.Run("O120 with both keys nothing is lost, and after Reseal the old one can go", func(t *testing.T) {
 		server := sandbox(t)
