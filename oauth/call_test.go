@@ -358,7 +358,10 @@ func TestUploadsWhileTokensAreRenewed(t *testing.T) { // for the race detector
 	var both sync.WaitGroup
 	both.Go(func() {
 		for range 10 {
-			if _, err := upload(t, s, xrpc.BytesBody(make([]byte, 1<<20), "image/png")); err != nil {
+			_, err := upload(t, s, xrpc.BytesBody(make([]byte, 1<<20), "image/png"))
+			// A call is sent again once for a token that was renewed under it; here it may
+			// happen to it twice.
+			if err != nil && !errors.Is(err, xrpc.ErrorName("invalid_token")) {
 				t.Error(err)
 			}
 		}
