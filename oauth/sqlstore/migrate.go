@@ -96,9 +96,12 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrate(ctx context.Context) (err error) {
-	conn, err := s.db.Conn(ctx)
+	var conn *sql.Conn
+	// Opening a connection may change the database's journal, which SQLite lets one do at a
+	// time, without waiting.
+	err = s.again(ctx, func() error { conn, err = s.db.Conn(ctx); return err })
 	if err != nil {
-		return err
+		return fmt.Errorf("connect: %w", err)
 	}
 	defer conn.Close()
 	unlock, err := s.lock(ctx, conn)
