@@ -52,7 +52,7 @@ e2e-pds: ## the real PDS alone
 e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two servers, scopes
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
 e2e-browser: ## login through the server's pages, and a visit to examples/webapp, in headless Chromium
-	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)$$' . | go run ./tally e2e-browser
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|BrowserAtAnApplication|Webapp)$$' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
 	cd e2e && go test -json -count=1 -timeout 10m -run '^(TestStore|TestMigrate|TestPrintedMigrations|TestIndexes)' . | go run ./tally e2e-stores
 

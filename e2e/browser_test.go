@@ -2,6 +2,10 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/gimucco/atproto-go/e2e/realpds"
@@ -60,6 +64,45 @@ func TestBrowser(t *testing.T) {
 		e, _ := errors.AsType[*oauth.Error](err)
 		if !errors.Is(err, oauth.ErrAccessDenied) || e.AppState != "kept" {
 			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestBrowserAtAnApplication begins at an application's own form, so that its cookies go
+// the way from one site to another and back.
+func TestBrowserAtAnApplication(t *testing.T) {
+	server := realpds.Start(t)
+	env := server.Environment()
+	alice := env.Account("alice")
+	web, mux := new(oauth.Web), http.NewServeMux()
+	site := httptest.NewServer(mux)
+	defer site.Close()
+	cfg := oauth.Localhost(site.URL+"/callback", "atproto")
+	env.Configure(&cfg)
+	client, err := oauth.NewClient(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web.Client = client
+	mux.Handle("POST /login", web.LoginHandler())
+	mux.Handle("GET /callback", web.CallbackHandler())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		session, err := web.Session(r)
+		if err != nil {
+			io.WriteString(w, `<form method="post" action="/login"><input name="identifier"></form>`)
+			return
+		}
+		fmt.Fprintf(w, "You are %s.", session.Handle())
+	})
+
+	t.Run("O64 the cookies of login and session are there when they are needed", func(t *testing.T) {
+		page, err := realpds.NewBrowser(t, server, site.URL+"/callback").Visit(t.Context(), site.URL, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "You are " + string(alice.Handle) + "."; page != want {
+			t.Errorf("the browser shows %q, want %q", page, want)
 		}
 	})
 }

@@ -65,18 +65,43 @@ func BrowserScript(tb testing.TB, script string, args ...string) *exec.Cmd {
 
 // Approve signs in as account and agrees.
 func (b *Browser) Approve(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
-	return b.run(ctx, authorizeURL, "--identifier", string(account.Handle), "--password", account.Password)
+	result, err := b.run(ctx, "--url", authorizeURL, "--identifier", string(account.Handle), "--password", account.Password)
+	if err != nil {
+		return nil, err
+	}
+	return url.Parse(result.Callback)
+}
+
+// Visit opens an application at home, whose login form has the field "identifier", signs in
+// as account where that leads, agrees, and returns the text of the application's page that
+// the browser ends up on.
+func (b *Browser) Visit(ctx context.Context, home string, account oauthtest.Account) (page string, err error) {
+	result, err := b.run(ctx, "--home", home, "--identifier", string(account.Handle), "--password", account.Password)
+	return result.Page, err
 }
 
 // Deny signs in as account and refuses.
 func (b *Browser) Deny(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
-	return b.run(ctx, authorizeURL, "--identifier", string(account.Handle), "--password", account.Password, "--reject")
+	result, err := b.run(ctx, "--url", authorizeURL, "--identifier", string(account.Handle), "--password", account.Password, "--reject")
+	if err != nil {
+		return nil, err
+	}
+	return url.Parse(result.Callback)
 }
 
-func (b *Browser) run(ctx context.Context, authorizeURL string, args ...string) (*url.URL, error) {
+// A visit is what approve-browser.mjs prints.
+type visit struct {
+	Callback string   `json:"callback"`
+	Page     string   `json:"page"`
+	Error    string   `json:"error"`
+	Steps    []string `json:"steps"`
+	Body     string   `json:"body"`
+}
+
+func (b *Browser) run(ctx context.Context, args ...string) (result visit, err error) {
 	ctx, cancel := context.WithTimeout(ctx, browserTime)
 	defer cancel()
-	args = append([]string{"approve-browser.mjs", "--env", b.server.file, "--url", authorizeURL, "--redirect", b.redirect}, args...)
+	args = append([]string{"approve-browser.mjs", "--env", b.server.file, "--redirect", b.redirect}, args...)
 	if b.shots != "" {
 		args = append(args, "--shots", b.shots)
 	}
@@ -86,14 +111,8 @@ func (b *Browser) run(ctx context.Context, authorizeURL string, args ...string) 
 	var messages bytes.Buffer
 	cmd.Stderr = &messages
 	out, err := cmd.Output()
-	var result struct {
-		Callback string   `json:"callback"`
-		Error    string   `json:"error"`
-		Steps    []string `json:"steps"`
-		Body     string   `json:"body"`
-	}
 	if json.Unmarshal(out, &result) != nil || result.Callback == "" {
-		return nil, errors.Join(err, fmt.Errorf("the browser was not sent back: %s\nsteps: %q\npage: %s\n%s", result.Error, result.Steps, result.Body, messages.Bytes()))
+		return visit{}, errors.Join(err, fmt.Errorf("the browser was not sent back: %s\nsteps: %q\npage: %s\n%s", result.Error, result.Steps, result.Body, messages.Bytes()))
 	}
-	return url.Parse(result.Callback)
+	return result, nil
 }
