@@ -32,6 +32,7 @@ type budget struct {
 	total int
 	spent [causes]int
 	all   int
+	given bool // back, which is done once
 }
 
 // newBudget is the budget of one request. In all, it may be sent again twice as often as
@@ -53,6 +54,14 @@ func (b *budget) spend(why cause) bool {
 	b.spent[why]++
 	b.all++
 	return true
+}
+
+// giveBack takes a cause for not spent, once. It still counts among all.
+func (b *budget) giveBack(why cause) {
+	if !b.given {
+		b.given = true
+		b.spent[why]--
+	}
 }
 
 // pause waits before the request is sent again for the cause that was spent last.

@@ -88,6 +88,11 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 		var refreshErr error
 		if why == wantsToken {
 			refreshErr = s.renew(ctx, state)
+			if s.hasAdopted() {
+				// Nothing was asked of the server: should it not take these tokens either, as
+				// they may be older than they look, a refresh is still to come.
+				spending.giveBack(wantsToken)
+			}
 		}
 		resp.Body.Close()
 		if refreshErr != nil {

@@ -254,6 +254,7 @@ func (s *Session) reload(ctx context.Context) (*sessionState, *Record, error) {
 	// Tokens that the store did not take are newer than what it holds, whatever
 	// revision that has.
 	if s.unsaved == nil && r.Revision > s.revision {
+		s.adopted = s.adopted || !stored.Tokens.same(&s.state.Tokens)
 		s.state, s.revision = stored, r.Revision
 		s.nonces.adopt(stored.Nonces)
 	}
@@ -359,6 +360,19 @@ func (s *Session) adopt(state *sessionState, revision uint64) {
 	s.state, s.revision, s.unsaved = state, revision, nil
 }
 
+func (s *Session) setAdopted(adopted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopted = adopted
+}
+
+// hasAdopted reports whether the tokens in use are another process's.
+func (s *Session) hasAdopted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.adopted
+}
+
 // commitRefreshed writes new tokens over revision. They are the newest there are, so
 // they go on top of whatever another process has made of the record meanwhile, as long
 // as that still has the tokens that they replace. If it has others, the write of ours
@@ -370,6 +384,7 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 	for {
 		err := s.commit(ctx, next, revision+1)
 		if err == nil {
+			s.setAdopted(false)
 			c.log.Info("oauth: tokens refreshed", "session", s, "expires", next.Tokens.ExpiresAt)
 			return nil
 		}
@@ -385,12 +400,13 @@ func (s *Session) commitRefreshed(ctx context.Context, next *sessionState, repla
 		case err != nil:
 			// In use from here on, and written as soon as the store takes them.
 			s.mu.Lock()
-			s.state, s.unsaved = next, replaced
+			s.state, s.unsaved, s.adopted = next, replaced, false
 			s.mu.Unlock()
 			c.log.Error("oauth: refreshed tokens could not be stored and live in memory only", "session", s, "error", err)
 			return err
 		case !stored.Tokens.same(replaced):
 			s.adopt(stored, r.Revision)
+			s.setAdopted(true)
 			s.nonces.adopt(stored.Nonces)
 			return nil
 		}

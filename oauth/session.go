@@ -31,6 +31,7 @@ type Session struct {
 	state    *sessionState // never changed in place: readers take the pointer
 	revision uint64        // of state in the store
 	unsaved  *tokenSet     // if set, state is not in the store, which may hold these tokens instead
+	adopted  bool          // the tokens of state are another process's, from the store
 	ended    error         // why the session is over
 	moved    *Error        // if set, the account is at another issuer
 	flight   *flight       // the refresh under way, if any
