@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/lexgen/evolution"
 	"github.com/spf13/cobra"
 )
@@ -31,9 +32,6 @@ func main() {
 	os.Exit(status)
 }
 
-// errUsage marks a wrong command line.
-var errUsage = errors.New("wrong usage")
-
 // run returns the exit status: 0, 1 after an error, 2 for a wrong command line.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := command()
@@ -44,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, errUsage):
+	case errors.Is(err, commandline.ErrUsage):
 		fmt.Fprintln(stderr, "lexgen:", err)
 		return 2
 	}
@@ -92,30 +90,12 @@ string or a stream of bytes. Everything else that it does not know is an error.`
 
 func command() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "lexgen",
-		Short:         "Generate typed Go from lexicons, the schemas of the AT Protocol",
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, args []string) error { return usage(errors.New("say what to do"), cmd) },
+		Use:   "lexgen",
+		Short: "Generate typed Go from lexicons, the schemas of the AT Protocol",
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(err, cmd) })
 	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand(), reportCommand())
-	for _, cmd := range append(root.Commands(), root) {
-		args := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, given []string) error {
-			if err := args(cmd, given); err != nil {
-				return usage(err, cmd)
-			}
-			return nil
-		}
-	}
+	commandline.Strict(root)
 	return root
-}
-
-func usage(err error, cmd *cobra.Command) error {
-	return fmt.Errorf("%w: %w\n\n%s", errUsage, err, cmd.UsageString())
 }
 
 func configFlag(cmd *cobra.Command) *string {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimucco/atproto-go/internal/clientmetadata"
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
@@ -50,13 +51,13 @@ the document is going to have. Its other hosts have to be public still.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		target, err := url.Parse(args[0])
 		if err != nil || target.Scheme != "https" && target.Scheme != "http" || target.Host == "" {
-			return usage(fmt.Errorf("%q is not an https URL", args[0]), cmd)
+			return commandline.Usage(fmt.Errorf("%q is not an https URL", args[0]), cmd)
 		}
 		hosts := make([]string, len(*allow))
 		for i, host := range *allow {
 			hosts[i] = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 			if hosts[i] == "" || strings.ContainsAny(host, "/@?# ") || strings.Count(host, ":") == 1 {
-				return usage(fmt.Errorf("--allow-host: %q is not a host without scheme and port", host), cmd)
+				return commandline.Usage(fmt.Errorf("--allow-host: %q is not a host without scheme and port", host), cmd)
 			}
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)

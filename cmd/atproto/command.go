@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/commandline"
 )
 
 // A program is one run of the command: where it writes to and whom it asks. The zero
@@ -35,12 +36,8 @@ const (
 	statusUsage  = 2
 )
 
-var (
-	// errUsage marks a wrong command line.
-	errUsage = errors.New("wrong usage")
-	// errFound is how a check ends that found problems and has printed them.
-	errFound = errors.New("problems were found")
-)
+// errFound is how a check ends that found problems and has printed them.
+var errFound = errors.New("problems were found")
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	p := &program{stdout: stdout, stderr: stderr}
@@ -61,7 +58,7 @@ func (p *program) run(ctx context.Context, args []string) int {
 		return statusDone
 	case errors.Is(err, errFound):
 		return statusFailed
-	case errors.Is(err, errUsage):
+	case errors.Is(err, commandline.ErrUsage):
 		fmt.Fprintln(p.stderr, "atproto:", err)
 		return statusUsage
 	}
@@ -81,29 +78,10 @@ Results go to the standard output, everything else to standard error. The exit s
   0  it is done
   1  it failed, or a check found problems
   2  the command line is wrong`,
-		SilenceUsage:  true,
-		SilenceErrors: true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, args []string) error { return usage(errors.New("say what to do"), cmd) },
 	}
-	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(err, cmd) })
 	root.AddCommand(p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.resolveCommand())
-	for _, cmd := range append(root.Commands(), root) {
-		args := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, given []string) error {
-			if err := args(cmd, given); err != nil {
-				return usage(err, cmd)
-			}
-			return nil
-		}
-	}
+	commandline.Strict(root)
 	return root
-}
-
-// usage marks err as one of the command line, and adds how the line should look.
-func usage(err error, cmd *cobra.Command) error {
-	return fmt.Errorf("%w: %w\n\n%s", errUsage, err, cmd.UsageString())
 }
 
 // timeoutFlag adds the time limit of a command that asks the network.

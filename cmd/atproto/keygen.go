@@ -15,6 +15,8 @@ import (
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/internal/commandline"
 )
 
 func (p *program) keygenCommand() *cobra.Command {
@@ -34,7 +36,7 @@ is never overwritten: sessions are bound to the key that they were begun with.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		encode, ok := map[string]func(*ecdsa.PrivateKey, string) ([]byte, error){"pem": encodePEM, "jwk": encodeJWK}[*format]
 		if !ok {
-			return usage(fmt.Errorf("--format: %q is neither pem nor jwk", *format), cmd)
+			return commandline.Usage(fmt.Errorf("--format: %q is neither pem nor jwk", *format), cmd)
 		}
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {

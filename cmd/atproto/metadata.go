@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/internal/commandline"
 )
 
 const metadataHelp = `metadata writes the documents that an OAuth client publishes, from a config file:
@@ -58,7 +60,7 @@ func (p *program) metadataCommand() *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		for name, value := range map[string]string{"config": *config, "output": *output} {
 			if value == "" {
-				return usage(fmt.Errorf("--%s is empty", name), cmd)
+				return commandline.Usage(fmt.Errorf("--%s is empty", name), cmd)
 			}
 		}
 		documents, err := compile(*config)

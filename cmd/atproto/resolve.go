@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -31,7 +32,7 @@ is checked as a login checks it.`,
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(args[0]) == "" {
-			return usage(errors.New("there is neither a handle nor a DID nor a URL"), cmd)
+			return commandline.Usage(errors.New("there is neither a handle nor a DID nor a URL"), cmd)
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()

@@ -1,0 +1,38 @@
+// Package commandline makes the commands of this module say alike that a command line is
+// wrong, and how it should look.
+package commandline
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// ErrUsage marks a wrong command line.
+var ErrUsage = errors.New("wrong usage")
+
+// Usage marks err as one of the command line, and adds how the line should look.
+func Usage(err error, cmd *cobra.Command) error {
+	return fmt.Errorf("%w: %w\n\n%s", ErrUsage, err, cmd.UsageString())
+}
+
+// Strict makes root the command above others: alone it does nothing, and wrong flags and
+// arguments of it and of all that were added to it end as ErrUsage. It prints nothing by
+// itself. Each command says by Args what it takes.
+func Strict(root *cobra.Command) {
+	root.SilenceUsage, root.SilenceErrors = true, true
+	root.Args = cobra.NoArgs
+	root.RunE = func(cmd *cobra.Command, args []string) error { return Usage(errors.New("say what to do"), cmd) }
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return Usage(err, cmd) })
+	for _, cmd := range append(root.Commands(), root) {
+		args := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return Usage(err, cmd)
+			}
+			return nil
+		}
+	}
+}
