@@ -9,12 +9,12 @@
 //     objects, written by lexgen from the schemas in lexicons.
 //   - xrpc is what generated code stands on; xrpc/lex is the data model and
 //     xrpc/syntax the identifier types.
-//   - identity resolves handles and DIDs.
+//   - identity resolves handles and DIDs, finds services and verifies signatures.
 //   - oauth/oauthtest is an authorization server, PDS and PLC directory in one
 //     process, for tests of programs that use this module.
 //
 // See README.md for the way from login to typed calls.
 package atproto
 
-//go:generate go run ./internal/vendorlex
+//go:generate go run ./internal/tools/vendorlex
 //go:generate go run ./lexgen generate

@@ -14,6 +14,8 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/internal/scenario"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 const clientHost = "https://app.realpds-client.net"
@@ -22,13 +24,13 @@ const clientHost = "https://app.realpds-client.net"
 func TestClients(t *testing.T) {
 	server := realpds.Start(t)
 	alice := server.Environment().Account("alice")
-	store := new(oauth.MemoryStore)
-	publishWith := func(t *testing.T, path string, change func(*oauth.Config), keys ...oauth.Key) *oauth.Client {
+	kept := new(store.Memory)
+	publishWith := func(t *testing.T, path string, change func(*oauth.Config), keys ...oauth.ClientKey) *oauth.Client {
 		t.Helper()
 		client := scenario.NewClient(t, server, func(cfg *oauth.Config) {
-			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientHost+path, []string{clientHost + "/callback"}, keys
+			cfg.ClientID, cfg.RedirectURIs, cfg.ClientKeys = clientHost+path, []string{clientHost + "/callback"}, keys
 			cfg.Info = oauth.ClientInfo{Name: "A client", URI: clientHost}
-			cfg.Store, cfg.Seal = store, oauth.SealKeys(bytes.Repeat([]byte{7}, 32))
+			cfg.Store, cfg.Seal = kept, seal.Keys(bytes.Repeat([]byte{7}, 32))
 			change(cfg)
 		})
 		if err := server.Publish(t.Context(), clientHost+path, client.Metadata()); err != nil {
@@ -39,16 +41,16 @@ func TestClients(t *testing.T) {
 		}
 		return client
 	}
-	publish := func(t *testing.T, path string, keys ...oauth.Key) *oauth.Client {
+	publish := func(t *testing.T, path string, keys ...oauth.ClientKey) *oauth.Client {
 		t.Helper()
 		return publishWith(t, path, func(*oauth.Config) {}, keys...)
 	}
-	newKey := func(id string) oauth.Key {
+	newKey := func(id string) oauth.ClientKey {
 		signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return oauth.Key{ID: id, Signer: signer}
+		return oauth.ClientKey{ID: id, Signer: signer}
 	}
 	works := func(t *testing.T, s *oauth.Session) {
 		t.Helper()
@@ -141,8 +143,8 @@ func TestClients(t *testing.T) {
 	t.Run("O15 keys in a document of their own", func(t *testing.T) {
 		const path, keysURI = "/with-key-set.json", clientHost + "/jwks.json"
 		client := scenario.NewClient(t, server, func(cfg *oauth.Config) {
-			cfg.ClientID, cfg.RedirectURIs, cfg.Keys = clientHost+path, []string{clientHost + "/callback"}, []oauth.Key{two}
-			cfg.KeysURI = keysURI
+			cfg.ClientID, cfg.RedirectURIs, cfg.ClientKeys = clientHost+path, []string{clientHost + "/callback"}, []oauth.ClientKey{two}
+			cfg.ClientKeysURI = keysURI
 		})
 		for target, document := range map[string][]byte{clientHost + path: client.Metadata(), keysURI: client.KeySet()} {
 			if err := server.Publish(t.Context(), target, document); err != nil {
@@ -156,7 +158,7 @@ func TestClients(t *testing.T) {
 			shifted := func(cfg *oauth.Config) { cfg.Clock = func() time.Time { return time.Now().Add(ahead) } }
 			wrong := publishWith(t, path, shifted, two)
 			_, err := wrong.Authorize(t.Context(), string(alice.Handle))
-			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.ServerAhead.Round(10*time.Second) != -ahead {
+			if e, ok := errors.AsType[*oauth.Error](err); !ok || e.ClockOffset.Round(10*time.Second) != -ahead {
 				t.Errorf("not corrected, it got %v", err)
 			}
 			correct := func(cfg *oauth.Config) { shifted(cfg); cfg.CorrectClock = true }

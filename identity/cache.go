@@ -1,12 +1,11 @@
 package identity
 
 import (
-	"container/list"
 	"context"
 	"errors"
-	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -15,14 +14,14 @@ import (
 // CacheConfig says how much a Cache keeps, and for how long. The zero value is right
 // for most programs.
 type CacheConfig struct {
-	// Life is how long an answer is kept. 0: five minutes; the specification wants
-	// less than ten where accounts log in.
-	Life time.Duration
-	// Missing is how long is kept that a handle or DID does not exist. 0: half a minute.
-	Missing time.Duration
-	// Entries is how many handles, and how many documents, are kept; the longest
+	// KeepFound is how long a DID or a document that was found is kept. 0: five minutes;
+	// the specification wants less than ten where accounts log in.
+	KeepFound time.Duration
+	// KeepNotFound is how long is kept that a handle or DID does not exist. 0: half a minute.
+	KeepNotFound time.Duration
+	// MaxEntries is how many handles, and how many documents, are kept; the longest
 	// unused go first. 0: 1,000.
-	Entries int
+	MaxEntries int
 	// Clock tells the time. Nil: time.Now.
 	Clock func() time.Time
 }
@@ -32,33 +31,34 @@ type CacheConfig struct {
 // who ask for the same at the same time share one question, which goes on when one of
 // them leaves. Safe for concurrent use.
 type Cache struct {
-	resolver  Resolver
-	life      time.Duration
-	missing   time.Duration
-	now       func() time.Time
-	handles   shelf[syntax.Handle, syntax.DID]
-	documents shelf[syntax.DID, *Document]
+	resolver     Resolver
+	keepFound    time.Duration
+	keepNotFound time.Duration
+	now          func() time.Time
+	handles      *shelf[syntax.Handle, syntax.DID]
+	documents    *shelf[syntax.DID, *Document]
 }
 
 var _ Resolver = (*Cache)(nil)
 
 // NewCache returns a Cache in front of r.
 func NewCache(r Resolver, cfg CacheConfig) *Cache {
-	c := &Cache{resolver: r, life: cfg.Life, missing: cfg.Missing, now: cfg.Clock}
-	if c.life <= 0 {
-		c.life = 5 * time.Minute
+	c := &Cache{resolver: r, keepFound: cfg.KeepFound, keepNotFound: cfg.KeepNotFound, now: cfg.Clock}
+	if c.keepFound <= 0 {
+		c.keepFound = 5 * time.Minute
 	}
-	if c.missing <= 0 {
-		c.missing = 30 * time.Second
+	if c.keepNotFound <= 0 {
+		c.keepNotFound = 30 * time.Second
 	}
 	if c.now == nil {
 		c.now = time.Now
 	}
-	entries := cfg.Entries
+	entries := cfg.MaxEntries
 	if entries <= 0 {
 		entries = 1000
 	}
-	c.handles.limit, c.documents.limit = entries, entries
+	c.handles = newShelf[syntax.Handle, syntax.DID](entries)
+	c.documents = newShelf[syntax.DID, *Document](entries)
 	return c
 }
 
@@ -94,11 +94,11 @@ func (f fresh) ResolveDID(ctx context.Context, did syntax.DID) (*Document, error
 }
 
 func (c *Cache) freshHandle(ctx context.Context, h syntax.Handle) (syntax.DID, error) {
-	return ask(ctx, c, &c.handles, h, string(h), c.resolver.ResolveHandle)
+	return ask(ctx, c, c.handles, h, string(h), c.resolver.ResolveHandle)
 }
 
 func (c *Cache) freshDocument(ctx context.Context, did syntax.DID) (*Document, error) {
-	return ask(ctx, c, &c.documents, did, string(did), c.resolver.ResolveDID)
+	return ask(ctx, c, c.documents, did, string(did), c.resolver.ResolveDID)
 }
 
 // ask puts a question to the resolver, or waits for the answer to the same one.
@@ -109,11 +109,11 @@ func ask[K comparable, V any](ctx context.Context, c *Cache, s *shelf[K, V], key
 		value, err := resolve(context.WithoutCancel(ctx), key)
 		switch {
 		case err == nil:
-			s.put(key, answered[V]{value: value, until: c.now().Add(c.life)})
+			s.answers.Add(key, answered[V]{value: value, until: c.now().Add(c.keepFound)})
 		case errors.Is(err, ErrNotFound):
-			s.put(key, answered[V]{err: err, until: c.now().Add(c.missing)})
+			s.answers.Add(key, answered[V]{err: err, until: c.now().Add(c.keepNotFound)})
 		default:
-			s.drop(key)
+			s.answers.Remove(key) // what was known is no longer certain
 		}
 		return value, err
 	})
@@ -126,14 +126,12 @@ func ask[K comparable, V any](ctx context.Context, c *Cache, s *shelf[K, V], key
 	}
 }
 
-// A shelf keeps answers of one sort, the most recently used first.
+// A shelf keeps answers of one sort, the most recently used ones. The library's own lists with
+// a time limit have one for all entries and no clock that can be set, so each answer carries
+// its own.
 type shelf[K comparable, V any] struct {
-	limit  int
-	asking singleflight.Group
-
-	mu     sync.Mutex
-	places map[K]*list.Element // of placed[K, V]
-	recent list.List
+	asking  singleflight.Group
+	answers *lru.Cache[K, answered[V]]
 }
 
 type answered[V any] struct {
@@ -142,51 +140,13 @@ type answered[V any] struct {
 	until time.Time
 }
 
-type placed[K comparable, V any] struct {
-	key    K
-	answer answered[V]
+// newShelf returns a shelf for entries answers, at least one.
+func newShelf[K comparable, V any](entries int) *shelf[K, V] {
+	answers, _ := lru.New[K, answered[V]](entries) // it refuses nothing but a number below one
+	return &shelf[K, V]{answers: answers}
 }
 
 func (s *shelf[K, V]) get(key K, now time.Time) (answered[V], bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	place := s.places[key]
-	if place == nil {
-		return answered[V]{}, false
-	}
-	a := place.Value.(placed[K, V]).answer
-	if !now.Before(a.until) {
-		s.remove(place)
-		return answered[V]{}, false
-	}
-	s.recent.MoveToFront(place)
-	return a, true
-}
-
-func (s *shelf[K, V]) put(key K, a answered[V]) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if place := s.places[key]; place != nil {
-		s.remove(place)
-	}
-	if s.places == nil {
-		s.places = make(map[K]*list.Element)
-	}
-	s.places[key] = s.recent.PushFront(placed[K, V]{key, a})
-	if s.recent.Len() > s.limit {
-		s.remove(s.recent.Back())
-	}
-}
-
-// drop forgets what was known: an answer that turned out to be no longer certain.
-func (s *shelf[K, V]) drop(key K) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if place := s.places[key]; place != nil {
-		s.remove(place)
-	}
-}
-
-func (s *shelf[K, V]) remove(place *list.Element) {
-	delete(s.places, s.recent.Remove(place).(placed[K, V]).key)
+	a, ok := s.answers.Get(key)
+	return a, ok && now.Before(a.until)
 }

@@ -152,7 +152,7 @@ func TestCache(t *testing.T) {
 	})
 	t.Run("the longest unused goes first", func(t *testing.T) {
 		o := new(oracle)
-		c := identity.NewCache(o, identity.CacheConfig{Entries: 2})
+		c := identity.NewCache(o, identity.CacheConfig{MaxEntries: 2})
 		for _, h := range []syntax.Handle{"a.test", "b.test", "a.test", "c.test", "a.test"} {
 			c.ResolveHandle(t.Context(), h)
 		}
@@ -198,6 +198,28 @@ func TestChain(t *testing.T) {
 	}
 }
 
+func TestChainBehindAWallOfTheHandlesServer(t *testing.T) {
+	for _, status := range []int{401, 403, 429, 451} {
+		t.Run(fmt.Sprintf("P63 status %d: the next resolver is asked, and no absence is kept", status), func(t *testing.T) {
+			first := identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: map[string]page{wellKnown: {status: status}}}, LookupTXT: zone(nil).lookup})
+			last := new(oracle)
+			last.handle = failing(identity.ErrNotFound)
+			cache := identity.NewCache(identity.Chain(first, last), identity.CacheConfig{})
+			for range 2 {
+				_, err := cache.ResolveHandle(t.Context(), "alice.test")
+				checkKind(t, err, "alice.test", identity.ErrUnreachable)
+			}
+			if last.count() != 2 {
+				t.Errorf("the last was asked %d times, want each time", last.count())
+			}
+			last.handle = nil
+			if _, err := cache.ResolveHandle(t.Context(), "alice.test"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 func TestServiceResolver(t *testing.T) {
 	const question = "https://api.test/xrpc/com.atproto.identity.resolveHandle?handle=alice.test"
 	for _, tt := range []struct {
@@ -214,7 +236,7 @@ func TestServiceResolver(t *testing.T) {
 		{"a redirect", page{status: 302, location: "https://evil.test/"}, identity.ErrUnreachable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, err := identity.NewServiceResolver("https://api.test/", identity.Config{RoundTripper: &web{pages: map[string]page{question: tt.page}}})
+			r, err := identity.NewServiceResolver("https://api.test/", identity.Config{UnguardedTransport: &web{pages: map[string]page{question: tt.page}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,7 +250,7 @@ func TestServiceResolver(t *testing.T) {
 		})
 	}
 	t.Run("P29 what it says is verified all the same", func(t *testing.T) {
-		r, err := identity.NewServiceResolver("https://api.test", identity.Config{RoundTripper: &web{pages: map[string]page{
+		r, err := identity.NewServiceResolver("https://api.test", identity.Config{UnguardedTransport: &web{pages: map[string]page{
 			question:                               {kind: "application/json", body: `{"did":"` + string(bob) + `"}`},
 			"https://plc.directory/" + string(bob): {kind: "application/json", body: document(bob, "at://bob.test", "https://pds.test")},
 		}}})

@@ -2,8 +2,6 @@ package identity
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strings"
 
 	"github.com/gimucco/atproto-go/internal/safehttp"
@@ -32,42 +30,11 @@ func (r *NetworkResolver) ResolveDID(ctx context.Context, did syntax.DID) (*Docu
 	return nil, failure(string(did), ErrUnsupportedMethod, "%q is neither plc nor web", did.Method())
 }
 
-// resolvePLC asks the directories in order. One that does not know the DID may lag
-// behind the next, so that only a document ends the search.
 func (r *NetworkResolver) resolvePLC(ctx context.Context, did syntax.DID) (*Document, error) {
 	if !validPLC(did.Identifier()) {
 		return nil, failure(string(did), ErrInvalidDID, "a did:plc has 24 characters of a to z and 2 to 7")
 	}
-	var failed error
-	for _, directory := range r.directories {
-		doc, err := r.fetchDocument(ctx, strings.TrimSuffix(directory, "/")+"/"+string(did), did)
-		if err == nil {
-			return doc, nil
-		}
-		err = directoryError(err)
-		// "Not found" stands only if no other directory failed to answer.
-		if failed == nil || errors.Is(failed, ErrNotFound) {
-			failed = err
-		}
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return nil, failed
-}
-
-// directoryError keeps ErrNotFound for what a directory says about a DID. That the
-// directory itself cannot be found says nothing.
-func directoryError(err error) error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Kind != ErrNotFound {
-		return err
-	}
-	said, ok := errors.AsType[*safehttp.Error](err)
-	if ok && (said.Status == http.StatusNotFound || said.Status == http.StatusGone) {
-		return err
-	}
-	return &Error{Subject: e.Subject, Kind: ErrUnreachable, Err: e.Err}
+	return r.directories.resolve(ctx, r.http, did)
 }
 
 func validPLC(id string) bool {
@@ -85,16 +52,16 @@ func (r *NetworkResolver) resolveWeb(ctx context.Context, did syntax.DID) (*Docu
 			}
 			host += ":" + port
 		}
-		return r.fetchDocument(ctx, "http://"+host+"/.well-known/did.json", did)
+		return fetchDocument(ctx, r.http, "http://"+host+"/.well-known/did.json", did)
 	}
 	if err := syntax.Handle(id).Validate(); err != nil {
 		return nil, failure(string(did), ErrInvalidDID, "a did:web is a host name without port and path")
 	}
-	return r.fetchDocument(ctx, "https://"+id+"/.well-known/did.json", did)
+	return fetchDocument(ctx, r.http, "https://"+id+"/.well-known/did.json", did)
 }
 
-func (r *NetworkResolver) fetchDocument(ctx context.Context, url string, did syntax.DID) (*Document, error) {
-	body, err := r.http.Get(ctx, url, safehttp.Rules{Accept: documentTypes})
+func fetchDocument(ctx context.Context, client *safehttp.Client, url string, did syntax.DID) (*Document, error) {
+	body, err := client.Get(ctx, url, safehttp.Rules{Accept: documentTypes})
 	if err != nil {
 		return nil, &Error{Subject: string(did), Kind: classify(err), Err: err}
 	}

@@ -1,10 +1,9 @@
 package identity
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -15,11 +14,15 @@ import (
 type Document struct {
 	ID                  syntax.DID
 	AlsoKnownAs         []string
-	VerificationMethods []VerificationMethod
-	Services            []Service
+	VerificationMethods []VerificationMethod // as they are written: see PublicKey
+	Services            []Service            // as they are written: see Endpoint
+
+	// Raw is the JSON of the whole document as it was fetched, with what atproto does not
+	// know; nil in a document that was not parsed. It must not be changed.
+	Raw json.RawMessage
 }
 
-// A VerificationMethod is a public key of the account.
+// A VerificationMethod is a public key of the account, as the document writes it.
 type VerificationMethod struct {
 	ID                 string // "#atproto", or with the DID before it
 	Type               string // "Multikey"; older documents have others
@@ -27,15 +30,21 @@ type VerificationMethod struct {
 	PublicKeyMultibase string
 }
 
-// A Service is an endpoint of the account.
+// A Service is an endpoint of the account, as the document writes it.
 type Service struct {
 	ID       string // "#atproto_pds", or with the DID before it
 	Type     string // "" if it is not a string
 	Endpoint string // "" if it is not a string
 }
 
+// The service that hosts an account.
+const (
+	pdsID   = "atproto_pds"
+	pdsType = "AtprotoPersonalDataServer"
+)
+
 // ParseDocument reads the JSON of a DID document and makes sure that it is the one
-// of did. Members that atproto does not know are ignored. It fails with
+// of did. Members that atproto does not know are only in Raw. It fails with
 // ErrInvalidDocument.
 func ParseDocument(data []byte, did syntax.DID) (*Document, error) {
 	doc, err := parseDocument(data)
@@ -57,7 +66,7 @@ func parseDocument(data []byte) (*Document, error) {
 	if err := json.Unmarshal(data, &top); err != nil {
 		return nil, err
 	}
-	doc := new(Document)
+	doc := &Document{Raw: bytes.Clone(data)}
 	if err := top.read("id", &doc.ID); err != nil {
 		return nil, err
 	}
@@ -121,26 +130,16 @@ func (d *Document) Handle() (h syntax.Handle, ok bool) {
 	return "", false
 }
 
-// Service returns the first service with the given id and type. The id is given
-// without the number sign, "atproto_pds"; documents may write it as "#atproto_pds"
-// or with the DID in front.
+// Service returns the first service with the given id and type, as it is written. The id is
+// given without the number sign, "atproto_pds"; documents may write it as "#atproto_pds" or
+// with the DID in front. Both are compared to the letter. "" stands for any type.
 func (d *Document) Service(id, serviceType string) (s Service, ok bool) {
 	for _, s := range d.Services {
-		if s.Type == serviceType && d.isID(s.ID, id) {
+		if (serviceType == "" || s.Type == serviceType) && d.isID(s.ID, id) {
 			return s, true
 		}
 	}
 	return Service{}, false
-}
-
-// SigningKey returns the key that signs the account's repository.
-func (d *Document) SigningKey() (m VerificationMethod, ok bool) {
-	for _, m := range d.VerificationMethods {
-		if d.isID(m.ID, "atproto") && m.Controller == string(d.ID) {
-			return m, true
-		}
-	}
-	return VerificationMethod{}, false
 }
 
 func (d *Document) isID(written, id string) bool {
@@ -153,7 +152,7 @@ func (d *Document) isID(written, id string) bool {
 // there is none, or its endpoint is more than an origin. Whether http is acceptable
 // is for the caller to say.
 func (d *Document) PDS() (origin string, err error) {
-	s, ok := d.Service("atproto_pds", "AtprotoPersonalDataServer")
+	s, ok := d.Service(pdsID, pdsType)
 	if !ok {
 		return "", &Error{Subject: string(d.ID), Kind: ErrNoPDS}
 	}
@@ -162,28 +161,4 @@ func (d *Document) PDS() (origin string, err error) {
 		return "", failure(string(d.ID), ErrNoPDS, "endpoint %.80q: %w", s.Endpoint, err)
 	}
 	return origin, nil
-}
-
-func parseOrigin(endpoint string) (string, error) {
-	u, err := url.Parse(endpoint)
-	switch {
-	case err != nil:
-		return "", errors.New("not a URL")
-	case u.Scheme != "https" && u.Scheme != "http":
-		return "", errors.New("not an https URL")
-	case u.User != nil:
-		return "", errors.New("has credentials")
-	case u.Hostname() == "":
-		return "", errors.New("has no host")
-	case u.Path != "" && u.Path != "/", u.RawQuery != "", u.ForceQuery, strings.Contains(endpoint, "#"):
-		return "", errors.New("has more than scheme, host and port")
-	}
-	host := strings.ToLower(u.Host)
-	switch port := u.Port(); {
-	case port == "":
-		host = strings.TrimSuffix(host, ":")
-	case u.Scheme == "https" && port == "443", u.Scheme == "http" && port == "80":
-		host = strings.TrimSuffix(host, ":"+port)
-	}
-	return u.Scheme + "://" + host, nil
 }

@@ -37,6 +37,7 @@ func TestParseDocument(t *testing.T) {
 				{ID: string(alice) + "#atproto", Type: "Multikey", Controller: string(alice), PublicKeyMultibase: "zQ3sh"},
 			},
 			Services: []identity.Service{{ID: "#atproto_pds", Type: "AtprotoPersonalDataServer", Endpoint: "https://pds.test"}},
+			Raw:      []byte(document(alice, "at://alice.test", "https://pds.test")),
 		}
 		if diff := cmp.Diff(want, doc); diff != "" {
 			t.Error(diff)
@@ -51,6 +52,18 @@ func TestParseDocument(t *testing.T) {
 		}
 		if pds, err := doc.PDS(); pds != "https://pds.test" || err != nil {
 			t.Errorf("got %q, %v", pds, err)
+		}
+	})
+	t.Run("the bytes are kept, with what atproto does not know, and apart from the caller's", func(t *testing.T) {
+		data := []byte(` {"id": "` + string(alice) + `",  "keyAgreement": [{"unknown": 1.50}], "service": []} `)
+		want := string(data)
+		doc, err := identity.ParseDocument(data, alice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		clear(data)
+		if diff := cmp.Diff(want, string(doc.Raw)); diff != "" {
+			t.Error(diff)
 		}
 	})
 	t.Run("P30 documents that are none", func(t *testing.T) {
@@ -111,6 +124,7 @@ func TestDocumentPDS(t *testing.T) {
 		{"full id of another DID", services(identity.Service{ID: "did:web:evil.test#atproto_pds", Type: kind, Endpoint: "https://pds.test"}), ""},
 		{"another id", services(identity.Service{ID: "#pds", Type: kind, Endpoint: "https://pds.test"}), ""},
 		{"id without number sign", services(identity.Service{ID: "atproto_pds", Type: kind, Endpoint: "https://pds.test"}), ""},
+		{"its type in other letters", services(identity.Service{ID: "#atproto_pds", Type: strings.ToLower(kind), Endpoint: "https://pds.test"}), ""},
 		{"another type", services(identity.Service{ID: "#atproto_pds", Type: "Other", Endpoint: "https://pds.test"}), ""},
 		{"the first that matches", services(
 			identity.Service{ID: "#atproto_pds", Type: "Other", Endpoint: "https://other.test"},
@@ -165,20 +179,6 @@ func TestDocumentPDS(t *testing.T) {
 				t.Errorf("got %q, %v, want %q", got, err, want)
 			}
 		})
-	}
-}
-
-func TestDocumentSigningKey(t *testing.T) {
-	key := identity.VerificationMethod{ID: "#atproto", Type: "Multikey", Controller: string(alice), PublicKeyMultibase: "z1"}
-	foreign := key
-	foreign.Controller = "did:web:evil.test"
-	doc := &identity.Document{ID: alice, VerificationMethods: []identity.VerificationMethod{{ID: "#other"}, foreign, key}}
-	if got, ok := doc.SigningKey(); !ok || got != key {
-		t.Errorf("got %v, %v", got, ok)
-	}
-	doc.VerificationMethods = doc.VerificationMethods[:2]
-	if got, ok := doc.SigningKey(); ok {
-		t.Errorf("got %v", got)
 	}
 }
 

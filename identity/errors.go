@@ -3,6 +3,8 @@ package identity
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gimucco/atproto-go/internal/said"
 )
 
 // What an *Error is about, for errors.Is.
@@ -30,10 +32,19 @@ var (
 	ErrUnsupportedMethod = errors.New("unsupported DID method")
 	// ErrInvalidDocument: the DID document is malformed, or about another DID.
 	ErrInvalidDocument = errors.New("invalid DID document")
-	// ErrInvalidService: not the origin of a service to ask.
+	// ErrInvalidService: not the origin of a service to ask, nor a reference to one.
 	ErrInvalidService = errors.New("invalid service")
 	// ErrNoPDS: the DID document names no PDS, or not in the form it should.
 	ErrNoPDS = errors.New("no PDS")
+	// ErrNoService: the DID document names no such service, or not in the form it should.
+	ErrNoService = errors.New("no such service")
+	// ErrNoKey: the DID document has no such key, or none that can be read; that is
+	// ErrInvalidKey, too.
+	ErrNoKey = errors.New("no such key")
+	// ErrInvalidKey: not a public key on a curve of atproto, or not in a form of it.
+	ErrInvalidKey = errors.New("invalid public key")
+	// ErrInvalidSignature: the key did not sign this, or not in the form it should.
+	ErrInvalidSignature = errors.New("invalid signature")
 )
 
 // An Error is why an account could not be resolved.
@@ -43,12 +54,16 @@ type Error struct {
 	Err     error  // the details; may be nil
 }
 
-// Error implements error.
+// maxSubject is how much of a handle or DID is told.
+const maxSubject = 300
+
+// Error implements error. What strangers wrote is cut short in it, and what does not print
+// is written as Go writes it in a string.
 func (e *Error) Error() string {
 	if e.Err == nil {
-		return fmt.Sprintf("identity: %s: %v", e.Subject, e.Kind)
+		return said.Text(fmt.Sprintf("identity: %s: %v", e.Subject, e.Kind))
 	}
-	return fmt.Sprintf("identity: %s: %v: %v", e.Subject, e.Kind, e.Err)
+	return said.Text(fmt.Sprintf("identity: %s: %v: %v", said.Cut(e.Subject, maxSubject), e.Kind, e.Err))
 }
 
 // Unwrap returns the kind and the details.

@@ -2,41 +2,104 @@ package identity_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 
 	"github.com/gimucco/atproto-go/identity"
-	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-func ExampleLookup() {
-	ctx := context.Background()
-
-	// In a program: resolver := identity.NewResolver(identity.Config{}). This one
-	// takes its answers from memory.
-	resolver := identity.NewResolver(identity.Config{
-		LookupTXT: zone{"_atproto.alice.test": {"did=did:plc:aliceaaaaaaaaaaaaaaaaaaa"}}.lookup,
-		RoundTripper: &web{pages: map[string]page{
-			"https://plc.directory/did:plc:aliceaaaaaaaaaaaaaaaaaaa": {
-				kind: "application/did+ld+json",
-				body: document("did:plc:aliceaaaaaaaaaaaaaaaaaaa", "at://alice.test", "https://pds.test"),
-			},
-		}},
+func Example() {
+	// In a program this is identity.NewCache(identity.NewResolver(identity.Config{}), identity.CacheConfig{}).
+	// A Static asks nobody.
+	resolver := identity.NewStatic(identity.Identity{
+		DID: "did:plc:aliceaaaaaaaaaaaaaaaaaaa", Handle: "alice.test", PDS: "https://pds.test",
 	})
 
-	id, err := syntax.ParseAtIdentifier("alice.test")
+	// Typed by somebody, or copied from an app.
+	typed, err := identity.ParseTyped("@Alice.test ")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	account, err := identity.Lookup(ctx, resolver, id)
+	account, err := identity.Lookup(context.Background(), resolver, typed.Account)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(account.Handle, account.DID, account.PDS)
+	// Output: alice.test did:plc:aliceaaaaaaaaaaaaaaaaaaa https://pds.test
+}
+
+func ExampleLookup() {
+	resolver := identity.NewStatic(identity.Identity{DID: "did:plc:aliceaaaaaaaaaaaaaaaaaaa", Handle: "alice.test", PDS: "https://pds.test"})
+
+	account, err := identity.Lookup(context.Background(), resolver, "bob.test")
 	switch {
 	case errors.Is(err, identity.ErrUnreachable):
 		fmt.Println("try again later:", err)
+	case errors.Is(err, identity.ErrNotFound):
+		fmt.Println("there is no such account")
 	case err != nil:
 		fmt.Println(err)
 	default:
-		fmt.Println(account.Handle, account.DID, account.PDS)
+		fmt.Println(account.DID)
 	}
-	// Output: alice.test did:plc:aliceaaaaaaaaaaaaaaaaaaa https://pds.test
+	// Output: there is no such account
+}
+
+func ExampleNewStatic() {
+	// A test needs no network: this one satisfies Config.Resolver of package oauth, too.
+	resolver := identity.NewStatic(
+		identity.Identity{DID: "did:plc:aliceaaaaaaaaaaaaaaaaaaa", Handle: "alice.test", PDS: "https://pds.test"},
+		identity.Identity{DID: "did:web:feed.test", Document: &identity.Document{ID: "did:web:feed.test", Services: []identity.Service{
+			{ID: "#bsky_fg", Type: "BskyFeedGenerator", Endpoint: "https://feed.test"},
+		}}},
+	)
+
+	account, err := identity.Lookup(context.Background(), resolver, "did:plc:aliceaaaaaaaaaaaaaaaaaaa")
+	fmt.Println(account.Handle, err)
+	_, err = identity.Lookup(context.Background(), resolver, "did:web:feed.test")
+	fmt.Println(err)
+	// Output:
+	// alice.test <nil>
+	// identity: did:web:feed.test: no PDS
+}
+
+func ExampleLookupService() {
+	resolver := identity.NewStatic(identity.Identity{DID: "did:web:feed.test", Document: &identity.Document{
+		ID: "did:web:feed.test", Services: []identity.Service{{ID: "#bsky_fg", Type: "BskyFeedGenerator", Endpoint: "https://feed.test"}},
+	}})
+
+	ref, err := identity.ParseServiceRef("did:web:feed.test#bsky_fg")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	feed, err := identity.LookupService(context.Background(), resolver, ref, "BskyFeedGenerator")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	origin, err := feed.Origin()
+	fmt.Println(feed.Ref, origin, err)
+	// Output: did:web:feed.test#bsky_fg https://feed.test <nil>
+}
+
+func ExamplePublicKey_Verify() {
+	// Most have the key from Document.SigningKey, or from Document.PublicKey.
+	key, err := identity.ParseDIDKey("did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	message, _ := base64.StdEncoding.DecodeString("oWVoZWxsb2V3b3JsZA==")
+	signature, _ := base64.StdEncoding.DecodeString("5WpdIuEUUfVUYaozsi8G0B3cWO09cgZbIIwg1t2YKdUn/FEznOndsz/qgiYb89zwxYCbB71f7yQK5Lr7NasfoA==")
+
+	fmt.Println(key.Algorithm(), key.Verify(message, signature))
+	message[0]++
+	fmt.Println(errors.Is(key.Verify(message, signature), identity.ErrInvalidSignature))
+	// Output:
+	// ES256K <nil>
+	// true
 }

@@ -101,8 +101,11 @@ func (r *NetworkResolver) handleByHTTPS(ctx context.Context, h syntax.Handle) an
 	})
 	if err != nil {
 		kind := classify(err)
-		if kind == ErrInvalidDocument {
+		switch {
+		case kind == ErrInvalidDocument:
 			kind = ErrNotFound // an answer, but no DID
+		case missingInDNS(err, string(h)):
+			kind = ErrNotFound // a handle is a name in DNS: without it there is none
 		}
 		return answer{kind: kind, err: err}
 	}

@@ -78,18 +78,27 @@ func lookupDID(ctx context.Context, r Resolver, did syntax.DID) (*Identity, erro
 }
 
 func resolveAccount(ctx context.Context, r Resolver, did syntax.DID) (*Document, string, error) {
-	doc, err := r.ResolveDID(ctx, did)
+	doc, err := resolveDocument(ctx, r, did)
 	if err != nil {
 		return nil, "", err
-	}
-	if doc == nil || doc.ID != did {
-		return nil, "", failure(string(did), ErrInvalidDocument, "the resolver returned another account's")
 	}
 	pds, err := doc.PDS()
 	if err != nil {
 		return nil, "", err
 	}
 	return doc, pds, nil
+}
+
+// resolveDocument makes sure that the document is the one of did, whoever implements r.
+func resolveDocument(ctx context.Context, r Resolver, did syntax.DID) (*Document, error) {
+	doc, err := r.ResolveDID(ctx, did)
+	if err != nil {
+		return nil, err
+	}
+	if doc == nil || doc.ID != did {
+		return nil, failure(string(did), ErrInvalidDocument, "the resolver returned another account's")
+	}
+	return doc, nil
 }
 
 // checkHandle refuses what cannot be resolved before anybody is asked.

@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -126,11 +127,22 @@ func TestResolveHandle(t *testing.T) {
 		{"O29 nobody knows the handle", nil, nil, "", identity.ErrNotFound},
 		{"no web server does not mean no handle", nil, map[string]page{wellKnown: {err: refused}}, "", identity.ErrUnreachable},
 		{"a server error does not mean no handle", nil, map[string]page{wellKnown: {status: 502}}, "", identity.ErrUnreachable},
-		{"too many requests do not mean no handle", nil, map[string]page{wellKnown: {status: 429}}, "", identity.ErrUnreachable},
+		{"P63 a redirect to a host that is not in DNS does not mean no handle", nil, map[string]page{wellKnown: {status: 301, location: "https://www.alice.test/did"}}, "", identity.ErrUnreachable},
+		{"P63 DNS counts where the web server turns us away", dnsAlice, map[string]page{wellKnown: {status: 403}}, alice, nil},
+		{"O28 P63 410", nil, map[string]page{wellKnown: {status: 410}}, "", identity.ErrNotFound},
+	}
+	for _, status := range []int{400, 401, 402, 403, 405, 406, 407, 408, 418, 421, 425, 429, 451, 499, 500, 502, 503, 520, 530} {
+		tests = append(tests, struct {
+			name  string
+			dns   zone
+			pages map[string]page
+			want  syntax.DID
+			err   error
+		}{fmt.Sprintf("P63 status %d does not mean no handle", status), nil, map[string]page{wellKnown: {status: status}}, "", identity.ErrUnreachable})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := identity.NewResolver(identity.Config{RoundTripper: &web{pages: tt.pages}, LookupTXT: tt.dns.lookup})
+			r := identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: tt.pages}, LookupTXT: tt.dns.lookup})
 			got, err := r.ResolveHandle(t.Context(), "Alice.TEST")
 			if got != tt.want || !errors.Is(err, tt.err) {
 				t.Errorf("got %q, %v", got, err)
@@ -141,20 +153,20 @@ func TestResolveHandle(t *testing.T) {
 		})
 	}
 	t.Run("dead DNS: HTTPS counts", func(t *testing.T) {
-		r := identity.NewResolver(identity.Config{RoundTripper: &web{pages: webAlice}, LookupTXT: deadDNS})
+		r := identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: webAlice}, LookupTXT: deadDNS})
 		if got, err := r.ResolveHandle(t.Context(), "alice.test"); got != alice || err != nil {
 			t.Errorf("got %q, %v", got, err)
 		}
 	})
 	t.Run("dead DNS: nothing is known without an answer by HTTPS", func(t *testing.T) {
-		r := identity.NewResolver(identity.Config{RoundTripper: &web{pages: map[string]page{wellKnown: {status: 404}}}, LookupTXT: deadDNS})
+		r := identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: map[string]page{wellKnown: {status: 404}}}, LookupTXT: deadDNS})
 		_, err := r.ResolveHandle(t.Context(), "alice.test")
 		checkKind(t, err, "alice.test", identity.ErrUnreachable)
 	})
 	t.Run("O27 a name too long for DNS is asked for by HTTPS only", func(t *testing.T) {
 		long := strings.Repeat(strings.Repeat("a", 60)+".", 4) + "test"
 		r := identity.NewResolver(identity.Config{
-			RoundTripper: &web{pages: map[string]page{"https://" + long + "/.well-known/atproto-did": {body: string(alice)}}},
+			UnguardedTransport: &web{pages: map[string]page{"https://" + long + "/.well-known/atproto-did": {body: string(alice)}}},
 			LookupTXT: func(_ context.Context, name string) ([]string, error) {
 				t.Errorf("%s was looked up", name)
 				return nil, nil
@@ -166,7 +178,7 @@ func TestResolveHandle(t *testing.T) {
 	})
 	t.Run("O26 refused before anybody is asked", func(t *testing.T) {
 		w := new(web)
-		r := identity.NewResolver(identity.Config{RoundTripper: w, LookupTXT: func(_ context.Context, name string) ([]string, error) {
+		r := identity.NewResolver(identity.Config{UnguardedTransport: w, LookupTXT: func(_ context.Context, name string) ([]string, error) {
 			t.Errorf("%s was looked up", name)
 			return nil, nil
 		}})
@@ -195,7 +207,7 @@ func TestResolveHandle(t *testing.T) {
 				return nil, ctx.Err()
 			}
 			start := time.Now()
-			r := identity.NewResolver(identity.Config{RoundTripper: &web{hang: map[string]bool{wellKnown: true}}, LookupTXT: hang})
+			r := identity.NewResolver(identity.Config{UnguardedTransport: &web{hang: map[string]bool{wellKnown: true}}, LookupTXT: hang})
 			_, err := r.ResolveHandle(t.Context(), "alice.test")
 			checkKind(t, err, "alice.test", identity.ErrUnreachable)
 			if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
@@ -203,7 +215,7 @@ func TestResolveHandle(t *testing.T) {
 			}
 
 			start = time.Now()
-			r = identity.NewResolver(identity.Config{RoundTripper: &web{pages: webAlice}, LookupTXT: hang})
+			r = identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: webAlice}, LookupTXT: hang})
 			got, err := r.ResolveHandle(t.Context(), "alice.test")
 			if took := time.Since(start); got != alice || err != nil || took != 5*time.Second {
 				t.Errorf("got %q, %v after %s", got, err, took)
@@ -211,7 +223,7 @@ func TestResolveHandle(t *testing.T) {
 		})
 	})
 	t.Run("P28 a cancelled lookup leaves nothing behind", func(t *testing.T) {
-		r := identity.NewResolver(identity.Config{RoundTripper: &web{pages: webAlice}, LookupTXT: zone(nil).lookup})
+		r := identity.NewResolver(identity.Config{UnguardedTransport: &web{pages: webAlice}, LookupTXT: zone(nil).lookup})
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, err := r.ResolveHandle(ctx, "alice.test"); !errors.Is(err, context.Canceled) || !errors.Is(err, identity.ErrUnreachable) {
@@ -256,10 +268,15 @@ func TestResolveDID(t *testing.T) {
 		{"O30 did:plc not found", alice, map[string]page{plc: {status: 404}}, identity.ErrNotFound},
 		{"O30 did:plc taken down", alice, map[string]page{plc: {status: 410}}, identity.ErrNotFound},
 		{"O30 did:web not found", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 404}}, identity.ErrNotFound},
-		{"O30 did:web without such a host", "did:web:alice.test", nil, identity.ErrNotFound},
+		{"P63 did:web whose host is not in DNS", "did:web:alice.test", nil, identity.ErrUnreachable},
 		{"a directory that cannot be found says nothing", alice, nil, identity.ErrUnreachable},
 		{"a directory that fails says nothing", alice, map[string]page{plc: {status: 503}}, identity.ErrUnreachable},
 		{"a directory that refuses says nothing", alice, map[string]page{plc: {status: 403}}, identity.ErrUnreachable},
+		{"P63 did:web that is gone", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 410}}, identity.ErrNotFound},
+		{"P63 did:web that wants a log-in", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 401}}, identity.ErrUnreachable},
+		{"P63 did:web that turns us away", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 403}}, identity.ErrUnreachable},
+		{"P63 did:web that is busy", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 429}}, identity.ErrUnreachable},
+		{"P63 did:web that may not be shown here", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 451}}, identity.ErrUnreachable},
 		{"O30 another id", alice, map[string]page{plc: {kind: json, body: document(bob, "at://alice.test", "https://pds.test")}}, identity.ErrInvalidDocument},
 		{"O30 another content type", alice, map[string]page{plc: {kind: "text/html", body: aliceDoc}}, identity.ErrInvalidDocument},
 		{"O30 a redirect", "did:web:alice.test", map[string]page{"https://alice.test/.well-known/did.json": {status: 302, location: "https://x.test/"}}, identity.ErrInvalidDocument},
@@ -279,7 +296,7 @@ func TestResolveDID(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := &web{pages: tt.pages}
-			doc, err := identity.NewResolver(identity.Config{RoundTripper: w}).ResolveDID(t.Context(), tt.did)
+			doc, err := identity.NewResolver(identity.Config{UnguardedTransport: w}).ResolveDID(t.Context(), tt.did)
 			if tt.err == nil {
 				if err != nil || doc.ID != tt.did {
 					t.Errorf("got %v, %v", doc, err)
@@ -301,7 +318,7 @@ func TestResolveDID(t *testing.T) {
 			"did:web:localhost":        "http://localhost/.well-known/did.json",
 		} {
 			w := &web{pages: map[string]page{url: {kind: "application/json", body: document(did, "at://alice.test", "http://localhost:2583")}}}
-			doc, err := identity.NewResolver(identity.Config{RoundTripper: w, AllowLoopback: true}).ResolveDID(t.Context(), did)
+			doc, err := identity.NewResolver(identity.Config{UnguardedTransport: w, AllowLoopback: true}).ResolveDID(t.Context(), did)
 			if err != nil {
 				t.Error(err)
 				continue
@@ -310,7 +327,7 @@ func TestResolveDID(t *testing.T) {
 				t.Errorf("got %q, %v", pds, err)
 			}
 		}
-		r := identity.NewResolver(identity.Config{RoundTripper: new(web), AllowLoopback: true})
+		r := identity.NewResolver(identity.Config{UnguardedTransport: new(web), AllowLoopback: true})
 		for _, did := range []syntax.DID{"did:web:localhost%3A", "did:web:localhost%3Ax", "did:web:localhost%3A80:x", "did:web:localhost:x"} {
 			if _, err := r.ResolveDID(t.Context(), did); err == nil || errors.Is(err, identity.ErrNotFound) {
 				t.Errorf("%s: got %v", did, err)
@@ -349,7 +366,7 @@ func TestDirectories(t *testing.T) {
 			for host, p := range maps.All(tt.pages) {
 				w.pages["https://"+host+".test/"+string(alice)] = p
 			}
-			r := identity.NewResolver(identity.Config{RoundTripper: w, Directories: []string{"https://one.test", "https://two.test/"}})
+			r := identity.NewResolver(identity.Config{UnguardedTransport: w, Directories: []string{"https://one.test", "https://two.test/"}})
 			_, err := r.ResolveDID(t.Context(), alice)
 			if tt.err == nil && err != nil {
 				t.Error(err)
@@ -366,7 +383,7 @@ func TestDirectories(t *testing.T) {
 		w := new(web)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		r := identity.NewResolver(identity.Config{RoundTripper: w, Directories: []string{"https://one.test", "https://two.test"}})
+		r := identity.NewResolver(identity.Config{UnguardedTransport: w, Directories: []string{"https://one.test", "https://two.test"}})
 		if _, err := r.ResolveDID(ctx, alice); !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}

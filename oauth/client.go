@@ -1,18 +1,27 @@
 package oauth
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"io"
 	"log/slog"
-	"sync"
-	"sync/atomic"
+	"slices"
+	"strconv"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
+	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/keeper"
+	"github.com/gimucco/atproto-go/internal/live"
 	"github.com/gimucco/atproto-go/internal/safehttp"
+	sealing "github.com/gimucco/atproto-go/internal/seal"
+	"github.com/gimucco/atproto-go/internal/serverclock"
+	"github.com/gimucco/atproto-go/internal/vault"
+	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -21,25 +30,34 @@ import (
 // about servers. It is safe for concurrent use.
 type Client struct {
 	config   Config
-	store    Store
-	sealer   *sealer
+	store    store.Store
+	vault    *vault.Vault    // store, and the sealing of its records
+	given    *sealing.Sealer // of what is given away, never in plaintext
 	http     *safehttp.Client
 	resolver identity.Resolver
 	fresh    identity.Resolver // resolver without what it keeps
 	log      *slog.Logger
 	now      func() time.Time
 
-	nonces   *nonceTable   // the newest nonce seen from each origin, for sessions that have none
-	tickets  atomic.Uint64 // counts requests, to tell newer nonces from older ones
-	clocks   serverClocks
-	sessions liveSessions
-	keys     []*clientKey // of a confidential client, the one for new logins first
-
-	// A key of this Client's own, for what it gives away where Config.Seal has none.
-	ownKeyOnce sync.Once
-	ownKey     *sealKey
-	ownKeyErr  error
+	nonces    *dpop.Pool
+	clocks    serverclock.Clocks
+	issuers   issuerCache
+	servers   serverCache
+	refusals  refusals
+	nonceless roll          // origins of servers that were told of for giving no nonces
+	keepers   *keeper.Group // what keeps the tokens of all sessions
+	sessions  *live.Sessions[SessionKey, Session]
+	resuming  singleflight.Group // by session key
+	callbacks sharedCallbacks
+	keys      []*preparedKey // of a confidential client, the one for new logins first
 }
+
+// String returns which client it is, and no secret.
+func (c *Client) String() string { return "oauth client " + strconv.Quote(c.config.ClientID) }
+
+// Format writes what String returns, whatever the verb: what is inside is secret, and changes while it
+// is read.
+func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
 // NewClient checks cfg and returns a Client for it. Errors are ErrConfig and name
 // the field and the rule it breaks. No request is made.
@@ -47,28 +65,42 @@ func NewClient(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
+	// Who changes a slice after this changes nothing here.
+	cfg.RedirectURIs, cfg.ClientKeys = slices.Clone(cfg.RedirectURIs), slices.Clone(cfg.ClientKeys)
 	c := &Client{
 		config:   cfg,
 		store:    cfg.Store,
-		http:     safehttp.New(safehttp.Options{AllowLoopback: cfg.AllowLoopback, RoundTripper: cfg.RoundTripper}),
+		http:     safehttp.New(cfg.transport()),
 		resolver: cfg.Resolver,
 		log:      cfg.Logger,
-		now:      cfg.Clock,
-		nonces:   new(nonceTable),
 	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if c.now == nil {
-		c.now = time.Now
+	clock := cfg.Clock
+	if clock == nil {
+		clock = time.Now
 	}
-	keys, err := prepareKeys(cfg.Keys, c.now())
+	// The time of day alone: what counts the time that a machine runs stands still while it is
+	// suspended, and tokens die meanwhile (P67).
+	c.now = func() time.Time { return clock().Round(0) }
+	keepers, err := keeper.NewGroup(keeper.SystemClock(c.now), cfg.times, retryAfter)
+	if err != nil {
+		return nil, configError("times", "%w", err)
+	}
+	c.keepers, c.sessions = keepers, live.New[SessionKey, Session](cfg.LiveSessions)
+	c.nonces = dpop.NewPool(c.now)
+	keys, err := prepareKeys(cfg.ClientKeys, c.now())
 	if err != nil {
 		return nil, err
 	}
 	c.keys = keys
 	if c.resolver == nil {
-		network := identity.NewResolver(identity.Config{RoundTripper: cfg.RoundTripper, AllowLoopback: cfg.AllowLoopback})
+		network := identity.NewResolver(identity.Config{
+			WrapTransport: cfg.WrapTransport, UnguardedTransport: cfg.UnguardedTransport,
+			Proxy: cfg.Proxy, ProxyResolvesUnchecked: cfg.ProxyResolvesUnchecked, RootCAs: cfg.RootCAs,
+			PrivateHosts: cfg.PrivateHosts, AllowLoopback: cfg.AllowLoopback,
+		})
 		c.resolver = identity.NewCache(network, identity.CacheConfig{Clock: c.now})
 	}
 	c.fresh = c.resolver
@@ -78,20 +110,20 @@ func NewClient(cfg Config) (*Client, error) {
 	if err := c.checkDocument(); err != nil {
 		return nil, err
 	}
-	seal := cfg.Seal
+	spec := (*sealing.Spec)(cfg.Seal)
 	if c.store == nil {
 		// Nothing leaves the process, so there is nothing to seal.
-		c.store, seal = new(MemoryStore), Plaintext()
-	} else if seal.err != nil {
-		return nil, configError("Seal", "%w", seal.err)
-	} else if len(seal.sources) == 0 {
-		return nil, configError("Seal", "is empty: make it by SealKeys, SealPassphrase or Plaintext")
-	} else if written, accepted := seal.plaintext(); written {
+		c.store, spec = &store.Memory{Clock: c.now}, sealing.Plaintext()
+	} else if err := spec.Err(); err != nil {
+		return nil, configError("Seal", "%w", err)
+	} else if written, accepted := spec.Plaintext(); written {
 		c.log.Warn("oauth: sessions are stored in plaintext")
 	} else if accepted {
 		c.log.Warn("oauth: sessions that are stored in plaintext are accepted")
 	}
-	c.sealer = newSealer(seal, c.store)
+	c.vault = vault.New(c.store, spec, vaultWords)
+	c.store = c.vault.Store()
+	c.given = c.vault.Sealer().Strict()
 	return c, nil
 }
 
@@ -102,9 +134,31 @@ func NewClient(cfg Config) (*Client, error) {
 // It fails with ErrSessionUnknown when there is no such session, ErrStore when the
 // store could not be asked, and ErrSealed when the record cannot be opened.
 func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
-	if s := c.sessions.get(key); s != nil {
+	if s := c.sessions.Get(key); s != nil {
+		s.lookAgain(ctx)
+		if err := s.reason(); err != nil {
+			return nil, &Error{Kind: ErrSessionUnknown, Err: err}
+		}
 		return s, nil
 	}
+	// Many requests of one browser arrive at once: they share one read. It has a time of its
+	// own, for the first of them may leave.
+	arrived := c.resuming.DoChan(string(key.DID)+" "+key.ID, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vault.Patience)
+		defer cancel()
+		return c.resume(ctx, key)
+	})
+	select {
+	case result := <-arrived:
+		s, _ := result.Val.(*Session)
+		return s, result.Err
+	case <-ctx.Done():
+		return nil, storeError(context.Cause(ctx))
+	}
+}
+
+// resume reads a session from the store.
+func (c *Client) resume(ctx context.Context, key SessionKey) (*Session, error) {
 	state, r, current, err := c.loadSession(ctx, key)
 	if err != nil {
 		return nil, err
@@ -113,100 +167,65 @@ func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 	if !current {
 		revision = c.reseal(ctx, key, state, r)
 	}
-	return c.sessions.intern(key, c.newSession(key, state, revision)), nil
+	return c.sessions.Intern(key, c.newSession(key, &state.sessionState, revision)), nil
+}
+
+// Shutdown lets no refresh begin any more, waits for those under way, for new tokens that the
+// store has not taken yet, and for revocations. Call it after http.Server.Shutdown and before the
+// process ends: then no session is lost by the end of the process. Calls whose
+// tokens live go on meanwhile; one that needs a refresh fails with ErrShutdown. When ctx ends
+// first, the error, of kind ErrShutdown, says what is left.
+func (c *Client) Shutdown(ctx context.Context) error {
+	if err := c.keepers.Shutdown(ctx); err != nil {
+		return &Error{Kind: ErrShutdown, Err: err}
+	}
+	return nil
+}
+
+// Stats counts what became of a Client's sessions, for metrics.
+type Stats struct {
+	Live        int    // sessions in this process, now
+	Unsaved     int    // sessions whose tokens the store has not taken yet, now
+	Refreshes   uint64 // new tokens from a server
+	Adoptions   uint64 // new tokens that another process had got
+	Takeovers   uint64 // refreshes that another process had left behind
+	Failures    uint64 // refreshes that failed and will be tried again
+	Endings     uint64 // sessions that were found to be over
+	StoreErrors uint64 // reads and writes of sessions that failed
+}
+
+// Stats returns the counts since the Client was made.
+func (c *Client) Stats() Stats {
+	kept := c.keepers.Stats()
+	return Stats{
+		Live: c.sessions.Count(), Unsaved: kept.Unsaved,
+		Refreshes: kept.Refreshes, Adoptions: kept.Adoptions, Takeovers: kept.Takeovers,
+		Failures: kept.Failures, Endings: kept.Endings, StoreErrors: kept.RegisterErrors,
+	}
 }
 
 // loadSession reads a session of this client.
-func (c *Client) loadSession(ctx context.Context, key SessionKey) (state *sessionState, r *Record, current bool, err error) {
-	state = new(sessionState)
-	r, current, err = c.loadSealed(ctx, key.record(), state)
+func (c *Client) loadSession(ctx context.Context, key SessionKey) (state *sessionRecord, r *store.Record, current bool, err error) {
+	state = new(sessionRecord)
+	r, current, err = c.vault.Load(ctx, key.record(), state)
 	switch {
-	case errors.Is(err, ErrNotFound):
-		err = &Error{Kind: ErrSessionUnknown, Stage: StageSession, Err: fmt.Errorf("%s, session %q", key.DID, key.ID)}
-	case err == nil && state.ClientID != c.config.ClientID:
-		err = &Error{Kind: ErrSessionUnknown, Stage: StageSession,
-			Err: fmt.Errorf("the session of %s belongs to client %q, not to %q", key.DID, state.ClientID, c.config.ClientID)}
+	case errors.Is(err, store.ErrNotFound) && key == (SessionKey{}):
+		err = key.check()
+	case errors.Is(err, store.ErrNotFound):
+		err = &Error{Kind: ErrSessionUnknown, Err: fmt.Errorf("%s, session %q", key.DID, key.ID)}
+	case err == nil:
+		err = c.ours(key, state)
 	}
 	return state, r, current, err
 }
 
-// Sessions yields the keys of the sessions of an account, or of all (did ""), that are
-// in the store. Some may have expired or be over at the server: Resume and a call tell.
-// An error, of kind ErrStore, ends the sequence.
-func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[SessionKey, error] {
-	return func(yield func(SessionKey, error) bool) {
-		for key, err := range c.store.List(ctx, RecordSession, did) {
-			if err != nil {
-				yield(SessionKey{}, storeError(err))
-				return
-			}
-			if !yield(SessionKey{DID: key.DID, ID: key.ID}, nil) {
-				return
-			}
-		}
+// ours fails with ErrSessionUnknown where a session belongs to another client.
+func (c *Client) ours(key SessionKey, state *sessionRecord) error {
+	if clientmetadata.SameClient(state.ClientID, c.config.ClientID) {
+		return nil
 	}
-}
-
-// Purge removes from the store what is of no more use: logins that nobody finished
-// within an hour, and sessions that were not used for so long that the server has ended
-// them. It returns how many records went. Call it now and then, such as once an hour.
-func (c *Client) Purge(ctx context.Context) (int, error) {
-	n, err := c.store.Purge(ctx, c.now())
-	if err != nil {
-		return n, storeError(err)
-	}
-	return n, nil
-}
-
-// Reseal seals every session anew that is not sealed by the first key of Config.Seal,
-// and returns how many it did. After it the other keys can go, once no process seals
-// with them any more. It may be called while sessions are in use, by several processes
-// too. Sessions that cannot be opened, and those of other clients, are left as they are;
-// the error, of kind ErrSealed, names the first that cannot be opened.
-func (c *Client) Reseal(ctx context.Context) (int, error) {
-	resealed := 0
-	err := c.eachSession(ctx, func(key SessionKey, state *sessionState, r *Record, current bool) {
-		if !current && c.reseal(ctx, key, state, r) > r.Revision {
-			resealed++
-		}
-	})
-	return resealed, err
-}
-
-// eachSession calls do for every session of this client in the store, and passes over
-// those of others, and those that cannot be opened; the error names the first of the
-// latter.
-func (c *Client) eachSession(ctx context.Context, do func(key SessionKey, state *sessionState, r *Record, current bool)) error {
-	var sealed error
-	for key, err := range c.Sessions(ctx, "") {
-		if err != nil {
-			return err
-		}
-		state, r, current, err := c.loadSession(ctx, key)
-		switch {
-		case errors.Is(err, ErrSessionUnknown):
-		case errors.Is(err, ErrSealed):
-			sealed = cmp.Or(sealed, err)
-		case err != nil:
-			return err
-		default:
-			do(key, state, r, current)
-		}
-	}
-	return sealed
-}
-
-// reseal writes a record as it is, sealed by the first key, and returns the revision it
-// then has. Whoever writes meanwhile seals it himself, and comes first.
-func (c *Client) reseal(ctx context.Context, key SessionKey, state *sessionState, r *Record) uint64 {
-	err := c.save(ctx, key.record(), r.Revision+1, r.Expires, state)
-	if err == nil {
-		return r.Revision + 1
-	}
-	if !errors.Is(err, ErrConflict) {
-		c.log.Warn("oauth: session could not be sealed anew", "did", key.DID, "session", key.ID, "error", err)
-	}
-	return r.Revision
+	return &Error{Kind: ErrSessionUnknown,
+		Err: fmt.Errorf("the session of %s belongs to client %q, not to %q", key.DID, state.ClientID, c.config.ClientID)}
 }
 
 // lookup resolves a handle or DID through resolver.
@@ -216,7 +235,7 @@ func (c *Client) lookup(ctx context.Context, resolver identity.Resolver, id synt
 		return nil, resolutionError(ctx, err)
 	}
 	if err := c.checkOrigin(found.PDS); err != nil {
-		return nil, &Error{Kind: ErrUnresolved, Stage: StageResolution, Err: fmt.Errorf("PDS of %s: %w", found.DID, err)}
+		return nil, &Error{Kind: ErrUnresolved, Err: fmt.Errorf("PDS of %s: %w", found.DID, err)}
 	}
 	return found, nil
 }

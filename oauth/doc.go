@@ -17,19 +17,24 @@
 // its key (DPoP), keeps track of nonces, and renews its tokens when they run out or
 // are about to. Refresh tokens work once, and servers answer a second use by ending
 // the session; so a refresh happens once for all goroutines and for all processes that
-// share a Store. The outcome is written before it is used, and goes on when the
-// caller's context ends.
+// share a Store. It goes on when the caller's context ends, and its outcome is stored; where
+// the store fails, the new tokens are used from memory and offered until it takes them. Calls
+// do not wait for a refresh while their token lives.
 //
 // A session ends by Logout, or because the server says so. Then every call fails with
 // an error that is ErrReauthRequired, and by its Kind says why. All other errors keep
-// the session.
+// the session. After one that may pass, the next refresh has to wait; its RetryAfter says for how long.
+//
+// Before the process ends, and after http.Server.Shutdown, call Client.Shutdown: it waits for
+// refreshes and for tokens that are not stored yet. Client.Stats counts for metrics.
 //
 // # Around it
 //
 // Web mounts login, callback and logout of a web application as handlers, with their
 // cookies. Package scope builds what a login asks for; Session.Allows goes by what was
 // granted. Client.Discover tells where a login would go. The oauthtest package is a
-// server for tests, storetest the contract of stores.
+// server for tests. Package store is about how sessions are kept, package seal about how
+// they are encrypted.
 //
 // # Specifications
 //

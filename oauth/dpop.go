@@ -4,15 +4,17 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/lestrrat-go/jwx/v2/jwk"
 
 	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
 // A dpopKey is the P-256 key that a session's tokens are bound to (RFC 9449). It
@@ -50,16 +52,27 @@ func (k *dpopKey) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads what MarshalJSON wrote.
 func (k *dpopKey) UnmarshalJSON(data []byte) error {
-	key, err := jwk.ParseKey(data)
+	// By hand: package jwk looks through the text several times, and this is a good part of what it costs to
+	// resume a session.
+	var key struct {
+		Type  string `json:"kty"`
+		Curve string `json:"crv"`
+		D     string `json:"d"`
+	}
+	if err := json.Unmarshal(data, &key); err != nil {
+		return errors.New("DPoP key: is not a JSON Web Key") // err may hold a part of it
+	}
+	if key.Type != "EC" || key.Curve != "P-256" {
+		return fmt.Errorf("DPoP key is of type %.20q on curve %.20q, not EC on P-256", key.Type, key.Curve)
+	}
+	d, err := base64.RawURLEncoding.DecodeString(key.D)
+	if err != nil || len(d) > 32 {
+		return errors.New("DPoP key: its d is not base64url of 32 bytes")
+	}
+	d = append(make([]byte, 32-len(d)), d...) // some leave out the zeros that it begins with
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), d)
 	if err != nil {
-		return err
-	}
-	private := new(ecdsa.PrivateKey)
-	if err := key.Raw(private); err != nil {
-		return fmt.Errorf("DPoP key: %w", err)
-	}
-	if private.Curve != elliptic.P256() {
-		return fmt.Errorf("DPoP key is on curve %s, not P-256", private.Curve.Params().Name)
+		return errors.New("DPoP key: its d is not a number that a key on P-256 can be")
 	}
 	parsed, err := dpopKeyOf(private)
 	if err != nil {
@@ -82,7 +95,7 @@ type proof struct {
 func (k *dpopKey) sign(p proof) (string, error) {
 	signed, err := dpop.Sign(k.private, k.header, dpop.Proof{Method: p.method, URL: p.url, Nonce: p.nonce, Token: p.token, At: p.at})
 	if err != nil {
-		return "", &Error{Kind: ErrDPoP, Stage: StageDPoP, Err: err}
+		return "", &Error{Kind: ErrDPoP, Err: err}
 	}
 	return signed, nil
 }
@@ -99,13 +112,4 @@ func dpopURL(u *url.URL) string {
 
 // originOf returns scheme, host and port of u, in lower case and without a
 // default port.
-func originOf(u *url.URL) string {
-	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
-	switch {
-	case scheme == "https":
-		host = strings.TrimSuffix(host, ":443")
-	case scheme == "http":
-		host = strings.TrimSuffix(host, ":80")
-	}
-	return scheme + "://" + host
-}
+func originOf(u *url.URL) string { return safehttp.Origin(u) }

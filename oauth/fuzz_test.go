@@ -36,7 +36,7 @@ func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
 func answered(tb testing.TB, status int, body []byte) *Client {
 	tb.Helper()
 	cfg := Localhost("http://127.0.0.1:8765/callback", "atproto")
-	cfg.RoundTripper = answers{status, body}
+	cfg.UnguardedTransport = answers{status, body}
 	c, err := NewClient(cfg)
 	if err != nil {
 		tb.Fatal(err)
@@ -110,12 +110,15 @@ func FuzzTokenAnswer(f *testing.F) { // P30
 			return
 		}
 		c := answered(t, status, data)
-		answer, err := c.requestTokens(t.Context(), "https://as.example.com/t", "https://as.example.com", "", key, new(nonceTable), false, url.Values{})
+		answer, err := c.requestTokens(t.Context(), &asRequest{endpoint: "https://as.example.com/t", issuer: "https://as.example.com", key: key, nonces: c.nonces.Session(nil), form: url.Values{}})
 		typed(t, err)
 		if err != nil || answer.check() != nil {
 			return
 		}
 		life := answer.tokens.ExpiresAt.Sub(answer.tokens.IssuedAt)
+		if answer.tokens.ExpiresAt.IsZero() {
+			life = 0 // not known
+		}
 		if answer.tokens.Access == "" || answer.subject == "" || !hasScope(answer.tokens.Scope, "atproto") || life < 0 || life > 31*24*time.Hour {
 			t.Errorf("accepted %s", data)
 		}
@@ -140,7 +143,7 @@ func FuzzCallbackQuery(f *testing.F) { // O62
 	})
 }
 
-func FuzzParseKeys(f *testing.F) {
+func FuzzParseClientKeys(f *testing.F) {
 	key := newTestKey(f)
 	private, err := json.Marshal(key)
 	if err != nil {
@@ -151,7 +154,7 @@ func FuzzParseKeys(f *testing.F) {
 	f.Add([]byte("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"))
 	f.Add([]byte(`{"kty":"oct","k":"AAAA"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		keys, err := ParseKeys(data)
+		keys, err := ParseClientKeys(data)
 		typed(t, err)
 		for _, key := range keys {
 			if p, ok := key.Signer.(*ecdsa.PrivateKey); !ok || p.Curve != elliptic.P256() {
@@ -163,7 +166,7 @@ func FuzzParseKeys(f *testing.F) {
 
 func FuzzOpenKey(f *testing.F) { // O120
 	c := answered(f, http.StatusNotFound, nil)
-	sealed, err := c.SealKey(f.Context(), SessionKey{DID: "did:plc:x", ID: "y"})
+	sealed, err := c.SealSessionKey(f.Context(), SessionKey{DID: "did:plc:x", ID: "y"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -171,7 +174,7 @@ func FuzzOpenKey(f *testing.F) { // O120
 	f.Add(sealed[:len(sealed)-2])
 	f.Add(strings.Repeat("A", len(sealed)))
 	f.Fuzz(func(t *testing.T, value string) {
-		_, err := c.OpenKey(t.Context(), value)
+		_, err := c.OpenSessionKey(t.Context(), value)
 		typed(t, err)
 		if err == nil && value != sealed {
 			t.Errorf("%q opens", value)

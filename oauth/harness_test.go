@@ -17,6 +17,8 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 const redirectURI = "http://127.0.0.1:8765/callback"
@@ -79,8 +81,8 @@ const (
 )
 
 // withStore makes clients share a store, as processes do.
-func withStore(store oauth.Store) func(*oauth.Config) {
-	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(bytes.Repeat([]byte{7}, 32)) }
+func withStore(kept store.Store) func(*oauth.Config) {
+	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = kept, seal.Keys(bytes.Repeat([]byte{7}, 32)) }
 }
 
 // withClock sets a client's clock ahead of the real one.
@@ -99,7 +101,7 @@ func (c *movableClock) configure(o *oauth.Config) { o.Clock = c.now }
 type hook func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error)
 
 func withHook(h hook) func(*oauth.Config) {
-	return func(cfg *oauth.Config) { cfg.RoundTripper = hooked{cfg.RoundTripper, h} }
+	return func(cfg *oauth.Config) { cfg.UnguardedTransport = hooked{cfg.UnguardedTransport, h} }
 }
 
 type hooked struct {
@@ -162,18 +164,18 @@ var errDown = errors.New("the store is down")
 // A flakyStore lets a test into a store: before and after are asked at every Put and
 // may fail it, or do something in between. After means that the record was written.
 type flakyStore struct {
-	oauth.Store
+	store.Store
 
 	mu     sync.Mutex
 	puts   int
-	before func(n int, r *oauth.Record) error
-	after  func(n int, r *oauth.Record) error
+	before func(n int, r *store.Record) error
+	after  func(n int, r *store.Record) error
 }
 
-func (s *flakyStore) Put(ctx context.Context, r *oauth.Record) error {
+func (s *flakyStore) Put(ctx context.Context, r *store.Record) error {
 	s.mu.Lock()
 	n := 0
-	if r.Key.Kind == oauth.RecordSession {
+	if r.Key.Kind == store.RecordSession {
 		s.puts++
 		n = s.puts
 	}
@@ -194,14 +196,14 @@ func (s *flakyStore) Put(ctx context.Context, r *oauth.Record) error {
 }
 
 // from arms the store: what is asked from now on is numbered from 1.
-func (s *flakyStore) from(before, after func(n int, r *oauth.Record) error) {
+func (s *flakyStore) from(before, after func(n int, r *store.Record) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.puts, s.before, s.after = 0, before, after
 }
 
 // count returns how many records of a kind there are.
-func count(tb testing.TB, seq iter.Seq2[oauth.RecordKey, error]) int {
+func count(tb testing.TB, seq iter.Seq2[store.RecordKey, error]) int {
 	tb.Helper()
 	n := 0
 	for _, err := range seq {
@@ -235,6 +237,6 @@ func rewriting(path string, change func(map[string]any)) func(*oauth.Config) {
 }
 
 // sealing makes clients share a store and seal in a way of their own.
-func sealing(store oauth.Store, seal *oauth.Seal) func(*oauth.Config) {
-	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, seal }
+func sealing(kept store.Store, sealing *seal.Seal) func(*oauth.Config) {
+	return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = kept, sealing }
 }

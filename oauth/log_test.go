@@ -10,9 +10,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 // secrets collects what goes over the wire and must not be logged.
@@ -61,15 +64,16 @@ func (s *secrets) hook(req *http.Request, next func() (*http.Response, error)) (
 }
 
 func TestLog(t *testing.T) {
-	server := sandbox(t)
+	clock := new(movableClock)
+	server := sandbox(t, oauthtest.WithClock(clock.now))
 	var log bytes.Buffer
 	wire := &secrets{seen: make(map[string]string)}
-	store := new(oauth.MemoryStore)
+	kept := new(store.Memory)
 	var echo bool
 	client := newClient(t, server, func(cfg *oauth.Config) {
 		cfg.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		cfg.Store, cfg.Seal = store, oauth.Plaintext()
-	}, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+		cfg.Store, cfg.Seal = kept, seal.Plaintext()
+	}, clock.configure, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 		if echo && isRefresh(req) {
 			// A server that repeats what it was sent.
 			values, _ := url.ParseQuery(form(req))
@@ -94,8 +98,12 @@ func TestLog(t *testing.T) {
 		log.Reset()
 		return lines
 	}
+	var s *oauth.Session
 	want := func(t *testing.T, parts ...string) {
 		t.Helper()
+		if s != nil {
+			oauth.Settle(s)
+		}
 		got := strings.Join(events(), "\n")
 		for _, part := range parts {
 			if !strings.Contains(got, part) {
@@ -105,7 +113,6 @@ func TestLog(t *testing.T) {
 	}
 
 	t.Run("O120 a store in plaintext", func(t *testing.T) { want(t, "WARN oauth: sessions are stored in plaintext") })
-	var s *oauth.Session
 	t.Run("O120 a login, with its nonce challenge", func(t *testing.T) {
 		s = login(t, server, client)
 		want(t, "DEBUG oauth: trying again", "INFO oauth: logged in")
@@ -131,6 +138,7 @@ func TestLog(t *testing.T) {
 	t.Run("O120 what a server says may repeat what it was sent", func(t *testing.T) {
 		echo = true
 		defer func() { echo = false }()
+		clock.setAhead(2 * time.Minute) // the pause after the failure before is over
 		e := wantKind(t, s.Refresh(t.Context()), oauth.ErrToken)
 		if e.Description == "" {
 			t.Error("the caller is not told")
@@ -144,7 +152,7 @@ func TestLog(t *testing.T) {
 		if err := s.Logout(t.Context()); err == nil {
 			t.Error("it says nothing")
 		}
-		want(t, "INFO oauth: logged out", "WARN oauth: tokens could not be revoked")
+		want(t, "INFO oauth: session ended", "WARN oauth: tokens could not be revoked")
 	})
 	t.Run("O120 a session that the server ended", func(t *testing.T) {
 		s = login(t, server, client)

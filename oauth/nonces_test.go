@@ -11,8 +11,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/xrpc"
 )
 
 const sessionAnswer = `{"did":"did:plc:aaaaaaaaaaaaaaaaaaaaaaaa","handle":"alice.test"}`
@@ -65,7 +68,7 @@ func TestNoncesAreKeptApart(t *testing.T) {
 			defer mu.Unlock()
 			token := req.Header.Get("Authorization")
 			if names[token] == "" {
-				names[token] = fmt.Sprintf("nonce of session %d", len(names)+1)
+				names[token] = fmt.Sprintf("nonce-of-session-%d", len(names)+1)
 			}
 			return names[token]
 		}), w.tap())
@@ -75,7 +78,7 @@ func TestNoncesAreKeptApart(t *testing.T) {
 			want    string
 		}{
 			{first, "*"}, {second, "*"},
-			{first, "nonce of session 1"}, {second, "nonce of session 2"}, {first, "nonce of session 1"},
+			{first, "nonce-of-session-1"}, {second, "nonce-of-session-2"}, {first, "nonce-of-session-1"},
 		} {
 			if err := call(t.Context(), step.session); err != nil {
 				t.Fatal(err)
@@ -142,15 +145,15 @@ func TestNoncesAreLearned(t *testing.T) {
 		}
 	})
 	t.Run("O96 O97 P17 and kept in the store: the first call after a resume costs one request", func(t *testing.T) {
-		server, store, w := sandbox(t, oauthtest.WithIssuer("as.test"), oauthtest.WithPDS("pds.test")), new(oauth.MemoryStore), new(wire)
-		s := login(t, server, newClient(t, server, withStore(store)))
+		server, kept, w := sandbox(t, oauthtest.WithIssuer("as.test"), oauthtest.WithPDS("pds.test")), new(store.Memory), new(wire)
+		s := login(t, server, newClient(t, server, withStore(kept)))
 		if err := call(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Refresh(t.Context()); err != nil { // the write that takes the nonces along
 			t.Fatal(err)
 		}
-		resumed, err := newClient(t, server, withStore(store), w.tap()).Resume(t.Context(), s.Key())
+		resumed, err := newClient(t, server, withStore(kept), w.tap()).Resume(t.Context(), s.Key())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,12 +178,12 @@ func TestNoncesAreLearned(t *testing.T) {
 	} {
 		t.Run("P17 O97 ten calls cost eleven requests at most under "+tt.name, func(t *testing.T) {
 			server := sandbox(t)
-			store := new(oauth.MemoryStore)
-			s := login(t, server, newClient(t, server, withStore(store)))
+			kept := new(store.Memory)
+			s := login(t, server, newClient(t, server, withStore(kept)))
 			server.RotateNonceAlways(tt.rotate)
 			if tt.resume {
 				var err error
-				if s, err = newClient(t, server, withStore(store)).Resume(t.Context(), s.Key()); err != nil {
+				if s, err = newClient(t, server, withStore(kept)).Resume(t.Context(), s.Key()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -286,12 +289,12 @@ func TestChallengesForANonce(t *testing.T) {
 		})
 	}
 	t.Run("O98 P30 in a body that does not end, which is not waited for long", func(t *testing.T) {
-		server, store := sandbox(t), new(oauth.MemoryStore)
-		key := login(t, server, newClient(t, server, withStore(store))).Key()
+		server, kept := sandbox(t), new(store.Memory)
+		key := login(t, server, newClient(t, server, withStore(kept))).Key()
 		synctest.Test(t, func(t *testing.T) {
 			body, held := io.Pipe()
 			defer held.Close()
-			s, err := newClient(t, server, withStore(store), withHook(func(req *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
+			s, err := newClient(t, server, withStore(kept), withHook(func(req *http.Request, _ func() (*http.Response, error)) (*http.Response, error) {
 				resp := respond(req, 401, ``, "DPoP-Nonce", "wanted")
 				resp.Body, resp.ContentLength = body, -1
 				return resp, nil
@@ -326,25 +329,130 @@ func TestAnswersWithoutANonce(t *testing.T) {
 			return resp, err
 		})
 	}
-	for _, path := range []string{parPath, tokenPath} {
-		t.Run("O100 are refused at login, from "+path, func(t *testing.T) {
+	to := func(path string) func(*http.Request) bool {
+		return func(req *http.Request) bool { return req.URL.Path == path }
+	}
+	for name, drop := range map[string]func(*http.Request) bool{
+		"a pushed request": to(parPath), "tokens": to(tokenPath), "a refresh": isRefresh, "a logout": to(revokePath),
+	} {
+		t.Run("O100 P54 are used and logged: "+name, func(t *testing.T) {
 			server := sandbox(t)
-			_, err := tryLogin(t.Context(), server, newClient(t, server, dropping(func(req *http.Request) bool { return req.URL.Path == path })))
-			wantKind(t, err, oauth.ErrDPoP)
+			var log logBuffer
+			s := login(t, server, newClient(t, server, log.configure, dropping(drop)))
+			for range 2 {
+				if err := s.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := call(t.Context(), s); err != nil {
+				t.Error(err)
+			}
+			if err := s.Logout(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if got := log.String(); strings.Count(got, "no DPoP-Nonce") != 1 || !strings.Contains(got, "https://pds.test") {
+				t.Errorf("logged:\n%s", got)
+			}
 		})
 	}
-	t.Run("O100 are used and logged at a refresh", func(t *testing.T) {
+	t.Run("P54 a server that gives some is not told of", func(t *testing.T) {
 		server := sandbox(t)
 		var log logBuffer
-		s := login(t, server, newClient(t, server, log.configure, dropping(isRefresh)))
-		if err := s.Refresh(t.Context()); err != nil {
+		s := login(t, server, newClient(t, server, log.configure))
+		if _, err := comatproto.NewClient(s).Server.DescribeServer(t.Context()); err != nil { // where no proof is looked at
 			t.Fatal(err)
 		}
-		if err := call(t.Context(), s); err != nil {
+		if err := s.Logout(t.Context()); err != nil {
 			t.Error(err)
 		}
-		if got := log.String(); strings.Count(got, "no DPoP-Nonce") != 1 {
+		if got := log.String(); strings.Contains(got, "no DPoP-Nonce") {
 			t.Errorf("logged:\n%s", got)
 		}
 	})
+}
+
+func TestServersWithoutNonces(t *testing.T) {
+	for name, opts := range map[string][]oauthtest.Option{
+		"one server": nil, "two servers": {oauthtest.WithIssuer("as.test")},
+	} {
+		t.Run("P54 "+name+": login, calls, uploads, refresh and logout work, with one warning each", func(t *testing.T) {
+			server := sandbox(t, append(opts, oauthtest.WithoutNonces())...)
+			var log logBuffer
+			kept := new(store.Memory)
+			configure := []func(*oauth.Config){log.configure, withStore(kept)}
+			s := login(t, server, newClient(t, server, configure...))
+			for range 2 {
+				if err := write(t, s, "com.example.note"); err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Refresh(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, err := upload(t, s, xrpc.StreamBody(strings.NewReader("some bytes"), 10, "text/plain")); err != nil || n != 10 {
+				t.Errorf("uploaded %d bytes, %v", n, err)
+			}
+			if err := s.Logout(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if n := server.RevokeSessions(s.DID()); n != 0 {
+				t.Errorf("%d sessions live at the server", n)
+			}
+			got := log.String()
+			for _, place := range []string{server.Environment().Issuer, server.Environment().PDS} {
+				if n := strings.Count(got, "server="+place+"\n"); n != 1 {
+					t.Errorf("%d warnings about %s:\n%s", n, place, got)
+				}
+			}
+		})
+	}
+	t.Run("P54 that it gives none is remembered, by all sessions, for an hour", func(t *testing.T) {
+		clock := new(movableClock)
+		server := sandbox(t, oauthtest.WithoutNonces(), oauthtest.WithClock(clock.now))
+		server.SetTokenLifetime(24 * time.Hour)
+		client := newClient(t, server, clock.configure)
+		sessions := []*oauth.Session{login(t, server, client), login(t, server, client)}
+		probes := func() int { return server.Stats().Requests[callPath] }
+		for range 3 {
+			for _, s := range sessions {
+				if _, err := upload(t, s, xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			clock.setAhead(50 * time.Minute)
+		}
+		if n := probes(); n != 1 {
+			t.Errorf("six uploads took %d requests more", n)
+		}
+		clock.setAhead(2 * time.Hour)
+		if _, err := upload(t, sessions[0], xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain")); err != nil || probes() != 2 {
+			t.Errorf("after an hour: %v, %d requests more", err, probes())
+		}
+	})
+	for name, answer := range map[string]func(*http.Request) *http.Response{
+		"a gateway's":   func(r *http.Request) *http.Response { return respond(r, 502, "<html>", "Content-Type", "text/html") },
+		"a firewall's":  func(r *http.Request) *http.Response { return respond(r, 403, "<html>", "Content-Type", "text/html") },
+		"a rate limit":  func(r *http.Request) *http.Response { return respond(r, 429, `{"error":"RateLimitExceeded"}`) },
+		"another's 501": func(r *http.Request) *http.Response { return respond(r, 501, `{"error":"MethodNotImplemented"}`) },
+	} {
+		t.Run("P54 P15 but not by an answer that proves nothing: "+name, func(t *testing.T) {
+			clock := new(movableClock)
+			server := sandbox(t, oauthtest.WithClock(clock.now))
+			hidden := true
+			s := login(t, server, newClient(t, server, clock.configure, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+				if req.URL.Path == callPath && hidden {
+					hidden = false
+					return answer(req), nil
+				}
+				return next()
+			})))
+			clock.setAhead(2 * time.Minute) // the nonce of the login is old
+			upload(t, s, xrpc.StreamBody(strings.NewReader("x"), 1, "text/plain"))
+			server.RotateNonce()
+			clock.setAhead(4 * time.Minute)
+			if n, err := upload(t, s, xrpc.StreamBody(strings.NewReader("some bytes"), 10, "text/plain")); err != nil || n != 10 {
+				t.Errorf("uploaded %d bytes, %v", n, err)
+			}
+		})
+	}
 }

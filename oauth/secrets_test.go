@@ -12,9 +12,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 // A logBuffer keeps all that a client logs.
@@ -40,7 +42,8 @@ func (b *logBuffer) configure(cfg *oauth.Config) {
 }
 
 func TestSecretsStayWhereTheyAre(t *testing.T) {
-	server, w, store := sandbox(t), new(wire), new(oauth.MemoryStore)
+	clock := new(movableClock)
+	server, w, kept := sandbox(t, oauthtest.WithClock(clock.now)), new(wire), new(store.Memory)
 	var log logBuffer
 	secrets := make(map[string]string) // what they are, by what they look like
 	note := func(what string, values ...string) {
@@ -51,7 +54,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		}
 	}
 	key := newKey(t, elliptic.P256())
-	client := confidential(t, server, []oauth.Key{{ID: "k", Signer: key}}, withStore(store), log.configure, w.tap(), granting(func(m map[string]any) {
+	client := confidential(t, server, []oauth.ClientKey{{ID: "k", Signer: key}}, withStore(kept), clock.configure, log.configure, w.tap(), granting(func(m map[string]any) {
 		note("access token", m["access_token"].(string))
 		note("refresh token", m["refresh_token"].(string))
 	}))
@@ -73,6 +76,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 	var said []error
 	server.Fault(tokenPath, oauthtest.Fault{Drop: true})
 	said = append(said, s.Refresh(t.Context()))
+	clock.setAhead(2 * time.Minute) // the pause is over
 	_, err = s.AuthenticatedRequest(t.Context(), "GET", "https://elsewhere.test/", nil)
 	said = append(said, err, s.Refresh(t.Context()), call(t.Context(), s))
 	_, err = client.Callback(t.Context(), query, login.Binding)
@@ -82,6 +86,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 	server.Fault(tokenPath, oauthtest.Fault{Status: 400, Body: `{"error":"invalid_grant"}`})
 	_, err = client.Callback(t.Context(), query2, other.Binding)
 	said = append(said, err)
+	oauth.Settle(s)
 	for _, sent := range w.sent {
 		note("proof", sent.header.Get("DPoP"))
 		for _, name := range []string{"client_assertion", "code_verifier", "refresh_token", "token", "code"} {
@@ -121,7 +126,7 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		}
 	})
 	t.Run("O120 session, login and key show none when they are printed or logged", func(t *testing.T) {
-		for _, v := range []any{s, login, oauth.Key{ID: "k", Signer: key}, s.Key()} {
+		for _, v := range []any{s, login, oauth.ClientKey{ID: "k", Signer: key}, s.Key()} {
 			var text bytes.Buffer
 			slog.New(slog.NewJSONHandler(&text, nil)).Info("x", "v", v)
 			slog.New(slog.NewTextHandler(&text, nil)).Info("x", "v", v)
@@ -138,12 +143,12 @@ func TestSecretsStayWhereTheyAre(t *testing.T) {
 		}
 		note("binding", login.Binding)
 		records := 0
-		for _, kind := range []oauth.RecordKind{oauth.RecordSession, oauth.RecordState} {
-			for key, err := range store.List(t.Context(), kind, "") {
+		for _, kind := range []store.RecordKind{store.RecordSession, store.RecordState} {
+			for key, err := range kept.List(t.Context(), kind, "") {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r, err := store.Get(t.Context(), key)
+				r, err := kept.Get(t.Context(), key)
 				if err != nil {
 					t.Fatal(err)
 				}

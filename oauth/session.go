@@ -1,16 +1,23 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/events"
+	"github.com/gimucco/atproto-go/internal/keeper"
+	"github.com/gimucco/atproto-go/internal/vault"
 	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -22,32 +29,23 @@ import (
 // It renews its tokens by itself, once for all goroutines and all processes that
 // share the store. It is safe for concurrent use.
 type Session struct {
-	client *Client
-	key    SessionKey
+	client   *Client
+	key      SessionKey
+	clientID string // what the session was granted to, and by whom: these never change
+	issuer   string
 
-	nonces *nonceTable
+	keeper *keeper.Keeper[*sessionState]
+	nonces *dpop.Nonces
 
-	mu       sync.Mutex
-	state    *sessionState // never changed in place: readers take the pointer
-	revision uint64        // of state in the store
-	unsaved  *tokenSet     // if set, state is not in the store, which may hold these tokens instead
-	adopted  bool          // the tokens of state are another process's, from the store
-	ended    error         // why the session is over
-	moved    *Error        // if set, the account is at another issuer
-	flight   *flight       // the refresh under way, if any
-	tried    time.Time     // when the last refresh began
-	events   []func()      // not yet delivered
-	telling  bool          // a goroutine delivers events
+	mu      sync.Mutex
+	ended   *Error    // why the session is over; the keeper knows it, too
+	moved   *Error    // if set, the account is at another issuer
+	note    Kind      // why the record is gone from the store
+	refused *Error    // why the server does not go on with the session
+	useless string    // the access token that the server refused last
+	looked  time.Time // when the store was last read, or written
 
-	saving sync.Mutex // held while unsaved tokens are written; taken before mu
-
-	// done is the claim of this process that is not waited for: nothing was sent, or
-	// what was sent is over, with open saying that its outcome is not known. Only the
-	// one refresh under way uses it.
-	done struct {
-		claim string
-		open  bool
-	}
+	events events.Queue
 
 	granted atomic.Pointer[scope.Set] // the scope of the tokens that Allows saw last
 
@@ -59,24 +57,38 @@ type Session struct {
 var _ xrpc.Doer = (*Session)(nil)
 
 func (c *Client) newSession(key SessionKey, state *sessionState, revision uint64) *Session {
-	return &Session{
-		client: c, key: key,
-		state: state, revision: revision,
-		nonces: newNonceTable(state.Nonces),
+	s := &Session{
+		client: c, key: key, clientID: state.ClientID, issuer: state.Issuer,
+		nonces: c.nonces.Session(state.Nonces),
 		jitter: 0.5 + rand.Float64()/2,
+		looked: c.now(),
 	}
+	s.keeper = keeper.New(c.keepers, party{s}, sameTokens, state, revision)
+	return s
 }
 
 // current returns the newest state this process knows, or why the session ended.
 func (s *Session) current() (*sessionState, error) {
+	state, over := s.keeper.Current()
+	if over != nil {
+		return state, s.reason()
+	}
+	return state, nil
+}
+
+// reason is why the session is over.
+func (s *Session) reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.state, s.ended
+	if s.ended == nil {
+		return nil
+	}
+	return s.ended
 }
 
 // view is current for accessors, which also answer after the end.
 func (s *Session) view() *sessionState {
-	state, _ := s.current()
+	state, _ := s.keeper.Current()
 	return state
 }
 
@@ -101,6 +113,16 @@ func (s *Session) Issuer() string { return s.view().Issuer }
 // Scope returns what was granted, which may be less than what was asked for.
 func (s *Session) Scope() string { return s.view().Tokens.Scope }
 
+// asked is the scope that the session's login asked for. Of sessions that an older version
+// stored, it is what was granted, as far as a login may ask for that.
+func (s *Session) asked() string {
+	state := s.view()
+	if state.Asked != "" {
+		return state.Asked
+	}
+	return s.client.mayAsk(state.Tokens.Scope)
+}
+
 // Allows reports whether what was granted covers all that is needed, as the reference
 // server decides it; see scope.Set. What a method needs is known to scope.ForMethod. A
 // grant may change at every refresh. For what lacks, see
@@ -116,12 +138,12 @@ func (s *Session) Allows(need ...scope.Permission) bool {
 	return granted.Allows(need...)
 }
 
-// ExpiresAt returns when the access token ends. The session goes on beyond that,
-// by refreshing.
+// ExpiresAt returns when the access token ends, the zero time if the server did not say. The
+// session goes on beyond that, by refreshing.
 func (s *Session) ExpiresAt() time.Time { return s.view().Tokens.ExpiresAt }
 
 // Expired reports whether the access token's time has run out.
-func (s *Session) Expired() bool { return s.view().Tokens.expired(s.client.now()) }
+func (s *Session) Expired() bool { return s.view().Tokens.Expired(s.client.now()) }
 
 // LogValue keeps everything but the account out of logs.
 func (s *Session) LogValue() slog.Value {
@@ -131,77 +153,85 @@ func (s *Session) LogValue() slog.Value {
 // String returns the account and the session's ID, and no secret.
 func (s *Session) String() string { return fmt.Sprintf("session %s of %s", s.key.ID, s.key.DID) }
 
-// end marks the session as over, drops its record and returns the reason. The
-// first reason stays.
-func (s *Session) end(ctx context.Context, reason *Error) error {
+// Format writes what String returns, whatever the verb: what is inside of a session is secret,
+// and changes while it is read.
+func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// over notes why the session is over; the first reason stays. The caller has told the keeper,
+// or is it.
+func (s *Session) over(reason *Error) {
 	s.mu.Lock()
 	first := s.ended == nil
 	if first {
 		s.ended = reason
 	}
-	ended, revision := s.ended, s.revision
 	s.mu.Unlock()
-	if first {
-		s.notifyEnd(ctx, reason)
+	if !first {
+		return
 	}
-	s.client.sessions.forget(s.key, s)
-	s.client.log.Info("oauth: session ended", "session", s, "cause", reason.Kind)
-	// At our revision only: another process may have logged the same session's
-	// record on in the meantime. What is left behind expires by itself.
-	err := s.client.store.Delete(ctx, s.key.record(), revision)
-	if err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrConflict) {
-		s.client.log.Warn("oauth: record of an ended session could not be deleted", "session", s, "error", err)
-	}
-	return ended
+	s.client.sessions.Forget(s.key, s)
+	s.notifyEnd(reason)
+	s.log(s.client.log.Info, "oauth: session ended", "cause", reason.Kind)
 }
 
-// Logout ends the session: its record is deleted first, so that no other process
-// goes on with it, then its tokens are revoked at the server (RFC 7009).
-//
-// An error of kind ErrStore means that the record may still be there: call Logout
-// again. Any other error means that the session is gone here but the server could
-// not be told; its tokens die when they expire.
-func (s *Session) Logout(ctx context.Context) error {
-	if first, err := s.discard(ctx); err != nil || !first {
-		return err
-	}
-	return s.revoke(ctx)
-}
-
-// discard is the half of a logout that needs no server. It reports whether the session
-// was still going on here.
-func (s *Session) discard(ctx context.Context) (first bool, err error) {
-	err = s.client.store.Delete(ctx, s.key.record(), 0)
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		return false, storeError(err)
-	}
-	reason := &Error{Kind: ErrLoggedOut, Stage: StageSession}
-	s.mu.Lock()
-	if first = s.ended == nil; first {
-		s.ended = reason
-	}
-	s.mu.Unlock()
-	s.client.sessions.forget(s.key, s)
-	if first {
-		s.notifyEnd(ctx, reason)
-		s.client.log.Info("oauth: logged out", "session", s)
-	}
-	return first, nil
-}
-
-// revoke is the half of a logout that tells the server.
-func (s *Session) revoke(ctx context.Context) error {
-	s.mu.Lock()
-	running := s.flight
-	s.mu.Unlock()
-	if running != nil {
-		// A refresh under way finds its record gone and revokes what it got.
-		select {
-		case <-running.done:
-		case <-ctx.Done():
-			return ctx.Err()
+// finish ends the session for a reason that the keeper does not know of, and drops its record.
+func (s *Session) finish(ctx context.Context, reason *Error) error {
+	if s.keeper.End(reason) {
+		s.over(reason)
+		s.noteEnding(ctx, reason.Kind)
+		if err := s.client.store.Delete(ctx, s.key.record(), 0); err != nil && !errors.Is(err, store.ErrNotFound) {
+			s.client.log.Warn("oauth: record of an ended session could not be deleted", "session", s, "error", err)
 		}
 	}
-	state := s.view()
-	return s.client.revoke(ctx, state.RevocationEndpoint, state.Issuer, state.ClientKey, state.Tokens, state.Key, s.nonces)
+	return s.reason()
+}
+
+// gone is why the session is over when its record is not in the store any more: what
+// learnEnding found out.
+func (s *Session) gone() *Error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &Error{Kind: cmp.Or(s.note, ErrLoggedOut), Err: errors.New("its record is gone from the store")}
+}
+
+// outlived reports whether the session is as old as servers let it become.
+func (s *Session) outlived() bool { return s.view().outlived(s.client.now()) }
+
+// lookAge is how long a live session is given out without a look at the store.
+const lookAge = time.Minute
+
+// lookWait is how long a Resume waits for such a look. It goes on in the background.
+const lookWait = 250 * time.Millisecond
+
+// lookAgain reads the record, unless that was done within the last minute: a session that
+// another process has ended must not be given out for ever (P76).
+func (s *Session) lookAgain(ctx context.Context) {
+	s.mu.Lock()
+	now := s.client.now()
+	due := (now.Sub(s.looked)).Abs() > lookAge
+	if due {
+		s.looked = now // one at a time
+	}
+	s.mu.Unlock()
+	if !due {
+		return
+	}
+	done := make(chan struct{})
+	if !s.client.keepers.Go(func() {
+		defer close(done)
+		ctx, cancel := context.WithTimeout(context.Background(), vault.Patience)
+		defer cancel()
+		if err := s.keeper.Look(ctx); err != nil && s.reason() == nil {
+			s.client.log.Debug("oauth: a session could not be looked up again", "session", s, "error", err)
+		}
+	}) {
+		return
+	}
+	wait := time.NewTimer(lookWait)
+	defer wait.Stop()
+	select {
+	case <-done:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
 }

@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"mime"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
+	"strconv"
 	"time"
 )
 
@@ -30,150 +27,126 @@ type Web struct {
 	Client *Client
 
 	// Options returns the options of a login that r begins; nil: none. A WithAppState among
-	// them takes the place of "return_to", for LoggedIn to read.
+	// them takes the place of the path to go to afterwards, for LoggedIn to read.
 	Options func(r *http.Request) []AuthorizeOption
 
 	// LoggedIn answers the callback of a user who is logged in now; the session's cookie
-	// is set, and result.AppState is "return_to" unless Options said otherwise. nil redirects
-	// to AppState if that is a path on this site, else to Home.
+	// is set, and result.AppState is the path to go to unless Options said otherwise. nil
+	// redirects to AppState if that is a path on this site, else to AfterLogin.
 	LoggedIn func(w http.ResponseWriter, r *http.Request, result *CallbackResult)
 
-	// Failed answers a login, callback or logout that failed, also with ErrForm. nil says in
-	// a sentence what the user can do, and logs.
+	// Failed answers what failed: a login, callback or logout, also with ErrForm. nil says
+	// what Explain says, and logs.
 	Failed func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Home is the path to go to after a login or a logout; "" is "/".
+	// Home is the path of the first page; "" is "/".
 	Home string
+
+	// AfterLogin and AfterLogout are the paths to go to after a login that names none, and
+	// after a logout; "" is Home.
+	AfterLogin, AfterLogout string
+
+	// LoginPage is the path of the page with the login form, which Require sends users to. It
+	// is given the path that they wanted as "return_to" in its query, for the form. "" is
+	// Home.
+	LoginPage string
+
+	// IdentifierField and ReturnToField are the names of the form's fields; "" is
+	// "identifier" and "return_to".
+	IdentifierField, ReturnToField string
 
 	// CookieName is what the session's cookie is called, "" is "atproto-session". On https
 	// "__Host-" comes before it, so that no other host can set it.
 	CookieName string
 }
 
-const (
-	// maxLoginForm is more than a DID and a path can be long.
-	maxLoginForm = 64 << 10
-	// cookieLife is as long as browsers keep a cookie. Whether the session still lives is
-	// for the store and the server to say.
-	cookieLife = 400 * 24 * time.Hour
-	// revokeLater is how long the server of a session that was replaced may take to hear of it.
-	revokeLater = time.Minute
-)
-
 // LoginHandler begins logins. It takes a form by POST: "identifier" is what the user
 // typed, as for Client.Authorize, and may be missing; "return_to" is the path on this site
 // to go to afterwards. Forms on pages of other origins are refused.
 //
-// Each login has a cookie of its own, so that a user may begin several, in as many tabs.
+// Each login has a cookie of its own, so that a user may begin several, in as many tabs. A
+// browser keeps the eight that were begun last.
 //
 // It panics if Client is nil or CookieName cannot be the name of a cookie.
 func (web *Web) LoginHandler() http.Handler {
 	return web.posted(func(w http.ResponseWriter, r *http.Request) {
-		returnTo := r.PostForm.Get("return_to")
-		if !isLocalPath(returnTo) {
-			returnTo = ""
-		}
-		opts := []AuthorizeOption{WithAppState(returnTo)}
-		if web.Options != nil {
-			opts = append(opts, web.Options(r)...)
-		}
-		login, err := web.Client.Authorize(r.Context(), r.PostForm.Get("identifier"), opts...)
-		if err == nil {
-			err = checkReturnHost(r.Host, login.redirectURI)
-		}
-		if err != nil {
-			web.failed(w, r, err)
-			return
-		}
-		web.setCookie(w, r, loginCookie(login.state), login.Binding, stateLife)
-		http.Redirect(w, r, login.URL, http.StatusSeeOther)
+		identifier := r.PostForm.Get(cmp.Or(web.IdentifierField, "identifier"))
+		web.sendToServer(w, r, identifier, web.returnTo(r))
 	})
 }
 
-// CallbackHandler ends logins: it belongs to the path of the redirect URI. The session
-// that it makes takes the place of the one the browser had, which is logged out.
-//
-// It panics as LoginHandler does.
-func (web *Web) CallbackHandler() http.Handler {
-	web.check()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		private(w)
-		query := r.URL.Query()
-		name, binding := loginCookie(query.Get("state")), ""
-		if c, err := r.Cookie(web.hostPrefix(r) + name); err == nil {
-			binding = c.Value
-			web.setCookie(w, r, name, "", -1) // done with, whatever comes of it
-		}
-		result, err := web.Client.Callback(r.Context(), query, binding)
-		if err != nil {
-			web.failed(w, r, err)
-			return
-		}
-		sealed, err := web.Client.SealKey(r.Context(), result.Session.Key())
-		if err != nil {
-			web.failed(w, r, err)
-			return
-		}
-		if before, err := web.Session(r); err == nil && before.Key() != result.Session.Key() {
-			replace(r.Context(), before)
-		}
-		web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
-		if web.LoggedIn != nil {
-			web.LoggedIn(w, r, result)
-			return
-		}
-		target := web.home()
-		if isLocalPath(result.AppState) {
-			target = result.AppState
-		}
-		http.Redirect(w, r, target, http.StatusSeeOther)
-	})
-}
-
-// replace logs out a session that nobody has the key of any more. Its server is told in
-// the background: the user has no reason to wait for it.
-func replace(ctx context.Context, s *Session) {
-	if first, err := s.discard(ctx); err != nil || !first {
-		return // what is left in the store expires
+// sendToServer begins a login that r asks for, and sends the browser on. What opts say comes
+// before what the application's Options say.
+func (web *Web) sendToServer(w http.ResponseWriter, r *http.Request, identifier, returnTo string, opts ...AuthorizeOption) {
+	login, err := web.begin(r.Context(), r, identifier, returnTo, opts...)
+	if err != nil {
+		web.failed(w, r, err)
+		return
 	}
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), revokeLater)
-		defer cancel()
-		s.revoke(ctx) // it logs what goes wrong
-	}()
+	web.keepLogin(w, r, login)
+	http.Redirect(w, r, login.URL, http.StatusSeeOther)
 }
 
-// LogoutHandler logs the browser's session out, by POST, and goes Home, also when only
-// the server could not be told. Forms on pages of other origins are refused.
+// begin begins a login that r asks for.
+func (web *Web) begin(ctx context.Context, r *http.Request, identifier, returnTo string, opts ...AuthorizeOption) (*Login, error) {
+	all := []AuthorizeOption{WithAppState(returnTo)}
+	if web.Options != nil {
+		all = append(all, web.Options(r)...)
+	}
+	login, err := web.Client.Authorize(ctx, identifier, append(all, opts...)...)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkReturnHost(r.Host, login.redirectURI); err != nil {
+		return nil, err
+	}
+	if login.identity && web.LoggedIn == nil {
+		return nil, optionError("WithIdentityOnly", "needs Web.LoggedIn, which is told who it is")
+	}
+	return login, nil
+}
+
+// LogoutHandler logs the browser's session out, by POST, and goes to AfterLogout, also when
+// only the server could not be told. Forms on pages of other origins are refused.
 //
 // It panics as LoginHandler does.
 func (web *Web) LogoutHandler() http.Handler {
 	return web.posted(func(w http.ResponseWriter, r *http.Request) {
-		session, err := web.Session(r)
+		key, err := web.sessionKey(r)
 		if err == nil {
-			err = session.Logout(r.Context())
+			err = web.Client.Logout(r.Context(), key)
 		}
+		// The cookie goes whatever came of it (P76): nobody should be logged in who asked to be
+		// logged out. A record that could not be deleted is of no use without it.
+		web.setCookie(w, r, web.cookieName(), "", -1)
 		if errors.Is(err, ErrStore) {
 			web.failed(w, r, err)
 			return
 		}
-		web.setCookie(w, r, web.cookieName(), "", -1)
-		http.Redirect(w, r, web.home(), http.StatusSeeOther)
+		http.Redirect(w, r, cmp.Or(web.AfterLogout, web.home()), http.StatusSeeOther)
 	})
 }
 
 // Session returns the session of the browser that sent r. It fails as Client.Resume does:
 // with ErrReauthRequired, and ErrSessionUnknown, where there is none.
 func (web *Web) Session(r *http.Request) (*Session, error) {
-	c, err := r.Cookie(web.hostPrefix(r) + web.cookieName())
-	if err != nil {
-		return nil, &Error{Kind: ErrSessionUnknown, Stage: StageSession, Err: err}
+	if s, ok := r.Context().Value(requiredBy{web}).(*Session); ok && s.reason() == nil {
+		return s, nil
 	}
-	key, err := web.Client.OpenKey(r.Context(), c.Value)
+	key, err := web.sessionKey(r)
 	if err != nil {
 		return nil, err
 	}
 	return web.Client.Resume(r.Context(), key)
+}
+
+// sessionKey reads the key of the session that the browser which sent r has.
+func (web *Web) sessionKey(r *http.Request) (SessionKey, error) {
+	c, err := r.Cookie(web.hostPrefix(r) + web.cookieName())
+	if err != nil {
+		return SessionKey{}, &Error{Kind: ErrSessionUnknown, Err: err}
+	}
+	return web.Client.OpenSessionKey(r.Context(), c.Value)
 }
 
 // check fails loudly where cookies could not be set later on.
@@ -184,46 +157,6 @@ func (web *Web) check() {
 	if err := (&http.Cookie{Name: web.cookieName(), Value: "x"}).Valid(); err != nil {
 		panic(fmt.Sprintf("oauth: Web.CookieName %q: %v", web.CookieName, err))
 	}
-}
-
-// Why a form is not taken.
-var (
-	errOtherSite = errors.New("it was sent from another site")
-	errNoForm    = errors.New("it is not an HTML form")
-)
-
-// posted is a handler for forms that pages of this origin post.
-func (web *Web) posted(h http.HandlerFunc) http.Handler {
-	web.check()
-	protection := http.NewCrossOriginProtection()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		private(w)
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
-			return
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxLoginForm)
-		if err := readForm(r, protection); err != nil {
-			web.failed(w, r, &Error{Kind: ErrForm, Stage: StageAuthorization, Err: err})
-			return
-		}
-		h(w, r)
-	})
-}
-
-// readForm reads the form of r, which may have none.
-func readForm(r *http.Request, protection *http.CrossOriginProtection) error {
-	if err := protection.Check(r); err != nil {
-		return fmt.Errorf("%w: %w", errOtherSite, err)
-	}
-	if r.ContentLength != 0 {
-		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if err != nil || media != contentTypeForm {
-			return fmt.Errorf("%w but %q", errNoForm, r.Header.Get("Content-Type"))
-		}
-	}
-	return r.ParseForm()
 }
 
 // private keeps an answer about one user out of caches and its URL out of other sites.
@@ -238,105 +171,30 @@ func (web *Web) failed(w http.ResponseWriter, r *http.Request, err error) {
 		web.Failed(w, r, err)
 		return
 	}
-	status, text := http.StatusInternalServerError, "Something went wrong here. Please try again later."
-	_, large := errors.AsType[*http.MaxBytesError](err)
-	switch {
-	case errors.Is(err, errOtherSite):
-		status, text = http.StatusForbidden, "This form was sent from another site."
-	case errors.Is(err, errNoForm):
-		status, text = http.StatusUnsupportedMediaType, "This is not a form."
-	case large:
-		status, text = http.StatusRequestEntityTooLarge, "This form is too large."
-	case errors.Is(err, ErrForm):
-		status, text = http.StatusBadRequest, "This form cannot be read."
-	case errors.Is(err, ErrUnresolved):
-		status, text = http.StatusBadRequest, "There is no such account or server. Please look at what you typed."
-	case errors.Is(err, ErrAccessDenied):
-		status, text = http.StatusForbidden, "You did not agree to log in. Nothing has changed."
-	case errors.Is(err, ErrStateUnknown), errors.Is(err, ErrBinding), errors.Is(err, ErrInvalidCallback):
-		status, text = http.StatusBadRequest, "This login has expired or was begun elsewhere. Please begin again."
-	case errors.Is(err, ErrNetwork), errors.Is(err, ErrInvalidMetadata), errors.Is(err, ErrAuthorization), errors.Is(err, ErrToken),
-		errors.Is(err, ErrDPoP), errors.Is(err, ErrIssuerMismatch), errors.Is(err, ErrIssuerChanged), errors.Is(err, ErrAccountMismatch):
-		status, text = http.StatusBadGateway, "The account's server did not let you log in. Please try again later."
-	case errors.Is(err, ErrStore):
-		status = http.StatusServiceUnavailable
-	case errors.Is(err, ErrConfig) && web.hostPrefix(r) == "":
-		text = err.Error() // in development, where the reader can do something about it
-	}
+	status, text := web.Explain(r, err)
+	web.logFailure(r, status, err)
+	setRetryAfter(w.Header(), err)
+	http.Error(w, text, status)
+}
+
+// logFailure tells the operator of a request that failed.
+func (web *Web) logFailure(r *http.Request, status int, err error) {
 	level := slog.LevelInfo
 	if status >= 500 {
 		level = slog.LevelWarn
 	}
 	web.Client.log.Log(r.Context(), level, "oauth: request failed", "path", r.URL.Path, "error", err)
-	http.Error(w, text, status)
 }
 
-func (web *Web) home() string { return cmp.Or(web.Home, "/") }
-
-// cookieName is the name of the session's cookie, but for the prefix.
-func (web *Web) cookieName() string { return cmp.Or(web.CookieName, "atproto-session") }
-
-// loginCookie is the name of the cookie that binds a login to a browser, but for the
-// prefix.
-func loginCookie(state string) string { return "atproto-login-" + hash(state)[:16] }
-
-// setCookie sets a cookie for this host alone. A life below zero deletes it.
-func (web *Web) setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
-	prefix := web.hostPrefix(r)
-	age := int(life / time.Second)
-	if life < 0 {
-		age = -1
+// setRetryAfter tells programs how long to wait, where that is known.
+func setRetryAfter(h http.Header, err error) {
+	if wait := retryAfterOf(err); wait > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
-	http.SetCookie(w, &http.Cookie{
-		Name: prefix + name, Value: value, Path: "/", MaxAge: age,
-		// Lax: the callback is a navigation from the authorization server's site.
-		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: prefix != "",
-	})
 }
 
-// hostPrefix is what the names of cookies begin with on https: browsers take such a
-// cookie from the host itself only, not from others of the same domain. What browsers see
-// is told by the redirect URIs: behind a proxy, r itself does not know. Only a redirect to
-// the very host of r by http says that this is not https.
-func (web *Web) hostPrefix(r *http.Request) string {
-	prefix := ""
-	for _, uri := range web.Client.config.RedirectURIs {
-		u, err := url.Parse(uri)
-		switch {
-		case err != nil:
-		case u.Scheme == "http" && u.Hostname() == hostname(r.Host):
-			return ""
-		case u.Scheme == "https":
-			prefix = "__Host-"
-		}
-	}
-	return prefix
-}
-
-// hostname is a host without its port, and without the brackets of an IPv6 address.
-func hostname(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return strings.Trim(host, "[]")
-}
-
-// isLocalPath reports whether a browser that is sent to path stays on this site.
-func isLocalPath(path string) bool {
-	u, err := url.Parse(path)
-	return err == nil && u.Scheme == "" && u.Host == "" && strings.HasPrefix(path, "/") &&
-		!strings.HasPrefix(path, "//") && !strings.ContainsAny(path, "\\\t\r\n")
-}
-
-// checkReturnHost tells a developer who opened the application as localhost that its
-// cookies will not be there when the browser comes back to 127.0.0.1.
-func checkReturnHost(host, redirectURI string) error {
-	u, err := url.Parse(redirectURI)
-	if err != nil {
-		return err
-	}
-	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || hostname(host) == u.Hostname() {
-		return nil // cookies do not mind the port
-	}
-	return optionError("RedirectURIs", "the login was begun at %s, but users come back to %s, where its cookie is not sent: open the application there", host, u.Host)
+// notAllowed answers a request by another method than those that allow lists.
+func notAllowed(w http.ResponseWriter, allow string) {
+	w.Header().Set("Allow", allow)
+	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 }

@@ -21,8 +21,21 @@ type Body struct {
 	replayable  bool
 	opener      func() (io.ReadCloser, error)
 
+	base  *Body // that this one shows to one call; nil: none
+	watch bodyWatch
+
 	mu   sync.Mutex
-	last *attempt // the attempt that opened the body last
+	last *attempt   // the attempt that opened the body last
+	lent []*lending // readers that base gave to this call
+}
+
+// A bodyWatch is told what becomes of a body that is sent. Its funcs may be nil.
+type bodyWatch struct {
+	wanted func()           // more of it is asked for
+	taken  func(sent int64) // so much of it, in all, was taken
+	ended  func()           // no more is going to be asked for
+
+	limit func(sent int64) error // says that it must not be so much
 }
 
 // BytesBody is a body in memory, which can be sent again. The slice must not be
@@ -74,10 +87,18 @@ func (b *Body) Size() int64 { return b.size }
 // Replayable reports whether the body can be sent again.
 func (b *Body) Replayable() bool { return b.replayable }
 
+// shown returns b as one call sees it: under a type, and watched.
+func (b *Body) shown(contentType string, watch bodyWatch) *Body {
+	return &Body{contentType: contentType, size: b.size, replayable: b.replayable, base: b, watch: watch}
+}
+
 // open returns the reader for one attempt. It waits until the attempt before has
 // closed its own: net/http may still be reading it after the response is there
 // (HTTP/2, or an answer that came early).
 func (b *Body) open(ctx context.Context) (io.ReadCloser, error) {
+	if b.base != nil {
+		return b.lend(b.base.open(ctx))
+	}
 	b.mu.Lock()
 	before := b.last
 	b.mu.Unlock()
@@ -102,6 +123,15 @@ func (b *Body) open(ctx context.Context) (io.ReadCloser, error) {
 	return a, nil
 }
 
+// reopen returns another reader for the same attempt. Nothing waits for it to be closed: net/http
+// may ask for one and then not use it.
+func (b *Body) reopen() (io.ReadCloser, error) {
+	if b.base != nil {
+		return b.lend(b.base.reopen())
+	}
+	return b.opener()
+}
+
 // An attempt is the body of one attempt; net/http closes it in any case.
 type attempt struct {
 	io.ReadCloser
@@ -117,4 +147,94 @@ func (a *attempt) Close() error {
 		close(a.closed)
 	})
 	return err
+}
+
+// lend wraps a reader of base.
+func (b *Body) lend(r io.ReadCloser, err error) (io.ReadCloser, error) {
+	if err != nil {
+		return nil, err
+	}
+	l := &lending{ReadCloser: r, watch: b.watch}
+	b.mu.Lock()
+	b.lent = append(b.lent, l)
+	b.mu.Unlock()
+	return l, nil
+}
+
+// closeUnread closes the readers that nobody began to read. A Doer that fails before the request
+// leaves, since it cannot sign for example, may have left one open (P121).
+func (b *Body) closeUnread() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	lent := b.lent
+	b.mu.Unlock()
+	for _, l := range lent {
+		l.mu.Lock()
+		unread := !l.begun
+		l.mu.Unlock()
+		if unread {
+			l.Close()
+		}
+	}
+}
+
+// A lending is a reader of a body that is watched.
+type lending struct {
+	io.ReadCloser
+	watch bodyWatch
+	sent  int64
+
+	mu     sync.Mutex
+	begun  bool
+	closed bool
+}
+
+// errBodyClosed is what a body gives that was closed before it was read.
+var errBodyClosed = errors.New("xrpc: the body was closed")
+
+// Read implements io.Reader.
+func (l *lending) Read(p []byte) (int, error) {
+	l.mu.Lock()
+	l.begun = true
+	closed := l.closed
+	l.mu.Unlock()
+	if closed {
+		return 0, errBodyClosed
+	}
+	call(l.watch.wanted)
+	n, err := l.ReadCloser.Read(p)
+	l.sent += int64(n)
+	if l.watch.taken != nil {
+		l.watch.taken(l.sent)
+	}
+	if l.watch.limit != nil && (err == nil || err == io.EOF) {
+		if over := l.watch.limit(l.sent); over != nil {
+			n, err = 0, over
+		}
+	}
+	if err != nil {
+		call(l.watch.ended)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (l *lending) Close() error {
+	l.mu.Lock()
+	again := l.closed
+	l.closed = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	call(l.watch.ended)
+	return l.ReadCloser.Close()
+}
+
+func call(f func()) {
+	if f != nil {
+		f()
+	}
 }

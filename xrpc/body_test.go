@@ -35,7 +35,7 @@ func TestBodies(t *testing.T) {
 		{"bytes", BytesBody([]byte("data"), "a/b"), 4, true},
 		{"file", ReaderAtBody(f, 4, "a/b"), 4, true},
 		{"opener", OpenerBody(func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("data")), nil }, 4, "a/b"), 4, true},
-		{"stream", StreamBody(strings.NewReader("data"), -1, "a/b"), -1, false},
+		{"P15 stream", StreamBody(strings.NewReader("data"), -1, "a/b"), -1, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.body.Size() != tt.size || tt.body.Replayable() != tt.replayable || tt.body.ContentType() != "a/b" {
@@ -63,21 +63,23 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-func TestBodyWaitsForTheAttemptBefore(t *testing.T) { // P51
-	body := BytesBody([]byte("data"), "a/b")
-	first, err := body.open(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := body.open(ctx); !errors.Is(err, context.Canceled) {
-		t.Fatalf("opened while the first attempt was reading: %v", err)
-	}
-	first.Close()
-	if _, err := body.open(t.Context()); err != nil {
-		t.Error(err)
-	}
+func TestBodyWaitsForTheAttemptBefore(t *testing.T) {
+	t.Run("P51 P15 until it has closed what it read", func(t *testing.T) {
+		body := BytesBody([]byte("data"), "a/b")
+		first, err := body.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := body.open(ctx); !errors.Is(err, context.Canceled) {
+			t.Fatalf("opened while the first attempt was reading: %v", err)
+		}
+		first.Close()
+		if _, err := body.open(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // A server that answers while the body is still being sent leaves net/http reading it.
@@ -86,7 +88,7 @@ func TestResentBodyIsComplete(t *testing.T) { // P51
 	want := make([]byte, 2<<20)
 	rand.Read(want)
 	for _, protocol := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		t.Run(protocol, func(t *testing.T) {
+		t.Run("P51 P15 over "+protocol, func(t *testing.T) {
 			requests := 0
 			var got []byte
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -179,27 +181,40 @@ type roundTripFunc func(*http.Request) (*http.Response, error)
 func (f roundTripFunc) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 func TestClient(t *testing.T) {
-	for _, host := range []string{"", "pds.example.com", "http://pds.example.com", "https://", "https://u:p@pds.example.com", "ftp://pds.example.com", "http://127.0.0.1:1"} {
-		if _, err := NewClient(host, ClientConfig{}); err == nil {
-			t.Errorf("X36 host %q was accepted", host)
+	t.Run("X36 another scheme than https, and what is no origin, is refused", func(t *testing.T) {
+		for _, host := range []string{"", "pds.example.com", "http://pds.example.com", "https://", "https://u:p@pds.example.com", "ftp://pds.example.com", "http://127.0.0.1:1"} {
+			if _, err := NewClient(host, ClientConfig{}); err == nil {
+				t.Errorf("host %q was accepted", host)
+			}
 		}
-	}
-	var got *http.Request
-	client, err := NewClient("https://pds.example.com/some/path?x=1", ClientConfig{RoundTripper: roundTripFunc(func(req *http.Request) (*http.Response, error) {
-		got = req
-		return answer(200, "application/json", `{}`), nil
-	})})
+	})
+	t.Run("X1 X45 the method is at the root of the host, by a transport of one's own", func(t *testing.T) {
+		var got *http.Request
+		client, err := NewClient("https://pds.example.com/some/path?x=1", ClientConfig{UnguardedTransport: roundTripFunc(func(req *http.Request) (*http.Response, error) {
+			got = req
+			return answer(200, "application/json", `{}`), nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		input := mustRaw(t, `{}`)
+		if _, err := Call[value](t.Context(), NewCaller(client), procedure, &params{}, JSON(&input), nil); err != nil {
+			t.Fatal(err)
+		}
+		if want := "https://pds.example.com/xrpc/com.example.put?limit=50&tags=a+b&tags=%C3%BC%26%23&reverse=false"; got.URL.String() != want {
+			t.Errorf("sent to %s, want %s", got.URL, want)
+		}
+		if got.Header.Get("Content-Type") != "application/json" || got.ContentLength != 2 || got.GetBody == nil {
+			t.Errorf("type %q, length %d, net/http may send it again: %t", got.Header.Get("Content-Type"), got.ContentLength, got.GetBody != nil)
+		}
+	})
+}
+
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	input := mustRaw(t, `{}`)
-	if _, err := Call[value](t.Context(), NewCaller(client), procedure, &params{}, JSON(&input), nil); err != nil {
-		t.Fatal(err)
-	}
-	if want := "https://pds.example.com/xrpc/com.example.put?limit=50&tags=a+b&tags=%C3%BC%26%23&reverse=false"; got.URL.String() != want {
-		t.Errorf("X1 sent to %s, want %s", got.URL, want)
-	}
-	if got.Header.Get("Content-Type") != "application/json" || got.ContentLength != 2 || got.GetBody != nil {
-		t.Errorf("type %q, length %d, net/http may send it again: %t", got.Header.Get("Content-Type"), got.ContentLength, got.GetBody != nil)
-	}
+	return u
 }

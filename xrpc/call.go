@@ -1,11 +1,14 @@
 package xrpc
 
 import (
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -27,16 +30,14 @@ func NewCaller(doer Doer, opts ...Option) *Caller {
 // Call calls m and decodes its output.
 //
 // Errors: *Error for a response that is not a success, *InvalidResponseError for an
-// output that is not what the lexicon says, *SendError and the Doer's own errors
-// when there was no response.
+// output that is not what the lexicon says, *SendError when there was no response or it broke off, and
+// the Doer's own errors.
 func Call[T any, P interface {
 	*T
 	lex.Decodable
 }](ctx context.Context, c *Caller, m Method, params Params, in Input, opts []Option) (*T, error) {
 	out := new(T)
-	err := c.call(ctx, m, params, in, opts, func(resp *http.Response, o *options) error {
-		return decode(resp, o, m, P(out))
-	})
+	err := c.call(ctx, m, params, in, opts, func(a *success) error { return a.decode(P(out)) })
 	if err != nil {
 		return nil, err
 	}
@@ -45,21 +46,31 @@ func Call[T any, P interface {
 
 // Send calls m and does not look at its output.
 func Send(ctx context.Context, c *Caller, m Method, params Params, in Input, opts []Option) error {
-	return c.call(ctx, m, params, in, opts, func(resp *http.Response, o *options) error {
-		_, err := io.Copy(io.Discard, io.LimitReader(resp.Body, maxErrorBody)) // so that the connection can be used again
-		if err != nil {
-			return &InvalidResponseError{NSID: m.NSID, ResponseInfo: readInfo(resp, time.Now()), Err: err}
+	return c.call(ctx, m, params, in, opts, func(a *success) error {
+		defer a.body.Close()
+		// What comes is of no interest, but a connection whose answer was read can be used again.
+		a.body.within(drainTime, errDrained)
+		_, err := io.Copy(io.Discard, io.LimitReader(a.body, maxErrorBody))
+		if err == nil || errors.Is(err, errDrained) || isBadCompression(err) {
+			return nil
 		}
-		return nil
+		return &SendError{NSID: m.NSID, Sent: SentMaybe, Err: err}
 	})
 }
+
+// drainTime is how long an output is read that nobody wants.
+const drainTime = 5 * time.Second
+
+// errDrained is the cause when drainTime was over.
+var errDrained = errors.New("xrpc: the rest of the answer is not wanted")
 
 // Open calls m and returns its output as a stream, which the caller closes.
 func Open(ctx context.Context, c *Caller, m Method, params Params, in Input, opts []Option) (*Download, error) {
 	var download *Download
-	err := c.call(ctx, m, params, in, opts, func(resp *http.Response, o *options) error {
-		download = newDownload(resp)
-		return nil
+	m.stream = true
+	err := c.call(ctx, m, params, in, opts, func(a *success) (err error) {
+		download, err = a.download()
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -68,8 +79,8 @@ func Open(ctx context.Context, c *Caller, m Method, params Params, in Input, opt
 }
 
 // call builds the request, makes it as often as the retry policy wants, and hands a
-// successful response to read, which takes over its body if it keeps it.
-func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, opts []Option, read func(*http.Response, *options) error) error {
+// successful response to read, which closes its body or keeps it.
+func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, opts []Option, read func(*success) error) error {
 	if c == nil || c.doer == nil {
 		return fmt.Errorf("xrpc: %s: the client has no Doer: make it with NewClient", m.NSID)
 	}
@@ -82,25 +93,48 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 			return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
 		}
 	}
-	body, err := in.open(m)
+	body, contentType, err := in.open(m)
 	if err != nil {
 		return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
 	}
-	req := &Request{Method: m.httpMethod(), NSID: m.NSID, Header: o.requestHeader(), Body: body}
-	if params != nil {
-		var q Query
-		params.EncodeQuery(&q)
-		req.Query = q.Encode()
+	if o.limits != nil {
+		if body == nil {
+			return fmt.Errorf("xrpc: %s: WithBlobLimits: nothing is uploaded by this call", m.NSID)
+		}
+		if body, err = limited(body, contentType, *o.limits); err != nil {
+			return fmt.Errorf("xrpc: %s: not uploaded: %w", m.NSID, err)
+		}
 	}
+	if o.cid != "" && !m.stream {
+		return fmt.Errorf("xrpc: %s: WithCID: the output of this call is not a Download", m.NSID)
+	}
+	req := Request{Method: m.httpMethod(), NSID: m.NSID, Header: o.requestHeader()}
+	var q Query
+	if params != nil {
+		params.EncodeQuery(&q)
+	}
+	if err := o.addTo(&q); err != nil {
+		return fmt.Errorf("xrpc: %s: %w", m.NSID, err)
+	}
+	req.Query = q.Encode()
 	if m.Output != "" && req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", m.Output)
 	}
 	twice := (m.Kind == KindQuery || o.idempotent) && (body == nil || body.Replayable())
+	var before error // why the attempt before failed
 	for attempt := 1; ; attempt++ {
-		err := c.once(ctx, req, o, read)
-		if err == nil || !o.retry.again(ctx, attempt, twice, err) {
+		err := c.once(ctx, m, req, body, contentType, o, read)
+		if err == nil {
+			return nil
+		}
+		if before != nil && ctx.Err() != nil {
+			// That the caller's time was over says less than why it was used up.
+			return fmt.Errorf("%w (the attempt after it: %w)", before, err)
+		}
+		if !o.retry.again(ctx, attempt, twice, err) {
 			return err
 		}
+		before = err
 	}
 }
 
@@ -134,63 +168,118 @@ func (c *Caller) options(m Method, opts []Option) (*options, error) {
 	return &o, nil
 }
 
-// errHeaderTimeout is the cause when a response did not begin in time.
-var errHeaderTimeout = errors.New("no response header in time")
+// A success is a response that is one, and the options of its call.
+type success struct {
+	method  Method
+	header  http.Header // of the response, all of it
+	size    int64       // that the server announced, or -1
+	body    *watchedBody
+	info    ResponseInfo
+	options *options
+}
 
 // once makes one attempt.
-func (c *Caller) once(ctx context.Context, req *Request, o *options, read func(*http.Response, *options) error) error {
+func (c *Caller) once(ctx context.Context, m Method, req Request, body *Body, contentType string, o *options, read func(*success) error) error {
+	if ctx.Err() != nil {
+		// Nothing begins for nobody: no refresh either (P121).
+		return &SendError{NSID: m.NSID, Sent: SentNo, Err: overBecause(ctx), final: true}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	var timer *time.Timer
-	if o.headerTimeout > 0 {
-		timer = time.AfterFunc(o.headerTimeout, func() { cancel(errHeaderTimeout) })
+	p := &pace{header: o.headerTimeout, idle: o.idleTimeout, cancel: cancel}
+	if body != nil {
+		req.Body = body.shown(contentType, p.watch(o.uploaded(body)))
 	}
-	resp, err := c.doer.Do(ctx, req)
-	if timer != nil {
-		timer.Stop()
+	p.start()
+	resp, err := c.doer.Do(ctx, &req)
+	elsewhere := false
+	if err == nil && isRedirect(resp.StatusCode) {
+		resp, elsewhere, err = c.follow(ctx, m, &req, resp)
 	}
+	p.end()
 	if err != nil {
-		if cause := context.Cause(ctx); errors.Is(cause, errHeaderTimeout) {
-			err = fmt.Errorf("%w (%w after %s)", err, errHeaderTimeout, o.headerTimeout)
-		}
+		err = explain(ctx, m, err)
 		cancel(nil)
+		req.Body.closeUnread()
 		return err
 	}
-	resp.Body = watch(resp.Body, o.idleTimeout, cancel)
-	info := readInfo(resp, time.Now())
+	a := &success{method: m, options: o, header: resp.Header, size: resp.ContentLength,
+		body: &watchedBody{body: resp.Body, ctx: ctx, idle: o.idleTimeout, cancel: cancel}, info: readInfo(resp, time.Now())}
+	if elsewhere {
+		a.info.RateLimit = RateLimit{} // another server's, which says nothing of ours
+	}
 	if o.info != nil {
-		*o.info = info
+		*o.info = a.info
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		defer resp.Body.Close()
-		// What can be read of the body helps; what cannot must not hide the error.
-		body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-		return newError(req.NSID, info, body)
+		defer a.body.Close()
+		return newError(m.NSID, a.info, a.body.beginning(maxErrorScan))
 	}
-	return read(resp, o)
+	return read(a)
+}
+
+// overBecause returns why a context is over: what it says itself, and what the program said.
+func overBecause(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if _, ours := errors.AsType[*timeoutError](cause); ours || errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// explain says why there is no response where a time that ran out is the reason.
+func explain(ctx context.Context, m Method, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	send, isSend := errors.AsType[*SendError](err)
+	if late, ok := errors.AsType[*timeoutError](context.Cause(ctx)); ok {
+		if isSend {
+			return &SendError{NSID: m.NSID, Sent: send.Sent, Err: late}
+		}
+		return fmt.Errorf("%w: %w", late, err)
+	}
+	if isSend && !errors.Is(err, ctx.Err()) {
+		return &SendError{NSID: m.NSID, Sent: send.Sent, Err: fmt.Errorf("%w: %w", overBecause(ctx), send.Err)}
+	}
+	return err
+}
+
+// invalid says that the response is not what the lexicon says, and keeps the beginning of its body.
+func (a *success) invalid(beginning []byte, err error) error {
+	return &InvalidResponseError{NSID: a.method.NSID, ResponseInfo: a.info, Body: slices.Clone(beginning[:min(len(beginning), maxErrorBody)]), Err: err}
 }
 
 // decode reads a typed output.
-func decode(resp *http.Response, o *options, m Method, out lex.Decodable) error {
-	defer resp.Body.Close()
-	invalid := func(err error) error {
-		return &InvalidResponseError{NSID: m.NSID, ResponseInfo: readInfo(resp, time.Now()), Err: err}
+func (a *success) decode(out lex.Decodable) error {
+	defer a.body.Close()
+	o := a.options
+	if contentType := a.header.Get("Content-Type"); !matchesEncoding(a.method.Output, contentType) {
+		return a.invalid(a.body.beginning(maxErrorBody), fmt.Errorf("content type is %.200q, not %q", contentType, a.method.Output))
 	}
-	if contentType := resp.Header.Get("Content-Type"); !matchesEncoding(m.Output, contentType) {
-		return invalid(fmt.Errorf("content type is %q, not %q", contentType, m.Output))
+	a.body.within(o.outputTimeout, ErrOutputTimeout)
+	body, err := readAll(a.body, a.size, o.maxOutput)
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrOutputTooLarge) || isBadCompression(err):
+		return a.invalid(body, err)
+	default:
+		return &SendError{NSID: a.method.NSID, Sent: SentMaybe, Err: err}
 	}
-	body, err := readAll(resp, o.maxOutput)
-	if err != nil {
-		return invalid(err)
-	}
-	if err := lex.UnmarshalJSON(body, out, lex.MaxNesting(o.maxNesting)); err != nil {
-		return invalid(err)
+	if err := lex.UnmarshalJSON(body, out, lex.MaxNesting(o.maxNesting), lex.NullLists()); err != nil {
+		return a.invalid(body, err)
 	}
 	if v, ok := out.(lex.Validatable); ok && o.validation {
 		if err := lex.Validate(v, lex.Lenient); err != nil {
-			return invalid(err)
+			return a.invalid(body, err)
 		}
 	}
 	return nil
+}
+
+// isBadCompression reports whether a body was sent in full, but compressed wrongly.
+func isBadCompression(err error) bool {
+	_, corrupt := errors.AsType[flate.CorruptInputError](err)
+	return corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum)
 }
 
 // ErrOutputTooLarge is the cause when a typed output is larger than WithMaxOutput
@@ -198,26 +287,27 @@ func decode(resp *http.Response, o *options, m Method, out lex.Decodable) error 
 var ErrOutputTooLarge = errors.New("output too large")
 
 // readAll reads a body into one piece of memory, of the right size where the server
-// says it.
-func readAll(resp *http.Response, limit int64) ([]byte, error) {
+// says it. What it read it returns with an error, too.
+func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, limit)
-	if resp.ContentLength > limit {
-		return nil, tooLarge
+	if announced > limit {
+		beginning, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
+		return beginning, tooLarge
 	}
 	// The server's word on the size is taken only so far: it costs memory.
-	size := min(max(resp.ContentLength, 512), 1<<20)
+	size := min(max(announced, 512), 1<<20)
 	buf := make([]byte, 0, size+1)
 	for {
-		n, err := resp.Body.Read(buf[len(buf):cap(buf)])
+		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if int64(len(buf)) > limit {
-			return nil, tooLarge
+			return buf, tooLarge
 		}
 		if err == io.EOF {
 			return buf, nil
 		}
 		if err != nil {
-			return nil, err
+			return buf, err
 		}
 		if len(buf) == cap(buf) {
 			buf = append(buf, 0)[:len(buf)]

@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -148,10 +149,10 @@ func TestDefaultsAndCallOptions(t *testing.T) { // X21, X22
 		call     []Option
 		want     string
 	}{
-		{"none", query, nil, nil, ""},
-		{"a default", query, []Option{WithProxy(a)}, nil, a},
-		{"the call wins", query, []Option{WithProxy(a)}, []Option{WithProxy(b)}, b},
-		{"the call switches it off", query, []Option{WithProxy(a)}, []Option{WithProxy("")}, ""},
+		{"X21 none", query, nil, nil, ""},
+		{"X21 a default", query, []Option{WithProxy(a)}, nil, a},
+		{"X21 the call wins", query, []Option{WithProxy(a)}, []Option{WithProxy(b)}, b},
+		{"X21 the call switches it off", query, []Option{WithProxy(a)}, []Option{WithProxy("")}, ""},
 		{"X22 the PDS's own methods know no default", direct, []Option{WithProxy(a)}, nil, ""},
 		{"X22 unless the call says so", direct, []Option{WithProxy(a)}, []Option{WithProxy(b)}, b},
 	} {
@@ -178,13 +179,13 @@ func TestNothingIsSentWhenTheCallIsWrong(t *testing.T) { // P42
 		in     Input
 		opts   []Option
 	}{
-		"no client":              {nil, Input{}, nil},
-		"a zero client":          {new(Caller), Input{}, nil},
-		"a nil input":            {nil, JSON(nothing), nil},
-		"a nil body":             {nil, Raw(nil), nil},
-		"a proxy that is none":   {nil, Input{}, []Option{WithProxy("api.example.com")}},
-		"a labeler that is none": {nil, Input{}, []Option{WithLabelers(Labeler{DID: "x"})}},
-		"a body of another type": {nil, Raw(BytesBody(nil, "text/plain")), nil},
+		"P42 X45 no client":          {nil, Input{}, nil},
+		"P42 a zero client":          {new(Caller), Input{}, nil},
+		"P42 a nil input":            {nil, JSON(nothing), nil},
+		"P42 a nil body":             {nil, Raw(nil), nil},
+		"X21 a proxy that is none":   {nil, Input{}, []Option{WithProxy("api.example.com")}},
+		"X23 a labeler that is none": {nil, Input{}, []Option{WithLabelers(Labeler{DID: "x"})}},
+		"X8 a body of another type":  {nil, Raw(BytesBody(nil, "text/plain")), nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sent := false
@@ -213,12 +214,24 @@ func TestErrors(t *testing.T) { // X12–X16, P40
 		want    ErrorName
 		message string
 	}{
-		{"named", answer(400, "application/json", `{"error":"InvalidSwap","message":"was at x"}`), "InvalidSwap", "was at x"},
-		{"X13 a page of a proxy", answer(502, "text/html", `<html>Bad Gateway</html>`), "UpstreamFailure", ""},
+		{"P40 X12 named", answer(400, "application/json", `{"error":"InvalidSwap","message":"was at x"}`), "InvalidSwap", "was at x"},
+		{"P40 X13 a page of a proxy", answer(502, "text/html", `<html>Bad Gateway</html>`), "UpstreamFailure", ""},
 		{"X13 nothing", answer(503, "", ``), "NotEnoughResources", ""},
 		{"X13 an array", answer(500, "application/json", `["x"]`), "InternalServerError", ""},
 		{"X13 fields of other types", answer(400, "application/json", `{"error":5,"message":{"a":1}}`), "InvalidRequest", ""},
 		{"X15 floats do not hide it", answer(400, "application/json", `{"error":"X","ratio":1.5}`), "X", ""},
+		{"X14 400", answer(400, "", ``), "InvalidRequest", ""},
+		{"X14 401", answer(401, "", ``), "AuthenticationRequired", ""},
+		{"X14 403", answer(403, "", ``), "Forbidden", ""},
+		{"X14 406", answer(406, "", ``), "NotAcceptable", ""},
+		{"X14 X37 413", answer(413, "text/html", `<h1>Too large</h1>`), "PayloadTooLarge", ""},
+		{"X14 415", answer(415, "", ``), "UnsupportedMediaType", ""},
+		{"X14 429", answer(429, "", ``), "RateLimitExceeded", ""},
+		{"X14 500", answer(500, "", ``), "InternalServerError", ""},
+		{"X14 501", answer(501, "", ``), "MethodNotImplemented", ""},
+		{"X14 502", answer(502, "", ``), "UpstreamFailure", ""},
+		{"X14 503", answer(503, "", ``), "NotEnoughResources", ""},
+		{"X14 504", answer(504, "", ``), "UpstreamTimeout", ""},
 		{"X14 404", answer(404, "", ``), "XRPCNotSupported", ""},
 		{"X14 418", answer(418, "", ``), "InvalidRequest", ""},
 		{"a redirect is not followed", answer(302, "", ``, "Location", "https://elsewhere.example"), "InvalidRequest", ""},
@@ -240,53 +253,59 @@ func TestErrors(t *testing.T) { // X12–X16, P40
 	}
 }
 
-func TestErrorHoldsWhatTheHeaderSays(t *testing.T) { // X16, X18, P40
-	c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
-		return answer(429, "application/json", `{"error":"RateLimitExceeded"}`,
-			"Retry-After", "7", "RateLimit-Limit", "3000", "RateLimit-Remaining", "0", "RateLimit-Reset", "1700000000",
-			"RateLimit-Policy", "3000;w=300", "WWW-Authenticate", `DPoP algs="ES256", error="use_dpop_nonce"`), nil
-	}))
-	_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
-	e, _ := errors.AsType[*Error](err)
-	if e == nil {
-		t.Fatal(err)
-	}
-	want := RateLimit{Limit: 3000, Reset: time.Unix(1_700_000_000, 0), Window: 5 * time.Minute}
-	if diff := cmp.Diff(want, e.RateLimit); diff != "" {
-		t.Errorf("rate limit (-want +got):\n%s", diff)
-	}
-	if e.RetryAfter != 7*time.Second {
-		t.Errorf("retry after %s", e.RetryAfter)
-	}
-	if diff := cmp.Diff([]Challenge{{Scheme: "DPoP", Params: map[string]string{"algs": "ES256", "error": "use_dpop_nonce"}}}, e.Challenges()); diff != "" {
-		t.Errorf("challenges (-want +got):\n%s", diff)
-	}
+func TestErrorHoldsWhatTheHeaderSays(t *testing.T) {
+	t.Run("P40 X12 X16 X18 of a refusal", func(t *testing.T) {
+		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
+			return answer(429, "application/json", `{"error":"RateLimitExceeded"}`,
+				"Retry-After", "7", "RateLimit-Limit", "3000", "RateLimit-Remaining", "0", "RateLimit-Reset", "1700000000",
+				"RateLimit-Policy", "3000;w=300", "WWW-Authenticate", `DPoP algs="ES256", error="use_dpop_nonce"`), nil
+		}))
+		_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
+		e, _ := errors.AsType[*Error](err)
+		if e == nil {
+			t.Fatal(err)
+		}
+		want := RateLimit{Limit: 3000, Reset: time.Unix(1_700_000_000, 0), Window: 5 * time.Minute}
+		if diff := cmp.Diff(want, e.RateLimit); diff != "" {
+			t.Errorf("rate limit (-want +got):\n%s", diff)
+		}
+		if e.RetryAfter != 7*time.Second {
+			t.Errorf("retry after %s", e.RetryAfter)
+		}
+		if diff := cmp.Diff([]Challenge{{Scheme: "DPoP", Params: map[string]string{"algs": "ES256", "error": "use_dpop_nonce"}}}, e.Challenges()); diff != "" {
+			t.Errorf("challenges (-want +got):\n%s", diff)
+		}
+	})
 }
 
 func TestHugeErrorIsCutOff(t *testing.T) {
-	c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
-		return answer(500, "text/plain", strings.Repeat("x", 1<<20)), nil
-	}))
-	_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
-	e, _ := errors.AsType[*Error](err)
-	if e == nil || len(e.Body) != maxErrorBody {
-		t.Errorf("kept %d bytes", len(e.Body))
-	}
+	t.Run("X13 what is kept of it is bounded", func(t *testing.T) {
+		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
+			return answer(500, "text/plain", strings.Repeat("x", 1<<20)), nil
+		}))
+		_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
+		e, _ := errors.AsType[*Error](err)
+		if e == nil || len(e.Body) != maxErrorBody {
+			t.Errorf("kept %d bytes", len(e.Body))
+		}
+	})
 }
 
 func TestResponseInfoOnSuccessAndFailure(t *testing.T) { // X24, X25, P40
 	for _, status := range []int{200, 500} {
-		var info ResponseInfo
-		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
-			return answer(status, "application/json", `{}`, "Atproto-Repo-Rev", "3kabcdefghij2", "Atproto-Content-Labelers", "did:plc:abc;redact, did:plc:def, junk"), nil
-		}))
-		Call[value](t.Context(), c, query, nil, Input{}, []Option{WithResponse(&info)})
-		if info.Status != status || info.RepoRev() != "3kabcdefghij2" {
-			t.Errorf("got %d, %q", info.Status, info.RepoRev())
-		}
-		if diff := cmp.Diff([]Labeler{{DID: "did:plc:abc", Redact: true}, {DID: "did:plc:def"}}, info.Labelers()); diff != "" {
-			t.Errorf("labelers (-want +got):\n%s", diff)
-		}
+		t.Run(fmt.Sprintf("P40 X24 X25 of HTTP %d", status), func(t *testing.T) {
+			var info ResponseInfo
+			c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
+				return answer(status, "application/json", `{}`, "Atproto-Repo-Rev", "3kabcdefghij2", "Atproto-Content-Labelers", "did:plc:abc;redact, did:plc:def, junk"), nil
+			}))
+			Call[value](t.Context(), c, query, nil, Input{}, []Option{WithResponse(&info)})
+			if info.Status != status || info.RepoRev() != "3kabcdefghij2" {
+				t.Errorf("got %d, %q", info.Status, info.RepoRev())
+			}
+			if diff := cmp.Diff([]Labeler{{DID: "did:plc:abc", Redact: true}, {DID: "did:plc:def"}}, info.Labelers()); diff != "" {
+				t.Errorf("labelers (-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 
@@ -329,39 +348,43 @@ func (s *closeSpy) Close() error {
 	return s.ReadCloser.Close()
 }
 
-func TestOutputWithoutAnnouncedSizeIsBounded(t *testing.T) { // X46: a gzip bomb
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Encoding", "gzip")
-		z := gzip.NewWriter(w)
-		defer z.Close()
-		io.WriteString(z, `{"a":"`)
-		for range 64 {
-			io.WriteString(z, strings.Repeat("x", 1<<20))
+func TestOutputWithoutAnnouncedSizeIsBounded(t *testing.T) {
+	t.Run("X46 a bomb of gzip", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			io.WriteString(z, `{"a":"`)
+			for range 64 {
+				io.WriteString(z, strings.Repeat("x", 1<<20))
+			}
+		}))
+		defer server.Close()
+		client, err := NewClient(server.URL, ClientConfig{AllowLoopback: true})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}))
-	defer server.Close()
-	client, err := NewClient(server.URL, ClientConfig{AllowLoopback: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = Call[value](t.Context(), NewCaller(client), query, nil, Input{}, nil)
-	if !errors.Is(err, ErrOutputTooLarge) {
-		t.Errorf("got %v", err)
-	}
+		_, err = Call[value](t.Context(), NewCaller(client), query, nil, Input{}, nil)
+		if !errors.Is(err, ErrOutputTooLarge) {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestHeaderTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
-			<-ctx.Done()
-			return nil, &SendError{NSID: req.NSID, Err: ctx.Err()}
-		}))
-		start := time.Now()
-		_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
-		if !errors.Is(err, errHeaderTimeout) || time.Since(start) != DefaultHeaderTimeout {
-			t.Errorf("after %s: %v", time.Since(start), err)
-		}
+	t.Run("X17 without an answer", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
+				<-ctx.Done()
+				return nil, &SendError{NSID: req.NSID, Err: ctx.Err()}
+			}))
+			start := time.Now()
+			_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
+			if !errors.Is(err, ErrHeaderTimeout) || time.Since(start) != DefaultHeaderTimeout {
+				t.Errorf("after %s: %v", time.Since(start), err)
+			}
+		})
 	})
 }
 
@@ -383,115 +406,66 @@ func (s *stalled) Read(p []byte) (int, error) {
 func (s *stalled) Close() error { return nil }
 
 func TestIdleTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
-			resp := answer(200, "application/json", "")
-			resp.Body, resp.ContentLength = &stalled{ctx: ctx}, -1
-			return resp, nil
-		}))
-		start := time.Now()
-		_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
-		if !errors.Is(err, ErrIdle) || time.Since(start) != DefaultIdleTimeout {
-			t.Errorf("after %s: %v", time.Since(start), err)
-		}
+	t.Run("X17 X46 an answer that stops", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
+				resp := answer(200, "application/json", "")
+				resp.Body, resp.ContentLength = &stalled{ctx: ctx}, -1
+				return resp, nil
+			}))
+			start := time.Now()
+			_, err := Call[value](t.Context(), c, query, nil, Input{}, nil)
+			if !errors.Is(err, ErrIdle) || time.Since(start) != DefaultIdleTimeout {
+				t.Errorf("after %s: %v", time.Since(start), err)
+			}
+		})
 	})
 }
 
-func TestDownloadStreams(t *testing.T) { // X11, P41
-	read := 0
-	c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
-		resp := answer(200, "application/vnd.ipld.car", "")
-		resp.ContentLength = 1 << 30
-		resp.Body = io.NopCloser(io.LimitReader(readFunc(func(p []byte) (int, error) {
-			read += len(p)
-			return len(p), nil
-		}), 1<<30))
-		return resp, nil
-	}))
-	d, err := Open(t.Context(), c, Method{NSID: "com.example.getRepo", Output: "application/vnd.ipld.car"}, nil, Input{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d.ContentType != "application/vnd.ipld.car" || d.Size != 1<<30 {
-		t.Errorf("got %q, %d", d.ContentType, d.Size)
-	}
-	if _, err := io.CopyN(io.Discard, d, 1<<20); err != nil {
-		t.Error(err)
-	}
-	if err := d.Close(); err != nil {
-		t.Error(err)
-	}
-	if read > 2<<20 {
-		t.Errorf("%d bytes were read ahead", read)
-	}
+func TestDownloadStreams(t *testing.T) {
+	t.Run("P41 X11 a download is not read ahead", func(t *testing.T) {
+		read := 0
+		c := NewCaller(doerFunc(func(ctx context.Context, req *Request) (*http.Response, error) {
+			resp := answer(200, "application/vnd.ipld.car", "")
+			resp.ContentLength = 1 << 30
+			resp.Body = io.NopCloser(io.LimitReader(readFunc(func(p []byte) (int, error) {
+				read += len(p)
+				return len(p), nil
+			}), 1<<30))
+			return resp, nil
+		}))
+		d, err := Open(t.Context(), c, Method{NSID: "com.example.getRepo", Output: "application/vnd.ipld.car"}, nil, Input{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d.ContentType != "application/vnd.ipld.car" || d.Size != 1<<30 {
+			t.Errorf("got %q, %d", d.ContentType, d.Size)
+		}
+		if _, err := io.CopyN(io.Discard, d, 1<<20); err != nil {
+			t.Error(err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if read > 2<<20 {
+			t.Errorf("%d bytes were read ahead", read)
+		}
+	})
 }
 
 type readFunc func([]byte) (int, error)
 
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestRetry(t *testing.T) { // X17, X19, P16
-	unavailable := func() (*http.Response, error) { return answer(503, "", ""), nil }
-	limited := func() (*http.Response, error) { return answer(429, "", "", "Retry-After", "3"), nil }
-	patient := func() (*http.Response, error) { return answer(429, "", "", "Retry-After", "3600"), nil }
-	never := func() (*http.Response, error) { return answer(501, "", ""), nil }
-	unsent := func() (*http.Response, error) { return nil, &SendError{Sent: SentNo, Err: io.EOF} }
-	lost := func() (*http.Response, error) { return nil, &SendError{Sent: SentMaybe, Err: io.EOF} }
-	ended := func() (*http.Response, error) { return nil, errors.New("session ended") }
-	policy := WithRetry(RetryPolicy{Attempts: 3})
-	for _, tt := range []struct {
-		name   string
-		method Method
-		in     Input
-		opts   []Option
-		fails  func() (*http.Response, error)
-		want   int
-	}{
-		{"off by default", query, Input{}, nil, unavailable, 1},
-		{"a query", query, Input{}, []Option{policy}, unavailable, 3},
-		{"a query whose answer was lost", query, Input{}, []Option{policy}, lost, 3},
-		{"a query that is limited", query, Input{}, []Option{policy}, limited, 3},
-		{"a server that asks for too much patience", query, Input{}, []Option{policy}, patient, 1},
-		{"501 never passes", query, Input{}, []Option{policy}, never, 1},
-		{"an error of the Doer", query, Input{}, []Option{policy}, ended, 1},
-		{"X19 a procedure that may have arrived", procedure, Input{}, []Option{policy}, lost, 1},
-		{"X19 a procedure that was refused", procedure, Input{}, []Option{policy}, unavailable, 1},
-		{"X19 a procedure that never left", procedure, Input{}, []Option{policy}, unsent, 3},
-		{"X19 an idempotent procedure", procedure, Input{}, []Option{policy, Idempotent()}, lost, 3},
-		{"X19 a one-way body", upload, Raw(StreamBody(strings.NewReader("x"), 1, "a/b")), []Option{policy, Idempotent()}, lost, 1},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				attempts := 0
-				c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
-					attempts++
-					return tt.fails()
-				}))
-				start := time.Now()
-				_, err := Call[value](t.Context(), c, tt.method, nil, tt.in, tt.opts)
-				if err == nil || attempts != tt.want {
-					t.Errorf("%d attempts, want %d: %v", attempts, tt.want, err)
-				}
-				waited := time.Since(start)
-				if attempts == 1 && waited > 0 || attempts == 3 && (waited < 750*time.Millisecond || waited > 7*time.Second) {
-					t.Errorf("waited %s between %d attempts", waited, attempts)
-				}
-			})
+func TestRedirectsAreToldApart(t *testing.T) {
+	for status, said := range map[int]bool{301: true, 302: true, 303: true, 307: true, 308: true, 400: false} {
+		t.Run(fmt.Sprintf("P82 %d names its place: %t", status, said), func(t *testing.T) {
+			err := error(&Error{NSID: "com.atproto.sync.getBlob", Name: ErrInvalidRequest, ResponseInfo: ResponseInfo{
+				Status: status, Header: http.Header{"Location": {"https://cdn.test/blob\n"}},
+			}})
+			if got := strings.Contains(err.Error(), `"https://cdn.test/blob\n"`); got != said {
+				t.Errorf("got %v", err)
+			}
 		})
 	}
-}
-
-func TestRetryEndsWithTheContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
-			return answer(503, "", "", "Retry-After", "20"), nil
-		}))
-		start := time.Now()
-		_, err := Call[value](ctx, c, query, nil, Input{}, []Option{WithRetry(RetryPolicy{Attempts: 9})})
-		if e, ok := errors.AsType[*Error](err); !ok || e.Status != 503 || time.Since(start) != time.Second {
-			t.Errorf("after %s: %v", time.Since(start), err)
-		}
-	})
 }

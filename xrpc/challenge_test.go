@@ -17,13 +17,13 @@ func TestParseChallenges(t *testing.T) { // X16
 		{"none", nil, nil},
 		{"scheme alone", []string{"Negotiate"}, []Challenge{{Scheme: "Negotiate", Params: p{}}}},
 		{"token68", []string{"Negotiate YWJj/+=="}, []Challenge{{Scheme: "Negotiate", Token: "YWJj/+==", Params: p{}}}},
-		{"the example of RFC 9110", []string{`Basic realm="simple", Newauth realm="apps", type=1, title="Login to \"apps\""`},
+		{"X16 the example of RFC 9110", []string{`Basic realm="simple", Newauth realm="apps", type=1, title="Login to \"apps\""`},
 			[]Challenge{{Scheme: "Basic", Params: p{"realm": "simple"}}, {Scheme: "Newauth", Params: p{"realm": "apps", "type": "1", "title": `Login to "apps"`}}}},
 		{"two fields", []string{`DPoP error="use_dpop_nonce", algs="ES256 ES256K"`, `Bearer`},
 			[]Challenge{{Scheme: "DPoP", Params: p{"error": "use_dpop_nonce", "algs": "ES256 ES256K"}}, {Scheme: "Bearer", Params: p{}}}},
 		{"spaces and empty elements", []string{` , DPoP  error = "x" ,, algs=ES256 ,`}, []Challenge{{Scheme: "DPoP", Params: p{"error": "x", "algs": "ES256"}}}},
 		{"names in upper case", []string{`DPoP ERROR="x"`}, []Challenge{{Scheme: "DPoP", Params: p{"error": "x"}}}},
-		{"a string that does not end", []string{`DPoP error="x`}, []Challenge{{Scheme: "DPoP", Params: p{}}}},
+		{"X16 a string that does not end", []string{`DPoP error="x`}, []Challenge{{Scheme: "DPoP", Params: p{}}}},
 		{"junk", []string{`"`, `=`, `DPoP error=;`}, []Challenge{{Scheme: "DPoP", Params: p{}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -8,8 +8,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
+	"github.com/gimucco/atproto-go/internal/safehttp"
+	"github.com/gimucco/atproto-go/internal/said"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -51,12 +55,18 @@ func (s Sent) String() string {
 	return "maybe"
 }
 
-// A SendError is a request that got no response: the server was not reached, did
-// not answer in time, or the connection broke.
+// A SendError is a request that got no response, or not all of it: the server was not reached, did
+// not answer in time, or the connection broke. What is refused here, such as a private address or a
+// header that is none, is one as well, with SentNo.
+//
+// A time that ran out is found by errors.Is as context.DeadlineExceeded, and by errors.As as a net.Error whose
+// Timeout is true.
 type SendError struct {
 	NSID syntax.NSID // empty for requests that are not calls of a method
 	Sent Sent
 	Err  error
+
+	final bool // trying again, unchanged, cannot help
 }
 
 // Error names the method and the cause, and says when nothing was sent.
@@ -66,9 +76,9 @@ func (e *SendError) Error() string {
 		what = string(e.NSID)
 	}
 	if e.Sent == SentNo {
-		return fmt.Sprintf("xrpc: %s was not sent: %v", what, e.Err)
+		return fmt.Sprintf("xrpc: %s was not sent: %s", what, said.Text(e.Err.Error()))
 	}
-	return fmt.Sprintf("xrpc: %s got no answer: %v", what, e.Err)
+	return fmt.Sprintf("xrpc: %s got no answer: %s", what, said.Text(e.Err.Error()))
 }
 
 // Unwrap returns the cause.
@@ -77,38 +87,82 @@ func (e *SendError) Unwrap() error { return e.Err }
 // NewHTTPRequest builds the *http.Request of one attempt: header is copied, body is
 // opened afresh. It is for implementations of Doer.
 //
-// net/http is not given a way to read the body again: whether a request may be sent
-// twice is for the Doer to decide, which signs anew each time.
+// A body that can be opened twice may be read again by net/http where it knows that the
+// server has not processed the request: a connection that was closed before anything was written, or an
+// HTTP/2 server that is about to restart and says which requests it leaves (P72). Whether
+// anything else is sent twice is for the Doer to decide, which signs anew each time.
+//
+// What cannot be sent fails with a *SendError that says SentNo: a target with an Opaque part, a header field that is
+// none, a body that cannot be opened.
 func NewHTTPRequest(ctx context.Context, method string, target *url.URL, header http.Header, body *Body) (*http.Request, error) {
+	refused := func(err error) error { return &SendError{Sent: SentNo, Err: err, final: true} }
+	if target.Opaque != "" {
+		// A URL that has one names another place than its Host (P79).
+		return nil, refused(fmt.Errorf("the URL has the opaque part %.100q", target.Opaque))
+	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	if header != nil {
 		req.Header = header.Clone()
 	}
 	if body == nil {
 		req.Header.Del("Content-Type")
+	} else if req.Header.Get("Content-Type") == "" || body.contentType != "" {
+		req.Header.Set("Content-Type", body.contentType)
+	}
+	if _, said := req.Header["User-Agent"]; !said {
+		req.Header.Set("User-Agent", userAgent)
+	}
+	if err := checkHeader(req.Header); err != nil {
+		return nil, refused(err)
+	}
+	if body == nil {
 		return req, nil
 	}
 	req.Body, err = body.open(ctx)
 	if err != nil {
-		return nil, err
+		return nil, refused(err)
 	}
 	req.ContentLength = body.size
 	if body.size == 0 {
 		req.Body.Close()
 		req.Body = http.NoBody
-	}
-	if req.Header.Get("Content-Type") == "" || body.contentType != "" {
-		req.Header.Set("Content-Type", body.contentType)
+	} else if body.Replayable() {
+		// Not open: net/http may ask for a reader and then not use it, nor close it.
+		req.GetBody = body.reopen
 	}
 	return req, nil
+}
+
+// userAgent is what requests say of themselves unless the program says something else.
+const userAgent = "atproto-go (+https://github.com/gimucco/atproto-go)"
+
+// checkHeader refuses fields that cannot be sent. Values are not told: they may be secrets.
+func checkHeader(header http.Header) error {
+	for name, values := range header {
+		if rest := strings.TrimLeftFunc(name, func(r rune) bool { return r < utf8.RuneSelf && isTokenByte(byte(r)) }); name == "" || rest != "" {
+			return fmt.Errorf("%.80q is no name of a header field", name)
+		}
+		for _, value := range values {
+			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+				return fmt.Errorf("the value of the header field %s has a line break or another control character", name)
+			}
+		}
+	}
+	return nil
 }
 
 // SendHTTP performs one round trip, without redirects. Failures are *SendError.
 // It is for implementations of Doer.
 func SendHTTP(rt http.RoundTripper, req *http.Request, nsid syntax.NSID) (*http.Response, error) {
+	if ctx := req.Context(); ctx.Err() != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, &SendError{NSID: nsid, Sent: SentNo, Err: overBecause(ctx), final: true}
+	}
 	var asked, connected atomic.Bool
 	trace := &httptrace.ClientTrace{
 		GetConn: func(string) { asked.Store(true) },
@@ -122,11 +176,11 @@ func SendHTTP(rt http.RoundTripper, req *http.Request, nsid syntax.NSID) (*http.
 	// Nothing can have left without a connection. A transport that does not report
 	// its connections (asked stays false) is believed only when it says that dialing
 	// failed.
-	sent := SentMaybe
-	if !connected.Load() && (asked.Load() || dialFailed(err)) {
+	sent, blocked := SentMaybe, errors.Is(err, safehttp.ErrBlocked)
+	if !connected.Load() && (asked.Load() || blocked || dialFailed(err)) {
 		sent = SentNo
 	}
-	return nil, &SendError{NSID: nsid, Sent: sent, Err: err}
+	return nil, &SendError{NSID: nsid, Sent: sent, Err: err, final: blocked}
 }
 
 func dialFailed(err error) bool {

@@ -2,11 +2,12 @@ package xrpc
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"io"
-	"net/http"
 	"sync"
 	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // A Download is the output of a method that is not typed: bytes as they arrive.
@@ -17,71 +18,116 @@ type Download struct {
 
 	ResponseInfo
 
-	body io.ReadCloser
+	nsid     syntax.NSID
+	body     *watchedBody
+	received int64
+	progress func(received, size int64)
+	verifier *verifier // nil: nothing is compared
+	failed   error     // the last word of Read
 }
 
-func newDownload(resp *http.Response) *Download {
-	return &Download{
-		ContentType:  resp.Header.Get("Content-Type"),
-		Size:         resp.ContentLength,
-		ResponseInfo: readInfo(resp, time.Now()),
-		body:         resp.Body,
+// download hands the body over. A type that is not the lexicon's is refused, unless the server says
+// of it no more than that it is bytes.
+func (a *success) download() (*Download, error) {
+	contentType := a.header.Get("Content-Type")
+	if !matchesEncoding(a.method.Output, contentType) && contentType != "" && !matchesEncoding(octetStream, contentType) {
+		defer a.body.Close()
+		return nil, a.invalid(a.body.beginning(maxErrorBody), fmt.Errorf("content type is %.200q, not %q", contentType, a.method.Output))
 	}
+	d := &Download{ContentType: contentType, Size: a.size, ResponseInfo: a.info, nsid: a.method.NSID, body: a.body, progress: a.options.downloaded}
+	if a.options.cid != "" {
+		d.verifier = newVerifier(a.options.cid)
+	}
+	return d, nil
 }
 
-// Read implements io.Reader. A body that ends before its announced size is
-// io.ErrUnexpectedEOF.
-func (d *Download) Read(p []byte) (int, error) { return d.body.Read(p) }
+// Read implements io.Reader. A connection that breaks is a *SendError; a body that ends before its
+// announced size is io.ErrUnexpectedEOF to errors.Is. With WithCID, ErrCIDMismatch takes the place of io.EOF
+// where the bytes are others.
+func (d *Download) Read(p []byte) (int, error) {
+	if d.failed != nil {
+		return 0, d.failed
+	}
+	n, err := d.body.Read(p)
+	d.received += int64(n)
+	if n > 0 && d.progress != nil {
+		d.progress(d.received, d.Size)
+	}
+	if err != nil && err != io.EOF {
+		err = &SendError{NSID: d.nsid, Sent: SentMaybe, Err: err}
+	}
+	if d.verifier != nil {
+		err = d.verifier.add(p[:n], err)
+	}
+	d.failed = err
+	return n, err
+}
 
 // Close implements io.Closer. It ends a download that is not read to the end.
 func (d *Download) Close() error { return d.body.Close() }
 
-// ErrIdle is the cause when no piece of a body arrived for WithIdleTimeout.
-var ErrIdle = errors.New("xrpc: the response's body stopped arriving")
-
-// watch wraps a response's body: it cancels the request when the body is closed, or
-// when nothing arrives for the time given.
-func watch(body io.ReadCloser, idle time.Duration, cancel context.CancelCauseFunc) io.ReadCloser {
-	w := &watchedBody{body: body, cancel: cancel, idle: idle}
-	return w
-}
-
+// A watchedBody is a response's body. Its request ends with it: when it is read to its end or
+// closed, or when nothing arrives for too long.
 type watchedBody struct {
 	body   io.ReadCloser
+	ctx    context.Context // of the request
 	cancel context.CancelCauseFunc
 	idle   time.Duration
+	limit  *time.Timer // of all of it
 	once   sync.Once
 	err    error
+}
+
+// within ends the request with cause when the body is not there in full after d. 0: never.
+func (w *watchedBody) within(d time.Duration, cause error) {
+	if d > 0 {
+		w.limit = time.AfterFunc(d, func() { w.cancel(cause) })
+	}
 }
 
 // Read implements io.Reader. The clock runs only while somebody waits for bytes, so
 // that a slow reader is not taken for a slow server.
 func (w *watchedBody) Read(p []byte) (int, error) {
-	if w.idle <= 0 {
-		return w.body.Read(p)
+	var timer *time.Timer
+	if w.idle > 0 {
+		timer = time.AfterFunc(w.idle, func() { w.cancel(ErrIdle) })
 	}
-	late := make(chan struct{})
-	timer := time.AfterFunc(w.idle, func() {
-		close(late)
-		w.cancel(ErrIdle)
-	})
 	n, err := w.body.Read(p)
-	timer.Stop()
-	if err != nil && err != io.EOF {
-		select {
-		case <-late:
-			err = ErrIdle
-		default:
+	if timer != nil {
+		timer.Stop()
+	}
+	if err != nil {
+		if err != io.EOF && w.ctx.Err() != nil {
+			err = overBecause(w.ctx) // whatever the transport makes of it
 		}
+		w.end()
 	}
 	return n, err
+}
+
+// errorTime is how long the body of an answer is waited for that is refused anyway.
+const errorTime = 10 * time.Second
+
+// beginning reads what can be had of the body of an answer that is refused: it helps, but what is
+// missing must not hide why.
+func (w *watchedBody) beginning(limit int64) []byte {
+	w.within(errorTime, ErrOutputTimeout)
+	body, _ := io.ReadAll(io.LimitReader(w, limit))
+	return body
+}
+
+func (w *watchedBody) end() {
+	if w.limit != nil {
+		w.limit.Stop()
+	}
+	w.cancel(nil)
 }
 
 // Close implements io.Closer.
 func (w *watchedBody) Close() error {
 	w.once.Do(func() {
 		w.err = w.body.Close()
-		w.cancel(nil)
+		w.end()
 	})
 	return w.err
 }

@@ -6,34 +6,55 @@ import (
 	"strings"
 )
 
-// checkEncoding refuses a content type that the lexicon's encoding does not allow.
-func checkEncoding(encoding, contentType string) error {
-	if contentType == "" || encoding == "" || encoding == "*/*" || matchesEncoding(encoding, contentType) {
-		return nil
+// octetStream is the type of bytes of which no more is said.
+const octetStream = "application/octet-stream"
+
+// contentTypeFor returns the type under which a body is sent: its own, which has to be what the
+// lexicon's encoding allows, or the one that the encoding means (X8).
+func contentTypeFor(encoding, own string) (string, error) {
+	group, wildcard := strings.CutSuffix(strings.ToLower(mediaType(encoding)), "/*")
+	switch {
+	case own != "" && mediaType(own) == "":
+		return "", fmt.Errorf("content type %.80q is not a MIME type such as image/png", own)
+	case own != "" && encoding != "" && !matchesEncoding(encoding, own):
+		return "", fmt.Errorf("content type %.80q is not %q", own, encoding)
+	case own != "":
+		return own, nil
+	case encoding == "" || wildcard && group == "*":
+		return octetStream, nil
+	case wildcard && group == "text":
+		return "text/plain; charset=utf-8", nil
+	case wildcard:
+		return "", fmt.Errorf("the body has no content type: give it one of %s", encoding)
+	case strings.HasPrefix(mediaType(encoding), "text/") && !strings.Contains(encoding, ";"):
+		return encoding + "; charset=utf-8", nil
 	}
-	return fmt.Errorf("content type %q is not %q", contentType, encoding)
+	return encoding, nil
 }
 
 // matchesEncoding compares without regard to parameters and letter case; an
-// encoding may be a wildcard such as image/*.
+// encoding may be a wildcard such as image/* (X9).
 func matchesEncoding(encoding, contentType string) bool {
-	media, _, err := mime.ParseMediaType(contentType)
-	if err != nil {
-		return false
+	want, got := mediaType(encoding), mediaType(contentType)
+	if group, ok := strings.CutSuffix(want, "/*"); ok {
+		return got != "" && (group == "*" || strings.HasPrefix(got, group+"/"))
 	}
-	if group, ok := strings.CutSuffix(strings.ToLower(encoding), "/*"); ok {
-		return group == "*" || strings.HasPrefix(media, group+"/")
-	}
-	return strings.EqualFold(media, encoding)
+	return got != "" && got == want
 }
 
-// typed returns b with a content type: its own, else the encoding's.
-func (b *Body) typed(encoding string) *Body {
-	if b.contentType == "" {
-		b.contentType = "application/octet-stream"
-		if encoding != "" && !strings.Contains(encoding, "*") {
-			b.contentType = encoding
+// mediaType returns type and subtype in lower case, whatever the parameters are worth; "" if there
+// are none.
+func mediaType(contentType string) string {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		// Among others, a parameter that comes twice: the type before it is said all the same.
+		front, _, _ := strings.Cut(contentType, ";")
+		if media, _, err = mime.ParseMediaType(front); err != nil {
+			return ""
 		}
 	}
-	return b
+	if group, subtype, ok := strings.Cut(media, "/"); !ok || group == "" || subtype == "" {
+		return ""
+	}
+	return media
 }

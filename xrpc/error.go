@@ -1,12 +1,14 @@
 package xrpc
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/gimucco/atproto-go/internal/said"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -16,8 +18,8 @@ import (
 //	if errors.Is(err, comatproto.ErrInvalidSwap) { … }
 type ErrorName string
 
-// Error returns the name.
-func (n ErrorName) Error() string { return string(n) }
+// Error returns the name, quoted and cut short if it is none that a lexicon can declare.
+func (n ErrorName) Error() string { return said.Word(string(n)) }
 
 // Names of errors that any method may fail with; the specification gives each to a
 // status, and they are filled in when the server names none.
@@ -36,11 +38,6 @@ const (
 	ErrNotEnoughResources     ErrorName = "NotEnoughResources"
 	ErrUpstreamTimeout        ErrorName = "UpstreamTimeout"
 )
-
-// ErrScopeMissing is the name under which a PDS refuses, with status 403, what the
-// scope of an OAuth session does not allow. The message says which scope is needed;
-// oauth.MissingScope reads it.
-const ErrScopeMissing ErrorName = "ScopeMissingError"
 
 // nameOfStatus is the name for a status that came without one.
 func nameOfStatus(status int) ErrorName {
@@ -86,50 +83,91 @@ type Error struct {
 	Body []byte
 }
 
-// Error names the method, the error and the status, and quotes the message.
+// Error names the method, the error and the status, and quotes the message. Of a redirect it
+// names the place.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "xrpc: %s: %s (HTTP %d)", e.NSID, e.Name, e.Status)
+	fmt.Fprintf(&b, "xrpc: %s: %s (HTTP %d)", e.NSID, said.Word(string(e.Name)), e.Status)
 	if e.Message != "" {
-		fmt.Fprintf(&b, ": %.300q", e.Message)
+		fmt.Fprintf(&b, ": %s", said.Quote(e.Message))
+	}
+	if place := e.Header.Get("Location"); place != "" && e.Status >= 300 && e.Status < 400 {
+		fmt.Fprintf(&b, ": the server points to %.300q, which is not followed", place)
 	}
 	return b.String()
 }
 
-// Is reports whether target is the error's Name.
+// Is reports whether target is the error's Name, or ErrScopeMissing where that is what it says in
+// other words.
 func (e *Error) Is(target error) bool {
 	name, ok := target.(ErrorName)
-	return ok && name == e.Name
+	return ok && (name == e.Name || name == ErrScopeMissing && e.isScopeMissing())
 }
 
 // Challenges returns the challenges of the WWW-Authenticate header.
 func (e *Error) Challenges() []Challenge { return ParseChallenges(e.Header) }
 
-// newError reads a failed response. Whatever the body is, there is an *Error.
+// maxErrorScan is how much of an error's body is looked through for its name (P87).
+const maxErrorScan = 1 << 20
+
+// newError reads a failed response, of whose body the beginning is given. Whatever that is, there is
+// an *Error.
 func newError(nsid syntax.NSID, info ResponseInfo, body []byte) *Error {
 	e := &Error{NSID: nsid, ResponseInfo: info, Body: body}
-	// Lenient on purpose: an error must not be hidden by another (X15).
-	var fields map[string]json.RawMessage
-	if json.Unmarshal(body, &fields) == nil {
-		_ = json.Unmarshal(fields["error"], (*string)(&e.Name))
-		_ = json.Unmarshal(fields["message"], &e.Message)
+	if len(body) > maxErrorBody {
+		e.Body = bytes.Clone(body[:maxErrorBody])
 	}
+	e.Name, e.Message = readError(body)
 	if e.Name == "" {
 		e.Name = nameOfStatus(info.Status)
 	}
 	return e
 }
 
-// An InvalidResponseError is a success whose body is not what the lexicon says.
+// readError finds name and message in the body of an error. It is lenient on purpose: an error must not
+// be hidden by another (X15), nor by the end of what is known of it.
+func readError(body []byte) (name ErrorName, message string) {
+	d := json.NewDecoder(bytes.NewReader(body))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return "", ""
+	}
+	for d.More() {
+		key, err := d.Token()
+		if err != nil {
+			break
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			break
+		}
+		var text string
+		if json.Unmarshal(value, &text) != nil {
+			continue
+		}
+		switch key {
+		case "error":
+			name = ErrorName(text)
+		case "message":
+			message = said.Cut(text, maxErrorBody)
+		}
+	}
+	return name, message
+}
+
+// An InvalidResponseError is a success whose body is not what the lexicon says. The method was
+// carried out.
 type InvalidResponseError struct {
 	NSID syntax.NSID
 	ResponseInfo
-	Err error
+
+	// Body is the beginning of the response's body, 64 KiB at most.
+	Body []byte
+	Err  error
 }
 
 // Error names the method and what is wrong.
 func (e *InvalidResponseError) Error() string {
-	return fmt.Sprintf("xrpc: %s: invalid response (HTTP %d): %v", e.NSID, e.Status, e.Err)
+	return fmt.Sprintf("xrpc: %s: invalid response (HTTP %d): %s", e.NSID, e.Status, said.Text(e.Err.Error()))
 }
 
 // Unwrap returns the cause.
@@ -140,7 +178,7 @@ type ResponseInfo struct {
 	Status     int
 	Header     http.Header
 	RateLimit  RateLimit
-	RetryAfter time.Duration // what the server asks to wait, 0 if it does not
+	RetryAfter time.Duration // what the server asks to wait, by the end of RateLimit's window if it refuses without saying more; 0 if it does not
 }
 
 // RepoRev returns the revision of the account's repository that the answer takes

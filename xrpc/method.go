@@ -29,6 +29,8 @@ type Method struct {
 	// Direct marks the PDS's own methods: a proxy and labelers given as defaults do
 	// not apply to them.
 	Direct bool
+
+	stream bool // the output is a Download
 }
 
 // httpMethod is GET or POST.
@@ -65,22 +67,17 @@ func Raw(body *Body) Input {
 	return Input{body: body}
 }
 
-// open returns the body to send, nil if there is none.
-func (in Input) open(m Method) (*Body, error) {
+// open returns the body to send and its content type, nil if there is none.
+func (in Input) open(m Method) (body *Body, contentType string, err error) {
 	switch {
 	case in.err != nil:
-		return nil, in.err
+		return nil, "", in.err
 	case in.body != nil:
-		if err := checkEncoding(m.Input, in.body.contentType); err != nil {
-			return nil, err
-		}
-		return in.body.typed(m.Input), nil
+		contentType, err := contentTypeFor(m.Input, in.body.contentType)
+		return in.body, contentType, err
 	case in.value != nil:
 		encoded, err := lex.MarshalJSON(in.value)
-		if err != nil {
-			return nil, err
-		}
-		return BytesBody(encoded, m.Input), nil
+		return BytesBody(encoded, m.Input), m.Input, err
 	}
-	return nil, nil
+	return nil, "", nil
 }

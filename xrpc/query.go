@@ -1,6 +1,7 @@
 package xrpc
 
 import (
+	"bytes"
 	"net/url"
 	"strconv"
 )
@@ -54,3 +55,9 @@ func AddStrings[S ~string](q *Query, name string, values []S) {
 
 // Encode returns the query without "?".
 func (q *Query) Encode() string { return string(q.encoded) }
+
+// has reports whether a parameter was added.
+func (q *Query) has(name string) bool {
+	start := []byte(url.QueryEscape(name) + "=")
+	return bytes.HasPrefix(q.encoded, start) || bytes.Contains(q.encoded, append([]byte{'&'}, start...))
+}

@@ -1,6 +1,8 @@
 package xrpc
 
 import (
+	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,42 +20,74 @@ type RateLimit struct {
 
 // readInfo collects what a response says besides its body.
 func readInfo(resp *http.Response, now time.Time) ResponseInfo {
-	return ResponseInfo{
+	header := resp.Header
+	if header.Get("DPoP-Nonce") != "" {
+		// It is the Doer's, and should be in nothing that prints an answer (P78).
+		header = header.Clone()
+		header.Del("DPoP-Nonce")
+	}
+	info := ResponseInfo{
 		Status:     resp.StatusCode,
-		Header:     resp.Header,
+		Header:     header,
 		RateLimit:  parseRateLimit(resp.Header),
 		RetryAfter: parseRetryAfter(resp.Header, now),
 	}
+	if info.RetryAfter == 0 && info.Status == http.StatusTooManyRequests && !info.RateLimit.Reset.IsZero() {
+		// The end of the window is by the server's clock (P87).
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			now = date
+		}
+		info.RetryAfter = max(info.RateLimit.Reset.Sub(now), 0)
+	}
+	return info
 }
 
 func parseRateLimit(h http.Header) RateLimit {
-	number := func(name string) int {
-		n, err := strconv.Atoi(strings.TrimSpace(h.Get(name)))
-		if err != nil || n < 0 {
-			return 0
-		}
+	number := func(name string) int64 {
+		n, _ := readNumber(h.Get(name))
 		return n
 	}
-	l := RateLimit{Limit: number("RateLimit-Limit"), Remaining: number("RateLimit-Remaining")}
+	l := RateLimit{
+		Limit:     int(min(number("RateLimit-Limit"), math.MaxInt)),
+		Remaining: int(min(number("RateLimit-Remaining"), math.MaxInt)),
+	}
 	if reset := number("RateLimit-Reset"); reset > 0 {
-		l.Reset = time.Unix(int64(reset), 0)
+		l.Reset = time.Unix(min(reset, lastSecond), 0)
 	}
 	// RateLimit-Policy: 3000;w=300
 	for param := range strings.SplitSeq(h.Get("RateLimit-Policy"), ";") {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(param), "w="); ok {
-			if seconds, err := strconv.ParseInt(value, 10, 32); err == nil && seconds > 0 {
-				l.Window = time.Duration(seconds) * time.Second
-			}
+			window, _ := readNumber(value)
+			l.Window = inSeconds(window)
 		}
 	}
 	return l
 }
 
+// lastSecond is that of the year 9999. Times after it cannot be written in most formats.
+const lastSecond = 253402300799
+
+// readNumber reads a number of a header field. One beyond 64 bits is taken as the largest
+// that fits: a server that asks for patience must not get none because it asked for too
+// much. One below zero is 0. It reports whether this was a number.
+func readNumber(text string) (n int64, ok bool) {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return 0, false
+	}
+	return max(n, 0), true
+}
+
+// inSeconds returns a number of seconds as a Duration, or the longest one there is.
+func inSeconds(n int64) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
+}
+
 // parseRetryAfter reads both forms of the field (RFC 9110 §10.2.3).
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
-	if seconds, err := strconv.ParseInt(value, 10, 32); err == nil {
-		return time.Duration(max(seconds, 0)) * time.Second
+	if seconds, ok := readNumber(value); ok {
+		return inSeconds(seconds)
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		return max(at.Sub(now), 0)

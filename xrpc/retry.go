@@ -1,22 +1,72 @@
 package xrpc
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
 )
 
-// A RetryPolicy says how often and when a call is made again. Queries are retried
-// on any of its statuses and on failures of the network; procedures only when the
-// request was never sent, unless Idempotent says that they may be carried out
-// twice. A body that can be read only once is never sent again.
+// A RetryPolicy says how often and when a call is made again. The zero RetryPolicy is a
+// good one: three attempts, a second or so apart.
+//
+// Queries are retried on the statuses that can pass by themselves and on failures of the
+// network; procedures only when the request was never sent, unless Idempotent says that
+// they may be carried out twice. A body that can be read only once is never sent again.
 type RetryPolicy struct {
-	Attempts int           // in all, the first included; below 2 nothing is retried
-	Base     time.Duration // pause before the second attempt, doubled from then on; default 500 ms
-	Max      time.Duration // longest pause; default 30 s. A server that asks for a longer one is not asked again
+	// Attempts is how often the call is made in all, the first time included. 0 means 3,
+	// 1 switches retries off.
+	Attempts int
+	// FirstPause is the pause before the second attempt. Each pause after it is twice as
+	// long. A random part of up to a half is taken off, so that clients that failed together
+	// do not come back together. 0 means 500 ms.
+	FirstPause time.Duration
+	// LongestPause bounds the pauses. A server that asks for a longer one is not asked again.
+	// 0 means 30 s, or FirstPause if that is longer.
+	LongestPause time.Duration
+}
+
+// shortestPause tells a pause from a number that was meant as seconds, and keeps a loop of
+// attempts from being an attack.
+const shortestPause = time.Millisecond
+
+// complete returns the policy with its defaults, or says what is wrong with it.
+func (p RetryPolicy) complete() (RetryPolicy, error) {
+	if p.Attempts < 0 {
+		return p, fmt.Errorf("%s is %d, below zero", "Attempts", p.Attempts)
+	}
+	for _, pause := range []struct {
+		field string
+		value time.Duration
+	}{{"FirstPause", p.FirstPause}, {"LongestPause", p.LongestPause}} {
+		if pause.value != 0 && pause.value < shortestPause {
+			return p, fmt.Errorf("%s is %s, less than %s: write it with its unit, such as 2*time.Second", pause.field, pause.value, shortestPause)
+		}
+	}
+	if p.LongestPause != 0 && p.LongestPause < p.FirstPause {
+		return p, fmt.Errorf("LongestPause is %s, shorter than FirstPause, %s", p.LongestPause, p.FirstPause)
+	}
+	p.Attempts = cmp.Or(p.Attempts, 3)
+	p.FirstPause = cmp.Or(p.FirstPause, min(500*time.Millisecond, cmp.Or(p.LongestPause, time.Second)))
+	p.LongestPause = cmp.Or(p.LongestPause, max(30*time.Second, p.FirstPause))
+	return p, nil
+}
+
+// pause returns how long to wait after an attempt, counted from 1.
+func (p *RetryPolicy) pause(attempt int) time.Duration {
+	pause := p.FirstPause
+	for ; attempt > 1 && pause < p.LongestPause; attempt-- {
+		if pause > p.LongestPause/2 { // twice as long may be more than a Duration holds
+			pause = p.LongestPause
+			break
+		}
+		pause *= 2
+	}
+	return pause/2 + rand.N(pause/2+1)
 }
 
 // retryable are the statuses that can pass by themselves (X17).
@@ -37,21 +87,13 @@ func (p *RetryPolicy) again(ctx context.Context, attempt int, twice bool, err er
 			return false
 		}
 		asked = failed.RetryAfter
-	} else if send, ok := errors.AsType[*SendError](err); !ok || send.Sent == SentMaybe && !twice {
+	} else if send, ok := errors.AsType[*SendError](err); !ok || send.final || send.Sent == SentMaybe && !twice {
 		return false
 	}
-	base, longest := p.Base, p.Max
-	if base <= 0 {
-		base = 500 * time.Millisecond
-	}
-	if longest <= 0 {
-		longest = 30 * time.Second
-	}
-	if asked > longest {
+	if asked > p.LongestPause {
 		return false
 	}
-	pause := min(base<<min(attempt-1, 20), longest)
-	pause = max(asked, pause/2+rand.N(pause/2+1))
+	pause := max(asked, p.pause(attempt))
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	select {

@@ -6,7 +6,7 @@ import (
 
 	"github.com/gimucco/atproto-go/bench/figures"
 	"github.com/gimucco/atproto-go/e2e/stores"
-	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 // side runs an operation and what it is compared to, one after the other, and then both
@@ -30,9 +30,9 @@ func side(b *testing.B, ours, base figures.Operation, baseName string) {
 	})
 }
 
-func crowd(b *testing.B, store oauth.Store, n int) *figures.Crowd {
+func crowd(b *testing.B, kept store.Store, n int) *figures.Crowd {
 	b.Helper()
-	c, err := figures.NewCrowd(b.Context(), store, n)
+	c, err := figures.NewCrowd(b.Context(), kept, n)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func crowd(b *testing.B, store oauth.Store, n int) *figures.Crowd {
 
 // A typed call through 10,000 sessions in turn, beside one signature.
 func BenchmarkCall(b *testing.B) {
-	sessions, err := crowd(b, new(oauth.MemoryStore), figures.Sessions).Resume(b.Context())
+	sessions, err := crowd(b, new(store.Memory), figures.Sessions).Resume(b.Context())
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -56,7 +56,7 @@ func BenchmarkCall(b *testing.B) {
 // Resuming a session that is not live, beside reading its record.
 func BenchmarkResume(b *testing.B) {
 	b.Run("memory", func(b *testing.B) {
-		resume, read := crowd(b, new(oauth.MemoryStore), figures.Sessions).Resumes()
+		resume, read := crowd(b, new(store.Memory), figures.Sessions).Resumes()
 		side(b, resume, read, "read")
 	})
 	for _, kind := range stores.Kinds {
@@ -74,7 +74,7 @@ func BenchmarkResume(b *testing.B) {
 
 // What an idle session costs.
 func BenchmarkMemory(b *testing.B) {
-	c := crowd(b, new(oauth.MemoryStore), figures.Sessions)
+	c := crowd(b, new(store.Memory), figures.Sessions)
 	var heap float64
 	goroutines := 0
 	for b.Loop() {
@@ -109,5 +109,22 @@ func TestCheckTakesTheBestOfThree(t *testing.T) {
 		if err != nil || got != tt.want || calls != tt.calls {
 			t.Errorf("%s: %v after %d, %v; want %v after %d", name, got, calls, err, tt.want, tt.calls)
 		}
+	}
+}
+
+// What outages and changes at the server cost.
+func BenchmarkTrouble(b *testing.B) {
+	c := crowd(b, new(store.Memory), 100)
+	for name, measure := range map[string]func(context.Context) (float64, error){
+		"refresh that hangs": c.Hanging, "nonce change": c.RequestsAfterANonceChange,
+	} {
+		b.Run(name, func(b *testing.B) {
+			value, err := measure(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(value, map[bool]string{true: "requests", false: "×"}[name == "nonce change"])
+		})
 	}
 }

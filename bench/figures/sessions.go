@@ -18,6 +18,8 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -26,23 +28,24 @@ const Sessions = 10_000
 
 // A Crowd is a store with many sessions, sealed as they would be.
 type Crowd struct {
-	Store oauth.Store
+	Store store.Store
 	Keys  []oauth.SessionKey
 
 	environment *oauthtest.Environment
 	transport   http.RoundTripper // answers every call, without a network
 	server      *oauthtest.Server
+	turns       atomic.Int32 // how often Hanging was measured
 }
 
 var sealKey = bytes.Repeat([]byte{7}, 32)
 
 // NewCrowd logs in once, copies the session until there are n, and seals the copies.
-func NewCrowd(ctx context.Context, store oauth.Store, n int) (*Crowd, error) {
+func NewCrowd(ctx context.Context, kept store.Store, n int) (*Crowd, error) {
 	server := oauthtest.NewServer()
-	crowd := &Crowd{Store: store, environment: server.Environment(), server: server}
+	crowd := &Crowd{Store: kept, environment: server.Environment(), server: server}
 	crowd.transport = answering{crowd.environment.Transport()}
-	original := new(oauth.MemoryStore)
-	client, err := crowd.client(original, oauth.Plaintext())
+	original := new(store.Memory)
+	client, err := crowd.client(original, seal.Plaintext())
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +63,7 @@ func NewCrowd(ctx context.Context, store oauth.Store, n int) (*Crowd, error) {
 		return nil, err
 	}
 	key := result.Session.Key()
-	record, err := original.Get(ctx, oauth.RecordKey{Kind: oauth.RecordSession, DID: key.DID, ID: key.ID})
+	record, err := original.Get(ctx, store.RecordKey{Kind: store.RecordSession, DID: key.DID, ID: key.ID})
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +72,12 @@ func NewCrowd(ctx context.Context, store oauth.Store, n int) (*Crowd, error) {
 		one := *record
 		one.Revision = 1
 		one.Key.DID = key.DID
-		if err := store.Put(ctx, &one); err != nil {
+		if err := kept.Put(ctx, &one); err != nil {
 			return nil, err
 		}
 		crowd.Keys = append(crowd.Keys, key)
 	}
-	sealing, err := crowd.client(store, oauth.SealKeys(sealKey).Opening(oauth.Plaintext()))
+	sealing, err := crowd.client(kept, seal.Keys(sealKey).AlsoOpening(seal.Plaintext()))
 	if err != nil {
 		return nil, err
 	}
@@ -87,16 +90,13 @@ func NewCrowd(ctx context.Context, store oauth.Store, n int) (*Crowd, error) {
 // Close ends the server behind the crowd.
 func (c *Crowd) Close() { c.server.Close() }
 
-func (c *Crowd) client(store oauth.Store, seal *oauth.Seal) (*oauth.Client, error) {
-	cfg := oauth.Localhost("http://127.0.0.1:8765/callback", "atproto transition:generic")
-	c.environment.Configure(&cfg)
-	cfg.RoundTripper = c.transport
-	cfg.Store, cfg.Seal = store, seal
+func (c *Crowd) client(kept store.Store, sealing *seal.Seal) (*oauth.Client, error) {
+	cfg := c.config(func(cfg *oauth.Config) { cfg.Store, cfg.Seal = kept, sealing })
 	return oauth.NewClient(cfg)
 }
 
 // Client returns a client that knows none of the sessions yet.
-func (c *Crowd) Client() (*oauth.Client, error) { return c.client(c.Store, oauth.SealKeys(sealKey)) }
+func (c *Crowd) Client() (*oauth.Client, error) { return c.client(c.Store, seal.Keys(sealKey)) }
 
 // Resume resumes all sessions, at a client that knows none.
 func (c *Crowd) Resume(ctx context.Context) ([]*oauth.Session, error) {
@@ -188,7 +188,7 @@ func (c *Crowd) Resumes() (resume, read Operation) {
 		for range n {
 			key := c.Keys[turn%len(c.Keys)]
 			turn++
-			if _, err := c.Store.Get(ctx, oauth.RecordKey{Kind: oauth.RecordSession, DID: key.DID, ID: key.ID}); err != nil {
+			if _, err := c.Store.Get(ctx, store.RecordKey{Kind: store.RecordSession, DID: key.DID, ID: key.ID}); err != nil {
 				return err
 			}
 		}
@@ -223,7 +223,7 @@ func settled() (heap int64, goroutines int) {
 
 // SessionFigures are those about sessions. They share a crowd in memory.
 func SessionFigures(ctx context.Context) ([]Figure, func(), error) {
-	crowd, err := NewCrowd(ctx, new(oauth.MemoryStore), Sessions)
+	crowd, err := NewCrowd(ctx, new(store.Memory), Sessions)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -262,6 +262,14 @@ func SessionFigures(ctx context.Context) ([]Figure, func(), error) {
 				resume, _ := crowd.Resumes()
 				return Ratio(ctx, resume, sign)
 			},
+		},
+		{
+			Name: "hanging", What: "p99.9 of calls while a refresh hangs, beside that of calls without one", Limit: 1.2,
+			Measure: crowd.Hanging,
+		},
+		{
+			Name: "nonce change", What: "requests for a call through each of 100 sessions, after a change of the nonce", Limit: 101,
+			Measure: crowd.RequestsAfterANonceChange,
 		},
 	}, crowd.Close, nil
 }

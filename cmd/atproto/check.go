@@ -63,7 +63,7 @@ the document is going to have. Its other hosts have to be public still.`,
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
 		c := &checker{
-			http:    safehttp.New(safehttp.Options{AllowHosts: hosts, RoundTripper: p.roundTripper, Timeout: *timeout}),
+			http:    safehttp.New(safehttp.Options{AllowHosts: hosts, UnguardedTransport: p.roundTripper, Timeout: *timeout}),
 			allowed: slices.ContainsFunc(hosts, func(host string) bool { return strings.EqualFold(host, target.Hostname()) }),
 			report:  report{URL: args[0], Problems: []finding{}, Unfetched: []finding{}, Warnings: []finding{}},
 		}

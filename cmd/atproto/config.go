@@ -118,8 +118,8 @@ func textOrTexts(raw json.RawMessage) ([]string, error) {
 }
 
 // keys reads the key files, whose paths are relative to folder.
-func (cfg *clientConfig) keys(folder string) ([]oauth.Key, error) {
-	var keys []oauth.Key
+func (cfg *clientConfig) keys(folder string) ([]oauth.ClientKey, error) {
+	var keys []oauth.ClientKey
 	for _, path := range cfg.keyPaths {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, path)
@@ -128,7 +128,7 @@ func (cfg *clientConfig) keys(folder string) ([]oauth.Key, error) {
 		if err != nil {
 			return nil, err
 		}
-		parsed, err := oauth.ParseKeys(data)
+		parsed, err := oauth.ParseClientKeys(data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, cause(err))
 		}
@@ -155,12 +155,12 @@ func compile(name string) ([]document, error) {
 		return nil, fmt.Errorf("%s: private_key_path: %w", name, err)
 	}
 	client, err := oauth.NewClient(oauth.Config{
-		ClientID:     cfg.clientID,
-		RedirectURIs: cfg.redirectURIs,
-		Scope:        cfg.scope,
-		Info:         cfg.info,
-		Keys:         keys,
-		KeysURI:      cfg.keysURI,
+		ClientID:      cfg.clientID,
+		RedirectURIs:  cfg.redirectURIs,
+		Scope:         cfg.scope,
+		Info:          cfg.info,
+		ClientKeys:    keys,
+		ClientKeysURI: cfg.keysURI,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %s", name, inConfigTerms(cause(err).Error()))
@@ -185,8 +185,8 @@ var configKeys = []struct{ field, key string }{
 	{"Config.ClientID", "client_id"},
 	{"Config.RedirectURIs", "redirect_uris"},
 	{"Config.Scope", "scope"},
-	{"Config.KeysURI", "jwks_uri"},
-	{"Config.Keys", "private_key_paths"},
+	{"Config.ClientKeysURI", "jwks_uri"},
+	{"Config.ClientKeys", "private_key_paths"},
 	{"Config.Info.URI", "client_uri"},
 	{"Config.Info.LogoURI", "logo_uri"},
 	{"Config.Info.TermsURI", "tos_uri"},

@@ -13,12 +13,12 @@ import (
 // publishedKID is the kid under which package oauth publishes the one key in data.
 func publishedKID(tb testing.TB, data string) string {
 	tb.Helper()
-	keys, err := oauth.ParseKeys([]byte(data))
+	keys, err := oauth.ParseClientKeys([]byte(data))
 	if err != nil {
 		tb.Fatal(err)
 	}
 	client, err := oauth.NewClient(oauth.Config{
-		ClientID: "https://app.example.com/m.json", RedirectURIs: []string{"https://app.example.com/cb"}, Scope: "atproto", Keys: keys,
+		ClientID: "https://app.example.com/m.json", RedirectURIs: []string{"https://app.example.com/cb"}, Scope: "atproto", ClientKeys: keys,
 	})
 	if err != nil {
 		tb.Fatal(err)

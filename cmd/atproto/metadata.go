@@ -146,6 +146,7 @@ func (p *program) compare(documents []document, left, dir string) error {
 }
 
 // replaceFile writes a file that everybody may read, beside its place, and moves it there.
+// (renameio, which does the same, does not build on Windows.)
 func replaceFile(name string, content []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {

@@ -61,20 +61,20 @@ func TestMetadataWritesWhatIsPublished(t *testing.T) {
 func TestMetadataEqualsWhatTheClientServes(t *testing.T) {
 	out := t.TempDir()
 	atproto(t, "metadata", "--config=testdata/published-keys/config.json", "--output", out).want(t, 0)
-	var keys []oauth.Key
+	var keys []oauth.ClientKey
 	for _, name := range []string{"testdata/key.pem", "testdata/old.json"} {
-		parsed, err := oauth.ParseKeys([]byte(readFile(t, name)))
+		parsed, err := oauth.ParseClientKeys([]byte(readFile(t, name)))
 		if err != nil {
 			t.Fatal(err)
 		}
 		keys = append(keys, parsed...)
 	}
 	client, err := oauth.NewClient(oauth.Config{
-		ClientID:     "https://app.example.com/client-metadata.json",
-		RedirectURIs: []string{"https://app.example.com/callback", "https://app.example.com/link"},
-		Scope:        "atproto",
-		Keys:         keys,
-		KeysURI:      "https://app.example.com/jwks.json",
+		ClientID:      "https://app.example.com/client-metadata.json",
+		RedirectURIs:  []string{"https://app.example.com/callback", "https://app.example.com/link"},
+		Scope:         "atproto",
+		ClientKeys:    keys,
+		ClientKeysURI: "https://app.example.com/jwks.json",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +172,8 @@ func TestMetadataSaysWhatIsWrongWithTheConfig(t *testing.T) {
 		{"a name of another type", `{` + id + `,` + redirect + `,` + scope + `,"client_name":null}`, "client_name: is not a string"},
 		{"both key paths", `{` + id + `,` + redirect + `,` + scope + `,"private_key_path":"key.pem","private_key_paths":["key.pem"]}`, "private_key_path and private_key_paths are both there"},
 		{"a missing key file", `{` + id + `,` + redirect + `,` + scope + `,"private_key_path":"none.pem"}`, "none.pem"},
-		{"PHP-W36 a bad PEM", `{` + id + `,` + redirect + `,` + scope + `,"private_key_path":"bad.pem"}`, "bad.pem: keys: PEM block 1"},
-		{"a file that holds no key", `{` + id + `,` + redirect + `,` + scope + `,"private_key_paths":["key.pem","text"]}`, "text: keys: neither a PEM block"},
+		{"PHP-W36 a bad PEM", `{` + id + `,` + redirect + `,` + scope + `,"private_key_path":"bad.pem"}`, "bad.pem: client keys: PEM block 1"},
+		{"a file that holds no key", `{` + id + `,` + redirect + `,` + scope + `,"private_key_paths":["key.pem","text"]}`, "text: client keys: neither a PEM block"},
 		{"a key twice", `{` + id + `,` + redirect + `,` + scope + `,"private_key_paths":["key.pem","key.pem"]}`, "private_key_paths[1] has the ID"},
 		{"O9 a bad redirect", `{` + id + `,"redirect_uri":"http://localhost/cb",` + scope + `}`, `redirect_uris[0] "http://localhost/cb" must be http on 127.0.0.1`},
 		{"O1 a bad client_id", `{"client_id":"https://app.example.com/",` + redirect + `,` + scope + `}`, `client_id "https://app.example.com/" needs the path`},

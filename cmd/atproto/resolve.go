@@ -31,7 +31,7 @@ is checked as a login checks it.`,
 	asJSON := cmd.Flags().Bool("json", false, "print the result as JSON")
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if strings.TrimSpace(args[0]) == "" {
+		if typed, err := identity.ParseTyped(args[0]); err == nil && typed == (identity.Typed{}) {
 			return commandline.Usage(errors.New("there is neither a handle nor a DID nor a URL"), cmd)
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
@@ -53,12 +53,15 @@ is checked as a login checks it.`,
 // discover finds what a login would. The client that it asks by is of no account here.
 func (p *program) discover(ctx context.Context, identifier string) (*oauth.Discovery, error) {
 	config := oauth.Localhost("http://127.0.0.1/", "")
-	config.RoundTripper, config.Resolver, config.AllowLoopback = p.roundTripper, p.resolver, p.allowLoopback
+	config.UnguardedTransport, config.Resolver, config.AllowLoopback = p.roundTripper, p.resolver, p.allowLoopback
 	client, err := oauth.NewClient(config)
 	if err != nil {
 		return nil, err
 	}
 	found, err := client.Discover(ctx, identifier)
+	if input, ok := errors.AsType[*identity.InputError](err); ok {
+		return nil, fmt.Errorf("\"%s\" is neither a handle nor a DID nor the https URL of a server: it %s\n  %s", input.Input, input.Reason, input.Advice)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s\n  %w", explain(err), cause(err))
 	}

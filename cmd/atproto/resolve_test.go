@@ -85,6 +85,9 @@ func TestResolveSaysWhatWentWrong(t *testing.T) {
 		{"a server that is down", alice, func(s *oauthtest.Server) {
 			s.Fault("/.well-known/oauth-protected-resource", oauthtest.Fault{Refuse: true, Times: 9})
 		}, "the server could not be reached"},
+		{"P65 the first part of a handle", "alice", nil, "type the whole of it, such as alice.bsky.social"},
+		{"P64 what is invisible", "ali\u202ace.test", nil, "ali<U+202A>ce.test"},
+		{"P65 an e-mail address", "alice@mail.test", nil, "type the handle of the account"},
 		{"neither", "what is this", nil, "neither a handle nor a DID nor the https URL"},
 		{"a URL with a path", "https://pds.test/profile/alice", nil, "neither a handle nor a DID nor the https URL"},
 	} {
@@ -101,6 +104,12 @@ func TestResolveSaysWhatWentWrong(t *testing.T) {
 		})
 	}
 	t.Run("nothing", func(t *testing.T) { atproto(t, "resolve", " ").want(t, 2, "neither a handle") })
+	t.Run("P64 nothing that shows", func(t *testing.T) { atproto(t, "resolve", "\u200b\u202c").want(t, 2, "neither a handle") })
+	for _, typed := range []string{"@Alice.Test", "\u202aalice.test\u202c", "at://alice.test/", "https://bsky.app/profile/alice.test", "alice.test."} {
+		t.Run("P64 P65 what leads to the account: "+typed, func(t *testing.T) {
+			in(t, sandbox(t), "resolve", typed).want(t, 0, alice, "alice.test  (verified")
+		})
+	}
 	t.Run("kinds that no sandbox has", func(t *testing.T) {
 		for kind, want := range map[error]string{
 			identity.ErrAmbiguous:     "several accounts",

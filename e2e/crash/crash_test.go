@@ -8,12 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +23,7 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/internal/scenario"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 var (
@@ -35,25 +36,44 @@ const (
 	// What design and documentation promise: after that nobody waits for a claim that
 	// was left behind.
 	blocked = 30 * time.Second
+	// Nobody takes over a claim that was left behind before it has stood still for its life.
+	untouched = 20 * time.Second
 	// A call that nothing blocks is done within this time, on a busy machine too.
 	prompt = 10 * time.Second
 	// Random times are spread over this span, in which a process refreshes several
 	// times.
-	randomSpan = 60 * time.Millisecond
-	// What was sent over loopback has been dealt with after that.
+	randomSpan = 200 * time.Millisecond
+	// What was sent over loopback to a store has been dealt with after that.
 	arrival = 100 * time.Millisecond
+
+	// Most of a run is waiting for a claim that was left behind. So many wait side by side, and
+	// so many of them have a process that works.
+	sideBySide = 48
+	working    = 4
+	// runLimit bounds a run: it waits for a claim once.
+	runLimit = 3 * time.Minute
 )
 
 func TestMain(m *testing.M) { longrun.Main(m, child) }
 
 // A run is one process that is stopped, and what becomes of its session.
 type run struct {
-	kind  string // of store
-	task  string
-	point string // or randomTime
+	kind   string // of store
+	signal syscall.Signal
+	point  string        // or randomTime
+	after  time.Duration // at a random time: when
 }
 
-// Random times are told apart afterwards, by what was claimed and what was sent.
+func (r run) String() string {
+	return fmt.Sprintf("%s, %s at %s", r.kind, signalNames[r.signal], r.point)
+}
+
+var signalNames = map[syscall.Signal]string{
+	syscall.SIGKILL: "SIGKILL", syscall.SIGSTOP: "SIGSTOP", syscall.SIGTERM: "SIGTERM",
+}
+
+// Random times at which a process was killed are told apart afterwards, by what was claimed
+// and what was sent.
 const (
 	randomTime      = "random time"
 	randomNoClaim   = "random time, no claim in the record"
@@ -61,61 +81,80 @@ const (
 	randomAfterSent = "random time, sent and not committed"
 )
 
-// plan lists the runs of one store: every point, the pauses, and random times for the
-// rest.
-func plan(kind string, n int) []run {
+// plan lists n runs: every point with every signal, each time on another store, twice or for
+// two fifths of the runs; and random times for the rest, of which every third is a SIGTERM.
+func plan(n int, random *rand.Rand) []run {
+	var atPoints []run
+	for _, p := range points {
+		atPoints = append(atPoints, run{signal: syscall.SIGKILL, point: p}, run{signal: syscall.SIGTERM, point: p})
+		if p != beforeClaim && p != recordWrote { // a pause there is none
+			atPoints = append(atPoints, run{signal: syscall.SIGSTOP, point: p})
+		}
+	}
+	rounds := max(2, n*2/5/len(atPoints))
 	var all []run
-	for range max(1, n/50) {
-		for _, point := range points {
-			all = append(all, run{kind, taskKill, point})
+	for round := range rounds {
+		for i, r := range atPoints {
+			r.kind = stores.Kinds[(i+round)%len(stores.Kinds)]
+			all = append(all, r)
 		}
 	}
-	pauses := points[1:6] // a pause before or after them is none
-	if n < 20 {
-		at := slices.Index(stores.Kinds, kind)
-		pauses = pauses[at : at+1]
-	}
-	for range max(1, n/50) {
-		for _, point := range pauses {
-			all = append(all, run{kind, taskStop, point})
+	for i := len(all); i < n; i++ {
+		r := run{kind: stores.Kinds[i%len(stores.Kinds)], signal: syscall.SIGKILL, point: randomTime}
+		if i%3 == 0 {
+			r.signal = syscall.SIGTERM
 		}
+		r.after = time.Duration(random.Int64N(int64(randomSpan)))
+		all = append(all, r)
 	}
-	for len(all) < n {
-		all = append(all, run{kind, taskLoop, randomTime})
-	}
-	return all
+	return all[:n]
 }
 
 // mayEnd are the runs that may cost the session: between the rotation at the server and
-// our commit, and a pause in that stretch during which another process refreshes.
+// our commit, and a pause in that stretch during which another process refreshes. Nobody who
+// is told to end, and may finish, is among them.
 func (r run) mayEnd() bool {
 	switch r.point {
 	case requestSent, answerHeld, answerRead, randomAfterSent:
-		return true
+		return r.signal != syscall.SIGTERM
 	}
 	return false
+}
+
+// leavesClaim reports whether the next process finds a claim that it must not touch at first.
+func (r run) leavesClaim() bool {
+	switch r.point {
+	case claimWritten, rechecked, requestSent, answerHeld, answerRead:
+		return r.signal != syscall.SIGTERM
+	}
+	return false
+}
+
+// mayLeaveClaim is leavesClaim, and what nobody knows for certain.
+func (r run) mayLeaveClaim() bool {
+	return r.leavesClaim() || r.point == randomUnsent || r.point == randomAfterSent
 }
 
 // A verdict is what became of a session.
 type verdict struct {
 	run
-	outcome string        // "still logged in" or the cause
+	outcome string        // stillLoggedIn or the cause
 	waited  time.Duration // by the process that went on
-	sleeper string        // what a process that woke up again said
 }
+
+const stillLoggedIn = "still logged in"
 
 func TestCrash(t *testing.T) {
 	page := longrun.NewReport("Processes that die in a refresh", fmt.Sprintf("make crash N=%d", *runs))
 	page.Seed = fmt.Sprint(*seed)
 	page.Intro = `A process refreshes a session and is killed (SIGKILL) at a point of the refresh, or at a random time; or it is
-stopped (SIGSTOP) there, sleeps past the end of its claim while another process goes on, and wakes up. Then another
-process, half a minute later by its clock, takes the session over. It has to find every record whole, and either to go
-on or to say "log in again" with the cause. Only a stop between the rotation at the server and our commit may end a
-session, for the server does not forgive a refresh token that comes twice. (At random times the process does nothing but
-refresh, so these shares are of interrupted refreshes, not of killed processes.)`
+stopped (SIGSTOP) there, sleeps past the end of its claim while another process goes on, and wakes up; or it is told to
+end (SIGTERM) there, calls Client.Shutdown, and ends when that returns. Then another process takes the session over, by
+watching the claim in real time. It has to find every record whole, and either to go on or to say "log in again" with the
+cause. Only a kill or a pause between the rotation at the server and our commit may end a session, for the server does not
+forgive a refresh token that comes twice; no SIGTERM may, and nobody waits after one. (At random times the process does
+nothing but refresh, so these shares are of interrupted refreshes, not of stopped processes.)`
 	t.Logf("seed %d", *seed)
-	random := rand.New(rand.NewPCG(*seed, 0))
-	b := scenario.StartSandbox(t)
 	storages := make(map[string]*stores.Store)
 	for _, kind := range stores.Kinds {
 		s, err := stores.Create(t.Context(), kind, t.TempDir())
@@ -126,45 +165,31 @@ refresh, so these shares are of interrupted refreshes, not of killed processes.)
 		storages[kind] = s
 	}
 
-	// In real time, and all stores at once: how long somebody is blocked. On a server of
-	// their own, for the other one counts.
-	unhurried := scenario.StartSandbox(t)
-	var waits sync.WaitGroup
-	blockedFor := make(map[string]time.Duration)
-	var mu sync.Mutex
-	for kind, store := range storages {
-		waits.Go(func() {
-			waited, err := realWait(t.Context(), unhurried, store)
-			mu.Lock()
-			defer mu.Unlock()
-			blockedFor[kind] = waited
+	all := plan(*runs, rand.New(rand.NewPCG(*seed, 0)))
+	verdicts := make([]*verdict, len(all))
+	waiting, busy := make(chan struct{}, sideBySide), make(chan struct{}, working)
+	var done sync.WaitGroup
+	for i, r := range all {
+		waiting <- struct{}{}
+		done.Go(func() {
+			defer func() { <-waiting }()
+			v, err := execute(t.Context(), busy, storages[r.kind], r)
 			if err != nil {
-				t.Errorf("%s: %v", kind, err)
+				t.Errorf("%v: %v", r, err)
+				return
 			}
-			if waited < blocked-15*time.Second || waited > blocked+prompt {
-				t.Errorf("%s: a process waited %v for the claim of one that was killed, want up to %v", kind, waited, blocked)
-			}
+			verdicts[i] = v
 		})
 	}
-
-	var verdicts []verdict
-	each := max(1, *runs/len(stores.Kinds))
-	for _, kind := range stores.Kinds {
-		for _, r := range plan(kind, each) {
-			v, err := execute(t, b, storages[kind], r, time.Duration(random.Int64N(int64(randomSpan))))
-			if err != nil {
-				t.Errorf("%s, %s at %s: %v", kind, r.task, r.point, err)
-				continue
-			}
-			verdicts = append(verdicts, *v)
-		}
-		// Whatever lies in the storage can be listed and opened.
-		if err := sound(t.Context(), b, storages[kind]); err != nil {
+	done.Wait()
+	// Whatever lies in the storages can be listed and opened.
+	b := scenario.StartSandbox(t)
+	for kind, kept := range storages {
+		if err := sound(t.Context(), b, kept); err != nil {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
-	waits.Wait()
-	summarize(t, page, verdicts, blockedFor)
+	summarize(t, page, verdicts)
 	t.Logf("\n%s", page)
 	if err := page.Write(*report); err != nil {
 		t.Error(err)
@@ -178,10 +203,10 @@ type process struct {
 	err   strings.Builder
 }
 
-func start(ctx context.Context, b scenario.Backend, store *stores.Store, key oauth.SessionKey, task, point, clock string) (*process, error) {
+func start(ctx context.Context, b scenario.Backend, kept *stores.Store, key oauth.SessionKey, task, point string) (*process, error) {
 	cmd, err := longrun.Command(ctx, &longrun.Job{
-		Environment: *b.Environment(), Location: store.Location, Key: key, Task: task,
-		Arguments: map[string]string{"point": point, "clock": clock},
+		Environment: *b.Environment(), Location: kept.Location, Key: key, Task: task,
+		Arguments: map[string]string{"point": point},
 	})
 	if err != nil {
 		return nil, err
@@ -196,7 +221,7 @@ func start(ctx context.Context, b scenario.Backend, store *stores.Store, key oau
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	return p, p.expect("ready")
+	return p, p.expect(saysReady)
 }
 
 // say returns the next line.
@@ -223,6 +248,17 @@ func (p *process) killed() error {
 	failed, _ := errors.AsType[*exec.ExitError](err)
 	if failed == nil || failed.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		return fmt.Errorf("the process was not killed, it ended with %v: %s", err, p.err.String())
+	}
+	return nil
+}
+
+// ended waits for the end of a process that was told to.
+func (p *process) ended() error {
+	if err := p.expect(saysEnded); err != nil {
+		return err
+	}
+	if err := p.cmd.Wait(); err != nil {
+		return fmt.Errorf("the process that was told to end: %w: %s", err, p.err.String())
 	}
 	return nil
 }
@@ -254,8 +290,8 @@ func (p *process) stopped(ctx context.Context) error {
 }
 
 // login makes a session of its own for a run.
-func login(ctx context.Context, b scenario.Backend, store *stores.Store) (oauth.SessionKey, error) {
-	client, err := longrun.NewClient(b.Environment(), store)
+func login(ctx context.Context, b scenario.Backend, kept *stores.Store) (oauth.SessionKey, error) {
+	client, err := longrun.NewClient(b.Environment(), kept)
 	if err != nil {
 		return oauth.SessionKey{}, err
 	}
@@ -266,80 +302,115 @@ func login(ctx context.Context, b scenario.Backend, store *stores.Store) (oauth.
 	return s.Key(), nil
 }
 
-// execute is one run from its login to its verdict.
-func execute(t *testing.T, b scenario.Backend, store *stores.Store, r run, after time.Duration) (*verdict, error) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+// execute is one run from its login to its verdict, at a server of its own. Its processes work
+// while it is one of the busy.
+func execute(ctx context.Context, busy chan struct{}, kept *stores.Store, r run) (*verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, runLimit)
 	defer cancel()
-	key, err := login(ctx, b, store)
+	busy <- struct{}{}
+	rest := sync.OnceFunc(func() { <-busy })
+	defer rest()
+	b := scenario.NewSandbox()
+	defer b.Close()
+	key, err := login(ctx, b, kept)
 	if err != nil {
 		return nil, err
 	}
-	before, err := refreshes(ctx, b)
+	p, err := r.stop(ctx, b, kept, key)
+	if p != nil {
+		defer p.cmd.Process.Kill()
+	}
 	if err != nil {
 		return nil, err
 	}
-	clock := clock(filepath.Join(t.TempDir(), "clock"))
-	p, err := start(ctx, b, store, key, r.task, r.point, string(clock))
+	written := 0
+	if r.point == randomTime {
+		time.Sleep(arrival)
+		if written, err = writes(ctx, kept, key); err != nil {
+			return nil, err
+		}
+	}
+	rest()
+	next, err := newSuccessor(b, kept)
 	if err != nil {
 		return nil, err
-	}
-	defer p.cmd.Process.Kill()
-	switch r.task {
-	case taskKill:
-		if err := p.expect("reached"); err != nil {
-			return nil, err
-		}
-		if err := p.killed(); err != nil {
-			return nil, err
-		}
-	case taskLoop:
-		time.Sleep(after)
-		if err := p.cmd.Process.Kill(); err != nil {
-			return nil, err
-		}
-		if err := p.killed(); err != nil {
-			return nil, err
-		}
-	case taskStop:
-		if err := p.expect("reached"); err != nil {
-			return nil, err
-		}
-		if err := p.stopped(ctx); err != nil {
-			return nil, err
-		}
-	}
-	// Half a minute by the clock, and no time at all for what the process had sent: the
-	// server has to get to it before the next one comes, as it would.
-	time.Sleep(arrival)
-	if r.task == taskLoop {
-		if r.point, err = momentOfDeath(ctx, b, store, key, before); err != nil {
-			return nil, err
-		}
 	}
 	v := &verdict{run: r}
-	if v.outcome, v.waited, err = succeed(ctx, b, store, key, blocked); err != nil {
+	if v.outcome, v.waited, err = next.succeed(ctx, key); err != nil {
 		return nil, err
 	}
-	if r.task == taskStop {
-		if err := v.wake(ctx, p, clock, b, store, key); err != nil {
+	if r.point == randomTime {
+		// Only now, for what the process had sent has certainly reached the server.
+		n, err := refreshes(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		if v.point, err = momentOfDeath(written, n-int(next.sent.Load())); err != nil {
+			return nil, err
+		}
+		if r.signal == syscall.SIGTERM {
+			if v.point != randomNoClaim {
+				return nil, fmt.Errorf("%s, after a shutdown", v.point)
+			}
+			v.point = randomTime
+		}
+	}
+	if r.signal == syscall.SIGSTOP {
+		if err := v.wake(ctx, p, b, kept, key); err != nil {
 			return nil, err
 		}
 	}
 	return v, v.judge()
 }
 
+// stop starts the process of a run and sees to its end, or its sleep.
+func (r run) stop(ctx context.Context, b scenario.Backend, kept *stores.Store, key oauth.SessionKey) (*process, error) {
+	task := taskLoop
+	if r.point != randomTime {
+		for name, s := range signals {
+			if s == r.signal {
+				task = name
+			}
+		}
+	}
+	p, err := start(ctx, b, kept, key, task, r.point)
+	if err != nil {
+		return p, err
+	}
+	if r.point == randomTime {
+		time.Sleep(r.after)
+		err = p.cmd.Process.Signal(r.signal)
+	} else {
+		err = p.expect(saysReached)
+	}
+	if err != nil {
+		return p, err
+	}
+	switch r.signal {
+	case syscall.SIGKILL:
+		err = p.killed()
+	case syscall.SIGTERM:
+		err = p.ended()
+	default:
+		err = p.stopped(ctx)
+	}
+	return p, err
+}
+
+// writes returns how often a session's record was written since the login.
+func writes(ctx context.Context, kept *stores.Store, key oauth.SessionKey) (int, error) {
+	r, err := kept.Get(ctx, store.RecordKey{Kind: store.RecordSession, DID: key.DID, ID: key.ID})
+	if err != nil {
+		return 0, err
+	}
+	return int(r.Revision) - 1, nil
+}
+
 // momentOfDeath tells at which moment of its refreshes a process died. Each of them
-// writes the record twice, a claim and new tokens, and asks the server once in between.
-func momentOfDeath(ctx context.Context, b scenario.Backend, store *stores.Store, key oauth.SessionKey, before int) (string, error) {
-	r, err := store.Get(ctx, oauth.RecordKey{Kind: oauth.RecordSession, DID: key.DID, ID: key.ID})
-	if err != nil {
-		return "", err
-	}
-	n, err := refreshes(ctx, b)
-	if err != nil {
-		return "", err
-	}
-	written, sent := int(r.Revision)-1, n-before // a login wrote the first revision
+// writes the record twice, a claim and new tokens, and asks the server once in between. What
+// whoever came next has written and sent (a mark on the claim, a claim of its own, a refresh) must
+// not be in these counts.
+func momentOfDeath(written, sent int) (string, error) {
 	switch {
 	case written%2 == 0 && sent == written/2:
 		return randomNoClaim, nil
@@ -348,7 +419,7 @@ func momentOfDeath(ctx context.Context, b scenario.Backend, store *stores.Store,
 	case written%2 == 1 && sent == written/2+1:
 		return randomAfterSent, nil
 	}
-	return "", fmt.Errorf("the server got %d refreshes, the record has revision %d", sent, r.Revision)
+	return "", fmt.Errorf("the process sent %d refreshes, and wrote the record %d times", sent, written)
 }
 
 // refreshes counts what the server got.
@@ -357,29 +428,48 @@ func refreshes(ctx context.Context, b scenario.Backend) (int, error) {
 	return grants["refresh_token"], err
 }
 
-// succeed is the process that comes afterwards: it refreshes and calls. It returns what
-// became of the session, and how long that took.
-func succeed(ctx context.Context, b scenario.Backend, store *stores.Store, key oauth.SessionKey, later time.Duration) (string, time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, prompt)
-	defer cancel()
-	client, err := longrun.NewClient(b.Environment(), store, func(cfg *oauth.Config) {
-		cfg.Clock = func() time.Time { return time.Now().Add(later) }
+// A successor is the process that comes afterwards.
+type successor struct {
+	client *oauth.Client
+	sent   atomic.Int32 // requests to the token endpoint
+}
+
+func newSuccessor(b scenario.Backend, kept *stores.Store) (*successor, error) {
+	next := new(successor)
+	var err error
+	next.client, err = longrun.NewClient(b.Environment(), kept, func(cfg *oauth.Config) {
+		cfg.UnguardedTransport = countingTransport{cfg.UnguardedTransport, &next.sent}
 	})
-	if err != nil {
-		return "", 0, err
+	return next, err
+}
+
+// A countingTransport counts requests to the token endpoint.
+type countingTransport struct {
+	http.RoundTripper
+	n *atomic.Int32
+}
+
+func (c countingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if isTokenRequest(req) {
+		c.n.Add(1)
 	}
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// succeed refreshes and calls. It returns what became of the session, and how long that took.
+func (s *successor) succeed(ctx context.Context, key oauth.SessionKey) (string, time.Duration, error) {
 	started := time.Now()
-	s, err := client.Resume(ctx, key)
+	session, err := s.client.Resume(ctx, key)
 	if err == nil {
-		err = s.Refresh(ctx)
+		err = session.Refresh(ctx)
 	}
 	if err == nil {
-		_, err = comatproto.NewClient(s).Server.GetSession(ctx)
+		_, err = comatproto.NewClient(session).Server.GetSession(ctx)
 	}
 	waited := time.Since(started)
 	switch {
 	case err == nil:
-		return "still logged in", waited, nil
+		return stillLoggedIn, waited, nil
 	case errors.Is(err, oauth.ErrAmbiguousRefresh):
 		return "log in again: ambiguous refresh", waited, nil
 	case errors.Is(err, oauth.ErrReauthRequired):
@@ -388,77 +478,66 @@ func succeed(ctx context.Context, b scenario.Backend, store *stores.Store, key o
 	return "", waited, fmt.Errorf("neither logged in nor over: %w", err)
 }
 
-// wake lets a stopped process go on, half a minute later, and sees that it does no harm.
-func (v *verdict) wake(ctx context.Context, p *process, clock clock, b scenario.Backend, store *stores.Store, key oauth.SessionKey) error {
-	if err := clock.setAhead(blocked + time.Second); err != nil {
-		return err
-	}
+// wake lets a stopped process go on, whose claim another one has taken over, and sees that
+// it does no harm.
+func (v *verdict) wake(ctx context.Context, p *process, b scenario.Backend, kept *stores.Store, key oauth.SessionKey) error {
 	if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 		return err
 	}
-	var err error
-	if v.sleeper, err = p.say(); err != nil {
+	sleeper, err := p.say()
+	if err != nil {
 		return err
 	}
 	if err := p.cmd.Wait(); err != nil {
 		return fmt.Errorf("the process that woke up: %w: %s", err, p.err.String())
 	}
-	if v.outcome != "still logged in" {
-		if v.sleeper == "refreshed" {
+	if v.outcome != stillLoggedIn {
+		if sleeper == saysRenewed {
 			return errors.New("the process that woke up goes on with a session that is over")
 		}
 		return nil
 	}
 	// The session is alive: it has to be so for everybody, and afterwards.
-	if v.sleeper != "refreshed" {
-		v.outcome = "log in again: after a pause, " + v.sleeper
+	if sleeper != saysRenewed {
+		v.outcome = "log in again: after a pause, " + sleeper
 		return nil
 	}
-	again, _, err := succeed(ctx, b, store, key, blocked+time.Second)
-	if err == nil && again != "still logged in" {
+	next, err := newSuccessor(b, kept)
+	if err != nil {
+		return err
+	}
+	again, waited, err := next.succeed(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case waited > prompt:
+		return fmt.Errorf("blocked for %v by a process that woke up", waited)
+	case again != stillLoggedIn:
 		v.outcome = again + ", after a pause"
-	}
-	return err
-}
-
-// judge tells whether the verdict is one that may be.
-func (v *verdict) judge() error {
-	if v.outcome != "still logged in" && !v.mayEnd() {
-		return fmt.Errorf("%s, and nothing was rotated", v.outcome)
-	}
-	if v.waited > prompt {
-		return fmt.Errorf("blocked for %v beyond the claim", v.waited)
 	}
 	return nil
 }
 
-// realWait kills a process whose claim is written, and measures how long another one,
-// whose clock is right, waits for it.
-func realWait(ctx context.Context, b scenario.Backend, store *stores.Store) (time.Duration, error) {
-	key, err := login(ctx, b, store)
-	if err != nil {
-		return 0, err
+// judge tells whether the verdict is one that may be.
+func (v *verdict) judge() error {
+	limit := prompt
+	if v.mayLeaveClaim() {
+		limit += blocked
 	}
-	p, err := start(ctx, b, store, key, taskKill, claimWritten, os.DevNull)
-	if err != nil {
-		return 0, err
+	switch {
+	case v.outcome != stillLoggedIn && !v.mayEnd():
+		return fmt.Errorf("%s, and that must not be", v.outcome)
+	case v.waited > limit:
+		return fmt.Errorf("blocked for %v, the limit is %v", v.waited, limit)
+	case v.leavesClaim() && v.waited < untouched:
+		return fmt.Errorf("took a claim over after %v, before its life was over", v.waited)
 	}
-	if err := errors.Join(p.expect("reached"), p.killed()); err != nil {
-		return 0, err
-	}
-	started := time.Now()
-	next, err := start(ctx, b, store, key, taskWait, "", os.DevNull)
-	if err != nil {
-		return 0, err
-	}
-	err = next.expect("refreshed")
-	waited := time.Since(started)
-	return waited, errors.Join(err, next.cmd.Wait())
+	return nil
 }
 
 // sound opens every session of a storage.
-func sound(ctx context.Context, b scenario.Backend, store *stores.Store) error {
-	client, err := longrun.NewClient(b.Environment(), store)
+func sound(ctx context.Context, b scenario.Backend, kept *stores.Store) error {
+	client, err := longrun.NewClient(b.Environment(), kept)
 	if err != nil {
 		return err
 	}
@@ -473,57 +552,63 @@ func sound(ctx context.Context, b scenario.Backend, store *stores.Store) error {
 	return nil
 }
 
-// summarize writes the tables.
-func summarize(t *testing.T, page *longrun.Report, verdicts []verdict, blockedFor map[string]time.Duration) {
-	type row struct{ runs, alive, over int }
-	byPoint := make(map[string]*row)
-	var order []string
-	byStore := make(map[string]*row)
-	alive := 0
-	var longest time.Duration
-	for _, v := range verdicts {
-		signal := "SIGKILL"
-		if v.task == taskStop {
-			signal = "SIGSTOP"
-		}
-		point := signal + " | " + v.point
-		for _, into := range []struct {
-			rows map[string]*row
-			name string
-		}{{byPoint, point}, {byStore, v.kind}} {
-			if into.rows[into.name] == nil {
-				into.rows[into.name] = new(row)
-				if into.name == point {
-					order = append(order, point)
-				}
-			}
-			r := into.rows[into.name]
-			r.runs++
-			if v.outcome == "still logged in" {
-				r.alive++
-			} else {
-				r.over++
-			}
-		}
-		if v.outcome == "still logged in" {
-			alive++
-		}
-		longest = max(longest, v.waited)
+// A row sums up what is alike.
+type row struct {
+	runs, alive, over int
+	waited            time.Duration // the longest
+}
+
+func (r *row) add(v *verdict) {
+	r.runs++
+	if v.outcome == stillLoggedIn {
+		r.alive++
+	} else {
+		r.over++
 	}
-	if len(verdicts) == 0 {
+	r.waited = max(r.waited, v.waited)
+}
+
+func (r *row) String() string {
+	return fmt.Sprintf("%d | %d | %d | %.1f s", r.runs, r.alive, r.over, r.waited.Seconds())
+}
+
+// summarize writes the tables.
+func summarize(t *testing.T, page *longrun.Report, verdicts []*verdict) {
+	var all row
+	byPoint, byStore := make(map[run]*row), make(map[string]*row)
+	for _, v := range verdicts {
+		if v == nil {
+			continue // it has failed, and said so
+		}
+		point := run{signal: v.signal, point: v.point}
+		if byPoint[point] == nil {
+			byPoint[point] = new(row)
+		}
+		if byStore[v.kind] == nil {
+			byStore[v.kind] = new(row)
+		}
+		all.add(v)
+		byPoint[point].add(v)
+		byStore[v.kind].add(v)
+	}
+	if all.runs == 0 {
 		t.Fatal("nothing was run")
 	}
 	page.Printf("%d stops: %d sessions (%.1f %%) are still logged in, %d said \"log in again\" with the cause; no record was damaged.\n",
-		len(verdicts), alive, 100*float64(alive)/float64(len(verdicts)), len(verdicts)-alive)
-	page.Printf("Once the claim was over, the next process took %v at most.\n\n", longest.Round(time.Millisecond))
-	page.Printf("| signal | at | stops | still logged in | log in again |\n|---|---|---|---|---|\n")
-	for _, point := range order {
-		page.Printf("| %s | %d | %d | %d |\n", point, byPoint[point].runs, byPoint[point].alive, byPoint[point].over)
+		all.runs, all.alive, 100*float64(all.alive)/float64(all.runs), all.over)
+	page.Printf("The next process waited for %.1f s at most.\n\n", all.waited.Seconds())
+	page.Printf("| signal | at | stops | still logged in | log in again | the next process waited, at most |\n|---|---|---|---|---|---|\n")
+	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGTERM} {
+		for _, point := range append(points, randomTime, randomNoClaim, randomUnsent, randomAfterSent) {
+			if r := byPoint[run{signal: signal, point: point}]; r != nil {
+				page.Printf("| %s | %s | %v |\n", signalNames[signal], point, r)
+			}
+		}
 	}
-	page.Printf("\n| store | stops | still logged in | log in again | in real time, the next process waited for the claim |\n|---|---|---|---|---|\n")
+	page.Printf("\n| store | stops | still logged in | log in again | the next process waited, at most |\n|---|---|---|---|---|\n")
 	for _, kind := range stores.Kinds {
 		if r := byStore[kind]; r != nil {
-			page.Printf("| %s | %d | %d | %d | %.1f s |\n", kind, r.runs, r.alive, r.over, blockedFor[kind].Seconds())
+			page.Printf("| %s | %v |\n", kind, r)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"os"
+	"os/signal"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"github.com/gimucco/atproto-go/e2e/longrun"
 	"github.com/gimucco/atproto-go/e2e/stores"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 // The points of a refresh at which a process is stopped, in their order.
@@ -35,35 +37,32 @@ var points = []string{beforeClaim, claimWritten, rechecked, requestSent, answerH
 const (
 	taskKill = "kill" // refresh, and kill yourself at the point
 	taskStop = "stop" // refresh, and stop yourself at the point
+	taskTerm = "term" // refresh, and be told to end at the point
 	taskLoop = "loop" // refresh again and again
-	taskWait = "wait" // refresh, however long that takes
 )
 
-// A clock is the time of a process. Whoever stops a process sets it ahead, as if the
-// process had slept that long. It is a file, so that both see it.
-type clock string
-
-func (c clock) now() time.Time {
-	text, err := os.ReadFile(string(c))
-	if err != nil || len(text) == 0 {
-		return time.Now()
-	}
-	ahead, err := time.ParseDuration(string(text))
-	if err != nil {
-		panic(err)
-	}
-	return time.Now().Add(ahead)
+// signals are what the tasks do at their point.
+var signals = map[string]syscall.Signal{
+	taskKill: syscall.SIGKILL, taskStop: syscall.SIGSTOP, taskTerm: syscall.SIGTERM,
 }
 
-func (c clock) setAhead(d time.Duration) error {
-	return os.WriteFile(string(c), []byte(d.String()), 0o600)
-}
+// What a process says.
+const (
+	saysReady   = "ready"
+	saysReached = "reached"
+	saysEnded   = "shut down"
+	saysRenewed = "refreshed"
+)
 
-// A saboteur stops its own process at a point, once.
+// shutdownLimit is how long a process that is told to end takes for it at most.
+const shutdownLimit = 20 * time.Second
+
+// A saboteur sends a signal to its own process at a point, once.
 type saboteur struct {
 	point  string
 	signal syscall.Signal
 	hit    atomic.Bool
+	ending chan struct{} // closed when a shutdown has begun
 
 	puts    atomic.Int32 // writes of a session's record so far
 	refresh atomic.Bool  // a refresh request was begun
@@ -74,45 +73,78 @@ func (s *saboteur) reached(point string) {
 	if point != s.point || !s.hit.CompareAndSwap(false, true) {
 		return
 	}
-	fmt.Println("reached")
+	woken := make(chan os.Signal, 1)
+	signal.Notify(woken, syscall.SIGCONT)
+	fmt.Println(saysReached)
 	syscall.Kill(os.Getpid(), s.signal)
-	if s.signal == syscall.SIGKILL {
-		select {} // until the signal is there
+	// The signal may come a moment from now: what it does has to be done here.
+	switch s.signal {
+	case syscall.SIGKILL:
+		select {}
+	case syscall.SIGSTOP:
+		<-woken
+	case syscall.SIGTERM:
+		<-s.ending
 	}
-	// The signal may stop the process a moment from now: it has to be here.
-	time.Sleep(20 * time.Millisecond)
+}
+
+// endOnTerm ends the process in good order when it is told to.
+func (s *saboteur) endOnTerm(client *oauth.Client) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	go func() {
+		<-told
+		// A shutdown without time only begins.
+		over, cancel := context.WithCancel(context.Background())
+		cancel()
+		client.Shutdown(over)
+		close(s.ending)
+		ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+		defer cancel()
+		if err := client.Shutdown(ctx); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println(saysEnded)
+		os.Exit(0)
+	}()
 }
 
 // child is a process of the run.
 func child(job *longrun.Job) error {
 	ctx := context.Background()
-	s := &saboteur{point: job.Arguments["point"], signal: syscall.SIGKILL}
-	if job.Task == taskStop {
-		s.signal = syscall.SIGSTOP
-	}
-	store, err := stores.Open(ctx, job.Location)
+	s := &saboteur{point: job.Arguments["point"], signal: signals[job.Task], ending: make(chan struct{})}
+	kept, err := stores.Open(ctx, job.Location)
 	if err != nil {
 		return err
 	}
-	client, err := longrun.NewClient(&job.Environment, sabotagedStore{store, s}, func(cfg *oauth.Config) {
-		cfg.RoundTripper = sabotagedTransport{cfg.RoundTripper, s}
-		cfg.Clock = clock(job.Arguments["clock"]).now
+	client, err := longrun.NewClient(&job.Environment, sabotagedStore{kept, s}, func(cfg *oauth.Config) {
+		cfg.UnguardedTransport = sabotagedTransport{cfg.UnguardedTransport, s}
 	})
 	if err != nil {
 		return err
 	}
+	s.endOnTerm(client)
 	session, err := client.Resume(ctx, job.Key)
 	if err != nil {
 		return err
 	}
-	fmt.Println("ready")
-	for {
+	fmt.Println(saysReady)
+	for again := true; ; {
 		err := session.Refresh(ctx)
-		if job.Task != taskLoop {
+		temporary, _ := errors.AsType[*oauth.Error](err)
+		switch {
+		case job.Task == taskStop && again && temporary != nil && temporary.Retryable:
+			// What slept in the midst of a call to the store wakes up when its time is over. That
+			// is a failure like any other, and tried again as any program would.
+			again = false
+			time.Sleep(temporary.RetryAfter)
+		case job.Task == taskTerm, errors.Is(err, oauth.ErrShutdown):
+			select {} // until the shutdown is done
+		case job.Task != taskLoop:
 			fmt.Println(outcome(err))
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return fmt.Errorf("in the loop: %w", err)
 		}
 	}
@@ -122,7 +154,7 @@ func child(job *longrun.Job) error {
 func outcome(err error) string {
 	switch {
 	case err == nil:
-		return "refreshed"
+		return saysRenewed
 	case errors.Is(err, oauth.ErrAmbiguousRefresh):
 		return "ambiguous"
 	case errors.Is(err, oauth.ErrLoggedOut):
@@ -133,12 +165,12 @@ func outcome(err error) string {
 
 // A sabotagedStore reaches points at the reads and writes of sessions.
 type sabotagedStore struct {
-	oauth.Store
+	store.Store
 	s *saboteur
 }
 
-func (d sabotagedStore) Put(ctx context.Context, r *oauth.Record) error {
-	if r.Key.Kind != oauth.RecordSession {
+func (d sabotagedStore) Put(ctx context.Context, r *store.Record) error {
+	if r.Key.Kind != store.RecordSession {
 		return d.Store.Put(ctx, r)
 	}
 	n := d.s.puts.Add(1)
@@ -155,9 +187,9 @@ func (d sabotagedStore) Put(ctx context.Context, r *oauth.Record) error {
 	return err
 }
 
-func (d sabotagedStore) Get(ctx context.Context, key oauth.RecordKey) (*oauth.Record, error) {
+func (d sabotagedStore) Get(ctx context.Context, key store.RecordKey) (*store.Record, error) {
 	r, err := d.Store.Get(ctx, key)
-	if err == nil && key.Kind == oauth.RecordSession && d.s.puts.Load() == 1 && !d.s.refresh.Load() {
+	if err == nil && key.Kind == store.RecordSession && d.s.puts.Load() == 1 && !d.s.refresh.Load() {
 		d.s.reached(rechecked)
 	}
 	return r, err
@@ -170,7 +202,7 @@ type sabotagedTransport struct {
 }
 
 func (d sabotagedTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	if !strings.HasSuffix(req.URL.Path, "/oauth/token") {
+	if !isTokenRequest(req) {
 		return d.RoundTripper.RoundTrip(req)
 	}
 	d.s.refresh.Store(true)
@@ -185,6 +217,8 @@ func (d sabotagedTransport) RoundTrip(req *http.Request) (*http.Response, error)
 	resp.Body = sabotagedBody{resp.Body, d.s}
 	return resp, nil
 }
+
+func isTokenRequest(req *http.Request) bool { return strings.HasSuffix(req.URL.Path, "/oauth/token") }
 
 type sabotagedBody struct {
 	io.ReadCloser

@@ -21,15 +21,18 @@ import (
 	"github.com/gimucco/atproto-go/internal/scenario"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 )
 
 // A Job is what a process is started for.
 type Job struct {
 	Environment oauthtest.Environment
-	Location    string // of the storage
-	Key         oauth.SessionKey
-	Task        string            // in the words of the run
-	Arguments   map[string]string // likewise
+	Location    string             // of the storage
+	Key         oauth.SessionKey   `json:",omitzero"` // one session, or
+	Keys        []oauth.SessionKey // many
+	Task        string             // in the words of the run
+	Arguments   map[string]string  // likewise
 }
 
 const environmentJob = "LONGRUN_JOB"
@@ -76,15 +79,19 @@ const (
 // connections is how many a process has to a host.
 const connections = 64
 
+// handshakeLimit is long: a busy machine that shakes hands slowly is not what is looked at.
+const handshakeLimit = time.Minute
+
 // NewClient returns a client whose sessions are in store.
-func NewClient(env *oauthtest.Environment, store oauth.Store, change ...func(*oauth.Config)) (*oauth.Client, error) {
+func NewClient(env *oauthtest.Environment, kept store.Store, change ...func(*oauth.Config)) (*oauth.Client, error) {
 	cfg := oauth.Localhost(redirectURI, scope)
 	env.Configure(&cfg)
 	// Hundreds of goroutines call at once, again and again: as a program would that does
 	// that, they share connections, or the server's queue for new ones runs over.
-	transport := cfg.RoundTripper.(*http.Transport)
+	transport := cfg.UnguardedTransport.(*http.Transport)
 	transport.MaxConnsPerHost, transport.MaxIdleConnsPerHost = connections, connections
-	cfg.Store, cfg.Seal = store, oauth.SealKeys(bytes.Repeat([]byte{7}, 32))
+	transport.TLSHandshakeTimeout = handshakeLimit
+	cfg.Store, cfg.Seal = kept, seal.Keys(bytes.Repeat([]byte{7}, 32))
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -93,11 +100,11 @@ func NewClient(env *oauthtest.Environment, store oauth.Store, change ...func(*oa
 
 // Resume opens the storage of a job and resumes its session.
 func (job *Job) Resume(ctx context.Context, change ...func(*oauth.Config)) (*oauth.Session, error) {
-	store, err := stores.Open(ctx, job.Location)
+	kept, err := stores.Open(ctx, job.Location)
 	if err != nil {
 		return nil, err
 	}
-	client, err := NewClient(&job.Environment, store, change...)
+	client, err := NewClient(&job.Environment, kept, change...)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,4 +116,51 @@ func (b *Browser) run(ctx context.Context, args ...string) (result visit, err er
 		return visit{}, errors.Join(err, fmt.Errorf("the browser was not sent back: %s\nsteps: %q\npage: %s\n%s", result.Error, result.Steps, result.Body, messages.Bytes()))
 	}
 	return result, nil
+}
+
+// A Step is one of walk-browser.mjs, which says what there is.
+type Step struct {
+	Do         string `json:"do"`
+	URL        string `json:"url,omitempty"`
+	At         string `json:"at,omitempty"` // selector
+	With       string `json:"with,omitempty"`
+	Name       string `json:"name,omitempty"`
+	Type       string `json:"type,omitempty"`
+	Identifier string `json:"identifier,omitempty"`
+	Password   string `json:"password,omitempty"`
+	Back       string `json:"back,omitempty"`
+	Code       string `json:"code,omitempty"`
+	N          int    `json:"n,omitempty"`
+}
+
+// Walk takes steps in a browser of its own, and returns what they note. hosts are names that
+// are at other addresses for it than server says; server is nil where there is none.
+func Walk(tb testing.TB, server *Server, hosts map[string]string, steps ...Step) []string {
+	tb.Helper()
+	encoded, err := json.Marshal(steps)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	args := []string{"--steps", string(encoded)}
+	if server != nil {
+		args = append(args, "--env", server.file)
+	}
+	var moved []string
+	for host, address := range hosts {
+		moved = append(moved, host+"="+address)
+	}
+	args = append(args, "--map", strings.Join(moved, ","))
+	out, err := BrowserScript(tb, "walk-browser.mjs", args...).Output()
+	var result struct {
+		Noted           []string `json:"noted"`
+		Error, At, Body string
+	}
+	if broken := json.Unmarshal(out, &result); broken != nil || err != nil {
+		var messages []byte
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			messages = exit.Stderr
+		}
+		tb.Fatalf("%v, %v: %s at %s\nnoted: %q\npage: %s\n%s", err, broken, result.Error, result.At, result.Noted, result.Body, messages)
+	}
+	return result.Noted
 }

@@ -219,6 +219,9 @@ func (s *Server) call(ctx context.Context, path string, query url.Values, body [
 	if err != nil {
 		return err
 	}
+	// Node closes a connection that was idle for five seconds, perhaps as this request goes out on it; and a
+	// POST is not sent again.
+	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return err

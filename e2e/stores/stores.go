@@ -23,10 +23,10 @@ import (
 	"github.com/redis/go-redis/v9"
 	_ "modernc.org/sqlite"
 
-	"github.com/gimucco/atproto-go/oauth"
-	"github.com/gimucco/atproto-go/oauth/filestore"
-	"github.com/gimucco/atproto-go/oauth/redisstore"
-	"github.com/gimucco/atproto-go/oauth/sqlstore"
+	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/oauth/store/filestore"
+	"github.com/gimucco/atproto-go/oauth/store/redisstore"
+	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 )
 
 // Kinds lists what Create makes: every store that several processes can share.
@@ -34,12 +34,15 @@ var Kinds = []string{"file", "sqlite", "postgres", "mariadb", "redis"}
 
 // A Store is an open storage.
 type Store struct {
-	oauth.Store
+	store.Store
 	Location string
 	Close    func() error
 
 	// Dump returns all that lies in the storage, as it lies there.
 	Dump func(context.Context) ([]byte, error)
+
+	// Size returns how many bytes the storage takes.
+	Size func(context.Context) (int64, error)
 
 	remove func(context.Context) error
 }
@@ -127,6 +130,19 @@ func (s *Store) openFile(dir string) (err error) {
 	}
 	s.Close = func() error { return nil }
 	s.remove = func(context.Context) error { return os.RemoveAll(dir) }
+	s.Size = func(context.Context) (total int64, err error) {
+		err = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil {
+				total += (info.Size() + 4095) / 4096 * 4096 // in blocks, as disks have them
+			}
+			return err
+		})
+		return total, err
+	}
 	s.Dump = func(context.Context) ([]byte, error) {
 		var all bytes.Buffer
 		err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
@@ -162,6 +178,17 @@ func (s *Store) openDatabase(ctx context.Context, dialect sqlstore.Dialect, driv
 	db.SetMaxIdleConns(8)
 	s.Store = &database{sqlstore.New(db, dialect, sqlstore.WithTable(table)), db, dialect}
 	s.Close = db.Close
+	s.Size = func(ctx context.Context) (n int64, err error) {
+		query := "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+		switch dialect {
+		case sqlstore.Postgres:
+			query = "SELECT pg_total_relation_size('" + table + "')"
+		case sqlstore.MySQL:
+			query = "SELECT SUM(data_length + index_length) FROM information_schema.tables WHERE CONCAT(table_schema, '.', table_name) = '" + table + "'"
+		}
+		err = db.QueryRowContext(ctx, query).Scan(&n)
+		return n, err
+	}
 	s.Dump = func(ctx context.Context) ([]byte, error) {
 		rows, err := db.QueryContext(ctx, "SELECT kind, did, id, data FROM "+table)
 		if err != nil {
@@ -189,7 +216,7 @@ func (s *Store) dropSchema(statement string) func(context.Context) error {
 }
 
 func (s *Store) openRedis(ctx context.Context, address, prefix string) error {
-	rdb := redis.NewClient(&redis.Options{Addr: address})
+	rdb := redis.NewClient(&redis.Options{Addr: address, ContextTimeoutEnabled: true})
 	if err := rdb.Ping(ctx).Err(); err != nil {
 		rdb.Close()
 		return fmt.Errorf("the Redis server is needed: %w", err)
@@ -198,6 +225,13 @@ func (s *Store) openRedis(ctx context.Context, address, prefix string) error {
 		return rdb.Do(ctx, args...).Result()
 	}, redisstore.WithPrefix(prefix))
 	s.Close = rdb.Close
+	s.Size = func(ctx context.Context) (total int64, err error) {
+		info, err := rdb.InfoMap(ctx, "memory").Result()
+		if err == nil {
+			_, err = fmt.Sscan(info["Memory"]["used_memory"], &total) // of all that is in the server
+		}
+		return total, err
+	}
 	each := func(ctx context.Context, do func(key string) error) error {
 		keys := rdb.Scan(ctx, 0, "{"+prefix+"}*", 1000).Iterator()
 		for keys.Next(ctx) {

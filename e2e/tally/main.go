@@ -1,110 +1,79 @@
 // Tally reads the output of `go test -json`, prints what a person wants to see of it,
-// and counts. A skipped test counts as a failure: what cannot run has not passed.
+// and counts. A skipped test counts as a failure: what cannot run has not passed. (To
+// gotestsum it is none, which is why that is not used.)
 //
 //	go test -json ./... | go run ./tally e2e
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
-)
 
-// event is a line of `go test -json`.
-type event struct {
-	Action  string
-	Package string
-	Test    string
-	Output  string
-	Elapsed float64
-}
+	"github.com/gimucco/atproto-go/internal/tools/gotest"
+)
 
 func main() {
 	name := "tests"
 	if len(os.Args) > 1 {
 		name = os.Args[1]
 	}
-	passed, failed, skipped := tally(os.Stdin, os.Stdout)
+	passed, failed, skipped, err := tally(os.Stdin, os.Stdout)
 	fmt.Printf("%s: %d passed, %d failed, %d skipped\n", name, passed, failed, skipped)
-	if failed > 0 || skipped > 0 || passed == 0 {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "tally:", err)
+	}
+	if err != nil || failed > 0 || skipped > 0 || passed == 0 {
 		os.Exit(1)
 	}
 }
 
-// tally counts the tests that have no subtests, and packages that failed without one.
-func tally(in io.Reader, out io.Writer) (passed, failed, skipped int) {
-	outcome := make(map[string]string) // by package and test
-	running := make(map[string]bool)   // packages that have begun and not ended
-	output := make(map[string]*strings.Builder)
-	var order []string
-	scanner := bufio.NewScanner(in)
-	scanner.Buffer(nil, 16<<20)
-	for scanner.Scan() {
-		var e event
-		if json.Unmarshal(scanner.Bytes(), &e) != nil {
-			// What is not an event is a message of the go command.
-			fmt.Fprintln(out, scanner.Text())
-			continue
-		}
-		key := e.Package + "\x00" + e.Test
+// tally counts the tests that have no subtests, those that failed with subtests that did,
+// and packages that failed though none of their tests did.
+func tally(in io.Reader, out io.Writer) (passed, failed, skipped int, err error) {
+	results, err := gotest.Follow(in, func(soFar *gotest.Results, e gotest.Event) {
 		switch e.Action {
-		case "start":
-			running[e.Package] = true
-		case "output", "build-output":
-			if output[key] == nil {
-				output[key] = new(strings.Builder)
-			}
-			output[key].WriteString(e.Output)
-			if e.Action == "build-output" {
-				fmt.Fprint(out, e.Output)
-			}
+		case "", "build-output":
+			fmt.Fprint(out, e.Output)
 		case "pass", "fail", "skip":
 			if e.Test == "" {
-				delete(running, e.Package)
+				return
 			}
-			if e.Test == "" && e.Action != "fail" {
-				continue
+			fmt.Fprintf(out, "%-4s  %6.2fs  %s\n", strings.ToUpper(e.Action), e.Elapsed, e.Test)
+			if e.Action != "pass" {
+				fmt.Fprint(out, soFar.Output(gotest.Test{Package: e.Package, Name: e.Test}))
 			}
-			outcome[key] = e.Action
-			order = append(order, key)
-			if e.Test != "" {
-				fmt.Fprintf(out, "%-4s  %6.2fs  %s\n", strings.ToUpper(e.Action), e.Elapsed, e.Test)
-			}
-			if e.Action != "pass" && output[key] != nil {
-				fmt.Fprint(out, output[key])
+		}
+	})
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	parents := make(map[gotest.Test]bool)
+	for t := range results.Tests {
+		for i, c := range t.Name {
+			if c == '/' {
+				parents[gotest.Test{Package: t.Package, Name: t.Name[:i]}] = true
 			}
 		}
 	}
-	failures := 0 // of tests, to tell whether a package failed for another reason
-	for _, key := range order {
-		pkg, test, _ := strings.Cut(key, "\x00")
-		parent := false
-		for other := range outcome {
-			parent = parent || test != "" && strings.HasPrefix(other, pkg+"\x00"+test+"/")
-		}
+	explained := make(map[string]bool) // packages that failed by a test of theirs
+	for t, outcome := range results.Tests {
 		switch {
-		case test == "", parent && outcome[key] == "pass":
-		case outcome[key] == "pass":
-			passed++
-		case outcome[key] == "skip":
+		case outcome == gotest.Fail:
+			explained[t.Package] = true
+			failed++
+		case outcome == gotest.Skip:
 			skipped++
-		default:
-			failures++
+		case !parents[t]:
+			passed++
+		}
+	}
+	for pkg, outcome := range results.Packages {
+		if outcome == gotest.Fail && !explained[pkg] {
+			fmt.Fprintf(out, "package %s failed, or did not end\n%s", pkg, results.Other)
 			failed++
 		}
 	}
-	for _, key := range order {
-		if pkg, test, _ := strings.Cut(key, "\x00"); test == "" && failures == 0 {
-			fmt.Fprintf(out, "package %s failed\n", pkg)
-			failed++
-		}
-	}
-	for pkg := range running {
-		fmt.Fprintf(out, "package %s did not end\n", pkg)
-		failed++
-	}
-	return passed, failed, skipped
+	return passed, failed, skipped, nil
 }

@@ -32,9 +32,9 @@ func TestTally(t *testing.T) {
 		{"nothing", ``, 0, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			passed, failed, skipped := tally(strings.NewReader(tt.in), io.Discard)
-			if passed != tt.passed || failed != tt.failed || skipped != tt.skipped {
-				t.Errorf("got %d, %d, %d", passed, failed, skipped)
+			passed, failed, skipped, err := tally(strings.NewReader(tt.in), io.Discard)
+			if err != nil || passed != tt.passed || failed != tt.failed || skipped != tt.skipped {
+				t.Errorf("got %d, %d, %d, %v", passed, failed, skipped, err)
 			}
 		})
 	}

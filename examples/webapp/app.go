@@ -14,7 +14,6 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/scope"
-	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -29,11 +28,13 @@ var page = template.Must(template.New("page").Parse(pageText))
 
 // What the page shows.
 type view struct {
-	Session *oauth.Session // nil: nobody is logged in
-	Posts   []post
-	Problem string
-	Typed   string // what the user typed, to be typed no second time
-	Sandbox bool
+	Session    *oauth.Session // nil: nobody is logged in, unless Unknown says otherwise
+	Unknown    bool           // who is logged in cannot be found out now
+	Posts      []post
+	Problem    string
+	Draft      string // of a post, and who the user wanted to log in as: what was typed
+	Identifier string // once is not to be typed again
+	Sandbox    bool
 }
 
 type post struct {
@@ -52,7 +53,7 @@ func newApp(client *oauth.Client, accounts *sandbox) http.Handler {
 	a.web = &oauth.Web{Client: client, Failed: a.failed}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", a.home)
-	mux.HandleFunc("POST /post", a.post)
+	mux.Handle("POST /post", a.web.Require(http.HandlerFunc(a.post)))
 	mux.Handle("POST /login", a.web.LoginHandler())
 	mux.Handle("GET /callback", a.web.CallbackHandler())
 	mux.Handle("POST /logout", a.web.LogoutHandler())
@@ -62,22 +63,29 @@ func newApp(client *oauth.Client, accounts *sandbox) http.Handler {
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
-func (a *app) home(w http.ResponseWriter, r *http.Request) {
+// who returns a page that says who is logged in. An error that leaves this open is
+// returned, too.
+func (a *app) who(r *http.Request) (view, error) {
 	session, err := a.web.Session(r)
-	if errors.Is(err, oauth.ErrReauthRequired) {
-		a.show(w, http.StatusOK, view{})
-		return
+	switch {
+	case err == nil:
+		return view{Session: session}, nil
+	case errors.Is(err, oauth.ErrReauthRequired):
+		return view{}, nil
+	}
+	return view{Unknown: true}, err
+}
+
+func (a *app) home(w http.ResponseWriter, r *http.Request) {
+	v, err := a.who(r)
+	if err == nil && v.Session != nil {
+		v.Posts, err = latestPosts(r.Context(), v.Session)
 	}
 	if err != nil {
-		a.failed(w, r, err)
+		a.web.Fail(w, r, err)
 		return
 	}
-	posts, err := latestPosts(r.Context(), session)
-	if err != nil {
-		a.failed(w, r, err)
-		return
-	}
-	a.show(w, http.StatusOK, view{Session: session, Posts: posts})
+	a.show(w, http.StatusOK, v)
 }
 
 // latestPosts reads the last posts of the account.
@@ -100,16 +108,17 @@ func latestPosts(ctx context.Context, session *oauth.Session) ([]post, error) {
 	return posts, nil
 }
 
+// post writes a post. Whatever fails, the page that says so keeps what was typed.
 func (a *app) post(w http.ResponseWriter, r *http.Request) {
 	session, err := a.web.Session(r)
 	if err != nil {
-		a.failed(w, r, err)
+		a.web.Fail(w, r, err)
 		return
 	}
 	text := strings.TrimSpace(r.PostFormValue("text"))
 	record := &appbsky.FeedPost{Text: text, CreatedAt: syntax.Now()}
 	if err := lex.Validate(record, lex.Strict); err != nil || text == "" {
-		a.show(w, http.StatusBadRequest, view{Session: session, Typed: text, Problem: "A post has between 1 and 300 characters."})
+		a.show(w, http.StatusBadRequest, view{Session: session, Draft: text, Problem: "A post has between 1 and 300 characters."})
 		return
 	}
 	_, err = comatproto.NewClient(session).Repo.CreateRecord(r.Context(), &comatproto.RepoCreateRecordInput{
@@ -118,35 +127,23 @@ func (a *app) post(w http.ResponseWriter, r *http.Request) {
 		Record:     lex.Of(record),
 	})
 	if err != nil {
-		a.failed(w, r, err)
+		a.web.Fail(w, r, err)
 		return
 	}
 	http.Redirect(w, r, "/", http.StatusSeeOther)
 }
 
 // failed shows what the user can do about an error. Only ErrReauthRequired means that the
-// session is over; every other error keeps it.
+// session is over; every other error keeps it, and so does the page.
 func (a *app) failed(w http.ResponseWriter, r *http.Request, err error) {
 	slog.Warn("request failed", "path", r.URL.Path, "error", err)
-	v := view{Typed: r.PostFormValue("identifier")}
-	status := http.StatusBadGateway
-	switch {
-	case errors.Is(err, oauth.ErrReauthRequired):
-		status, v.Problem = http.StatusUnauthorized, "Please log in again."
-	case errors.Is(err, oauth.ErrAccessDenied):
-		status, v.Problem = http.StatusOK, "You did not agree. Nothing has changed."
-	case errors.Is(err, oauth.ErrUnresolved):
-		status, v.Problem = http.StatusBadRequest, "There is no such account or server."
-	case errors.Is(err, oauth.ErrStateUnknown), errors.Is(err, oauth.ErrBinding):
-		status, v.Problem = http.StatusBadRequest, "This login has expired. Please begin again."
-	case errors.Is(err, oauth.ErrConfig):
-		status, v.Problem = http.StatusInternalServerError, err.Error()
-	default:
-		v.Problem = "That did not work. Please try again later."
-		if e, ok := errors.AsType[*xrpc.Error](err); ok && e.Message != "" {
-			v.Problem = "The server says: " + e.Message
-		}
+	v, _ := a.who(r) // why that is open matters less than why this failed
+	if errors.Is(err, oauth.ErrReauthRequired) {
+		v = view{}
 	}
+	v.Identifier, v.Draft = r.PostFormValue("identifier"), r.PostFormValue("text")
+	status, problem := a.web.Explain(r, err)
+	v.Problem = problem
 	a.show(w, status, v)
 }
 

@@ -26,7 +26,9 @@ import (
 
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/scope"
-	"github.com/gimucco/atproto-go/oauth/sqlstore"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 )
 
 func main() {
@@ -78,34 +80,47 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 // done with.
 func build(ctx context.Context, home string, live bool, database string) (http.Handler, func(), error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	store, seal, closeStore, err := openStore(ctx, database)
+	kept, sealing, closeStore, err := openStore(ctx, database)
 	if err != nil {
 		return nil, nil, err
 	}
-	// A client for development. With an https address of its own, an application sets
-	// ClientID to where it publishes client.Metadata, and has Keys.
-	config := oauth.Localhost(home+"/callback", scope.Join(scope.Atproto, mayPost))
-	config.Store, config.Seal, config.Logger = store, seal, logger
-	config.DefaultServer = "https://bsky.social"
-
 	var accounts *sandbox
 	stop := func() { closeStore() }
 	if !live {
 		accounts = startSandbox(home)
-		accounts.configure(&config)
 		stop = func() { accounts.Close(); closeStore() }
 	}
-	client, err := oauth.NewClient(config)
+	client, err := newClient(home, kept, sealing, logger, accounts)
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
 	go purge(ctx, client, logger)
-	return newApp(client, accounts), stop, nil
+	return newApp(client, accounts), func() {
+		// Requests are over by now. What they have begun is not lost if it may end.
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+		defer cancel()
+		if err := client.Shutdown(grace); err != nil {
+			logger.Error("sessions may be lost", "error", err)
+		}
+		stop()
+	}, nil
+}
+
+// newClient returns a client for development. With an https address of its own, an
+// application sets ClientID to where it publishes client.Metadata, and has Keys.
+func newClient(home string, kept store.Store, sealing *seal.Seal, logger *slog.Logger, accounts *sandbox) (*oauth.Client, error) {
+	config := oauth.Localhost(home+"/callback", scope.Join(scope.Atproto, mayPost))
+	config.Store, config.Seal, config.Logger = kept, sealing, logger
+	config.DefaultServer = "https://bsky.social"
+	if accounts != nil {
+		accounts.configure(&config)
+	}
+	return oauth.NewClient(config)
 }
 
 // openStore opens the database that keeps sessions, and the key that seals them.
-func openStore(ctx context.Context, database string) (oauth.Store, *oauth.Seal, func() error, error) {
+func openStore(ctx context.Context, database string) (store.Store, *seal.Seal, func() error, error) {
 	// As sqlstore asks for: readers and a writer at a time, and writers that wait.
 	db, err := sql.Open("sqlite", database+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
 	if err != nil {
@@ -119,12 +134,12 @@ func openStore(ctx context.Context, database string) (oauth.Store, *oauth.Seal, 
 		db.Close()
 		return nil, nil, nil, err
 	}
-	store := sqlstore.New(db, sqlstore.SQLite)
-	if err := store.Migrate(ctx); err != nil {
+	kept := sqlstore.New(db, sqlstore.SQLite)
+	if err := kept.Migrate(ctx); err != nil {
 		db.Close()
 		return nil, nil, nil, err
 	}
-	return store, oauth.SealKeys(key), db.Close, nil
+	return kept, seal.Keys(key), db.Close, nil
 }
 
 // keyFile reads a key, or makes one. Keep it out of the backups of the database: whoever

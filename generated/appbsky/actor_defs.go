@@ -557,6 +557,15 @@ func (s *ActorDefsProfileViewDetailed) ValidateLex(v *lex.Validator) {
 	if s.Banner != nil {
 		v.Field("banner").Format(*s.Banner)
 	}
+	if s.FollowersCount != nil {
+		v.Field("followersCount").Int(*s.FollowersCount)
+	}
+	if s.FollowsCount != nil {
+		v.Field("followsCount").Int(*s.FollowsCount)
+	}
+	if s.PostsCount != nil {
+		v.Field("postsCount").Int(*s.PostsCount)
+	}
 	if s.Associated != nil {
 		v.Field("associated").Value(s.Associated)
 	}
@@ -684,6 +693,15 @@ func (s *ActorDefsProfileAssociated) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ActorDefsProfileAssociated) ValidateLex(v *lex.Validator) {
+	if s.Lists != nil {
+		v.Field("lists").Int(*s.Lists)
+	}
+	if s.Feedgens != nil {
+		v.Field("feedgens").Int(*s.Feedgens)
+	}
+	if s.StarterPacks != nil {
+		v.Field("starterPacks").Int(*s.StarterPacks)
+	}
 	if s.Chat != nil {
 		v.Field("chat").Value(s.Chat)
 	}
@@ -1091,6 +1109,7 @@ func (s *ActorDefsKnownFollowers) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ActorDefsKnownFollowers) ValidateLex(v *lex.Validator) {
+	v.Field("count").Int(s.Count)
 	lex.ValidateSlice(v.Field("followers").MinLen(len(s.Followers), 0).MaxLen(len(s.Followers), 5), s.Followers)
 	v.Extra(&s.Extra)
 }
@@ -1691,6 +1710,9 @@ func (s *ActorDefsSavedFeedsPref) ValidateLex(v *lex.Validator) {
 	lex.ValidateArray(v.Field("saved"), s.Saved, func(v *lex.Validator, e syntax.ATURI) {
 		v.Format(e)
 	})
+	if s.TimelineIndex != nil {
+		v.Field("timelineIndex").Int(*s.TimelineIndex)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -1914,6 +1936,9 @@ func (s *ActorDefsFeedViewPref) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ActorDefsFeedViewPref) ValidateLex(v *lex.Validator) {
+	if s.HideRepliesByLikeCount != nil {
+		v.Field("hideRepliesByLikeCount").Int(*s.HideRepliesByLikeCount)
+	}
 	v.Extra(&s.Extra)
 }
 

@@ -34,6 +34,8 @@ func (s ActorService) GetSuggestionsPages(ctx context.Context, params *ActorGetS
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ActorGetSuggestionsOutput) bool {
+		return len(page.Actors) == 0
 	})
 }
 
@@ -134,6 +136,9 @@ func (s *ActorGetSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ActorGetSuggestionsOutput) ValidateLex(v *lex.Validator) {
 	lex.ValidateSlice(v.Field("actors"), s.Actors)
+	if s.RecID != nil {
+		v.Field("recId").Int(*s.RecID)
+	}
 	v.Extra(&s.Extra)
 }
 

@@ -33,6 +33,18 @@ type ActorProfile struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// ActorProfileAvatarLimits returns what ActorProfile says of its Avatar, for
+// xrpc.WithBlobLimits.
+func ActorProfileAvatarLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
+}
+
+// ActorProfileBannerLimits returns what ActorProfile says of its Banner, for
+// xrpc.WithBlobLimits.
+func ActorProfileBannerLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
+}
+
 // LexType implements lex.Typed.
 func (*ActorProfile) LexType() string {
 	return "app.bsky.actor.profile"

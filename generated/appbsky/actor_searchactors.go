@@ -34,6 +34,8 @@ func (s ActorService) SearchActorsPages(ctx context.Context, params *ActorSearch
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ActorSearchActorsOutput) bool {
+		return len(page.Actors) == 0
 	})
 }
 

@@ -81,7 +81,7 @@ func (s *ActorStatus) ValidateLex(v *lex.Validator) {
 		v.Field("embed").Value(&s.Embed)
 	}
 	if s.DurationMinutes != nil {
-		v.Field("durationMinutes").AtLeast(*s.DurationMinutes, 1)
+		v.Field("durationMinutes").Int(*s.DurationMinutes).AtLeast(*s.DurationMinutes, 1)
 	}
 	v.Field("createdAt").Format(s.CreatedAt)
 	v.Extra(&s.Extra)

@@ -278,6 +278,7 @@ func (s *AgeassuranceDefsConfigRegion) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *AgeassuranceDefsConfigRegion) ValidateLex(v *lex.Validator) {
+	v.Field("minAccessAge").Int(s.MinAccessAge)
 	lex.ValidateSlice(v.Field("rules"), s.Rules)
 	v.Extra(&s.Extra)
 }
@@ -466,6 +467,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) EncodeLex(e *lex.Enc
 
 // ValidateLex implements lex.Validatable.
 func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) ValidateLex(v *lex.Validator) {
+	v.Field("age").Int(s.Age)
 	v.Extra(&s.Extra)
 }
 
@@ -526,6 +528,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) EncodeLex(e *lex.En
 
 // ValidateLex implements lex.Validatable.
 func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) ValidateLex(v *lex.Validator) {
+	v.Field("age").Int(s.Age)
 	v.Extra(&s.Extra)
 }
 
@@ -586,6 +589,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) EncodeLex(e *lex.Enco
 
 // ValidateLex implements lex.Validatable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) ValidateLex(v *lex.Validator) {
+	v.Field("age").Int(s.Age)
 	v.Extra(&s.Extra)
 }
 
@@ -646,6 +650,7 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) EncodeLex(e *lex.Enc
 
 // ValidateLex implements lex.Validatable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) ValidateLex(v *lex.Validator) {
+	v.Field("age").Int(s.Age)
 	v.Extra(&s.Extra)
 }
 

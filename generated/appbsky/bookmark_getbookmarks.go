@@ -34,6 +34,8 @@ func (s BookmarkService) GetBookmarksPages(ctx context.Context, params *Bookmark
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *BookmarkGetBookmarksOutput) bool {
+		return len(page.Bookmarks) == 0
 	})
 }
 

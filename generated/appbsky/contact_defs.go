@@ -119,7 +119,7 @@ func (s *ContactDefsSyncStatus) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ContactDefsSyncStatus) ValidateLex(v *lex.Validator) {
 	v.Field("syncedAt").Format(s.SyncedAt)
-	v.Field("matchesCount").AtLeast(s.MatchesCount, 0)
+	v.Field("matchesCount").Int(s.MatchesCount).AtLeast(s.MatchesCount, 0)
 	v.Extra(&s.Extra)
 }
 

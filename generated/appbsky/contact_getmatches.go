@@ -36,6 +36,8 @@ func (s ContactService) GetMatchesPages(ctx context.Context, params *ContactGetM
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ContactGetMatchesOutput) bool {
+		return len(page.Matches) == 0
 	})
 }
 

@@ -33,6 +33,8 @@ func (s DraftService) GetDraftsPages(ctx context.Context, params *DraftGetDrafts
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *DraftGetDraftsOutput) bool {
+		return len(page.Drafts) == 0
 	})
 }
 

@@ -51,8 +51,8 @@ func (s *EmbedDefsAspectRatio) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *EmbedDefsAspectRatio) ValidateLex(v *lex.Validator) {
-	v.Field("width").AtLeast(s.Width, 1)
-	v.Field("height").AtLeast(s.Height, 1)
+	v.Field("width").Int(s.Width).AtLeast(s.Width, 1)
+	v.Field("height").Int(s.Height).AtLeast(s.Height, 1)
 	v.Extra(&s.Extra)
 }
 

@@ -76,6 +76,12 @@ type EmbedExternalExternal struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// EmbedExternalExternalThumbLimits returns what EmbedExternalExternal says of its Thumb, for
+// xrpc.WithBlobLimits.
+func EmbedExternalExternalThumbLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/*"}}
+}
+
 // LexType implements lex.Typed.
 func (*EmbedExternalExternal) LexType() string {
 	return "app.bsky.embed.external#external"
@@ -335,6 +341,9 @@ func (s *EmbedExternalViewExternal) ValidateLex(v *lex.Validator) {
 	}
 	if s.UpdatedAt != nil {
 		v.Field("updatedAt").Format(*s.UpdatedAt)
+	}
+	if s.ReadingTime != nil {
+		v.Field("readingTime").Int(*s.ReadingTime)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)

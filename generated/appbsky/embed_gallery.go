@@ -127,6 +127,12 @@ type EmbedGalleryImage struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// EmbedGalleryImageImageLimits returns what EmbedGalleryImage says of its Image, for
+// xrpc.WithBlobLimits.
+func EmbedGalleryImageImageLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 2000000, Accept: []string{"image/*"}}
+}
+
 // LexType implements lex.Typed.
 func (*EmbedGalleryImage) LexType() string {
 	return "app.bsky.embed.gallery#image"

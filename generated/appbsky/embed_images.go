@@ -72,6 +72,12 @@ type EmbedImagesImage struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// EmbedImagesImageImageLimits returns what EmbedImagesImage says of its Image, for
+// xrpc.WithBlobLimits.
+func EmbedImagesImageImageLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 2000000, Accept: []string{"image/*"}}
+}
+
 // LexType implements lex.Typed.
 func (*EmbedImagesImage) LexType() string {
 	return "app.bsky.embed.images#image"

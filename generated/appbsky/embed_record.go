@@ -298,6 +298,18 @@ func (s *EmbedRecordViewRecord) ValidateLex(v *lex.Validator) {
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)
 	}
+	if s.ReplyCount != nil {
+		v.Field("replyCount").Int(*s.ReplyCount)
+	}
+	if s.RepostCount != nil {
+		v.Field("repostCount").Int(*s.RepostCount)
+	}
+	if s.LikeCount != nil {
+		v.Field("likeCount").Int(*s.LikeCount)
+	}
+	if s.QuoteCount != nil {
+		v.Field("quoteCount").Int(*s.QuoteCount)
+	}
 	if s.Embeds != nil {
 		lex.ValidateSlice(v.Field("embeds"), s.Embeds)
 	}

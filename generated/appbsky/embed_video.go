@@ -20,6 +20,11 @@ type EmbedVideo struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// EmbedVideoVideoLimits returns what EmbedVideo says of its Video, for xrpc.WithBlobLimits.
+func EmbedVideoVideoLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 100000000, Accept: []string{"video/mp4"}}
+}
+
 // LexType implements lex.Typed.
 func (*EmbedVideo) LexType() string {
 	return "app.bsky.embed.video"
@@ -114,6 +119,12 @@ type EmbedVideoCaption struct {
 	File lex.Blob
 
 	Extra lex.Extra // fields that the lexicon does not have
+}
+
+// EmbedVideoCaptionFileLimits returns what EmbedVideoCaption says of its File, for
+// xrpc.WithBlobLimits.
+func EmbedVideoCaptionFileLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 20000, Accept: []string{"text/vtt"}}
 }
 
 // LexType implements lex.Typed.

@@ -150,6 +150,21 @@ func (s *FeedDefsPostView) ValidateLex(v *lex.Validator) {
 	if s.Embed.Value != nil {
 		v.Field("embed").Value(&s.Embed)
 	}
+	if s.BookmarkCount != nil {
+		v.Field("bookmarkCount").Int(*s.BookmarkCount)
+	}
+	if s.ReplyCount != nil {
+		v.Field("replyCount").Int(*s.ReplyCount)
+	}
+	if s.RepostCount != nil {
+		v.Field("repostCount").Int(*s.RepostCount)
+	}
+	if s.LikeCount != nil {
+		v.Field("likeCount").Int(*s.LikeCount)
+	}
+	if s.QuoteCount != nil {
+		v.Field("quoteCount").Int(*s.QuoteCount)
+	}
 	v.Field("indexedAt").Format(s.IndexedAt)
 	if s.Viewer != nil {
 		v.Field("viewer").Value(s.Viewer)
@@ -1399,7 +1414,7 @@ func (s *FeedDefsGeneratorView) ValidateLex(v *lex.Validator) {
 		v.Field("avatar").Format(*s.Avatar)
 	}
 	if s.LikeCount != nil {
-		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)

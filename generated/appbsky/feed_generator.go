@@ -34,6 +34,12 @@ type FeedGenerator struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// FeedGeneratorAvatarLimits returns what FeedGenerator says of its Avatar, for
+// xrpc.WithBlobLimits.
+func FeedGeneratorAvatarLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
+}
+
 // LexType implements lex.Typed.
 func (*FeedGenerator) LexType() string {
 	return "app.bsky.feed.generator"

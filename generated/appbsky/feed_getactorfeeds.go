@@ -35,6 +35,8 @@ func (s FeedService) GetActorFeedsPages(ctx context.Context, params *FeedGetActo
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetActorFeedsOutput) bool {
+		return len(page.Feeds) == 0
 	})
 }
 

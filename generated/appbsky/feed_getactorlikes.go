@@ -37,6 +37,8 @@ func (s FeedService) GetActorLikesPages(ctx context.Context, params *FeedGetActo
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetActorLikesOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

@@ -37,6 +37,8 @@ func (s FeedService) GetAuthorFeedPages(ctx context.Context, params *FeedGetAuth
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetAuthorFeedOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

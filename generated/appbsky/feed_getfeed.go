@@ -37,6 +37,8 @@ func (s FeedService) GetFeedPages(ctx context.Context, params *FeedGetFeedParams
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetFeedOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

@@ -38,6 +38,8 @@ func (s FeedService) GetFeedSkeletonPages(ctx context.Context, params *FeedGetFe
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetFeedSkeletonOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s FeedService) GetLikesPages(ctx context.Context, params *FeedGetLikesPara
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetLikesOutput) bool {
+		return len(page.Likes) == 0
 	})
 }
 

@@ -37,6 +37,8 @@ func (s FeedService) GetListFeedPages(ctx context.Context, params *FeedGetListFe
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetListFeedOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

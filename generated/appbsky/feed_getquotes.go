@@ -34,6 +34,8 @@ func (s FeedService) GetQuotesPages(ctx context.Context, params *FeedGetQuotesPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetQuotesOutput) bool {
+		return len(page.Posts) == 0
 	})
 }
 

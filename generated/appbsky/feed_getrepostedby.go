@@ -34,6 +34,8 @@ func (s FeedService) GetRepostedByPages(ctx context.Context, params *FeedGetRepo
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetRepostedByOutput) bool {
+		return len(page.RepostedBy) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s FeedService) GetSuggestedFeedsPages(ctx context.Context, params *FeedGet
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetSuggestedFeedsOutput) bool {
+		return len(page.Feeds) == 0
 	})
 }
 

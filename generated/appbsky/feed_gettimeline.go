@@ -34,6 +34,8 @@ func (s FeedService) GetTimelinePages(ctx context.Context, params *FeedGetTimeli
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedGetTimelineOutput) bool {
+		return len(page.Feed) == 0
 	})
 }
 

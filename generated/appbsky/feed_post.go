@@ -457,8 +457,8 @@ func (s *FeedPostTextSlice) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *FeedPostTextSlice) ValidateLex(v *lex.Validator) {
-	v.Field("start").AtLeast(s.Start, 0)
-	v.Field("end").AtLeast(s.End, 0)
+	v.Field("start").Int(s.Start).AtLeast(s.Start, 0)
+	v.Field("end").Int(s.End).AtLeast(s.End, 0)
 	v.Extra(&s.Extra)
 }
 

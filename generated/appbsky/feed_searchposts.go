@@ -38,6 +38,8 @@ func (s FeedService) SearchPostsPages(ctx context.Context, params *FeedSearchPos
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *FeedSearchPostsOutput) bool {
+		return len(page.Posts) == 0
 	})
 }
 
@@ -225,6 +227,9 @@ func (s *FeedSearchPostsOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *FeedSearchPostsOutput) ValidateLex(v *lex.Validator) {
+	if s.HitsTotal != nil {
+		v.Field("hitsTotal").Int(*s.HitsTotal)
+	}
 	lex.ValidateSlice(v.Field("posts"), s.Posts)
 	v.Extra(&s.Extra)
 }

@@ -107,7 +107,7 @@ func (s *GraphDefsListViewBasic) ValidateLex(v *lex.Validator) {
 		v.Field("avatar").Format(*s.Avatar)
 	}
 	if s.ListItemCount != nil {
-		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)
@@ -255,7 +255,7 @@ func (s *GraphDefsListView) ValidateLex(v *lex.Validator) {
 		v.Field("avatar").Format(*s.Avatar)
 	}
 	if s.ListItemCount != nil {
-		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)
@@ -457,10 +457,10 @@ func (s *GraphDefsStarterPackView) ValidateLex(v *lex.Validator) {
 		lex.ValidateSlice(v.Field("feeds").MaxLen(len(s.Feeds), 3), s.Feeds)
 	}
 	if s.JoinedWeekCount != nil {
-		v.Field("joinedWeekCount").AtLeast(*s.JoinedWeekCount, 0)
+		v.Field("joinedWeekCount").Int(*s.JoinedWeekCount).AtLeast(*s.JoinedWeekCount, 0)
 	}
 	if s.JoinedAllTimeCount != nil {
-		v.Field("joinedAllTimeCount").AtLeast(*s.JoinedAllTimeCount, 0)
+		v.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount).AtLeast(*s.JoinedAllTimeCount, 0)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)
@@ -573,13 +573,13 @@ func (s *GraphDefsStarterPackViewBasic) ValidateLex(v *lex.Validator) {
 	v.Field("record").Unknown(s.Record)
 	v.Field("creator").Value(&s.Creator)
 	if s.ListItemCount != nil {
-		v.Field("listItemCount").AtLeast(*s.ListItemCount, 0)
+		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
 	}
 	if s.JoinedWeekCount != nil {
-		v.Field("joinedWeekCount").AtLeast(*s.JoinedWeekCount, 0)
+		v.Field("joinedWeekCount").Int(*s.JoinedWeekCount).AtLeast(*s.JoinedWeekCount, 0)
 	}
 	if s.JoinedAllTimeCount != nil {
-		v.Field("joinedAllTimeCount").AtLeast(*s.JoinedAllTimeCount, 0)
+		v.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount).AtLeast(*s.JoinedAllTimeCount, 0)
 	}
 	if s.Labels != nil {
 		lex.ValidateSlice(v.Field("labels"), s.Labels)

@@ -35,6 +35,8 @@ func (s GraphService) GetActorStarterPacksPages(ctx context.Context, params *Gra
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetActorStarterPacksOutput) bool {
+		return len(page.StarterPacks) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s GraphService) GetBlocksPages(ctx context.Context, params *GraphGetBlocks
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetBlocksOutput) bool {
+		return len(page.Blocks) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s GraphService) GetFollowersPages(ctx context.Context, params *GraphGetFol
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetFollowersOutput) bool {
+		return len(page.Followers) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s GraphService) GetFollowsPages(ctx context.Context, params *GraphGetFollo
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetFollowsOutput) bool {
+		return len(page.Follows) == 0
 	})
 }
 

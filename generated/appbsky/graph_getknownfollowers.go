@@ -35,6 +35,8 @@ func (s GraphService) GetKnownFollowersPages(ctx context.Context, params *GraphG
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetKnownFollowersOutput) bool {
+		return len(page.Followers) == 0
 	})
 }
 

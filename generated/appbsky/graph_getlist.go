@@ -35,6 +35,8 @@ func (s GraphService) GetListPages(ctx context.Context, params *GraphGetListPara
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetListOutput) bool {
+		return len(page.Items) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s GraphService) GetListBlocksPages(ctx context.Context, params *GraphGetLi
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetListBlocksOutput) bool {
+		return len(page.Lists) == 0
 	})
 }
 

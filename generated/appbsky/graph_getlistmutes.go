@@ -34,6 +34,8 @@ func (s GraphService) GetListMutesPages(ctx context.Context, params *GraphGetLis
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetListMutesOutput) bool {
+		return len(page.Lists) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s GraphService) GetListsPages(ctx context.Context, params *GraphGetListsPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetListsOutput) bool {
+		return len(page.Lists) == 0
 	})
 }
 

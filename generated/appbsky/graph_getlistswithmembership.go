@@ -37,6 +37,8 @@ func (s GraphService) GetListsWithMembershipPages(ctx context.Context, params *G
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetListsWithMembershipOutput) bool {
+		return len(page.ListsWithMembership) == 0
 	})
 }
 

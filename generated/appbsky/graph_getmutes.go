@@ -34,6 +34,8 @@ func (s GraphService) GetMutesPages(ctx context.Context, params *GraphGetMutesPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetMutesOutput) bool {
+		return len(page.Mutes) == 0
 	})
 }
 

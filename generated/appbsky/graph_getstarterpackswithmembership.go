@@ -37,6 +37,8 @@ func (s GraphService) GetStarterPacksWithMembershipPages(ctx context.Context, pa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphGetStarterPacksWithMembershipOutput) bool {
+		return len(page.StarterPacksWithMembership) == 0
 	})
 }
 

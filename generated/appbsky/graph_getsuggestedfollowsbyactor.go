@@ -104,6 +104,9 @@ func (s *GraphGetSuggestedFollowsByActorOutput) EncodeLex(e *lex.Encoder) error 
 // ValidateLex implements lex.Validatable.
 func (s *GraphGetSuggestedFollowsByActorOutput) ValidateLex(v *lex.Validator) {
 	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
+	if s.RecID != nil {
+		v.Field("recId").Int(*s.RecID)
+	}
 	v.Extra(&s.Extra)
 }
 

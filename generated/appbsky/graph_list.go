@@ -27,6 +27,11 @@ type GraphList struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// GraphListAvatarLimits returns what GraphList says of its Avatar, for xrpc.WithBlobLimits.
+func GraphListAvatarLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
+}
+
 // LexType implements lex.Typed.
 func (*GraphList) LexType() string {
 	return "app.bsky.graph.list"

@@ -34,6 +34,8 @@ func (s GraphService) SearchStarterPacksPages(ctx context.Context, params *Graph
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GraphSearchStarterPacksOutput) bool {
+		return len(page.StarterPacks) == 0
 	})
 }
 

@@ -90,7 +90,7 @@ func (s *LabelerDefsLabelerView) ValidateLex(v *lex.Validator) {
 	v.Field("cid").Format(s.CID)
 	v.Field("creator").Value(&s.Creator)
 	if s.LikeCount != nil {
-		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
 	}
 	if s.Viewer != nil {
 		v.Field("viewer").Value(s.Viewer)
@@ -233,7 +233,7 @@ func (s *LabelerDefsLabelerViewDetailed) ValidateLex(v *lex.Validator) {
 	v.Field("creator").Value(&s.Creator)
 	v.Field("policies").Value(&s.Policies)
 	if s.LikeCount != nil {
-		v.Field("likeCount").AtLeast(*s.LikeCount, 0)
+		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
 	}
 	if s.Viewer != nil {
 		v.Field("viewer").Value(s.Viewer)

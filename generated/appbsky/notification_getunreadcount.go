@@ -81,6 +81,7 @@ func (s *NotificationGetUnreadCountOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *NotificationGetUnreadCountOutput) ValidateLex(v *lex.Validator) {
+	v.Field("count").Int(s.Count)
 	v.Extra(&s.Extra)
 }
 

@@ -35,6 +35,8 @@ func (s NotificationService) ListActivitySubscriptionsPages(ctx context.Context,
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *NotificationListActivitySubscriptionsOutput) bool {
+		return len(page.Subscriptions) == 0
 	})
 }
 

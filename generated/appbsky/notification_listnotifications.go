@@ -36,6 +36,8 @@ func (s NotificationService) ListNotificationsPages(ctx context.Context, params 
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *NotificationListNotificationsOutput) bool {
+		return len(page.Notifications) == 0
 	})
 }
 

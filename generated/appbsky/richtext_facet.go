@@ -341,8 +341,8 @@ func (s *RichtextFacetByteSlice) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *RichtextFacetByteSlice) ValidateLex(v *lex.Validator) {
-	v.Field("byteStart").AtLeast(s.ByteStart, 0)
-	v.Field("byteEnd").AtLeast(s.ByteEnd, 0)
+	v.Field("byteStart").Int(s.ByteStart).AtLeast(s.ByteStart, 0)
+	v.Field("byteEnd").Int(s.ByteEnd).AtLeast(s.ByteEnd, 0)
 	v.Extra(&s.Extra)
 }
 

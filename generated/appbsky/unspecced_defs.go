@@ -321,6 +321,7 @@ func (s *UnspeccedDefsSkeletonTrend) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedDefsSkeletonTrend) ValidateLex(v *lex.Validator) {
 	v.Field("startedAt").Format(s.StartedAt)
+	v.Field("postCount").Int(s.PostCount)
 	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
 		v.Format(e)
 	})
@@ -422,6 +423,7 @@ func (s *UnspeccedDefsTrendView) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedDefsTrendView) ValidateLex(v *lex.Validator) {
 	v.Field("startedAt").Format(s.StartedAt)
+	v.Field("postCount").Int(s.PostCount)
 	lex.ValidateSlice(v.Field("actors"), s.Actors)
 	v.Extra(&s.Extra)
 }
@@ -520,6 +522,7 @@ func (s *UnspeccedDefsThreadItemPost) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedDefsThreadItemPost) ValidateLex(v *lex.Validator) {
 	v.Field("post").Value(&s.Post)
+	v.Field("moreReplies").Int(s.MoreReplies)
 	v.Extra(&s.Extra)
 }
 

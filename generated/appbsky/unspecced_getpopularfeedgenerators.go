@@ -34,6 +34,8 @@ func (s UnspeccedService) GetPopularFeedGeneratorsPages(ctx context.Context, par
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *UnspeccedGetPopularFeedGeneratorsOutput) bool {
+		return len(page.Feeds) == 0
 	})
 }
 

@@ -152,6 +152,7 @@ func (s *UnspeccedGetPostThreadOtherV2ThreadItem) EncodeLex(e *lex.Encoder) erro
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedGetPostThreadOtherV2ThreadItem) ValidateLex(v *lex.Validator) {
 	v.Field("uri").Format(s.URI)
+	v.Field("depth").Int(s.Depth)
 	v.Field("value").Value(&s.Value)
 	v.Extra(&s.Extra)
 }

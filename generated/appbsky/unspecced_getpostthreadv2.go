@@ -218,6 +218,7 @@ func (s *UnspeccedGetPostThreadV2ThreadItem) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedGetPostThreadV2ThreadItem) ValidateLex(v *lex.Validator) {
 	v.Field("uri").Format(s.URI)
+	v.Field("depth").Int(s.Depth)
 	v.Field("value").Value(&s.Value)
 	v.Extra(&s.Extra)
 }

@@ -36,6 +36,8 @@ func (s UnspeccedService) GetSuggestionsSkeletonPages(ctx context.Context, param
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *UnspeccedGetSuggestionsSkeletonOutput) bool {
+		return len(page.Actors) == 0
 	})
 }
 
@@ -171,6 +173,9 @@ func (s *UnspeccedGetSuggestionsSkeletonOutput) ValidateLex(v *lex.Validator) {
 	lex.ValidateSlice(v.Field("actors"), s.Actors)
 	if s.RelativeToDID != nil {
 		v.Field("relativeToDid").Format(*s.RelativeToDID)
+	}
+	if s.RecID != nil {
+		v.Field("recId").Int(*s.RecID)
 	}
 	v.Extra(&s.Extra)
 }

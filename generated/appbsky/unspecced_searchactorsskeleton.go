@@ -37,6 +37,8 @@ func (s UnspeccedService) SearchActorsSkeletonPages(ctx context.Context, params 
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *UnspeccedSearchActorsSkeletonOutput) bool {
+		return len(page.Actors) == 0
 	})
 }
 
@@ -154,6 +156,9 @@ func (s *UnspeccedSearchActorsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedSearchActorsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	if s.HitsTotal != nil {
+		v.Field("hitsTotal").Int(*s.HitsTotal)
+	}
 	lex.ValidateSlice(v.Field("actors"), s.Actors)
 	v.Extra(&s.Extra)
 }

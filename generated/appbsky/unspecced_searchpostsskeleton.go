@@ -37,6 +37,8 @@ func (s UnspeccedService) SearchPostsSkeletonPages(ctx context.Context, params *
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *UnspeccedSearchPostsSkeletonOutput) bool {
+		return len(page.Posts) == 0
 	})
 }
 
@@ -235,6 +237,9 @@ func (s *UnspeccedSearchPostsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedSearchPostsSkeletonOutput) ValidateLex(v *lex.Validator) {
+	if s.HitsTotal != nil {
+		v.Field("hitsTotal").Int(*s.HitsTotal)
+	}
 	lex.ValidateSlice(v.Field("posts"), s.Posts)
 	v.Extra(&s.Extra)
 }

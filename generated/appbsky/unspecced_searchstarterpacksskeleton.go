@@ -38,6 +38,8 @@ func (s UnspeccedService) SearchStarterPacksSkeletonPages(ctx context.Context, p
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *UnspeccedSearchStarterPacksSkeletonOutput) bool {
+		return len(page.StarterPacks) == 0
 	})
 }
 
@@ -150,6 +152,9 @@ func (s *UnspeccedSearchStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) er
 
 // ValidateLex implements lex.Validatable.
 func (s *UnspeccedSearchStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
+	if s.HitsTotal != nil {
+		v.Field("hitsTotal").Int(*s.HitsTotal)
+	}
 	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
 	v.Extra(&s.Extra)
 }

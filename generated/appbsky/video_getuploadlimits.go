@@ -79,6 +79,12 @@ func (s *VideoGetUploadLimitsOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *VideoGetUploadLimitsOutput) ValidateLex(v *lex.Validator) {
+	if s.RemainingDailyVideos != nil {
+		v.Field("remainingDailyVideos").Int(*s.RemainingDailyVideos)
+	}
+	if s.RemainingDailyBytes != nil {
+		v.Field("remainingDailyBytes").Int(*s.RemainingDailyBytes)
+	}
 	v.Extra(&s.Extra)
 }
 

@@ -68,6 +68,7 @@ func (s *ActorGetStatusOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ActorGetStatusOutput) ValidateLex(v *lex.Validator) {
+	v.Field("groupMemberLimit").Int(s.GroupMemberLimit)
 	v.Extra(&s.Extra)
 }
 

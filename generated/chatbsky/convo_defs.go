@@ -1752,6 +1752,7 @@ func (s *ConvoDefsConvoView) ValidateLex(v *lex.Validator) {
 	if s.LastReaction.Value != nil {
 		v.Field("lastReaction").Value(&s.LastReaction)
 	}
+	v.Field("unreadCount").Int(s.UnreadCount)
 	if s.Kind.Value != nil {
 		v.Field("kind").Value(&s.Kind)
 	}
@@ -2075,7 +2076,15 @@ func (s *ConvoDefsGroupConvo) ValidateLex(v *lex.Validator) {
 	if s.JoinLink != nil {
 		v.Field("joinLink").Value(s.JoinLink)
 	}
+	if s.JoinRequestCount != nil {
+		v.Field("joinRequestCount").Int(*s.JoinRequestCount)
+	}
+	v.Field("memberCount").Int(s.MemberCount)
+	v.Field("memberLimit").Int(s.MemberLimit)
 	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
+	if s.UnreadJoinRequestCount != nil {
+		v.Field("unreadJoinRequestCount").Int(*s.UnreadJoinRequestCount)
+	}
 	v.Extra(&s.Extra)
 }
 

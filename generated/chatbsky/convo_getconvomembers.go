@@ -36,6 +36,8 @@ func (s ConvoService) GetConvoMembersPages(ctx context.Context, params *ConvoGet
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ConvoGetConvoMembersOutput) bool {
+		return len(page.Members) == 0
 	})
 }
 

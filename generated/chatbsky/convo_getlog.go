@@ -33,6 +33,8 @@ func (s ConvoService) GetLogPages(ctx context.Context, params *ConvoGetLogParams
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ConvoGetLogOutput) bool {
+		return len(page.Logs) == 0
 	})
 }
 

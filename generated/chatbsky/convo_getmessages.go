@@ -36,6 +36,8 @@ func (s ConvoService) GetMessagesPages(ctx context.Context, params *ConvoGetMess
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ConvoGetMessagesOutput) bool {
+		return len(page.Messages) == 0 && len(page.RelatedProfiles) == 0
 	})
 }
 

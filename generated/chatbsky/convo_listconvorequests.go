@@ -36,6 +36,8 @@ func (s ConvoService) ListConvoRequestsPages(ctx context.Context, params *ConvoL
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ConvoListConvoRequestsOutput) bool {
+		return len(page.Requests) == 0
 	})
 }
 

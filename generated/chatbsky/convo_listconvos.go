@@ -34,6 +34,8 @@ func (s ConvoService) ListConvosPages(ctx context.Context, params *ConvoListConv
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ConvoListConvosOutput) bool {
+		return len(page.Convos) == 0
 	})
 }
 

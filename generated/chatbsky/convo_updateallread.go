@@ -104,6 +104,7 @@ func (s *ConvoUpdateAllReadOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ConvoUpdateAllReadOutput) ValidateLex(v *lex.Validator) {
+	v.Field("updatedCount").Int(s.UpdatedCount)
 	v.Extra(&s.Extra)
 }
 

@@ -194,6 +194,8 @@ func (s *GroupDefsJoinLinkPreviewView) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *GroupDefsJoinLinkPreviewView) ValidateLex(v *lex.Validator) {
 	v.Field("owner").Value(&s.Owner)
+	v.Field("memberCount").Int(s.MemberCount)
+	v.Field("memberLimit").Int(s.MemberLimit)
 	if s.Convo != nil {
 		v.Field("convo").Value(s.Convo)
 	}
@@ -401,6 +403,8 @@ func (s *GroupDefsJoinRequestConvoView) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *GroupDefsJoinRequestConvoView) ValidateLex(v *lex.Validator) {
 	v.Field("owner").Value(&s.Owner)
+	v.Field("memberCount").Int(s.MemberCount)
+	v.Field("memberLimit").Int(s.MemberLimit)
 	v.Field("requestedAt").Format(s.RequestedAt)
 	v.Extra(&s.Extra)
 }

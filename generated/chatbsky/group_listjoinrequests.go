@@ -38,6 +38,8 @@ func (s GroupService) ListJoinRequestsPages(ctx context.Context, params *GroupLi
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GroupListJoinRequestsOutput) bool {
+		return len(page.Requests) == 0
 	})
 }
 

@@ -36,6 +36,8 @@ func (s GroupService) ListMutualGroupsPages(ctx context.Context, params *GroupLi
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *GroupListMutualGroupsOutput) bool {
+		return len(page.Convos) == 0
 	})
 }
 

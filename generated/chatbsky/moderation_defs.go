@@ -271,6 +271,9 @@ func (s *ModerationDefsGroupConvo) ValidateLex(v *lex.Validator) {
 	if s.JoinLink != nil {
 		v.Field("joinLink").Value(s.JoinLink)
 	}
+	v.Field("joinRequestCount").Int(s.JoinRequestCount)
+	v.Field("memberCount").Int(s.MemberCount)
+	v.Field("memberLimit").Int(s.MemberLimit)
 	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
 	v.Extra(&s.Extra)
 }

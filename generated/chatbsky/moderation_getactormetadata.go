@@ -153,6 +153,10 @@ func (s *ModerationGetActorMetadataMetadata) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationGetActorMetadataMetadata) ValidateLex(v *lex.Validator) {
+	v.Field("messagesSent").Int(s.MessagesSent)
+	v.Field("messagesReceived").Int(s.MessagesReceived)
+	v.Field("convos").Int(s.Convos)
+	v.Field("convosStarted").Int(s.ConvosStarted)
 	v.Extra(&s.Extra)
 }
 

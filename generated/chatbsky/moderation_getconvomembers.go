@@ -38,6 +38,8 @@ func (s ModerationService) GetConvoMembersPages(ctx context.Context, params *Mod
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ModerationGetConvoMembersOutput) bool {
+		return len(page.Members) == 0
 	})
 }
 

@@ -74,6 +74,12 @@ func (p *ModerationGetMessageContextParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ModerationGetMessageContextParams)
 	}
+	if p.Before != nil {
+		v.Field("before").Int(*p.Before)
+	}
+	if p.After != nil {
+		v.Field("after").Int(*p.After)
+	}
 	if p.MaxInterleavedSystemMessages != nil {
 		v.Field("maxInterleavedSystemMessages").AtLeast(*p.MaxInterleavedSystemMessages, 0).AtMost(*p.MaxInterleavedSystemMessages, 1000)
 	}

@@ -296,6 +296,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatCreated) ValidateLex(v *lex.V
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	lex.ValidateArray(v.Field("initialMemberDids"), s.InitialMemberDIDs, func(v *lex.Validator, e syntax.DID) {
 		v.Format(e)
 	})
@@ -413,7 +414,9 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) ValidateLex(v *l
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
+	v.Field("requestMembersCount").Int(s.RequestMembersCount)
 	v.Field("subjectDid").Format(s.SubjectDID)
 	v.Extra(&s.Extra)
 }
@@ -518,6 +521,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) ValidateLex(v *
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Extra(&s.Extra)
 }
@@ -622,6 +626,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) ValidateLex(v *l
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Extra(&s.Extra)
 }
@@ -721,6 +726,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) Validate
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Field("subjectDid").Format(s.SubjectDID)
 	v.Extra(&s.Extra)
@@ -821,6 +827,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) Validate
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Field("subjectDid").Format(s.SubjectDID)
 	v.Extra(&s.Extra)
@@ -935,6 +942,9 @@ func (s *ModerationSubscribeModEventsEventChatAccepted) ValidateLex(v *lex.Valid
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	if s.GroupMemberCount != nil {
+		v.Field("groupMemberCount").Int(*s.GroupMemberCount)
+	}
 	if s.OwnerDID != nil {
 		v.Field("ownerDid").Format(*s.OwnerDID)
 	}
@@ -1049,6 +1059,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) ValidateLex(v *le
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Field("subjectDid").Format(s.SubjectDID)
 	v.Extra(&s.Extra)
@@ -1212,6 +1223,7 @@ func (s *ModerationSubscribeModEventsEventGroupChatUpdated) ValidateLex(v *lex.V
 	v.Field("actorDid").Format(s.ActorDID)
 	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
 	v.Field("createdAt").Format(s.CreatedAt)
+	v.Field("groupMemberCount").Int(s.GroupMemberCount)
 	v.Field("ownerDid").Format(s.OwnerDID)
 	v.Extra(&s.Extra)
 }

@@ -33,6 +33,8 @@ func (s AdminService) GetInviteCodesPages(ctx context.Context, params *AdminGetI
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *AdminGetInviteCodesOutput) bool {
+		return len(page.Codes) == 0
 	})
 }
 

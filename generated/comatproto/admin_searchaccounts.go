@@ -34,6 +34,8 @@ func (s AdminService) SearchAccountsPages(ctx context.Context, params *AdminSear
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *AdminSearchAccountsOutput) bool {
+		return len(page.Accounts) == 0
 	})
 }
 

@@ -113,7 +113,11 @@ func TestCallsOnTheWire(t *testing.T) {
 			}
 			return nil
 		}, `GET com.atproto.sync.getBlob?did=did%3Aplc%3Aa&cid=` + cid},
-		{"X7 nothing in, nothing out", ` `, func(ctx context.Context, api *comatproto.Client) error {
+		{"X5 a false is not the same as nothing", `application/json {"records":[]}`, func(ctx context.Context, api *comatproto.Client) error {
+			_, err := api.Repo.ListRecords(ctx, &comatproto.RepoListRecordsParams{Repo: "did:plc:a", Collection: "app.bsky.feed.post", Limit: new(int64(0)), Cursor: new(""), Reverse: new(false)})
+			return err
+		}, `GET com.atproto.repo.listRecords?repo=did%3Aplc%3Aa&collection=app.bsky.feed.post&limit=0&cursor=&reverse=false`},
+		{"X7 X10 nothing in, nothing out", ` `, func(ctx context.Context, api *comatproto.Client) error {
 			return api.Server.ActivateAccount(ctx)
 		}, `POST com.atproto.server.activateAccount?`},
 	} {
@@ -130,18 +134,20 @@ func TestCallsOnTheWire(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	d := &doer{answers: []string{`400 application/json {"error":"InvalidSwap","message":"no"}`}}
-	_, err := comatproto.NewClient(d).Repo.PutRecord(t.Context(), &comatproto.RepoPutRecordInput{Record: lex.Of(new(comatproto.RepoStrongRef))})
-	if !errors.Is(err, comatproto.ErrInvalidSwap) || errors.Is(err, comatproto.ErrRecordNotFound) {
-		t.Errorf("error %v", err)
-	}
-	var zero comatproto.Client
-	if _, err := zero.Server.GetSession(t.Context()); err == nil {
-		t.Error("a zero Client works")
-	}
-	if _, err := comatproto.NewClient(d).Repo.PutRecord(t.Context(), nil); err == nil {
-		t.Error("a nil input is sent")
-	}
+	t.Run("X12 P42 by their names, and of what is not sent", func(t *testing.T) {
+		d := &doer{answers: []string{`400 application/json {"error":"InvalidSwap","message":"no"}`}}
+		_, err := comatproto.NewClient(d).Repo.PutRecord(t.Context(), &comatproto.RepoPutRecordInput{Record: lex.Of(new(comatproto.RepoStrongRef))})
+		if !errors.Is(err, comatproto.ErrInvalidSwap) || errors.Is(err, comatproto.ErrRecordNotFound) {
+			t.Errorf("error %v", err)
+		}
+		var zero comatproto.Client
+		if _, err := zero.Server.GetSession(t.Context()); err == nil {
+			t.Error("a zero Client works")
+		}
+		if _, err := comatproto.NewClient(d).Repo.PutRecord(t.Context(), nil); err == nil {
+			t.Error("a nil input is sent")
+		}
+	})
 }
 
 func TestDirectMethodsHaveNoDefaultProxy(t *testing.T) {

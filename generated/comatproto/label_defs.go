@@ -110,6 +110,9 @@ func (s *LabelDefsLabel) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *LabelDefsLabel) ValidateLex(v *lex.Validator) {
+	if s.Ver != nil {
+		v.Field("ver").Int(*s.Ver)
+	}
 	v.Field("src").Format(s.Src)
 	v.Field("uri").Format(s.URI)
 	if s.CID != nil {

@@ -36,6 +36,8 @@ func (s LabelService) QueryLabelsPages(ctx context.Context, params *LabelQueryLa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *LabelQueryLabelsOutput) bool {
+		return len(page.Labels) == 0
 	})
 }
 

@@ -23,7 +23,14 @@ func (p *LabelSubscribeLabelsParams) EncodeQuery(q *xrpc.Query) {
 }
 
 // ValidateLex implements lex.Validatable.
-func (p *LabelSubscribeLabelsParams) ValidateLex(v *lex.Validator) {}
+func (p *LabelSubscribeLabelsParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(LabelSubscribeLabelsParams)
+	}
+	if p.Cursor != nil {
+		v.Field("cursor").Int(*p.Cursor)
+	}
+}
 
 // LabelSubscribeLabelsMessage is a message of com.atproto.label.subscribeLabels: Subscribe to
 // stream of labels (and negations). Public endpoint implemented by mod services. Uses same
@@ -132,6 +139,7 @@ func (s *LabelSubscribeLabelsLabels) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *LabelSubscribeLabelsLabels) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	lex.ValidateSlice(v.Field("labels"), s.Labels)
 	v.Extra(&s.Extra)
 }

@@ -55,6 +55,7 @@ func (s *LexiconSchema) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *LexiconSchema) ValidateLex(v *lex.Validator) {
+	v.Field("lexicon").Int(s.Lexicon)
 	v.Extra(&s.Extra)
 }
 

@@ -213,6 +213,7 @@ func (s *ModerationCreateReportOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationCreateReportOutput) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	if s.Reason != nil {
 		v.Field("reason").MaxBytes(*s.Reason, 20000).MaxGraphemes(*s.Reason, 2000)
 	}

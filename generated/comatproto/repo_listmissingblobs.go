@@ -35,6 +35,8 @@ func (s RepoService) ListMissingBlobsPages(ctx context.Context, params *RepoList
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *RepoListMissingBlobsOutput) bool {
+		return len(page.Blobs) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s RepoService) ListRecordsPages(ctx context.Context, params *RepoListRecor
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *RepoListRecordsOutput) bool {
+		return len(page.Records) == 0
 	})
 }
 

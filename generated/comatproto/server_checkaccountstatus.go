@@ -94,6 +94,11 @@ func (s *ServerCheckAccountStatusOutput) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ServerCheckAccountStatusOutput) ValidateLex(v *lex.Validator) {
 	v.Field("repoCommit").Format(s.RepoCommit)
+	v.Field("repoBlocks").Int(s.RepoBlocks)
+	v.Field("indexedRecords").Int(s.IndexedRecords)
+	v.Field("privateStateValues").Int(s.PrivateStateValues)
+	v.Field("expectedBlobs").Int(s.ExpectedBlobs)
+	v.Field("importedBlobs").Int(s.ImportedBlobs)
 	v.Extra(&s.Extra)
 }
 

@@ -58,6 +58,7 @@ func (s *ServerCreateInviteCodeInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ServerCreateInviteCodeInput) ValidateLex(v *lex.Validator) {
+	v.Field("useCount").Int(s.UseCount)
 	if s.ForAccount != nil {
 		v.Field("forAccount").Format(*s.ForAccount)
 	}

@@ -64,6 +64,8 @@ func (s *ServerCreateInviteCodesInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ServerCreateInviteCodesInput) ValidateLex(v *lex.Validator) {
+	v.Field("codeCount").Int(s.CodeCount)
+	v.Field("useCount").Int(s.UseCount)
 	if s.ForAccounts != nil {
 		lex.ValidateArray(v.Field("forAccounts"), s.ForAccounts, func(v *lex.Validator, e syntax.DID) {
 			v.Format(e)

@@ -77,6 +77,7 @@ func (s *ServerDefsInviteCode) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ServerDefsInviteCode) ValidateLex(v *lex.Validator) {
+	v.Field("available").Int(s.Available)
 	v.Field("createdAt").Format(s.CreatedAt)
 	lex.ValidateSlice(v.Field("uses"), s.Uses)
 	v.Extra(&s.Extra)

@@ -52,6 +52,9 @@ func (p *ServerGetServiceAuthParams) ValidateLex(v *lex.Validator) {
 		p = new(ServerGetServiceAuthParams)
 	}
 	v.Field("aud").MaxBytes(p.Aud, 2048)
+	if p.Exp != nil {
+		v.Field("exp").Int(*p.Exp)
+	}
 	if p.Lxm != nil {
 		v.Field("lxm").Format(*p.Lxm)
 	}

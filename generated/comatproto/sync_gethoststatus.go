@@ -97,6 +97,12 @@ func (s *SyncGetHostStatusOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncGetHostStatusOutput) ValidateLex(v *lex.Validator) {
+	if s.Seq != nil {
+		v.Field("seq").Int(*s.Seq)
+	}
+	if s.AccountCount != nil {
+		v.Field("accountCount").Int(*s.AccountCount)
+	}
 	v.Extra(&s.Extra)
 }
 

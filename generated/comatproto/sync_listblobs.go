@@ -37,6 +37,8 @@ func (s SyncService) ListBlobsPages(ctx context.Context, params *SyncListBlobsPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SyncListBlobsOutput) bool {
+		return len(page.CIDs) == 0
 	})
 }
 

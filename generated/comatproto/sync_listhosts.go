@@ -34,6 +34,8 @@ func (s SyncService) ListHostsPages(ctx context.Context, params *SyncListHostsPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SyncListHostsOutput) bool {
+		return len(page.Hosts) == 0
 	})
 }
 
@@ -199,6 +201,12 @@ func (s *SyncListHostsHost) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncListHostsHost) ValidateLex(v *lex.Validator) {
+	if s.Seq != nil {
+		v.Field("seq").Int(*s.Seq)
+	}
+	if s.AccountCount != nil {
+		v.Field("accountCount").Int(*s.AccountCount)
+	}
 	v.Extra(&s.Extra)
 }
 

@@ -35,6 +35,8 @@ func (s SyncService) ListReposPages(ctx context.Context, params *SyncListReposPa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SyncListReposOutput) bool {
+		return len(page.Repos) == 0
 	})
 }
 

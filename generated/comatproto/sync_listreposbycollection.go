@@ -35,6 +35,8 @@ func (s SyncService) ListReposByCollectionPages(ctx context.Context, params *Syn
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SyncListReposByCollectionOutput) bool {
+		return len(page.Repos) == 0
 	})
 }
 

@@ -24,7 +24,14 @@ func (p *SyncSubscribeReposParams) EncodeQuery(q *xrpc.Query) {
 }
 
 // ValidateLex implements lex.Validatable.
-func (p *SyncSubscribeReposParams) ValidateLex(v *lex.Validator) {}
+func (p *SyncSubscribeReposParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(SyncSubscribeReposParams)
+	}
+	if p.Cursor != nil {
+		v.Field("cursor").Int(*p.Cursor)
+	}
+}
 
 // SyncSubscribeReposMessage is a message of com.atproto.sync.subscribeRepos: Repository event
 // stream, aka Firehose endpoint. Outputs repo commits with diff data, and identity update
@@ -224,6 +231,7 @@ func (s *SyncSubscribeReposCommit) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncSubscribeReposCommit) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	v.Field("repo").Format(s.Repo)
 	v.Field("commit").CIDLink(s.Commit)
 	v.Field("rev").Format(s.Rev)
@@ -323,6 +331,7 @@ func (s *SyncSubscribeReposSync) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncSubscribeReposSync) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	v.Field("did").Format(s.DID)
 	v.Field("blocks").MaxLen(len(s.Blocks), 10000)
 	v.Field("time").Format(s.Time)
@@ -402,6 +411,7 @@ func (s *SyncSubscribeReposIdentity) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncSubscribeReposIdentity) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	v.Field("did").Format(s.DID)
 	v.Field("time").Format(s.Time)
 	if s.Handle != nil {
@@ -491,6 +501,7 @@ func (s *SyncSubscribeReposAccount) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SyncSubscribeReposAccount) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	v.Field("did").Format(s.DID)
 	v.Field("time").Format(s.Time)
 	v.Extra(&s.Extra)

@@ -65,6 +65,12 @@ func (s *TempCheckSignupQueueOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *TempCheckSignupQueueOutput) ValidateLex(v *lex.Validator) {
+	if s.PlaceInQueue != nil {
+		v.Field("placeInQueue").Int(*s.PlaceInQueue)
+	}
+	if s.EstimatedTimeMs != nil {
+		v.Field("estimatedTimeMs").Int(*s.EstimatedTimeMs)
+	}
 	v.Extra(&s.Extra)
 }
 

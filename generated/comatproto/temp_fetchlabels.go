@@ -44,6 +44,9 @@ func (p *TempFetchLabelsParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(TempFetchLabelsParams)
 	}
+	if p.Since != nil {
+		v.Field("since").Int(*p.Since)
+	}
 	if p.Limit != nil {
 		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 250)
 	}

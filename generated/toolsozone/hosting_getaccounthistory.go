@@ -35,6 +35,8 @@ func (s HostingService) GetAccountHistoryPages(ctx context.Context, params *Host
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *HostingGetAccountHistoryOutput) bool {
+		return len(page.Events) == 0
 	})
 }
 

@@ -97,6 +97,7 @@ func (s *ModerationDefsModEventView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("event").Value(&s.Event)
 	v.Field("subject").Value(&s.Subject)
 	v.Field("createdBy").Format(s.CreatedBy)
@@ -369,6 +370,7 @@ func (s *ModerationDefsModEventViewDetail) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventViewDetail) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("event").Value(&s.Event)
 	v.Field("subject").Value(&s.Subject)
 	lex.ValidateSlice(v.Field("subjectBlobs"), s.SubjectBlobs)
@@ -798,6 +800,7 @@ func (s *ModerationDefsSubjectStatusView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsSubjectStatusView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("subject").Value(&s.Subject)
 	if s.Hosting.Value != nil {
 		v.Field("hosting").Value(&s.Hosting)
@@ -1212,6 +1215,21 @@ func (s *ModerationDefsAccountStats) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsAccountStats) ValidateLex(v *lex.Validator) {
+	if s.ReportCount != nil {
+		v.Field("reportCount").Int(*s.ReportCount)
+	}
+	if s.AppealCount != nil {
+		v.Field("appealCount").Int(*s.AppealCount)
+	}
+	if s.SuspendCount != nil {
+		v.Field("suspendCount").Int(*s.SuspendCount)
+	}
+	if s.EscalateCount != nil {
+		v.Field("escalateCount").Int(*s.EscalateCount)
+	}
+	if s.TakedownCount != nil {
+		v.Field("takedownCount").Int(*s.TakedownCount)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -1321,6 +1339,30 @@ func (s *ModerationDefsRecordsStats) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsRecordsStats) ValidateLex(v *lex.Validator) {
+	if s.TotalReports != nil {
+		v.Field("totalReports").Int(*s.TotalReports)
+	}
+	if s.ReportedCount != nil {
+		v.Field("reportedCount").Int(*s.ReportedCount)
+	}
+	if s.EscalatedCount != nil {
+		v.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.AppealedCount != nil {
+		v.Field("appealedCount").Int(*s.AppealedCount)
+	}
+	if s.SubjectCount != nil {
+		v.Field("subjectCount").Int(*s.SubjectCount)
+	}
+	if s.PendingCount != nil {
+		v.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ProcessedCount != nil {
+		v.Field("processedCount").Int(*s.ProcessedCount)
+	}
+	if s.TakendownCount != nil {
+		v.Field("takendownCount").Int(*s.TakendownCount)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -1399,6 +1441,12 @@ func (s *ModerationDefsAccountStrike) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsAccountStrike) ValidateLex(v *lex.Validator) {
+	if s.ActiveStrikeCount != nil {
+		v.Field("activeStrikeCount").Int(*s.ActiveStrikeCount)
+	}
+	if s.TotalStrikeCount != nil {
+		v.Field("totalStrikeCount").Int(*s.TotalStrikeCount)
+	}
 	if s.FirstStrikeAt != nil {
 		v.Field("firstStrikeAt").Format(*s.FirstStrikeAt)
 	}
@@ -1555,8 +1603,14 @@ func (s *ModerationDefsModEventTakedown) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventTakedown) ValidateLex(v *lex.Validator) {
+	if s.DurationInHours != nil {
+		v.Field("durationInHours").Int(*s.DurationInHours)
+	}
 	if s.Policies != nil {
 		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeCount != nil {
+		v.Field("strikeCount").Int(*s.StrikeCount)
 	}
 	if s.StrikeExpiresAt != nil {
 		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
@@ -1651,6 +1705,9 @@ func (s *ModerationDefsModEventReverseTakedown) EncodeLex(e *lex.Encoder) error 
 func (s *ModerationDefsModEventReverseTakedown) ValidateLex(v *lex.Validator) {
 	if s.Policies != nil {
 		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeCount != nil {
+		v.Field("strikeCount").Int(*s.StrikeCount)
 	}
 	v.Extra(&s.Extra)
 }
@@ -1912,6 +1969,9 @@ func (s *ModerationDefsModEventLabel) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventLabel) ValidateLex(v *lex.Validator) {
+	if s.DurationInHours != nil {
+		v.Field("durationInHours").Int(*s.DurationInHours)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -2467,6 +2527,7 @@ func (s *ModerationDefsModEventMute) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventMute) ValidateLex(v *lex.Validator) {
+	v.Field("durationInHours").Int(s.DurationInHours)
 	v.Extra(&s.Extra)
 }
 
@@ -2582,6 +2643,9 @@ func (s *ModerationDefsModEventMuteReporter) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventMuteReporter) ValidateLex(v *lex.Validator) {
+	if s.DurationInHours != nil {
+		v.Field("durationInHours").Int(*s.DurationInHours)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -2753,6 +2817,9 @@ func (s *ModerationDefsModEventEmail) ValidateLex(v *lex.Validator) {
 	if s.Policies != nil {
 		v.Field("policies").MaxLen(len(s.Policies), 5)
 	}
+	if s.StrikeCount != nil {
+		v.Field("strikeCount").Int(*s.StrikeCount)
+	}
 	if s.StrikeExpiresAt != nil {
 		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
 	}
@@ -2889,6 +2956,9 @@ func (s *ModerationDefsModEventTag) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsModEventTag) ValidateLex(v *lex.Validator) {
+	if s.DurationInHours != nil {
+		v.Field("durationInHours").Int(*s.DurationInHours)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -4147,6 +4217,7 @@ func (s *ModerationDefsBlobView) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsBlobView) ValidateLex(v *lex.Validator) {
 	v.Field("cid").Format(s.CID)
+	v.Field("size").Int(s.Size)
 	v.Field("createdAt").Format(s.CreatedAt)
 	if s.Details.Value != nil {
 		v.Field("details").Value(&s.Details)
@@ -4268,6 +4339,8 @@ func (s *ModerationDefsImageDetails) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsImageDetails) ValidateLex(v *lex.Validator) {
+	v.Field("width").Int(s.Width)
+	v.Field("height").Int(s.Height)
 	v.Extra(&s.Extra)
 }
 
@@ -4331,6 +4404,9 @@ func (s *ModerationDefsVideoDetails) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsVideoDetails) ValidateLex(v *lex.Validator) {
+	v.Field("width").Int(s.Width)
+	v.Field("height").Int(s.Height)
+	v.Field("length").Int(s.Length)
 	v.Extra(&s.Extra)
 }
 
@@ -4636,6 +4712,14 @@ func (s *ModerationDefsReporterStats) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsReporterStats) ValidateLex(v *lex.Validator) {
 	v.Field("did").Format(s.DID)
+	v.Field("accountReportCount").Int(s.AccountReportCount)
+	v.Field("recordReportCount").Int(s.RecordReportCount)
+	v.Field("reportedAccountCount").Int(s.ReportedAccountCount)
+	v.Field("reportedRecordCount").Int(s.ReportedRecordCount)
+	v.Field("takendownAccountCount").Int(s.TakendownAccountCount)
+	v.Field("takendownRecordCount").Int(s.TakendownRecordCount)
+	v.Field("labeledAccountCount").Int(s.LabeledAccountCount)
+	v.Field("labeledRecordCount").Int(s.LabeledRecordCount)
 	v.Extra(&s.Extra)
 }
 
@@ -4873,6 +4957,7 @@ func (s *ModerationDefsScheduledActionView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationDefsScheduledActionView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	if !s.EventData.IsZero() {
 		v.Field("eventData").Unknown(s.EventData)
 	}
@@ -4893,6 +4978,9 @@ func (s *ModerationDefsScheduledActionView) ValidateLex(v *lex.Validator) {
 	}
 	if s.LastExecutedAt != nil {
 		v.Field("lastExecutedAt").Format(*s.LastExecutedAt)
+	}
+	if s.ExecutionEventID != nil {
+		v.Field("executionEventId").Int(*s.ExecutionEventID)
 	}
 	v.Extra(&s.Extra)
 }

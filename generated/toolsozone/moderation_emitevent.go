@@ -369,6 +369,11 @@ func (s *ModerationEmitEventReportAction) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationEmitEventReportAction) ValidateLex(v *lex.Validator) {
+	if s.IDs != nil {
+		lex.ValidateArray(v.Field("ids"), s.IDs, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
+	}
 	v.Extra(&s.Extra)
 }
 

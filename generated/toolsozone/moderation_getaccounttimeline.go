@@ -203,6 +203,7 @@ func (s *ModerationGetAccountTimelineTimelineItemSummary) EncodeLex(e *lex.Encod
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationGetAccountTimelineTimelineItemSummary) ValidateLex(v *lex.Validator) {
+	v.Field("count").Int(s.Count)
 	v.Extra(&s.Extra)
 }
 

@@ -29,4 +29,9 @@ func (p *ModerationGetEventParams) EncodeQuery(q *xrpc.Query) {
 }
 
 // ValidateLex implements lex.Validatable.
-func (p *ModerationGetEventParams) ValidateLex(v *lex.Validator) {}
+func (p *ModerationGetEventParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ModerationGetEventParams)
+	}
+	v.Field("id").Int(p.ID)
+}

@@ -35,6 +35,8 @@ func (s ModerationService) QueryEventsPages(ctx context.Context, params *Moderat
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ModerationQueryEventsOutput) bool {
+		return len(page.Events) == 0
 	})
 }
 

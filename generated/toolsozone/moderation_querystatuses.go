@@ -35,6 +35,8 @@ func (s ModerationService) QueryStatusesPages(ctx context.Context, params *Moder
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ModerationQueryStatusesOutput) bool {
+		return len(page.SubjectStatuses) == 0
 	})
 }
 
@@ -252,6 +254,12 @@ func (p *ModerationQueryStatusesParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ModerationQueryStatusesParams)
 	}
+	if p.QueueCount != nil {
+		v.Field("queueCount").Int(*p.QueueCount)
+	}
+	if p.QueueIndex != nil {
+		v.Field("queueIndex").Int(*p.QueueIndex)
+	}
 	if p.Subject != nil {
 		v.Field("subject").Format(*p.Subject)
 	}
@@ -304,11 +312,20 @@ func (p *ModerationQueryStatusesParams) ValidateLex(v *lex.Validator) {
 			v.Format(e)
 		})
 	}
+	if p.MinAccountSuspendCount != nil {
+		v.Field("minAccountSuspendCount").Int(*p.MinAccountSuspendCount)
+	}
+	if p.MinReportedRecordsCount != nil {
+		v.Field("minReportedRecordsCount").Int(*p.MinReportedRecordsCount)
+	}
+	if p.MinTakendownRecordsCount != nil {
+		v.Field("minTakendownRecordsCount").Int(*p.MinTakendownRecordsCount)
+	}
 	if p.MinPriorityScore != nil {
 		v.Field("minPriorityScore").AtLeast(*p.MinPriorityScore, 0).AtMost(*p.MinPriorityScore, 100)
 	}
 	if p.MinStrikeCount != nil {
-		v.Field("minStrikeCount").AtLeast(*p.MinStrikeCount, 1)
+		v.Field("minStrikeCount").Int(*p.MinStrikeCount).AtLeast(*p.MinStrikeCount, 1)
 	}
 }
 

@@ -265,8 +265,14 @@ func (s *ModerationScheduleActionTakedown) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ModerationScheduleActionTakedown) ValidateLex(v *lex.Validator) {
+	if s.DurationInHours != nil {
+		v.Field("durationInHours").Int(*s.DurationInHours)
+	}
 	if s.Policies != nil {
 		v.Field("policies").MaxLen(len(s.Policies), 5)
+	}
+	if s.StrikeCount != nil {
+		v.Field("strikeCount").Int(*s.StrikeCount)
 	}
 	if s.StrikeExpiresAt != nil {
 		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)

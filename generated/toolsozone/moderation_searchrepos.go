@@ -34,6 +34,8 @@ func (s ModerationService) SearchReposPages(ctx context.Context, params *Moderat
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ModerationSearchReposOutput) bool {
+		return len(page.Repos) == 0
 	})
 }
 

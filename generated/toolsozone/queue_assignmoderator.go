@@ -57,6 +57,7 @@ func (s *QueueAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueAssignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Field("queueId").Int(s.QueueID)
 	v.Extra(&s.Extra)
 }
 

@@ -113,6 +113,7 @@ func (s *QueueDefsQueueView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueDefsQueueView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("subjectTypes").MinLen(len(s.SubjectTypes), 1)
 	if s.Collection != nil {
 		v.Field("collection").Format(*s.Collection)
@@ -232,6 +233,24 @@ func (s *QueueDefsQueueStats) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueDefsQueueStats) ValidateLex(v *lex.Validator) {
+	if s.PendingCount != nil {
+		v.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		v.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		v.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.InboundCount != nil {
+		v.Field("inboundCount").Int(*s.InboundCount)
+	}
+	if s.ActionRate != nil {
+		v.Field("actionRate").Int(*s.ActionRate)
+	}
+	if s.AvgHandlingTimeSec != nil {
+		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+	}
 	if s.LastUpdated != nil {
 		v.Field("lastUpdated").Format(*s.LastUpdated)
 	}
@@ -318,6 +337,7 @@ func (s *QueueDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueDefsAssignmentView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("did").Format(s.DID)
 	if s.Moderator != nil {
 		v.Field("moderator").Value(s.Moderator)

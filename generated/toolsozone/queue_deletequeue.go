@@ -61,6 +61,10 @@ func (s *QueueDeleteQueueInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueDeleteQueueInput) ValidateLex(v *lex.Validator) {
+	v.Field("queueId").Int(s.QueueID)
+	if s.MigrateToQueueID != nil {
+		v.Field("migrateToQueueId").Int(*s.MigrateToQueueID)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -118,6 +122,9 @@ func (s *QueueDeleteQueueOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueDeleteQueueOutput) ValidateLex(v *lex.Validator) {
+	if s.ReportsMigrated != nil {
+		v.Field("reportsMigrated").Int(*s.ReportsMigrated)
+	}
 	v.Extra(&s.Extra)
 }
 

@@ -35,6 +35,8 @@ func (s QueueService) GetAssignmentsPages(ctx context.Context, params *QueueGetA
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *QueueGetAssignmentsOutput) bool {
+		return len(page.Assignments) == 0
 	})
 }
 
@@ -85,6 +87,11 @@ func (p *QueueGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
 func (p *QueueGetAssignmentsParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(QueueGetAssignmentsParams)
+	}
+	if p.QueueIDs != nil {
+		lex.ValidateArray(v.Field("queueIds"), p.QueueIDs, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
 	}
 	if p.DIDs != nil {
 		lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {

@@ -34,6 +34,8 @@ func (s QueueService) ListQueuesPages(ctx context.Context, params *QueueListQueu
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *QueueListQueuesOutput) bool {
+		return len(page.Queues) == 0
 	})
 }
 

@@ -60,6 +60,8 @@ func (s *QueueRouteReportsInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueRouteReportsInput) ValidateLex(v *lex.Validator) {
+	v.Field("startReportId").Int(s.StartReportID)
+	v.Field("endReportId").Int(s.EndReportID)
 	v.Extra(&s.Extra)
 }
 
@@ -113,6 +115,8 @@ func (s *QueueRouteReportsOutput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueRouteReportsOutput) ValidateLex(v *lex.Validator) {
+	v.Field("assigned").Int(s.Assigned)
+	v.Field("unmatched").Int(s.Unmatched)
 	v.Extra(&s.Extra)
 }
 

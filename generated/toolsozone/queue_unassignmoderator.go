@@ -59,6 +59,7 @@ func (s *QueueUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueUnassignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Field("queueId").Int(s.QueueID)
 	v.Field("did").Format(s.DID)
 	v.Extra(&s.Extra)
 }

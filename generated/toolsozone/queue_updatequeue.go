@@ -72,6 +72,7 @@ func (s *QueueUpdateQueueInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *QueueUpdateQueueInput) ValidateLex(v *lex.Validator) {
+	v.Field("queueId").Int(s.QueueID)
 	v.Extra(&s.Extra)
 }
 

@@ -83,6 +83,10 @@ func (s *ReportAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportAssignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Field("reportId").Int(s.ReportID)
+	if s.QueueID != nil {
+		v.Field("queueId").Int(*s.QueueID)
+	}
 	if s.DID != nil {
 		v.Field("did").Format(*s.DID)
 	}

@@ -84,6 +84,7 @@ func (s *ReportCreateActivityInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportCreateActivityInput) ValidateLex(v *lex.Validator) {
+	v.Field("reportId").Int(s.ReportID)
 	v.Field("activity").Value(&s.Activity)
 	v.Extra(&s.Extra)
 }

@@ -458,6 +458,8 @@ func (s *ReportDefsReportView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportDefsReportView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
+	v.Field("eventId").Int(s.EventID)
 	v.Field("subject").Value(&s.Subject)
 	v.Field("reportedBy").Format(s.ReportedBy)
 	v.Field("reporter").Value(&s.Reporter)
@@ -468,11 +470,19 @@ func (s *ReportDefsReportView) ValidateLex(v *lex.Validator) {
 	if s.QueuedAt != nil {
 		v.Field("queuedAt").Format(*s.QueuedAt)
 	}
+	if s.ActionEventIDs != nil {
+		lex.ValidateArray(v.Field("actionEventIds"), s.ActionEventIDs, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
+	}
 	if s.Actions != nil {
 		lex.ValidateSlice(v.Field("actions"), s.Actions)
 	}
 	if s.SubjectStatus != nil {
 		v.Field("subjectStatus").Value(s.SubjectStatus)
+	}
+	if s.RelatedReportCount != nil {
+		v.Field("relatedReportCount").Int(*s.RelatedReportCount)
 	}
 	if s.Assignment != nil {
 		v.Field("assignment").Value(s.Assignment)
@@ -972,6 +982,8 @@ func (s *ReportDefsReportActivityView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportDefsReportActivityView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
+	v.Field("reportId").Int(s.ReportID)
 	v.Field("activity").Value(&s.Activity)
 	if !s.Meta.IsZero() {
 		v.Field("meta").Unknown(s.Meta)
@@ -1150,6 +1162,24 @@ func (s *ReportDefsLiveStats) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportDefsLiveStats) ValidateLex(v *lex.Validator) {
+	if s.PendingCount != nil {
+		v.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		v.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		v.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.InboundCount != nil {
+		v.Field("inboundCount").Int(*s.InboundCount)
+	}
+	if s.ActionRate != nil {
+		v.Field("actionRate").Int(*s.ActionRate)
+	}
+	if s.AvgHandlingTimeSec != nil {
+		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+	}
 	if s.LastUpdated != nil {
 		v.Field("lastUpdated").Format(*s.LastUpdated)
 	}
@@ -1264,6 +1294,24 @@ func (s *ReportDefsHistoricalStats) ValidateLex(v *lex.Validator) {
 	if s.ComputedAt != nil {
 		v.Field("computedAt").Format(*s.ComputedAt)
 	}
+	if s.PendingCount != nil {
+		v.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		v.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		v.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.InboundCount != nil {
+		v.Field("inboundCount").Int(*s.InboundCount)
+	}
+	if s.ActionRate != nil {
+		v.Field("actionRate").Int(*s.ActionRate)
+	}
+	if s.AvgHandlingTimeSec != nil {
+		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+	}
 	v.Extra(&s.Extra)
 }
 
@@ -1355,6 +1403,7 @@ func (s *ReportDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportDefsAssignmentView) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("did").Format(s.DID)
 	if s.Moderator != nil {
 		v.Field("moderator").Value(s.Moderator)
@@ -1362,6 +1411,7 @@ func (s *ReportDefsAssignmentView) ValidateLex(v *lex.Validator) {
 	if s.Queue != nil {
 		v.Field("queue").Value(s.Queue)
 	}
+	v.Field("reportId").Int(s.ReportID)
 	v.Field("startAt").Format(s.StartAt)
 	if s.EndAt != nil {
 		v.Field("endAt").Format(*s.EndAt)

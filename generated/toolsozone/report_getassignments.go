@@ -34,6 +34,8 @@ func (s ReportService) GetAssignmentsPages(ctx context.Context, params *ReportGe
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ReportGetAssignmentsOutput) bool {
+		return len(page.Assignments) == 0
 	})
 }
 
@@ -86,7 +88,9 @@ func (p *ReportGetAssignmentsParams) ValidateLex(v *lex.Validator) {
 		p = new(ReportGetAssignmentsParams)
 	}
 	if p.ReportIDs != nil {
-		v.Field("reportIds").MaxLen(len(p.ReportIDs), 50)
+		lex.ValidateArray(v.Field("reportIds").MaxLen(len(p.ReportIDs), 50), p.ReportIDs, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
 	}
 	if p.DIDs != nil {
 		lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 50), p.DIDs, func(v *lex.Validator, e syntax.DID) {

@@ -36,6 +36,8 @@ func (s ReportService) GetHistoricalStatsPages(ctx context.Context, params *Repo
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ReportGetHistoricalStatsOutput) bool {
+		return len(page.Stats) == 0
 	})
 }
 
@@ -92,6 +94,9 @@ func (p *ReportGetHistoricalStatsParams) EncodeQuery(q *xrpc.Query) {
 func (p *ReportGetHistoricalStatsParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ReportGetHistoricalStatsParams)
+	}
+	if p.QueueID != nil {
+		v.Field("queueId").Int(*p.QueueID)
 	}
 	if p.ModeratorDID != nil {
 		v.Field("moderatorDid").Format(*p.ModeratorDID)

@@ -44,6 +44,9 @@ func (p *ReportGetLiveStatsParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ReportGetLiveStatsParams)
 	}
+	if p.QueueID != nil {
+		v.Field("queueId").Int(*p.QueueID)
+	}
 	if p.ModeratorDID != nil {
 		v.Field("moderatorDid").Format(*p.ModeratorDID)
 	}

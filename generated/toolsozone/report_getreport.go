@@ -32,4 +32,9 @@ func (p *ReportGetReportParams) EncodeQuery(q *xrpc.Query) {
 }
 
 // ValidateLex implements lex.Validatable.
-func (p *ReportGetReportParams) ValidateLex(v *lex.Validator) {}
+func (p *ReportGetReportParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(ReportGetReportParams)
+	}
+	v.Field("id").Int(p.ID)
+}

@@ -34,6 +34,8 @@ func (s ReportService) ListActivitiesPages(ctx context.Context, params *ReportLi
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ReportListActivitiesOutput) bool {
+		return len(page.Activities) == 0
 	})
 }
 
@@ -72,6 +74,7 @@ func (p *ReportListActivitiesParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ReportListActivitiesParams)
 	}
+	v.Field("reportId").Int(p.ReportID)
 	if p.Limit != nil {
 		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
 	}

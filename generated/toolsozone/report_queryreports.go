@@ -36,6 +36,8 @@ func (s ReportService) QueryReportsPages(ctx context.Context, params *ReportQuer
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ReportQueryReportsOutput) bool {
+		return len(page.Reports) == 0
 	})
 }
 
@@ -143,6 +145,9 @@ func (p *ReportQueryReportsParams) EncodeQuery(q *xrpc.Query) {
 func (p *ReportQueryReportsParams) ValidateLex(v *lex.Validator) {
 	if p == nil {
 		p = new(ReportQueryReportsParams)
+	}
+	if p.QueueID != nil {
+		v.Field("queueId").Int(*p.QueueID)
 	}
 	if p.Subject != nil {
 		v.Field("subject").Format(*p.Subject)

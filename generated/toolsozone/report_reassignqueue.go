@@ -68,6 +68,8 @@ func (s *ReportReassignQueueInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportReassignQueueInput) ValidateLex(v *lex.Validator) {
+	v.Field("reportId").Int(s.ReportID)
+	v.Field("queueId").Int(s.QueueID)
 	v.Extra(&s.Extra)
 }
 

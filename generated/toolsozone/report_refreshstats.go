@@ -66,6 +66,11 @@ func (s *ReportRefreshStatsInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportRefreshStatsInput) ValidateLex(v *lex.Validator) {
+	if s.QueueIDs != nil {
+		lex.ValidateArray(v.Field("queueIds"), s.QueueIDs, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
+	}
 	v.Extra(&s.Extra)
 }
 

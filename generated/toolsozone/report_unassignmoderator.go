@@ -52,6 +52,7 @@ func (s *ReportUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *ReportUnassignModeratorInput) ValidateLex(v *lex.Validator) {
+	v.Field("reportId").Int(s.ReportID)
 	v.Extra(&s.Extra)
 }
 

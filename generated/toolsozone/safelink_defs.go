@@ -89,6 +89,7 @@ func (s *SafelinkDefsEvent) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *SafelinkDefsEvent) ValidateLex(v *lex.Validator) {
+	v.Field("id").Int(s.ID)
 	v.Field("createdBy").Format(s.CreatedBy)
 	v.Field("createdAt").Format(s.CreatedAt)
 	v.Extra(&s.Extra)

@@ -137,6 +137,7 @@ func (s *SetDefsSetView) ValidateLex(v *lex.Validator) {
 	if s.Description != nil {
 		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
 	}
+	v.Field("setSize").Int(s.SetSize)
 	v.Field("createdAt").Format(s.CreatedAt)
 	v.Field("updatedAt").Format(s.UpdatedAt)
 	v.Extra(&s.Extra)

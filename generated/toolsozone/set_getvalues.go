@@ -35,6 +35,8 @@ func (s SetService) GetValuesPages(ctx context.Context, params *SetGetValuesPara
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SetGetValuesOutput) bool {
+		return len(page.Values) == 0
 	})
 }
 

@@ -33,6 +33,8 @@ func (s SetService) QuerySetsPages(ctx context.Context, params *SetQuerySetsPara
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SetQuerySetsOutput) bool {
+		return len(page.Sets) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s SettingService) ListOptionsPages(ctx context.Context, params *SettingLis
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SettingListOptionsOutput) bool {
+		return len(page.Options) == 0
 	})
 }
 

@@ -36,6 +36,8 @@ func (s SignatureService) FindRelatedAccountsPages(ctx context.Context, params *
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SignatureFindRelatedAccountsOutput) bool {
+		return len(page.Accounts) == 0
 	})
 }
 

@@ -35,6 +35,8 @@ func (s SignatureService) SearchAccountsPages(ctx context.Context, params *Signa
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *SignatureSearchAccountsOutput) bool {
+		return len(page.Accounts) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s TeamService) ListMembersPages(ctx context.Context, params *TeamListMembe
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *TeamListMembersOutput) bool {
+		return len(page.Members) == 0
 	})
 }
 

@@ -34,6 +34,8 @@ func (s VerificationService) ListVerificationsPages(ctx context.Context, params 
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *VerificationListVerificationsOutput) bool {
+		return len(page.Verifications) == 0
 	})
 }
 

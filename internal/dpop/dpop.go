@@ -1,6 +1,6 @@
 // Package dpop makes DPoP proofs (RFC 9449): a signed word about one request, by the key that
-// the access token is bound to. Keys, and what becomes of them, are the business of package
-// oauth.
+// the access token is bound to. And it knows which nonce belongs into the next proof (Pool,
+// Nonces). Keys, and what becomes of them, are the business of package oauth.
 //
 //	header, err := dpop.Header(&key.PublicKey) // once a key
 //	signed, err := dpop.Sign(key, header, dpop.Proof{Method: "GET", URL: "https://pds.example/xrpc/…", At: time.Now()})
@@ -8,16 +8,16 @@ package dpop
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"sync"
 	"time"
 	"unicode/utf8"
-
-	"github.com/lestrrat-go/jwx/v2/jwk"
 )
 
 // A Proof says what one proof is for.
@@ -32,18 +32,19 @@ type Proof struct {
 // Header returns the header of all proofs by a key on P-256, as it stands in them: in
 // base64url. It holds the public key.
 func Header(public *ecdsa.PublicKey) (string, error) {
-	key, err := jwk.FromRaw(*public)
+	point, err := public.Bytes() // a 4, x and y
 	if err != nil {
 		return "", err
 	}
-	header, err := json.Marshal(struct {
-		Type string  `json:"typ"`
-		Alg  string  `json:"alg"`
-		Key  jwk.Key `json:"jwk"`
-	}{"dpop+jwt", "ES256", key})
-	if err != nil {
-		return "", err
+	if public.Curve != elliptic.P256() {
+		return "", fmt.Errorf("the key is on curve %s, not P-256", public.Curve.Params().Name)
 	}
+	// By hand, for every session that is resumed needs one: no member holds what JSON would escape.
+	header := []byte(`{"typ":"dpop+jwt","alg":"ES256","jwk":{"crv":"P-256","kty":"EC","x":"`)
+	header = base64.RawURLEncoding.AppendEncode(header, point[1:33])
+	header = append(header, `","y":"`...)
+	header = base64.RawURLEncoding.AppendEncode(header, point[33:])
+	header = append(header, `"}}`...)
 	return base64.RawURLEncoding.EncodeToString(header), nil
 }
 

@@ -2,11 +2,15 @@ package safehttp
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 
 	"code.dny.dev/ssrf"
+
+	"github.com/gimucco/atproto-go/internal/loopback"
 )
 
 // A guard decides which addresses may be connected to: those of the public
@@ -20,13 +24,12 @@ import (
 type guard struct {
 	addresses     *ssrf.Guardian
 	allowLoopback bool
-	hosts         map[string]bool // that may be anywhere, in lower case
+	hosts         map[string]bool // that may be anywhere, in lower case, with a port or without
 }
 
 var (
-	nat64         = netip.MustParsePrefix("64:ff9b::/96")     // RFC 6052 §2.1
-	azureWire     = netip.MustParsePrefix("168.63.129.16/32") // answers inside Azure only
-	loopbackBlock = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+	nat64     = netip.MustParsePrefix("64:ff9b::/96")     // RFC 6052 §2.1
+	azureWire = netip.MustParsePrefix("168.63.129.16/32") // answers inside Azure only
 )
 
 func newGuard(allowLoopback bool, hosts ...string) guard {
@@ -41,13 +44,19 @@ func newGuard(allowLoopback bool, hosts ...string) guard {
 	return g
 }
 
-// allows reports whether requests may go to a host whatever its address is.
-func (g guard) allows(host string) bool { return g.hosts[strings.ToLower(host)] }
+// allows reports whether requests may go to a host, at a port, whatever its address is.
+func (g guard) allows(host, port string) bool {
+	host = strings.ToLower(host)
+	return g.hosts[host] || g.hosts[net.JoinHostPort(host, port)]
+}
+
+// isLocal reports whether a host is this machine by its name, and may be asked.
+func (g guard) isLocal(host string) bool { return g.allowLoopback && loopback.IsHost(host) }
 
 // check fails with ErrBlocked for an address that must not be connected to.
 func (g guard) check(addr netip.Addr) error {
 	addr = addr.Unmap()
-	if g.allowLoopback && isLoopback(addr) {
+	if g.allowLoopback && loopback.IsAddr(addr) {
 		return nil
 	}
 	checked := addr
@@ -56,7 +65,11 @@ func (g guard) check(addr netip.Addr) error {
 		checked = netip.AddrFrom4([4]byte(b[12:]))
 	}
 	if err := g.addresses.SafeAddr(checked); err != nil {
-		return fmt.Errorf("%w: %s: %w", ErrBlocked, addr, err)
+		remedy := "PrivateHosts allows a host of your own network"
+		if loopback.IsAddr(addr) {
+			remedy = "AllowLoopback allows this machine, for development"
+		}
+		return fmt.Errorf("%w: %s: %w; %s", ErrBlocked, addr, err, remedy)
 	}
 	return nil
 }
@@ -74,17 +87,15 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 	return g.check(ap.Addr())
 }
 
-func isLoopback(addr netip.Addr) bool {
-	return loopbackBlock[0].Contains(addr) || loopbackBlock[1].Contains(addr)
-}
-
-// isLoopbackHost reports whether the host of a URL is this machine by its very
-// name: localhost, a name below it (RFC 6761 §6.3), or a loopback address.
-func isLoopbackHost(host string) bool {
-	host = strings.ToLower(host)
-	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return true
+// Origin is where a URL leads: scheme and host in lower case, and the port unless it is that of the
+// scheme.
+func Origin(u *url.URL) string {
+	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case scheme == "http":
+		host = strings.TrimSuffix(host, ":80")
 	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && isLoopback(addr.Unmap())
+	return scheme + "://" + host
 }

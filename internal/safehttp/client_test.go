@@ -76,7 +76,7 @@ func TestCheckURL(t *testing.T) {
 			}
 			for allow, want := range map[bool]bool{false: tt.want, true: tt.development} {
 				sent := false
-				c := New(Options{AllowLoopback: allow, RoundTripper: transport(func(*http.Request) (*http.Response, error) {
+				c := New(Options{AllowLoopback: allow, UnguardedTransport: transport(func(*http.Request) (*http.Response, error) {
 					sent = true
 					return nil, errors.New("sent")
 				})})
@@ -132,7 +132,8 @@ func TestTransport(t *testing.T) {
 			return answers[int(questions.Add(1)-1)%len(answers)]
 		})}
 		c := &Client{guard: newGuard(false), timeout: 5 * time.Second}
-		c.transport = newTransport(dialer, c.guard)
+		c.transport = newTransport(dialer, c.guard, Options{})
+		c.wrap(nil)
 		for range answers {
 			_, err := c.GetJSON(t.Context(), fmt.Sprintf("https://rebinding.example.com:%d/", listener.Port))
 			if !errors.Is(err, ErrBlocked) {
@@ -158,7 +159,8 @@ func TestTransport(t *testing.T) {
 		listener := listen(t, &connects)
 		dialer := &net.Dialer{Timeout: 5 * time.Second, Resolver: nameServer(t, func() [4]byte { return [4]byte{127, 0, 0, 1} })}
 		c := &Client{guard: newGuard(false, "dev.example.com", "127.0.0.1"), timeout: 5 * time.Second}
-		c.transport = newTransport(dialer, c.guard)
+		c.transport = newTransport(dialer, c.guard, Options{})
+		c.wrap(nil)
 		for _, target := range []string{
 			"https://rebinding.example.com:%d/", // resolves to the address of an allowed host
 			"https://dev.example.com.evil.net:%d/", "https://sub.dev.example.com:%d/", "https://127.0.0.2:%d/",
@@ -176,7 +178,7 @@ func TestTransport(t *testing.T) {
 		}
 	})
 	t.Run("P24 O44 beside an allowed host no URL is let through that was not before", func(t *testing.T) {
-		c := New(Options{AllowHosts: []string{"dev.example.com", "127.0.0.1"}, RoundTripper: untouched(t)})
+		c := New(Options{AllowHosts: []string{"dev.example.com", "127.0.0.1"}, UnguardedTransport: untouched(t)})
 		for _, target := range []string{
 			"http://other.example.com/", "http://sub.dev.example.com/", "http://127.0.0.2/", "https://10.0.0.1/", "https://other.example.com:444/",
 			"https://user@dev.example.com/",
@@ -218,7 +220,7 @@ func TestTransport(t *testing.T) {
 		}
 	})
 	t.Run("P24 redirects are handed over, not followed", func(t *testing.T) {
-		c := New(Options{RoundTripper: handled(func(w http.ResponseWriter, r *http.Request) {
+		c := New(Options{UnguardedTransport: handled(func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://10.0.0.1/", http.StatusTemporaryRedirect)
 		})})
 		req, _ := http.NewRequestWithContext(t.Context(), "POST", "https://pds.example.com/", nil)
@@ -323,7 +325,7 @@ func TestGet(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			body, err := New(Options{RoundTripper: handled(tt.handler)}).Get(t.Context(), "https://pds.example.com/doc", tt.rules)
+			body, err := New(Options{UnguardedTransport: handled(tt.handler)}).Get(t.Context(), "https://pds.example.com/doc", tt.rules)
 			if tt.want == nil {
 				if err != nil || string(body) != "{}" {
 					t.Errorf("got %q, %v", body, err)
@@ -337,7 +339,7 @@ func TestGet(t *testing.T) {
 		})
 	}
 	t.Run("it asks for what it accepts", func(t *testing.T) {
-		c := New(Options{RoundTripper: transport(func(req *http.Request) (*http.Response, error) {
+		c := New(Options{UnguardedTransport: transport(func(req *http.Request) (*http.Response, error) {
 			if diff := cmp.Diff(http.Header{"Accept": {"a/b, c/d"}}, req.Header); diff != "" {
 				t.Error(diff)
 			}
@@ -363,7 +365,7 @@ func TestGet(t *testing.T) {
 	})
 	t.Run("P30 an endless answer is not read to its end", func(t *testing.T) {
 		read := 0
-		c := New(Options{RoundTripper: transport(func(*http.Request) (*http.Response, error) {
+		c := New(Options{UnguardedTransport: transport(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(endless{&read})}, nil
 		})})
 		_, err := c.Get(t.Context(), "https://endless.example.com/", Rules{})
@@ -373,7 +375,7 @@ func TestGet(t *testing.T) {
 	})
 	t.Run("P30 a slow drip ends with the time limit", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c := New(Options{RoundTripper: transport(func(req *http.Request) (*http.Response, error) {
+			c := New(Options{UnguardedTransport: transport(func(req *http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: 200, Header: http.Header{}, ContentLength: -1, Body: io.NopCloser(drip{req.Context()})}, nil
 			})})
 			start := time.Now()
@@ -420,7 +422,7 @@ func TestRedirects(t *testing.T) {
 		})
 	}
 	t.Run("O28 followed, also when relative", func(t *testing.T) {
-		c := New(Options{RoundTripper: redirects(map[string]string{
+		c := New(Options{UnguardedTransport: redirects(map[string]string{
 			"https://a.example.com/x": "/y", "https://a.example.com/y": "https://b.example.com/z", "https://b.example.com/z": "//c.example.com:443/",
 		})})
 		body, err := c.Get(t.Context(), "https://a.example.com/x", follow)
@@ -431,7 +433,7 @@ func TestRedirects(t *testing.T) {
 	t.Run("O28 a loop ends", func(t *testing.T) {
 		requests := 0
 		loop := redirects(map[string]string{"https://a.example.com/x": "/x"})
-		c := New(Options{RoundTripper: transport(func(r *http.Request) (*http.Response, error) { requests++; return loop(r) })})
+		c := New(Options{UnguardedTransport: transport(func(r *http.Request) (*http.Response, error) { requests++; return loop(r) })})
 		if _, err := c.Get(t.Context(), "https://a.example.com/x", follow); !errors.Is(err, ErrRedirect) || requests != 4 {
 			t.Errorf("got %v after %d requests", err, requests)
 		}
@@ -441,7 +443,7 @@ func TestRedirects(t *testing.T) {
 			"http://b.example.com/", "https://127.0.0.1/", "https://169.254.169.254/", "https://[::1]/", "https://u:p@b.example.com/",
 			"https://b.example.com:8443/", "file:///etc/passwd", "//10.0.0.1/",
 		} {
-			c := New(Options{RoundTripper: redirects(map[string]string{"https://a.example.com/x": to})})
+			c := New(Options{UnguardedTransport: redirects(map[string]string{"https://a.example.com/x": to})})
 			if body, err := c.Get(t.Context(), "https://a.example.com/x", follow); !errors.Is(err, ErrBlocked) {
 				t.Errorf("%s: got %q, %v", to, body, err)
 			}
@@ -449,14 +451,14 @@ func TestRedirects(t *testing.T) {
 	})
 	t.Run("a redirect to nowhere", func(t *testing.T) {
 		for _, to := range []string{"", "https://a b/", "::"} {
-			c := New(Options{RoundTripper: redirects(map[string]string{"https://a.example.com/x": to})})
+			c := New(Options{UnguardedTransport: redirects(map[string]string{"https://a.example.com/x": to})})
 			if _, err := c.Get(t.Context(), "https://a.example.com/x", follow); !errors.Is(err, ErrRedirect) {
 				t.Errorf("%q: got %v", to, err)
 			}
 		}
 	})
 	t.Run("O44 a port where none is allowed", func(t *testing.T) {
-		c := New(Options{RoundTripper: untouched(t)})
+		c := New(Options{UnguardedTransport: untouched(t)})
 		if _, err := c.Get(t.Context(), "https://a.example.com:444/", follow); !errors.Is(err, ErrBlocked) {
 			t.Errorf("got %v", err)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/gimucco/atproto-go/internal/said"
 )
 
 // Causes of an *Error, for errors.Is. Any other cause is one of the network.
@@ -11,6 +13,9 @@ var (
 	// ErrBlocked: the URL or the address behind it is not one to connect to; the
 	// request was not sent.
 	ErrBlocked = errors.New("target not allowed")
+	// ErrSentTwice: a request that must be sent once, since it spends a code or a refresh
+	// token, came a second time, from a wrapper of the transport.
+	ErrSentTwice = errors.New("a form that was sent already is not sent again")
 	// ErrRedirect: the server redirects where it must not, or too often.
 	ErrRedirect = errors.New("redirect refused")
 	// ErrStatus: the server answered with another status than it should.
@@ -29,12 +34,15 @@ type Error struct {
 	Err    error       // the cause
 }
 
+// maxURL is how much of a URL is told.
+const maxURL = 500
+
 // Error implements error.
 func (e *Error) Error() string {
 	if e.Status != 0 {
-		return fmt.Sprintf("GET %s: status %d: %v", e.URL, e.Status, e.Err)
+		return said.Text(fmt.Sprintf("GET %s: status %d: %v", said.Cut(e.URL, maxURL), e.Status, e.Err))
 	}
-	return fmt.Sprintf("GET %s: %v", e.URL, e.Err)
+	return said.Text(fmt.Sprintf("GET %s: %v", said.Cut(e.URL, maxURL), e.Err))
 }
 
 // Unwrap returns the cause.

@@ -19,13 +19,22 @@ type Sandbox struct {
 
 // StartSandbox starts a sandbox that ends with the test.
 func StartSandbox(tb testing.TB) *Sandbox {
+	b := NewSandbox()
+	tb.Cleanup(b.Close)
+	return b
+}
+
+// NewSandbox starts a sandbox that its caller closes: for tests that need hundreds.
+func NewSandbox() *Sandbox {
 	b := new(Sandbox)
 	b.server = oauthtest.NewServer(oauthtest.WithClock(func() time.Time {
 		return time.Now().Add(time.Duration(b.late.Load()))
 	}))
-	tb.Cleanup(b.server.Close)
 	return b
 }
+
+// Close ends the sandbox.
+func (b *Sandbox) Close() { b.server.Close() }
 
 // Environment implements Backend.
 func (b *Sandbox) Environment() *oauthtest.Environment { return b.server.Environment() }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
@@ -32,8 +34,8 @@ func session(t *testing.T, b Backend) {
 	t.Run("P17 O97 nonces are learned from every answer", func(t *testing.T) {
 		counter := new(requestCounter)
 		client := NewClient(t, b, func(cfg *oauth.Config) {
-			counter.rt = cfg.RoundTripper
-			cfg.RoundTripper = counter
+			counter.rt = cfg.UnguardedTransport
+			cfg.UnguardedTransport = counter
 		})
 		api := comatproto.NewClient(Login(t, b, client, alice))
 		const calls = 5
@@ -59,8 +61,8 @@ func session(t *testing.T, b Backend) {
 		}
 	})
 	t.Run("P3 O105 two processes refresh once between them", func(t *testing.T) {
-		store := new(oauth.MemoryStore)
-		shared := func(cfg *oauth.Config) { cfg.Store, cfg.Seal = store, oauth.SealKeys(make([]byte, 32)) }
+		kept := new(store.Memory)
+		shared := func(cfg *oauth.Config) { cfg.Store, cfg.Seal = kept, seal.Keys(make([]byte, 32)) }
 		// Two Clients are two processes as far as the session is concerned.
 		one := Login(t, b, NewClient(t, b, shared), alice)
 		two, err := NewClient(t, b, shared).Resume(ctx, one.Key())
@@ -129,7 +131,8 @@ func session(t *testing.T, b Backend) {
 		}
 	})
 	t.Run("P10 O108 a server that is down for a while costs no session", func(t *testing.T) {
-		s := Login(t, b, NewClient(t, b), alice)
+		clock := new(Clock)
+		s := Login(t, b, NewClient(t, b, clock.Configure), alice)
 		if err := b.Fail(ctx, "/oauth/token", http.StatusServiceUnavailable, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -138,12 +141,14 @@ func session(t *testing.T, b Backend) {
 		if e == nil || e.Kind != oauth.ErrToken || !e.Retryable || e.Status != http.StatusServiceUnavailable {
 			t.Errorf("refresh during the failure: %v", err)
 		}
+		clock.Pass(err)
 		if err := s.Refresh(ctx); err != nil {
 			t.Errorf("refresh afterwards: %v", err)
 		}
 	})
 	t.Run("O110 a lost answer is reported as what it is", func(t *testing.T) {
-		s := Login(t, b, NewClient(t, b), alice)
+		clock := new(Clock)
+		s := Login(t, b, NewClient(t, b, clock.Configure), alice)
 		if err := b.Fail(ctx, "/oauth/token", 0, 1); err != nil {
 			t.Fatal(err)
 		}
@@ -152,6 +157,7 @@ func session(t *testing.T, b Backend) {
 		if !errors.Is(err, oauth.ErrNetwork) || send == nil || send.Sent != xrpc.SentMaybe {
 			t.Errorf("the refresh whose answer was lost: %v", err)
 		}
+		clock.Pass(err)
 		if err := s.Refresh(ctx); !errors.Is(err, oauth.ErrAmbiguousRefresh) || !errors.Is(err, oauth.ErrReauthRequired) {
 			t.Errorf("the next refresh: %v", err)
 		}

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/seal"
+	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -19,16 +21,15 @@ var errStoreDown = errors.New("the store is down")
 // A failingStore fails at one of its calls: before it does anything, or after it has
 // done everything.
 type failingStore struct {
-	oauth.Store
+	store.Store
 	at    int // the call that fails, from 1; 0: none
 	after bool
-	calls int
+	calls atomic.Int64 // a session saves tokens in the background, too
 }
 
 // call runs one call of the store.
 func (s *failingStore) call(do func() error) error {
-	s.calls++
-	if s.calls != s.at {
+	if s.calls.Add(1) != int64(s.at) {
 		return do()
 	}
 	if s.after {
@@ -39,25 +40,25 @@ func (s *failingStore) call(do func() error) error {
 	return errStoreDown
 }
 
-func (s *failingStore) Get(ctx context.Context, key oauth.RecordKey) (r *oauth.Record, err error) {
+func (s *failingStore) Get(ctx context.Context, key store.RecordKey) (r *store.Record, err error) {
 	err = s.call(func() error { r, err = s.Store.Get(ctx, key); return err })
 	return r, err
 }
 
-func (s *failingStore) Put(ctx context.Context, r *oauth.Record) error {
+func (s *failingStore) Put(ctx context.Context, r *store.Record) error {
 	return s.call(func() error { return s.Store.Put(ctx, r) })
 }
 
-func (s *failingStore) Delete(ctx context.Context, key oauth.RecordKey, revision uint64) error {
+func (s *failingStore) Delete(ctx context.Context, key store.RecordKey, revision uint64) error {
 	return s.call(func() error { return s.Store.Delete(ctx, key, revision) })
 }
 
-func (s *failingStore) List(ctx context.Context, kind oauth.RecordKind, did syntax.DID) iter.Seq2[oauth.RecordKey, error] {
+func (s *failingStore) List(ctx context.Context, kind store.RecordKind, did syntax.DID) iter.Seq2[store.RecordKey, error] {
 	return s.Store.List(ctx, kind, did)
 }
 
-func (s *failingStore) Purge(ctx context.Context, now time.Time) (int, error) {
-	return s.Store.Purge(ctx, now)
+func (s *failingStore) Purge(ctx context.Context) (int, error) {
+	return s.Store.Purge(ctx)
 }
 
 // storeFaults lets the store fail once, at each of the calls of a session's life in
@@ -85,12 +86,13 @@ func storeFaults(t *testing.T, b Backend) {
 // fails, and returns how many calls of the store that took.
 func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 	ctx := t.Context()
-	shared := new(oauth.MemoryStore)
-	store := &failingStore{Store: shared, at: at, after: after}
-	sharing := func(s oauth.Store) func(*oauth.Config) {
-		return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = s, oauth.SealKeys(make([]byte, 32)) }
+	shared := new(store.Memory)
+	kept := &failingStore{Store: shared, at: at, after: after}
+	sharing := func(s store.Store) func(*oauth.Config) {
+		return func(cfg *oauth.Config) { cfg.Store, cfg.Seal = s, seal.Keys(make([]byte, 32)) }
 	}
-	client := NewClient(t, b, sharing(store))
+	clock := new(Clock)
+	client := NewClient(t, b, sharing(kept), clock.Configure)
 	failed := 0
 	step := func(name string, do func() error) {
 		t.Helper()
@@ -100,9 +102,10 @@ func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 		}
 		failed++
 		e, _ := errors.AsType[*oauth.Error](err)
-		if e == nil || e.Kind != oauth.ErrStore || e.Stage != oauth.StageStorage || !e.Retryable || !errors.Is(err, errStoreDown) {
+		if e == nil || e.Kind != oauth.ErrStore || !e.Retryable || !errors.Is(err, errStoreDown) {
 			t.Errorf("%s: %v", name, err)
 		}
+		clock.Pass(err)
 		if err := do(); err != nil {
 			t.Fatalf("%s, once more: %v", name, err)
 		}
@@ -125,7 +128,7 @@ func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 		}
 		return err
 	})
-	resuming, key := NewClient(t, b, sharing(store)), session.Key()
+	resuming, key := NewClient(t, b, sharing(kept), clock.Configure), session.Key()
 	step("resume", func() (err error) {
 		session, err = resuming.Resume(ctx, key)
 		return err
@@ -173,5 +176,5 @@ func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 	if want := min(at, 1); failed != want {
 		t.Errorf("%d steps failed, want %d", failed, want)
 	}
-	return store.calls
+	return int(kept.calls.Load())
 }

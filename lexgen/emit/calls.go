@@ -153,7 +153,7 @@ func (e *emitter) paged(f *jen.File, m *plan.Method, receiver func() *jen.Statem
 			jen.List(jen.Id("page"), jen.Err()).Op(":=").Id(self).Dot(m.Name).Call(jen.Id("ctx"), jen.Op("&").Id("next"), jen.Id("opts").Op("...")),
 			jen.If(jen.Err().Op("!=").Nil()).Block(jen.Return(jen.Nil(), jen.Nil(), jen.Err())),
 			jen.Return(jen.Id("page"), jen.Id("page").Dot("Cursor"), jen.Nil()),
-		))),
+		), e.emptyPage(m, page))),
 	)
 	f.Line()
 	if m.Items == nil {
@@ -172,6 +172,21 @@ func (e *emitter) paged(f *jen.File, m *plan.Method, receiver func() *jen.Statem
 		)),
 	)
 	f.Line()
+}
+
+// emptyPage is a func that says whether no list of a page has anything in it; nil if there is no list.
+func (e *emitter) emptyPage(m *plan.Method, page *jen.Statement) *jen.Statement {
+	if len(m.Lists) == 0 {
+		return jen.Nil()
+	}
+	empty := jen.Empty()
+	for i, list := range m.Lists {
+		if i > 0 {
+			empty.Op("&&")
+		}
+		empty.Len(jen.Id("page").Dot(list)).Op("==").Lit(0)
+	}
+	return jen.Func().Params(jen.Id("page").Op("*").Add(page.Clone())).Bool().Block(jen.Return(empty))
 }
 
 func (e *emitter) client(f *jen.File) {

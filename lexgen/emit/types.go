@@ -20,6 +20,7 @@ func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
 		g.Id("Extra").Qual(lexPath, "Extra").Comment("fields that the lexicon does not have")
 	})
 	f.Line()
+	e.blobLimits(f, s)
 	recv := jen.Id("s").Op("*").Id(s.Name)
 	if s.LexType != "" {
 		f.Comment("// LexType implements lex.Typed.")
@@ -34,6 +35,31 @@ func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
 	f.Line()
 	e.validateStruct(f, s)
 	e.jsonMethods(f, s.Name, "s")
+}
+
+// blobLimits emits what a schema says of the blobs of each field, for who uploads them.
+func (e *emitter) blobLimits(f *jen.File, s *plan.Struct) {
+	for i := range s.Fields {
+		field := &s.Fields[i]
+		if field.Limits == "" {
+			continue
+		}
+		limits := field.Type.BlobLimits()
+		comment(f, plan.Doc{field.Limits + " returns what " + s.Name + " says of its " + field.Go + ", for xrpc.WithBlobLimits."})
+		f.Func().Id(field.Limits).Params().Qual(lexPath, "BlobLimits").Block(jen.Return(jen.Qual(lexPath, "BlobLimits").ValuesFunc(func(g *jen.Group) {
+			if limits.MaxSize != nil {
+				g.Id("MaxSize").Op(":").Op(literal(*limits.MaxSize))
+			}
+			if len(limits.Accept) > 0 {
+				g.Id("Accept").Op(":").Index().String().ValuesFunc(func(g *jen.Group) {
+					for _, accept := range limits.Accept {
+						g.Lit(accept)
+					}
+				})
+			}
+		})))
+		f.Line()
+	}
 }
 
 // jsonMethods emits what encoding/json looks for. MarshalJSON has a value receiver:

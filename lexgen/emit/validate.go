@@ -77,7 +77,7 @@ func (e *emitter) checked(t *plan.Type) bool {
 	case plan.Boolean:
 		return l.Boolean != nil
 	case plan.Integer:
-		return l.Minimum != nil || l.Maximum != nil || len(l.Integers) > 0
+		return true
 	case plan.String:
 		return t.Format || l.MinLength != nil || l.MaxLength != nil || l.MinGraphemes != nil || l.MaxGraphemes != nil || len(l.Values) > 0
 	case plan.Bytes:
@@ -112,6 +112,9 @@ func (e *emitter) check(g *jen.Group, field *jen.Statement, t *plan.Type, v *jen
 	case plan.Boolean:
 		link("Is", value, jen.Lit(*l.Boolean))
 	case plan.Integer:
+		if len(l.Integers) == 0 && (l.Minimum == nil || l.Maximum == nil) {
+			link("Int", value)
+		}
 		limit("AtLeast", value, l.Minimum)
 		limit("AtMost", value, l.Maximum)
 		if len(l.Integers) > 0 {

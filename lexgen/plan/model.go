@@ -96,8 +96,9 @@ type Method struct {
 	OutEncoding   string
 	Output        *Type // nil with an encoding: a stream
 
-	Paged bool   // …Pages is generated
-	Items *Field // the only array of the output: …All is generated
+	Paged bool     // …Pages is generated
+	Lists []string // Go names of the output's arrays
+	Items *Field   // the only array of the output: …All is generated
 }
 
 // A Group is a service: the methods that share all of their NSID but the last
@@ -187,4 +188,16 @@ type Field struct {
 	Type     *Type
 	Presence Presence
 	Default  string // of parameters: a Go literal, "" if there is none
+	Limits   string // of blobs: the name of the function that returns what the schema says of them, "" if it says nothing
+}
+
+// BlobLimits returns what a schema says of the blobs that a type holds, nil if it says nothing.
+func (t *Type) BlobLimits() *Limits {
+	for t.Kind == Array {
+		t = t.Elem
+	}
+	if t.Kind != Blob || t.Limits.MaxSize == nil && len(t.Limits.Accept) == 0 {
+		return nil
+	}
+	return &t.Limits
 }

@@ -27,6 +27,10 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 				b.fail(at.Errorf("%s is required to hold itself: no finite value can exist; make the property optional", in))
 			}
 		}
+		if pl != nil && f.Type.BlobLimits() != nil {
+			f.Limits = b.rename(keyOf(at)+"(limits)", owner+f.Go+"Limits")
+			pl.take(f.Limits, at, "(limits)")
+		}
 		if strings.HasPrefix(p.Name, "$") {
 			b.fail(at.Errorf("names that begin with $ belong to the protocol"))
 		}
@@ -411,6 +415,11 @@ func (b *builder) paged(pl *place, m *Method, t *schema.Method) {
 		s, ok := d.(*Struct)
 		if !ok || s.Name != m.Output.Go.Name {
 			continue
+		}
+		for _, f := range s.Fields {
+			if f.Type.Kind == Array && f.Presence != OptionalNullable {
+				m.Lists = append(m.Lists, f.Go)
+			}
 		}
 		for i := range s.Fields {
 			if s.Fields[i].Type.Kind != Array || s.Fields[i].Presence != Required && s.Fields[i].Presence != Optional {

@@ -200,6 +200,9 @@ func (m *maker) union(t *schema.Union, depth int) any {
 	return out
 }
 
+// maxInteger is the largest integer that servers take: it has 53 bits.
+const maxInteger = 1<<53 - 1
+
 func (m *maker) integer(t *schema.Integer) int64 {
 	if t.Const != nil {
 		return *t.Const
@@ -208,7 +211,7 @@ func (m *maker) integer(t *schema.Integer) int64 {
 		m.picked = max(m.picked, n)
 		return t.Enum[m.pick%n]
 	}
-	lowest, highest := int64(math.MinInt64), int64(math.MaxInt64)
+	lowest, highest := int64(-maxInteger), int64(maxInteger)
 	if t.Minimum != nil {
 		lowest = *t.Minimum
 	}

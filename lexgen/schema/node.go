@@ -35,6 +35,9 @@ func parseNode(data []byte, pos Pos) (node, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	n, err := readNode(dec, pos, 0)
+	if bad, ok := errors.AsType[*json.SyntaxError](err); ok && bad.Offset >= int64(len(data)) {
+		err = io.ErrUnexpectedEOF // how a file that ends too early is told depends on the version of encoding/json
+	}
 	if err != nil {
 		return node{}, err
 	}

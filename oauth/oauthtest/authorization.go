@@ -29,12 +29,21 @@ func (s *Server) serveAuthorization(w http.ResponseWriter, r *http.Request) bool
 		s.SignInPage().ServeHTTP(w, r)
 	case "/oauth/par":
 		s.endpoint(w, r, http.StatusCreated, s.push)
-	case "/oauth/token":
-		s.endpoint(w, r, http.StatusOK, s.token)
 	case "/oauth/revoke":
+		if s.noRevocation {
+			return false
+		}
 		s.endpoint(w, r, http.StatusOK, s.revoke)
 	default:
-		return false
+		current, left := s.tokenEndpoint(r.URL.Path)
+		switch {
+		case r.URL.Path == current:
+			s.endpoint(w, r, http.StatusOK, s.token)
+		case left != 0:
+			http.Error(w, http.StatusText(left), left)
+		default:
+			return false
+		}
 	}
 	return true
 }
@@ -46,10 +55,11 @@ func (s *Server) metadata() map[string]any {
 	for _, host := range s.pds {
 		resources = append(resources, "https://"+host)
 	}
-	return map[string]any{
+	token, _ := s.tokenEndpoint("")
+	m := map[string]any{
 		"issuer":                                           issuer,
 		"authorization_endpoint":                           s.signIn,
-		"token_endpoint":                                   issuer + "/oauth/token",
+		"token_endpoint":                                   issuer + token,
 		"pushed_authorization_request_endpoint":            issuer + "/oauth/par",
 		"revocation_endpoint":                              issuer + "/oauth/revoke",
 		"jwks_uri":                                         issuer + "/oauth/jwks",
@@ -71,6 +81,10 @@ func (s *Server) metadata() map[string]any {
 		"request_uri_parameter_supported":                  true,
 		"client_id_metadata_document_supported":            true,
 	}
+	if s.noRevocation {
+		delete(m, "revocation_endpoint")
+	}
+	return m
 }
 
 // allowed refuses other methods.
@@ -96,7 +110,7 @@ func (s *Server) endpoint(w http.ResponseWriter, r *http.Request, status int, ha
 		refused.write(w)
 		return
 	}
-	if r.URL.Path == "/oauth/token" {
+	if token, _ := s.tokenEndpoint(""); r.URL.Path == token {
 		s.mu.Lock()
 		s.stats.Grants[form.Get("grant_type")]++
 		s.mu.Unlock()

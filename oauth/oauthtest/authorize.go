@@ -75,9 +75,7 @@ func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refus
 		return nil, s.redirect(r, "error", "access_denied", "error_description", reason), nil
 	}
 	if r.params.Get("prompt") == "none" {
-		// Nobody is ever signed in here beforehand.
-		s.grants.forget(r)
-		return nil, s.redirect(r, "error", "login_required", "error_description", "Login is required"), nil
+		return nil, s.silently(r), nil
 	}
 	r.expires = s.now().Add(requestLife)
 	return r, nil, nil
@@ -89,6 +87,7 @@ func (s *Server) decide(r *request, who *account) *url.URL {
 		s.grants.forget(r)
 		return s.redirect(r, "error", "access_denied", "error_description", "The user rejected the request")
 	}
+	s.agreed.note(r, who)
 	r.account = who
 	r.code = randomToken("cod-")
 	r.expires = s.now().Add(codeLife)

@@ -29,7 +29,7 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 		return nil, fail("InvalidRequest", "Request encoding (Content-Type) required but not provided")
 	}
 	s.mu.Lock()
-	failed := c.auth.requires(scope.Blob(media)) // a refresh may change the scope meanwhile
+	failed := s.requires(c.auth, scope.Blob(media)) // a refresh may change the scope meanwhile
 	s.mu.Unlock()
 	if failed != nil {
 		return nil, failed
@@ -38,7 +38,7 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	h := sha256.New()
 	_, err = io.Copy(io.MultiWriter(h, &data), http.MaxBytesReader(c.w, c.r.Body, maxBlob))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, &xrpcError{http.StatusRequestEntityTooLarge, "PayloadTooLarge", "request entity too large"}
+		return nil, &xrpcError{status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", message: "request entity too large"}
 	}
 	if err != nil {
 		return nil, fail("InvalidRequest", "The body could not be read: %v", err)
@@ -61,6 +61,13 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 // getBlob serves a blob, but only once a record refers to it: until then it is
 // temporary, as it is at the reference PDS.
 func (s *Server) getBlob(c *call) (any, *xrpcError) {
+	if s.redirectDownload(c) {
+		return nil, nil
+	}
+	return s.serveBlob(c)
+}
+
+func (s *Server) serveBlob(c *call) (any, *xrpcError) {
 	q := c.r.URL.Query()
 	if _, err := syntax.ParseDID(q.Get("did")); err != nil {
 		return nil, fail("InvalidRequest", "did must be a valid did")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimucco/atproto-go/apppassword"
 	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -67,7 +68,7 @@ func (e *Environment) Resolver() identity.Resolver { return e.resolver(e.Transpo
 
 func (e *Environment) resolver(transport http.RoundTripper) identity.Resolver {
 	return identity.NewResolver(identity.Config{
-		RoundTripper: transport,
+		UnguardedTransport: transport,
 		LookupTXT: func(_ context.Context, name string) ([]string, error) {
 			return nil, &net.DNSError{Err: "the test environment has no DNS", Name: name, IsNotFound: true}
 		},
@@ -76,11 +77,20 @@ func (e *Environment) resolver(transport http.RoundTripper) identity.Resolver {
 	})
 }
 
-// Configure makes cfg a client of the environment: it sets RoundTripper, Resolver
-// and AllowLoopback.
+// Configure makes cfg a client of the environment: it sets UnguardedTransport,
+// Resolver and AllowLoopback.
 func (e *Environment) Configure(cfg *oauth.Config) {
 	transport := e.Transport()
-	cfg.RoundTripper = transport
+	cfg.UnguardedTransport = transport
+	cfg.Resolver = e.resolver(transport)
+	cfg.AllowLoopback = true
+}
+
+// ConfigureAppPassword does for a client of package apppassword what Configure does for one of package
+// oauth.
+func (e *Environment) ConfigureAppPassword(cfg *apppassword.Config) {
+	transport := e.Transport()
+	cfg.UnguardedTransport = transport
 	cfg.Resolver = e.resolver(transport)
 	cfg.AllowLoopback = true
 }

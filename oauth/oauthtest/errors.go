@@ -18,6 +18,7 @@ type oauthError struct {
 	status      int
 	code        string
 	description string
+	answer      *Answer // in the words of another server, if it is not nil
 }
 
 // Error implements error.
@@ -40,6 +41,10 @@ func invalidToken(description string) *oauthError {
 
 // write answers as the authorization server does.
 func (e *oauthError) write(w http.ResponseWriter) {
+	if e.answer != nil {
+		e.answer.write(w)
+		return
+	}
 	if e.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", e.challenge())
 	}

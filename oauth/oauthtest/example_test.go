@@ -2,6 +2,7 @@ package oauthtest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 
@@ -36,8 +37,8 @@ func Example() {
 
 	server.RevokeSessions(result.Session.DID())
 	_, err = result.Session.AuthenticatedRequest(ctx, "GET", "/xrpc/com.atproto.server.getSession", nil)
-	fmt.Println(err != nil)
+	fmt.Println("log in again:", errors.Is(err, oauth.ErrReauthRequired))
 	// Output:
 	// alice.test at https://pds.test
-	// true
+	// log in again: true
 }

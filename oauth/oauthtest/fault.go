@@ -10,7 +10,7 @@ import (
 )
 
 // A Fault is something that goes wrong with requests. Its parts combine: Delay comes
-// first, then at most one of Refuse, Status and Drop. The zero Fault does nothing.
+// first, then at most one of Refuse, Status and Drop. The zero Fault does nothing. Gateway makes one.
 type Fault struct {
 	// Times is how many requests it happens to; 0 means one, a negative number all
 	// of them until ClearFaults.
@@ -25,6 +25,9 @@ type Fault struct {
 	Status int
 	Header http.Header
 	Body   string
+	// Late lets the answer of Status come after the server has acted on the request, whose own
+	// answer is lost: a gateway has waited for it for long enough.
+	Late bool
 	// Drop acts on the request and then closes the connection: the answer is lost.
 	Drop bool
 }
@@ -90,11 +93,11 @@ func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.R
 	case f.Refuse:
 		io.Copy(io.Discard, r.Body)
 		panic(http.ErrAbortHandler)
+	case f.Status != 0 && f.Late:
+		return lostWriter{make(http.Header)}
 	case f.Status != 0:
 		io.Copy(io.Discard, r.Body)
-		maps.Copy(w.Header(), f.Header)
-		w.WriteHeader(f.Status)
-		io.WriteString(w, f.Body)
+		f.answer(w)
 		return nil
 	case f.Drop:
 		return lostWriter{make(http.Header)}
@@ -102,11 +105,22 @@ func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.R
 	return w
 }
 
-// after closes the connection of a request that was acted on.
-func (f *fault) after() {
-	if f.Drop && !f.Refuse && f.Status == 0 {
+// after is what happens to a request that was acted on: another answer, or none.
+func (f *fault) after(w http.ResponseWriter) {
+	switch {
+	case f.Refuse:
+	case f.Status != 0 && f.Late:
+		f.answer(w)
+	case f.Status == 0 && f.Drop:
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// answer answers in the server's place.
+func (f *fault) answer(w http.ResponseWriter) {
+	maps.Copy(w.Header(), f.Header)
+	w.WriteHeader(f.Status)
+	io.WriteString(w, f.Body)
 }
 
 // A lostWriter is the writer of an answer that never arrives.

@@ -48,6 +48,7 @@ type session struct {
 	key      string    // thumbprint of the DPoP key
 	asked    string    // the scope that was asked for
 	scope    scope.Set // the scope of the current access token
+	full     bool      // of the account's own password, which may manage app passwords
 
 	created time.Time
 	updated time.Time

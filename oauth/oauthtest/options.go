@@ -20,6 +20,8 @@ type options struct {
 	plc       string
 	documents map[string]document
 	sets      map[syntax.NSID]*scope.PermissionSet
+	grace     time.Duration
+	dialect
 }
 
 func defaultOptions() options {
@@ -32,6 +34,7 @@ func defaultOptions() options {
 		plc:       "plc.directory",
 		documents: make(map[string]document),
 		sets:      make(map[syntax.NSID]*scope.PermissionSet),
+		grace:     refreshGrace,
 	}
 }
 

@@ -37,7 +37,7 @@ func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 	if refused != nil {
 		return nil, refused
 	}
-	if refused := checkParams(c, form); refused != nil {
+	if refused := s.checkParams(c, form); refused != nil {
 		return nil, refused
 	}
 	if refused := s.checkIncludes(form.Get("scope")); refused != nil {
@@ -61,12 +61,16 @@ func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.grants.requests[r.uri] = r
-	return map[string]any{"request_uri": r.uri, "expires_in": int(requestLife.Seconds())}, nil
+	answer := map[string]any{"request_uri": r.uri}
+	if life := s.expiresIn(requestLife); life != nil {
+		answer["expires_in"] = life
+	}
+	return answer, nil
 }
 
 // checkParams checks an authorization request against its client and the atproto
 // profile.
-func checkParams(c *client, form url.Values) *oauthError {
+func (s *Server) checkParams(c *client, form url.Values) *oauthError {
 	for _, name := range []string{"claims", "id_token_hint", "nonce", "request", "request_uri"} {
 		if form.Has(name) {
 			return refuse("invalid_request", "Unsupported %q parameter", name)
@@ -78,7 +82,7 @@ func checkParams(c *client, form url.Values) *oauthError {
 	if form.Get("redirect_uri") == "" {
 		return refuse("invalid_request", "redirect_uri is required")
 	}
-	if !c.redirectsTo(form.Get("redirect_uri")) {
+	if uri := form.Get("redirect_uri"); s.exactRedirects && uri != c.RedirectURIs[0] || !c.redirectsTo(uri) {
 		return refuse("invalid_request", "Invalid redirect_uri %s", form.Get("redirect_uri"))
 	}
 	if refused := checkScope(c, form.Get("scope")); refused != nil {
@@ -94,7 +98,11 @@ func checkParams(c *client, form url.Values) *oauthError {
 		return refuse("invalid_request", "code_challenge is not the base64url of a SHA-256 digest")
 	}
 	switch form.Get("response_mode") {
-	case "", "query", "fragment":
+	case "query", "fragment":
+	case "":
+		if s.responseMode {
+			return refuse("invalid_request", "response_mode is required")
+		}
 	default:
 		return refuse("invalid_request", "Unsupported response_mode %q", form.Get("response_mode"))
 	}

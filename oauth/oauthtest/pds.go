@@ -19,18 +19,23 @@ const maxInput = 1 << 20
 type xrpcError struct {
 	status        int
 	name, message string
+	answer        *Answer // in the words of another server, if it is not nil
 }
 
 // Error implements error.
 func (e *xrpcError) Error() string { return fmt.Sprintf("%d %s: %s", e.status, e.name, e.message) }
 
 func (e *xrpcError) write(w http.ResponseWriter) {
+	if e.answer != nil {
+		e.answer.write(w)
+		return
+	}
 	writeJSON(w, e.status, map[string]string{"error": e.name, "message": e.message})
 }
 
 // fail returns an error with status 400, which most have.
 func fail(name, format string, args ...any) *xrpcError {
-	return &xrpcError{http.StatusBadRequest, name, fmt.Sprintf(format, args...)}
+	return &xrpcError{status: http.StatusBadRequest, name: name, message: fmt.Sprintf(format, args...)}
 }
 
 // A call is one XRPC request.
@@ -67,6 +72,11 @@ func methods() map[string]method {
 	}
 	return map[string]method{
 		"com.atproto.server.describeServer":    query((*Server).describeServer),
+		"com.atproto.server.createSession":     {http.MethodPost, authIgnored, (*Server).createSession},
+		"com.atproto.server.refreshSession":    {http.MethodPost, authIgnored, (*Server).refreshSession},
+		"com.atproto.server.deleteSession":     {http.MethodPost, authIgnored, (*Server).deleteSession},
+		"com.atproto.server.createAppPassword": procedure((*Server).createAppPassword),
+		"com.atproto.server.revokeAppPassword": procedure((*Server).revokeAppPassword),
 		"com.atproto.server.getSession":        {http.MethodGet, authRequired, (*Server).getSession},
 		"com.atproto.identity.resolveHandle":   query((*Server).resolveHandle),
 		"com.atproto.identity.resolveIdentity": query((*Server).resolveIdentity),
@@ -103,11 +113,11 @@ func (s *Server) servePDS(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r}
 	m, known := methods()[nsid]
 	if !known {
-		(&xrpcError{http.StatusNotImplemented, "MethodNotImplemented", "Method Not Implemented"}).write(w)
+		(&xrpcError{status: http.StatusNotImplemented, name: "MethodNotImplemented", message: "Method Not Implemented"}).write(w)
 		return
 	}
 	if r.Method != m.verb {
-		(&xrpcError{http.StatusMethodNotAllowed, "InvalidRequest", fmt.Sprintf("Incorrect HTTP method (%s) expected %s", r.Method, m.verb)}).write(w)
+		(&xrpcError{status: http.StatusMethodNotAllowed, name: "InvalidRequest", message: fmt.Sprintf("Incorrect HTTP method (%s) expected %s", r.Method, m.verb)}).write(w)
 		return
 	}
 	if m.auth == authRequired || m.auth == authOptional && r.Header.Get("Authorization") != "" {
@@ -130,11 +140,19 @@ func (s *Server) authorize(c *call) bool {
 	scheme, token, ok := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	switch {
 	case c.r.Header.Get("Authorization") == "":
-		(&xrpcError{http.StatusUnauthorized, "AuthMissing", "Authentication Required"}).write(c.w)
+		(&xrpcError{status: http.StatusUnauthorized, name: "AuthMissing", message: "Authentication Required"}).write(c.w)
 		return false
 	case !ok || strings.Contains(token, " ") || len(c.r.Header.Values("Authorization")) > 1:
 		fail("InvalidToken", "Malformed authorization header").write(c.w)
 		return false
+	case strings.EqualFold(scheme, "Bearer"):
+		auth, failed := s.authorizeBearer(token)
+		if failed != nil {
+			failed.write(c.w)
+			return false
+		}
+		c.auth = auth
+		return true
 	case !strings.EqualFold(scheme, "DPoP"):
 		fail("InvalidToken", "Malformed token").write(c.w)
 		return false
@@ -176,7 +194,7 @@ func (c *call) input(into any) *xrpcError {
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxInput))
 	if _, large := err.(*http.MaxBytesError); large {
-		return &xrpcError{http.StatusRequestEntityTooLarge, "PayloadTooLarge", "request entity too large"}
+		return &xrpcError{status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", message: "request entity too large"}
 	}
 	if err != nil {
 		return fail("InvalidRequest", "The body could not be read")

@@ -11,12 +11,13 @@ import (
 
 // requires checks that the session's scope covers need. The first part that it lacks is
 // named as the reference names it.
-func (t *session) requires(need scope.Permission) *xrpcError {
+func (s *Server) requires(t *session, need scope.Permission) *xrpcError {
 	missing := t.scope.Missing(need)
 	if len(missing) == 0 {
 		return nil
 	}
-	return &xrpcError{http.StatusForbidden, "ScopeMissingError", fmt.Sprintf(`Missing required scope "%s"`, missing[0])}
+	return s.missing(missing[0].String(), &xrpcError{status: http.StatusForbidden, name: "ScopeMissingError",
+		message: fmt.Sprintf(`Missing required scope "%s"`, missing[0])})
 }
 
 // PublishPermissionSet makes the authorization server know a permission set, as if the

@@ -34,7 +34,9 @@ func (s *Server) checkProof(w http.ResponseWriter, r *http.Request, accessToken 
 	if err != nil && err.code == codeUseNonce {
 		s.stats.Challenges++
 	}
-	w.Header().Set("DPoP-Nonce", s.nonces.next(s.now()))
+	if !s.noNonces {
+		w.Header().Set("DPoP-Nonce", s.nonces.next(s.now()))
+	}
 	return p, err
 }
 
@@ -92,6 +94,7 @@ func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oaut
 	defer s.mu.Unlock()
 	s.stats.Proofs++
 	switch {
+	case s.noNonces:
 	case claims.Nonce == "":
 		return nil, &oauthError{status: http.StatusBadRequest, code: codeUseNonce,
 			description: "Authorization server requires nonce in DPoP proof"}

@@ -121,7 +121,7 @@ func (s *Server) applyOne(auth *session, repo *repository, records map[string]ma
 		actions = []scope.Action{scope.Create, scope.Update}
 	}
 	for _, action := range actions {
-		if failed := auth.requires(scope.Repo(syntax.NSID(w.collection), action)); failed != nil {
+		if failed := s.requires(auth, scope.Repo(syntax.NSID(w.collection), action)); failed != nil {
 			return result, nil, failed
 		}
 	}
@@ -257,11 +257,30 @@ func (s *Server) writeOne(c *call, action string) (*written, *xrpcError) {
 	if failed := s.ownRepo(c, in.Repo); failed != nil {
 		return nil, failed
 	}
+	if action == "put" {
+		if same := s.unchanged(c.auth, w); same != nil {
+			return same, nil
+		}
+	}
 	results, failed := s.apply(c.auth, []*write{w}, in.SwapCommit)
 	if failed != nil {
 		return nil, failed
 	}
 	return &results[0], nil
+}
+
+// unchanged is the answer to a put of what is there already: as with the reference, it makes no
+// commit, and no swap is looked at. s.mu is held.
+func (s *Server) unchanged(auth *session, w *write) *written {
+	current := s.repo(auth.did).records[w.collection][w.rkey]
+	if current == nil {
+		return nil
+	}
+	r, failed := newRecord(w)
+	if failed != nil || r.cid != current.cid {
+		return nil
+	}
+	return &written{URI: "at://" + string(auth.did) + "/" + w.collection + "/" + w.rkey, CID: r.cid, ValidationStatus: "unknown"}
 }
 
 // ownRepo refuses to write where the caller is not at home. s.mu is held.
@@ -271,7 +290,7 @@ func (s *Server) ownRepo(c *call, id string) *xrpcError {
 		return fail("InvalidRequest", "Could not find repo: %s", id)
 	}
 	if a.DID != c.auth.did {
-		return &xrpcError{401, "AuthenticationRequired", "Authentication Required"}
+		return &xrpcError{status: 401, name: "AuthenticationRequired", message: "Authentication Required"}
 	}
 	return nil
 }

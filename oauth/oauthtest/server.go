@@ -37,6 +37,7 @@ type Server struct {
 	pds    []string
 	plc    string
 	signIn string // URL of the page
+	dialect
 
 	mu        sync.Mutex // guards everything below
 	accounts  []*account
@@ -48,7 +49,12 @@ type Server struct {
 	seen      map[string]time.Time // jti → when it may be forgotten
 	sweepAt   int                  // how large seen may grow before what may be forgotten is
 	grants    grants
+	legacy    legacy
 	repos     map[syntax.DID]*repository
+	signedIn  []syntax.DID // in browsers that come
+	agreed    agreements
+	tokenPath string
+	left      map[string]int // status of what was left where the token endpoint was
 }
 
 // An account as the server keeps it.
@@ -91,7 +97,12 @@ func NewServer(opts ...Option) *Server {
 		nonces:    newNonceSource(),
 		seen:      make(map[string]time.Time),
 		grants:    newGrants(),
+		legacy:    newLegacy(o.grace),
 		repos:     make(map[syntax.DID]*repository),
+		agreed:    make(agreements),
+		dialect:   o.dialect,
+		tokenPath: "/oauth/token",
+		left:      make(map[string]int),
 	}
 	if s.signIn == "" {
 		s.signIn = "https://" + s.issuer + authorizePath
@@ -164,6 +175,9 @@ func (s *Server) hosts() map[string]bool {
 	hosts := map[string]bool{s.issuer: true, s.plc: true}
 	for _, host := range s.pds {
 		hosts[host] = true
+	}
+	if s.downloads.host != "" {
+		hosts[s.downloads.host] = true
 	}
 	for _, a := range s.accounts {
 		hosts[string(a.Handle)] = true
@@ -284,10 +298,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.count(r)
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // net/http goes by the real clock
 	if f := s.takeFault(r); f != nil {
+		answer := w
 		if w = s.inject(f, w, r); w == nil {
 			return
 		}
-		defer f.after()
+		defer f.after(answer)
 	}
 	s.route(w, r)
 }
@@ -313,6 +328,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.servePDS(w, r)
 	case host == s.plc:
 		s.servePLC(w, r)
+	case host == s.downloads.host:
+		s.serveDownload(w, r)
 	case owner != nil && r.URL.Path == "/.well-known/atproto-did":
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, string(owner.DID))

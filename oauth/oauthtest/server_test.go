@@ -319,8 +319,9 @@ func TestRecords(t *testing.T) {
 		want(t, get("getRecord", "rkey", rkey, "repo", "nobody.test"), 400, "InvalidRequest")
 	})
 	t.Run("putRecord with swap", func(t *testing.T) {
+		text := "two"
 		put := func(swap any) *answer {
-			return post("putRecord", map[string]any{"collection": collection, "rkey": rkey, "record": note("two"), "swapRecord": swap})
+			return post("putRecord", map[string]any{"collection": collection, "rkey": rkey, "record": note(text), "swapRecord": swap})
 		}
 		want(t, put("bafyreiaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"), 400, "InvalidSwap")
 		want(t, put(nil), 400, "InvalidSwap")
@@ -329,6 +330,12 @@ func TestRecords(t *testing.T) {
 		if updated.str("cid") == created.str("cid") {
 			t.Error("the CID did not change")
 		}
+		same := put(created.str("cid")) // as with the reference, which then looks at no swap
+		want(t, same, 200, "")
+		if same.str("cid") != updated.str("cid") || strings.Contains(same.text, "commit") {
+			t.Errorf("what is there already: %s", same.text)
+		}
+		text = "three"
 		want(t, put(created.str("cid")), 400, "InvalidSwap")
 	})
 	t.Run("createRecord refuses", func(t *testing.T) {

@@ -3,6 +3,7 @@ package oauthtest
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"net/url"
 	"slices"
 	"time"
@@ -12,21 +13,21 @@ import (
 
 // A tokenAnswer is a token response (RFC 6749 §5.1, with sub by the atproto profile).
 type tokenAnswer struct {
-	AccessToken  string     `json:"access_token"`
-	TokenType    string     `json:"token_type"`
-	RefreshToken string     `json:"refresh_token,omitempty"`
-	Scope        string     `json:"scope"`
-	ExpiresIn    int        `json:"expires_in"`
-	Subject      syntax.DID `json:"sub"`
+	AccessToken  string          `json:"access_token"`
+	TokenType    string          `json:"token_type"`
+	RefreshToken string          `json:"refresh_token,omitempty"`
+	Scope        string          `json:"scope"`
+	ExpiresIn    json.RawMessage `json:"expires_in,omitempty"`
+	Subject      syntax.DID      `json:"sub"`
 }
 
-func (t *session) answer(now time.Time) *tokenAnswer {
+func (s *Server) granted(t *session, now time.Time) *tokenAnswer {
 	return &tokenAnswer{
 		AccessToken:  t.access,
 		TokenType:    "DPoP",
 		RefreshToken: t.refresh,
 		Scope:        t.scope.String(),
-		ExpiresIn:    int(t.expires.Sub(now).Seconds()),
+		ExpiresIn:    s.expiresIn(t.expires.Sub(now)),
 		Subject:      t.did,
 	}
 }
@@ -47,7 +48,8 @@ func (s *Server) token(form url.Values, p *proof) (any, *oauthError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if grant == "refresh_token" {
-		return s.refresh(c, auth, form, p)
+		answer, refused := s.refresh(c, auth, form, p)
+		return answer, s.dead(refused)
 	}
 	return s.exchange(c, auth, form, p)
 }
@@ -108,7 +110,7 @@ func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof)
 	t.scope = s.grantedFor(t.asked)
 	s.grants.used[code] = t
 	s.grants.issue(t, now, slices.Contains(c.GrantTypes, "refresh_token"))
-	return t.answer(now), nil
+	return s.granted(t, now), nil
 }
 
 // refresh takes a refresh token, once, and rotates it. One that comes a second time
@@ -139,7 +141,7 @@ func (s *Server) refresh(c *client, auth clientAuth, form url.Values, p *proof) 
 	}
 	t.scope = s.grantedFor(t.asked)
 	s.grants.issue(t, now, true)
-	return t.answer(now), nil
+	return s.granted(t, now), nil
 }
 
 // revoke ends the session behind a token. It answers 200 whether it did or not

@@ -358,7 +358,8 @@ func (p IncludePermission) rule() error {
 }
 
 // Opaque is a token that cannot be interpreted: its resource is unknown here, or its
-// parameters break the rules of the resource. It keeps its spelling and allows nothing.
+// parameters break the rules of the resource. It keeps its spelling, and allows what is spelled
+// like it.
 type Opaque string
 
 // String returns the token as it is.

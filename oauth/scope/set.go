@@ -107,8 +107,9 @@ func (s Set) has(p Static) bool { return slices.Contains(s.permissions, Permissi
 // Allows reports whether the set covers all of every need, as the reference server
 // decides it: each collection with each action, each method at its audience, each
 // media type. Tokens may share the work. What is needed of all, by Any, is covered by
-// Any only. A need that breaks the rules, an Include and an Opaque are never covered;
-// an audience without the name of a service is covered by Any, as by servers.
+// Any only. An Include and an Opaque are covered by a token with the same spelling, and by
+// nothing else; a need that breaks the rules is not covered.
+// An audience without the name of a service is covered by Any, as by servers.
 func (s Set) Allows(need ...Permission) bool { return len(s.Missing(need...)) == 0 }
 
 // Missing returns what of the needs the set does not cover, in their order and cut down
@@ -242,9 +243,24 @@ func (p IdentityPermission) missing(s Set) []Permission {
 	return []Permission{p}
 }
 
-func (p IncludePermission) missing(Set) []Permission { return []Permission{p} }
+func (p IncludePermission) missing(s Set) []Permission {
+	if p.rule() != nil {
+		return []Permission{p}
+	}
+	return s.unlessSpelled(p)
+}
 
-func (p Opaque) missing(Set) []Permission { return []Permission{p} }
+func (p Opaque) missing(s Set) []Permission { return s.unlessSpelled(p) }
+
+// unlessSpelled returns p, unless a token of the set is spelled like it. What a token means that
+// cannot be interpreted is for the server to say, but that it was granted can be seen.
+func (s Set) unlessSpelled(p Permission) []Permission {
+	spelled := p.String()
+	if slices.ContainsFunc(s.permissions, func(granted Permission) bool { return granted.String() == spelled }) {
+		return nil
+	}
+	return []Permission{p}
+}
 
 // names reports whether a list holds a name, or Any.
 func names(list []syntax.NSID, name syntax.NSID) bool {

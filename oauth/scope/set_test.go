@@ -170,12 +170,17 @@ func TestAllows(t *testing.T) {
 		{"O127 all takes all", "identity:handle", scope.Identity(scope.Any), "identity:*"},
 		{"O127 what is no attribute never matches", "identity:foo", scope.Identity("foo"), "identity:foo"},
 
-		{"O128 an include grants nothing", "include:com.a.auth", scope.Include("com.a.auth", ""), "include:com.a.auth"},
+		{"O128 an include grants its own spelling", "include:com.a.auth", scope.Include("com.a.auth", ""), ""},
+		{"O128 another include is another", "include:com.a.auth", scope.Include("com.a.auth", "did:web:a.example#svc"), "include:com.a.auth?aud=did:web:a.example%23svc"},
 		{"O128 an include grants nothing of its set", "include:com.a.auth", scope.Repo("com.a.x"), "repo:com.a.x"},
-		{"O129 what is opaque grants nothing", "future:x", scope.Opaque("future:x"), "future:x"},
-		{"O129 nor what breaks its rules", "repo:com.a.*", scope.Repo("com.a.x"), "repo:com.a.x"},
+		{"O129 what is opaque grants its own spelling", "future:x", scope.Opaque("future:x"), ""},
+		{"O129 and no other", "future:x", scope.Opaque("future:x?y=z"), "future:x?y=z"},
+		{"O129 in the midst of others", "atproto space:com.a.forum?action=read transition:email", scope.Opaque("space:com.a.forum?action=read"), ""},
+		{"O129 what breaks its rules grants its own spelling", "repo:com.a.*", scope.Opaque("repo:com.a.*"), ""},
+		{"O129 what breaks its rules grants nothing else", "repo:com.a.*", scope.Repo("com.a.x"), "repo:com.a.x"},
 		{"O129 nor one with an unknown parameter", "repo:com.a.x?until=2030", scope.Repo("com.a.x"), "repo:com.a.x"},
-		{"O129 nor does an opaque spelling of something known", "repo:com.a.x", scope.Opaque("repo:com.a.x"), "repo:com.a.x"},
+		{"O129 an opaque spelling of something known", "repo:com.a.x", scope.Opaque("repo:com.a.x"), ""},
+		{"O129 an opaque spelling is not interpreted", "repo:*", scope.Opaque("repo:com.a.x"), "repo:com.a.x"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			set := mustParse(t, tt.granted)

@@ -27,7 +27,10 @@ const (
 )
 
 func cidOf(codec byte, block []byte) syntax.CID {
-	sum := sha256.Sum256(block)
-	b := append([]byte{1, codec, hashSHA256, sha256.Size}, sum[:]...)
+	return cidOfDigest(codec, sha256.Sum256(block))
+}
+
+func cidOfDigest(codec byte, digest [sha256.Size]byte) syntax.CID {
+	b := append([]byte{1, codec, hashSHA256, sha256.Size}, digest[:]...)
 	return syntax.CID("b" + cidEncoding.EncodeToString(b))
 }

@@ -9,11 +9,12 @@ import (
 type checked struct {
 	json    []byte
 	special bool // a link, bytes or a blob
+	bounded bool // integers have 53 bits
 }
 
 // DecodeLex implements Decodable.
 func (v *checked) DecodeLex(d *Decoder) error {
-	d.strict = true
+	d.strict, d.bounded = true, v.bounded
 	if d.peek() == '{' {
 		start := d.pos
 		v.special = d.checkObject()

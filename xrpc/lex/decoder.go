@@ -40,8 +40,11 @@ type Decoder struct {
 	null  bool        // the field that is being read was a null that stands for nothing
 	nulls []nullField // such fields of the objects that are open
 
-	keys   [][]byte // of the objects that are being skipped
-	strict bool     // what is skipped has to be of the data model in all its parts
+	keys    [][]byte // of the objects that are being skipped
+	strict  bool     // what is skipped has to be of the data model in all its parts
+	bounded bool     // and integers in it may have 53 bits
+
+	nullLists bool // a list that has to be there may be null
 
 	chunk    []byte // that strings are cut from
 	inList   bool   // within an element of an outermost list
@@ -64,6 +67,15 @@ func MaxNesting(levels int) DecodeOption {
 		}
 	}
 }
+
+// NullLists takes a null for an empty list where a list is required: servers write that of a list that they
+// never made. It is for the outputs of methods; a record that says it is no record.
+func NullLists() DecodeOption {
+	return func(d *Decoder) { d.nullLists = true }
+}
+
+// nullList reads a null that stands for an empty list.
+func (d *Decoder) nullList() bool { return d.nullLists && d.Null() }
 
 var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 
@@ -451,17 +463,13 @@ func parseInteger(text []byte) (n int64, wrong string) {
 		return n, ""
 	}
 	s := string(text)
-	mantissa, exponent := s, 0
+	mantissa, exponent := s, int64(0)
 	if i := bytes.IndexAny(text, "eE"); i >= 0 {
 		mantissa = s[:i]
-		e, err := strconv.Atoi(s[i+1:])
-		if err != nil {
-			e = math.MaxInt32 // beyond any integer, unless the mantissa is zero
-			if s[i+1] == '-' {
-				e = -e
-			}
-		}
-		exponent = e
+		// One that does not fit comes back as the largest or smallest that does. Half
+		// of the range is far beyond any integer, and leaves room to add lengths to it.
+		exponent, _ = strconv.ParseInt(s[i+1:], 10, 64)
+		exponent = min(max(exponent, math.MinInt64/2), math.MaxInt64/2)
 	}
 	sign := ""
 	if mantissa[0] == '-' {
@@ -470,7 +478,7 @@ func parseInteger(text []byte) (n int64, wrong string) {
 	digits := mantissa
 	if i := bytes.IndexByte([]byte(mantissa), '.'); i >= 0 {
 		digits = mantissa[:i] + mantissa[i+1:]
-		exponent -= len(mantissa) - i - 1
+		exponent -= int64(len(mantissa) - i - 1)
 	}
 	for len(digits) > 0 && digits[len(digits)-1] == '0' {
 		digits = digits[:len(digits)-1]
@@ -484,7 +492,7 @@ func parseInteger(text []byte) (n int64, wrong string) {
 		return 0, ""
 	case exponent < 0:
 		return 0, "is not an integer"
-	case len(digits)+exponent > 19:
+	case exponent > 19-int64(len(digits)):
 		return 0, "does not fit into 64 bits"
 	}
 	b := append([]byte(sign), digits...)
@@ -787,7 +795,9 @@ func (d *Decoder) skip() {
 			return
 		}
 		if d.strict {
-			d.Int()
+			if n := d.Int(); d.bounded && (n > maxInteger || n < -maxInteger) {
+				d.fail(ErrRange, "%d has more than 53 bits", n)
+			}
 			return
 		}
 		d.number()

@@ -171,11 +171,18 @@ func TestIntegersAreExact(t *testing.T) { // P35, L12, L13
 			t.Errorf("%s: got %d, %v; want %d", in, n, err, want)
 		}
 	}
-	for _, in := range []string{
-		"123.456", "1e-1", "9223372036854775808", "-9223372036854775809", "1e400", "1e99999999999999999999", "1e-99999999999999999999",
+	const fraction, large = "is not an integer", "does not fit into 64 bits"
+	for in, want := range map[string]string{
+		"123.456": fraction, "1e-1": fraction, "9223372036854775808": large, "-9223372036854775809": large, "1e400": large,
+		"1e99999999999999999999": large, "1e-99999999999999999999": fraction,
+		// P127: at the edges of what exponents are added in.
+		"1e2147483647": large, "12e2147483647": large, "100e4294967295": large, "1e4294967296": large, "1.5e2147483648": large,
+		"1e-2147483648": fraction, "1.5e-2147483648": fraction, "1.5e-4294967296": fraction,
+		"1e9223372036854775807": large, "100e9223372036854775807": large, "1e9223372036854775808": large, "100e99999999999999999999": large,
+		"1e-9223372036854775808": fraction, "1.5e-9223372036854775808": fraction, "1.5e-99999999999999999999": fraction,
 	} {
-		if err := UnmarshalJSON([]byte(in), new(integer)); !errors.Is(err, ErrRange) {
-			t.Errorf("%s: got %v, want ErrRange", in, err)
+		if err := UnmarshalJSON([]byte(in), new(integer)); !errors.Is(err, ErrRange) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want ErrRange: it %s", in, err, want)
 		}
 	}
 	for _, in := range []string{"01", "+1", "1.", ".5", "1e", "-", "0x1", "1_0", "NaN"} {
@@ -221,33 +228,35 @@ func TestNestingIsBounded(t *testing.T) {
 	}
 }
 
-func TestDeepUnionsWithTheTypeLastAreReadInLinearTime(t *testing.T) { // P38
-	document := func(levels int) string {
-		return strings.Repeat(`{"children":[`, levels) + strings.Repeat(`],"name":"n","$type":"com.example.node"}`, levels)
-	}
-	// Count what is read instead of measuring time: each object is indexed once.
-	d := &Decoder{data: []byte(document(1900)), maxNesting: DefaultMaxNesting}
-	var u childUnion
-	if err := u.DecodeLex(d); err != nil {
-		t.Fatal(err)
-	}
-	if d.index.start != 0 || d.index.end != len(d.data) {
-		t.Errorf("the index was built again, for [%d,%d) of %d bytes", d.index.start, d.index.end, len(d.data))
-	}
-	if got := len(d.index.entries); got != 1900 {
-		t.Errorf("%d objects indexed, want 1900", got)
-	}
-	depth := 0
-	for v := u.Value; ; depth++ {
-		n := v.(*node)
-		if len(n.Children) == 0 {
-			break
+func TestDeepUnionsWithTheTypeLastAreReadInLinearTime(t *testing.T) {
+	t.Run("P38 objects are looked through once, however deep they are", func(t *testing.T) {
+		document := func(levels int) string {
+			return strings.Repeat(`{"children":[`, levels) + strings.Repeat(`],"name":"n","$type":"com.example.node"}`, levels)
 		}
-		v = n.Children[0].Value
-	}
-	if depth != 1899 {
-		t.Errorf("read %d levels", depth)
-	}
+		// Count what is read instead of measuring time: each object is indexed once.
+		d := &Decoder{data: []byte(document(1900)), maxNesting: DefaultMaxNesting}
+		var u childUnion
+		if err := u.DecodeLex(d); err != nil {
+			t.Fatal(err)
+		}
+		if d.index.start != 0 || d.index.end != len(d.data) {
+			t.Errorf("the index was built again, for [%d,%d) of %d bytes", d.index.start, d.index.end, len(d.data))
+		}
+		if got := len(d.index.entries); got != 1900 {
+			t.Errorf("%d objects indexed, want 1900", got)
+		}
+		depth := 0
+		for v := u.Value; ; depth++ {
+			n := v.(*node)
+			if len(n.Children) == 0 {
+				break
+			}
+			v = n.Children[0].Value
+		}
+		if depth != 1899 {
+			t.Errorf("read %d levels", depth)
+		}
+	})
 }
 
 func TestManyUnknownFieldsAreReadInLinearTime(t *testing.T) {
@@ -269,42 +278,44 @@ func TestManyUnknownFieldsAreReadInLinearTime(t *testing.T) {
 	}
 }
 
-func TestNothingAliasesTheInput(t *testing.T) { // P37
-	doc := []byte(`{"name":"a name","children":[{"$type":"org.x","v":"kept"}],"value":{"k":"kept"},"extra":"kept","link":{"uri":"a uri","cid":"c","tags":["one","two"]}}`)
-	var n node
-	if err := UnmarshalJSON(doc, &n); err != nil {
-		t.Fatal(err)
-	}
-	before, err := MarshalJSON(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range doc {
-		doc[i] = 'X'
-	}
-	// Room behind a slice would let an append write over its neighbour.
-	value, _ := n.Value.JSON()
-	extra, _ := n.Extra.Get("extra")
-	variant := n.Children[0].Value.(*UnknownVariant).JSON()
-	for _, b := range [][]byte{value, extra, variant} {
-		if cap(b) != len(b) {
-			t.Errorf("%s has room for %d more bytes", b, cap(b)-len(b))
-		}
-	}
-	var other node
-	for range 10 {
-		if err := UnmarshalJSON([]byte(`{"name":"another one","children":[],"link":{"uri":"zzz","cid":"zzz"}}`), &other); err != nil {
+func TestNothingAliasesTheInput(t *testing.T) {
+	t.Run("P37 what was decoded stays as it is when the document is used again", func(t *testing.T) {
+		doc := []byte(`{"name":"a name","children":[{"$type":"org.x","v":"kept"}],"value":{"k":"kept"},"extra":"kept","link":{"uri":"a uri","cid":"c","tags":["one","two"]}}`)
+		var n node
+		if err := UnmarshalJSON(doc, &n); err != nil {
 			t.Fatal(err)
 		}
-	}
-	after, err := MarshalJSON(&n)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(before), string(after)); diff != "" {
-		t.Error(diff)
-	}
-	runtime.KeepAlive(doc)
+		before, err := MarshalJSON(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range doc {
+			doc[i] = 'X'
+		}
+		// Room behind a slice would let an append write over its neighbour.
+		value, _ := n.Value.JSON()
+		extra, _ := n.Extra.Get("extra")
+		variant := n.Children[0].Value.(*UnknownVariant).JSON()
+		for _, b := range [][]byte{value, extra, variant} {
+			if cap(b) != len(b) {
+				t.Errorf("%s has room for %d more bytes", b, cap(b)-len(b))
+			}
+		}
+		var other node
+		for range 10 {
+			if err := UnmarshalJSON([]byte(`{"name":"another one","children":[],"link":{"uri":"zzz","cid":"zzz"}}`), &other); err != nil {
+				t.Fatal(err)
+			}
+		}
+		after, err := MarshalJSON(&n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(before), string(after)); diff != "" {
+			t.Error(diff)
+		}
+		runtime.KeepAlive(doc)
+	})
 }
 
 func TestElementsOfAListShareNoChunk(t *testing.T) {

@@ -35,6 +35,9 @@ func DecodeSlice[T any, P interface {
 	Decodable
 }](d *Decoder) []T {
 	s := []T{}
+	if d.nullList() {
+		return s
+	}
 	outermost := !d.inList
 	for i := range d.Array {
 		if outermost {
@@ -56,6 +59,9 @@ func DecodeStrings[S ~string](d *Decoder) []S { return DecodeArray(d, StringOf[S
 // DecodeArray reads an array, each element by read. It is never nil.
 func DecodeArray[T any](d *Decoder, read func(*Decoder) T) []T {
 	s := []T{}
+	if d.nullList() {
+		return s
+	}
 	for range d.Array {
 		s = append(s, read(d))
 	}

@@ -6,8 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/clipperhouse/uax29/v2/graphemes"
+
 	"github.com/gimucco/atproto-go/xrpc/syntax"
-	"github.com/rivo/uniseg"
 )
 
 // A Mode says how strictly a value is held to its lexicon.
@@ -165,7 +166,7 @@ func (v *Validator) MaxBytes(s string, n int) *Validator {
 // MinGraphemes checks that a string has at least n characters as readers see them:
 // extended grapheme clusters (Unicode Standard Annex 29).
 func (v *Validator) MinGraphemes(s string, n int) *Validator {
-	if got := uniseg.GraphemeClusterCount(s); got < n {
+	if got := countGraphemes(s); got < n {
 		return v.fail("has %d graphemes, at least %d are needed", got, n)
 	}
 	return v
@@ -176,10 +177,19 @@ func (v *Validator) MaxGraphemes(s string, n int) *Validator {
 	if len(s) <= n { // each has a byte at least
 		return v
 	}
-	if got := uniseg.GraphemeClusterCount(s); got > n {
+	if got := countGraphemes(s); got > n {
 		return v.fail("has %d graphemes, at most %d are allowed", got, n)
 	}
 	return v
+}
+
+// countGraphemes counts by the rules of Unicode 17, as servers do: the conjuncts of Indic scripts are one each
+// (GB9c).
+func countGraphemes(s string) (n int) {
+	for g := graphemes.FromString(s); g.Next(); {
+		n++
+	}
+	return n
 }
 
 // Format checks a string of a format.
@@ -202,6 +212,17 @@ func (v *Validator) OneOf(s string, values ...string) *Validator {
 		return v.fail("%.40q is not %.40q", s, values[0])
 	}
 	return v.fail("%.40q is not one of the %d values allowed", s, len(values))
+}
+
+// maxInteger is the largest integer that everybody reads as what it is: numbers of JavaScript have 53 bits.
+const maxInteger = 1<<53 - 1
+
+// Int checks that an integer is one that servers take: they refuse, or change, what has more than 53 bits.
+func (v *Validator) Int(n int64) *Validator {
+	if v.mode == Strict && (n > maxInteger || n < -maxInteger) {
+		return v.fail("%d has more than 53 bits", n)
+	}
+	return v
 }
 
 // OneOfInts checks an integer that has an enum or a constant.
@@ -329,7 +350,7 @@ func (v *Validator) json(json []byte, object bool) *Validator {
 	if v.mode == Lenient && !object {
 		return v
 	}
-	var c checked
+	c := checked{bounded: true}
 	err := UnmarshalJSON(json, &c)
 	switch e, _ := err.(*Error); {
 	case e != nil && v.mode == Lenient: // only what it is at the top matters

@@ -14,9 +14,10 @@ var ErrRepeatedCursor = errors.New("the server repeats a cursor")
 
 // Pages yields page after page. fetch gets a page: the first by a nil cursor, each
 // other by the cursor that fetch returned along with the page before it, as its
-// second result. A nil or empty cursor ends the sequence; an empty page does not. An
+// second result. A nil or empty cursor ends the sequence; an empty page does not, unless the server repeats
+// a cursor along with it: some do so at the end. empty says whether a page is that; nil: none is. An
 // error is yielded once and is final.
-func Pages[P any](fetch func(cursor *string) (*P, *string, error)) iter.Seq2[*P, error] {
+func Pages[P any](fetch func(cursor *string) (*P, *string, error), empty func(*P) bool) iter.Seq2[*P, error] {
 	return func(yield func(*P, error) bool) {
 		var cursor *string
 		var seen repeats
@@ -30,7 +31,9 @@ func Pages[P any](fetch func(cursor *string) (*P, *string, error)) iter.Seq2[*P,
 				return
 			}
 			if seen.again(*next) {
-				yield(nil, fmt.Errorf("%w: %.80q", ErrRepeatedCursor, *next))
+				if empty == nil || !empty(page) {
+					yield(nil, fmt.Errorf("%w: %.80q", ErrRepeatedCursor, *next))
+				}
 				return
 			}
 			cursor = next

@@ -37,6 +37,8 @@ func (s *server) fetch(cursor *string) (*page, *string, error) {
 
 func items(p *page) []string { return p.Items }
 
+func isEmpty(p *page) bool { return len(p.Items) == 0 }
+
 func TestPages(t *testing.T) {
 	broken := errors.New("broken")
 	for _, tc := range []struct {
@@ -50,12 +52,15 @@ func TestPages(t *testing.T) {
 		{"X26 an empty page goes on", server{pages: []page{{[]string{"a"}, new("1")}, {nil, new("2")}, {Items: []string{"b"}}}}, []string{"a", "b"}, []string{"<nil>", "1", "2"}, nil},
 		{"X26 an empty cursor ends", server{pages: []page{{[]string{"a"}, new("")}}}, []string{"a"}, []string{"<nil>"}, nil},
 		{"X26 a repeated cursor is an error", server{pages: []page{{[]string{"a"}, new("1")}, {[]string{"b"}, new("1")}}}, []string{"a", "b"}, []string{"<nil>", "1"}, paging.ErrRepeatedCursor},
+		{"P86 X26 a repeated cursor with an empty page is the end", server{pages: []page{{[]string{"a"}, new("1")}, {nil, new("1")}}}, []string{"a"}, []string{"<nil>", "1"}, nil},
+		{"P86 X26 so is one that came earlier", server{pages: []page{{[]string{"a"}, new("1")}, {[]string{"b"}, new("2")}, {[]string{"c"}, new("3")}, {nil, new("2")}}}, []string{"a", "b", "c"}, []string{"<nil>", "1", "2", "3"}, nil},
+		{"P86 X26 an empty page with a new cursor is not", server{pages: []page{{[]string{"a"}, new("1")}, {nil, new("2")}, {nil, new("3")}, {[]string{"b"}, nil}}}, []string{"a", "b"}, []string{"<nil>", "1", "2", "3"}, nil},
 		{"an error is final", server{pages: []page{{[]string{"a"}, new("1")}}, err: broken}, []string{"a"}, []string{"<nil>", "1"}, broken},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			var got []string
 			var failed error
-			for e, err := range paging.All(paging.Pages(tc.s.fetch), items) {
+			for e, err := range paging.All(paging.Pages(tc.s.fetch, isEmpty), items) {
 				if err != nil {
 					failed = err
 					continue
@@ -88,7 +93,7 @@ func TestPagesNoticesCyclesOfAnyLength(t *testing.T) {
 				return &page{}, new(strconv.Itoa(n)), nil
 			}
 			var failed error
-			for _, err := range paging.Pages(fetch) {
+			for _, err := range paging.Pages(fetch, nil) {
 				if calls > 1000 {
 					break
 				}
@@ -103,7 +108,7 @@ func TestPagesNoticesCyclesOfAnyLength(t *testing.T) {
 
 func TestStoppingEarlyAsksNoMore(t *testing.T) {
 	s := server{pages: []page{{[]string{"a", "b"}, new("1")}, {[]string{"c"}, nil}}}
-	for e, err := range paging.Values(paging.Pages(s.fetch), items) {
+	for e, err := range paging.Values(paging.Pages(s.fetch, isEmpty), items) {
 		if err != nil || e != "a" {
 			t.Fatal(e, err)
 		}

@@ -29,15 +29,20 @@ func Now() Datetime { return DatetimeOf(time.Now()) }
 func DatetimeOf(t time.Time) Datetime { return Datetime(t.UTC().Format(datetimeLayout)) }
 
 // Validate checks the syntax and that the moment exists: a thirteenth month, the
-// 30th of February or a moment before the year 0 are refused. A leap second may
-// stand in any minute.
+// 30th of February or a moment before the year 0 are refused. So is a leap second, which servers
+// refuse to write.
 func (d Datetime) Validate() error {
 	_, err := d.parse()
+	if err == nil && number(string(d[17:19])) == leapSecond {
+		return invalid(KindDatetime, string(d), "has the second 60: servers take no leap seconds")
+	}
 	return err
 }
 
-// Time returns the moment, in its own time zone, or an *Error if the Datetime is
-// not valid. What is finer than a nanosecond is cut off; a leap second becomes the
+const leapSecond = 60
+
+// Time returns the moment, in its own time zone, or an *Error if there is none. What is finer than a
+// nanosecond is cut off; a leap second, which old data may have in any minute, becomes the
 // first second of the next minute.
 func (d Datetime) Time() (time.Time, error) { return d.parse() }
 
@@ -97,7 +102,7 @@ func (d Datetime) parse() (time.Time, error) {
 		return bad("does not end with a fraction and a time zone")
 	}
 
-	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60 {
+	if month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > leapSecond {
 		return bad("has a month, day, hour, minute or second that does not exist")
 	}
 	if time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC).Day() != day {

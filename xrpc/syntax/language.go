@@ -1,6 +1,9 @@
 package syntax
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // A Language is a language tag (BCP 47, RFC 5646 §2.1), such as "ja" or "pt-BR".
 type Language string
@@ -14,38 +17,132 @@ func ParseLanguage(s string) (Language, error) {
 	return l, nil
 }
 
-// Validate checks the form: a language of two or three lower-case letters, or the
-// prefix i or x, then subtags of one to eight letters and digits. It does not check
-// in which order subtags stand, nor that they are registered.
+// Validate checks that the tag is well-formed (RFC 5646 §2.2.9): a language of two or three lower-case letters,
+// up to three extensions of it, a script, a region, variants and extensions, none of them twice, and what is
+// for private use; or private use alone; or one of the tags that are older than these rules. It does
+// not check that subtags are registered.
 func (l Language) Validate() error {
 	s := string(l)
-	primary, rest, more := strings.Cut(s, "-")
-	switch {
-	case primary == "i" || primary == "x":
-		if !more {
-			return invalid(KindLanguage, s, "has nothing after its prefix")
-		}
-	case len(primary) != 2 && len(primary) != 3:
-		return invalid(KindLanguage, s, "has a language that is not two or three letters long")
-	default:
-		for i := range len(primary) {
-			if !isLower(primary[i]) {
-				return invalid(KindLanguage, s, "has a language with other characters than a to z")
-			}
-		}
-	}
-	if !more {
+	if slices.Contains(irregularLanguages, s) {
 		return nil
 	}
-	for tag := range strings.SplitSeq(rest, "-") {
-		if tag == "" || len(tag) > 8 {
-			return invalid(KindLanguage, s, "has a subtag that is not one to eight characters long")
+	first, _, _ := strings.Cut(s, "-")
+	rest := s[len(first):] // what is left: subtags, each with a hyphen before it
+	if first != "x" && first != "X" {
+		switch {
+		case len(first) != 2 && len(first) != 3:
+			return invalid(KindLanguage, s, "has a language that is not two or three letters long")
+		case !isTag(first, isLower, 2, 3):
+			return invalid(KindLanguage, s, "has a language with other characters than a to z")
 		}
-		for i := range len(tag) {
-			if !isAlnum(tag[i]) {
-				return invalid(KindLanguage, s, "has a subtag with a character other than letters and digits")
-			}
+		for range 3 {
+			rest = skipTag(rest, isAlpha, 3, 3)
 		}
+		rest = skipTag(rest, isAlpha, 4, 4)
+		if after := skipTag(rest, isAlpha, 2, 2); after != rest {
+			rest = after
+		} else {
+			rest = skipTag(rest, isDigit, 3, 3)
+		}
+		var wrong string
+		if rest, wrong = skipVariants(rest); wrong == "" {
+			rest, wrong = skipExtensions(rest)
+		}
+		if wrong != "" {
+			return invalid(KindLanguage, s, wrong)
+		}
+		if rest == "" {
+			return nil
+		}
+		if private := firstTag(rest); private != "x" && private != "X" {
+			return invalid(KindLanguage, s, "has a subtag that cannot stand where it does")
+		}
+		rest = rest[len("-x"):]
+	}
+	if rest == "" {
+		return invalid(KindLanguage, s, "has nothing after its prefix")
+	}
+	for rest != "" {
+		after := skipTag(rest, isAlnum, 1, 8)
+		if after == rest {
+			return invalid(KindLanguage, s, "has a subtag that is not one to eight letters and digits")
+		}
+		rest = after
 	}
 	return nil
+}
+
+// irregularLanguages are registered tags that follow no rule (RFC 5646 §2.1). The other old ones follow it.
+var irregularLanguages = []string{
+	"en-GB-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak", "i-klingon", "i-lux", "i-mingo", "i-navajo",
+	"i-pwn", "i-tao", "i-tay", "i-tsu", "sgn-BE-FR", "sgn-BE-NL", "sgn-CH-DE",
+}
+
+// firstTag returns the first of the subtags that are left.
+func firstTag(rest string) string {
+	if rest == "" {
+		return ""
+	}
+	tag, _, _ := strings.Cut(rest[1:], "-")
+	return tag
+}
+
+// isTag reports whether tag is made of characters of a kind, shortest to longest of them.
+func isTag(tag string, kind func(byte) bool, shortest, longest int) bool {
+	if len(tag) < shortest || len(tag) > longest {
+		return false
+	}
+	for i := range len(tag) {
+		if !kind(tag[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// skipTag takes the first subtag off, if it is of that kind.
+func skipTag(rest string, kind func(byte) bool, shortest, longest int) string {
+	if tag := firstTag(rest); rest != "" && isTag(tag, kind, shortest, longest) {
+		return rest[1+len(tag):]
+	}
+	return rest
+}
+
+// skipVariants takes the variants off: dialects, spellings.
+func skipVariants(tags string) (rest, wrong string) {
+	for rest = tags; ; {
+		tag := firstTag(rest)
+		if !isTag(tag, isAlnum, 5, 8) && !(isTag(tag, isAlnum, 4, 4) && isDigit(tag[0])) {
+			return rest, ""
+		}
+		for before := tags; before != rest; before = before[1+len(firstTag(before)):] {
+			if strings.EqualFold(firstTag(before), tag) {
+				return rest, "has a variant twice"
+			}
+		}
+		rest = rest[1+len(tag):]
+	}
+}
+
+// skipExtensions takes the extensions off: a letter or digit, and subtags behind it.
+func skipExtensions(tags string) (rest, wrong string) {
+	for rest = tags; ; {
+		tag := firstTag(rest)
+		if !isTag(tag, isAlnum, 1, 1) || tag == "x" || tag == "X" {
+			return rest, ""
+		}
+		for before := tags; before != rest; before = before[1+len(firstTag(before)):] {
+			if strings.EqualFold(firstTag(before), tag) {
+				return rest, "has an extension twice"
+			}
+		}
+		first := rest[1+len(tag):]
+		rest = skipTag(first, isAlnum, 2, 8)
+		if rest == first {
+			return rest, "has an extension with nothing behind its letter"
+		}
+		for after := skipTag(rest, isAlnum, 2, 8); after != rest; after = skipTag(rest, isAlnum, 2, 8) {
+			rest = after
+		}
+	}
 }

@@ -26,6 +26,11 @@ type Recipe struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// RecipePhotoLimits returns what Recipe says of its Photo, for xrpc.WithBlobLimits.
+func RecipePhotoLimits() lex.BlobLimits {
+	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/*"}}
+}
+
 // LexType implements lex.Typed.
 func (*Recipe) LexType() string {
 	return "com.example.recipes.recipe"
@@ -186,7 +191,7 @@ func (s *RecipeIngredient) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *RecipeIngredient) ValidateLex(v *lex.Validator) {
 	if s.Grams != nil {
-		v.Field("grams").AtLeast(*s.Grams, 0)
+		v.Field("grams").Int(*s.Grams).AtLeast(*s.Grams, 0)
 	}
 	v.Extra(&s.Extra)
 }

@@ -36,6 +36,8 @@ func (s ShopService) ListPages(ctx context.Context, params *ShopListParams, opts
 			return nil, nil, err
 		}
 		return page, page.Cursor, nil
+	}, func(page *ShopListOutput) bool {
+		return len(page.Names) == 0
 	})
 }
 
@@ -101,6 +103,12 @@ func (p *ShopListParams) ValidateLex(v *lex.Validator) {
 		p = new(ShopListParams)
 	}
 	v.Field("owner").Format(p.Owner)
+	v.Field("range").Int(p.Range)
+	if p.C != nil {
+		lex.ValidateArray(v.Field("c"), p.C, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
+	}
 	if p.Opts != nil {
 		lex.ValidateArray(v.Field("opts"), p.Opts, func(v *lex.Validator, e syntax.NSID) {
 			v.Format(e)

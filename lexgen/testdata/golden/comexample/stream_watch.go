@@ -25,7 +25,14 @@ func (p *StreamWatchParams) EncodeQuery(q *xrpc.Query) {
 }
 
 // ValidateLex implements lex.Validatable.
-func (p *StreamWatchParams) ValidateLex(v *lex.Validator) {}
+func (p *StreamWatchParams) ValidateLex(v *lex.Validator) {
+	if p == nil {
+		p = new(StreamWatchParams)
+	}
+	if p.Cursor != nil {
+		v.Field("cursor").Int(*p.Cursor)
+	}
+}
 
 // Known values of StreamWatchParamsKinds.
 const (
@@ -158,6 +165,7 @@ func (s *StreamWatchSold) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *StreamWatchSold) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	v.Field("blocks").MaxLen(len(s.Blocks), 1000)
 	if s.Prev != nil {
 		v.Field("prev").CIDLink(*s.Prev)
@@ -225,6 +233,7 @@ func (s *StreamWatchNote) EncodeLex(e *lex.Encoder) error {
 
 // ValidateLex implements lex.Validatable.
 func (s *StreamWatchNote) ValidateLex(v *lex.Validator) {
+	v.Field("seq").Int(s.Seq)
 	if s.Type != nil {
 		v.Field("type").OneOf(string(*s.Type), "create", "update", "delete")
 	}

@@ -64,6 +64,11 @@ type ThingKitchen struct {
 	Extra lex.Extra // fields that the lexicon does not have
 }
 
+// ThingKitchenFileLimits returns what ThingKitchen says of its File, for xrpc.WithBlobLimits.
+func ThingKitchenFileLimits() lex.BlobLimits {
+	return lex.BlobLimits{Accept: []string{"image/*"}}
+}
+
 // LexType implements lex.Typed.
 func (*ThingKitchen) LexType() string {
 	return "com.example.thing.kitchen"
@@ -382,6 +387,7 @@ func (s *ThingKitchen) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
 	v.Field("text").MaxBytes(s.Text, 10)
+	v.Field("count").Int(s.Count)
 	v.Field("link").CIDLink(s.Link)
 	v.Field("file").Blob(&s.File, -1, "image/*")
 	v.Field("any").Unknown(s.Any)
@@ -393,6 +399,9 @@ func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
 		v.Field("nilRef").Value(s.NilRef)
 	}
 	v.Field("status").OneOf(string(s.Status), "on", "off")
+	if s.OptCount != nil {
+		v.Field("optCount").Int(*s.OptCount)
+	}
 	if s.OptLink != nil {
 		v.Field("optLink").CIDLink(*s.OptLink)
 	}
@@ -416,6 +425,11 @@ func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
 	}
 	if x, ok := s.Maybe.Get(); ok {
 		v.Field("maybe").Format(x)
+	}
+	if x, ok := s.MaybeList.Get(); ok {
+		lex.ValidateArray(v.Field("maybeList"), x, func(v *lex.Validator, e int64) {
+			v.Int(e)
+		})
 	}
 	if x, ok := s.MaybeRef.Get(); ok {
 		v.Field("maybeRef").Value(&x)
@@ -446,6 +460,13 @@ func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
 	if s.Inlines != nil {
 		lex.ValidateSlice(v.Field("inlines"), s.Inlines)
 	}
+	if s.Matrix != nil {
+		lex.ValidateArray(v.Field("matrix"), s.Matrix, func(v *lex.Validator, e []int64) {
+			lex.ValidateArray(v, e, func(v *lex.Validator, e int64) {
+				v.Int(e)
+			})
+		})
+	}
 	if s.Cube != nil {
 		lex.ValidateArray(v.Field("cube"), s.Cube, func(v *lex.Validator, e [][]ThingKitchenPart) {
 			lex.ValidateArray(v, e, func(v *lex.Validator, e []ThingKitchenPart) {
@@ -455,6 +476,9 @@ func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
 	}
 	if s.NamedList != nil {
 		lex.ValidateSlice(v.Field("namedList"), s.NamedList)
+	}
+	if s.NamedInt != nil {
+		v.Field("namedInt").Int(*s.NamedInt)
 	}
 	if s.NamedBlob != nil {
 		v.Field("namedBlob").Blob(s.NamedBlob, -1)

@@ -1,0 +1,173 @@
+package apppassword
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gimucco/atproto-go/internal/answer"
+	"github.com/gimucco/atproto-go/xrpc"
+)
+
+// Do implements xrpc.Doer: it sends req to the account's server with the current token, and returns the
+// response whatever its status. Where the server says that the token has run out, it is renewed and req is
+// sent once more.
+//
+// Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the session is
+// over; ErrBodyNotReplayable when the server wants the request again and its body can be read only
+// once; those of Refresh when a new token is needed and cannot be had now.
+func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
+	if ctx.Err() != nil { // it is no reason for a refresh (P121)
+		return nil, &xrpc.SendError{NSID: req.NSID, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
+	}
+	oneWay := req.Body != nil && !req.Body.Replayable()
+	if oneWay {
+		if err := s.prepareForOneWay(ctx); err != nil {
+			return nil, err
+		}
+	}
+	renewed := false
+	for adopted := 0; ; {
+		state, err := s.usable(ctx)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := s.sendOnce(ctx, req, state)
+		if err != nil {
+			return nil, err
+		}
+		if renewed || !s.wantsToken(resp, state) {
+			return resp, nil
+		}
+		// Nobody needs this answer any more, and many that are kept open here would leave no
+		// connection to the server for the refresh that they all wait for.
+		resp.Body.Close()
+		s.setUseless(state.Tokens.Access)
+		asked, err := s.renew(ctx, state)
+		if err != nil {
+			return nil, err
+		}
+		// Tokens that another process got may be older than they look: then the one renewal of
+		// this call is still to come (P118).
+		adopted++
+		renewed = asked || adopted == maxAdopted
+		if oneWay {
+			return nil, &Error{Kind: ErrBodyNotReplayable, Status: resp.StatusCode, Err: fmt.Errorf("%s: the server wants the request again", req.NSID)}
+		}
+	}
+}
+
+var _ xrpc.Follower = (*Session)(nil)
+
+// Follow implements xrpc.Follower: it gets what the account's server has redirected a download to, such as a
+// blob. Nothing of the session goes along, and nothing is learned from the answer (P82).
+func (s *Session) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
+	return xrpc.FollowHTTP(ctx, s.client.http.RoundTripper(), target, header)
+}
+
+// sendOnce sends req with the tokens of state.
+func (s *Session) sendOnce(ctx context.Context, req *xrpc.Request, state *sessionState) (*http.Response, error) {
+	target, err := url.Parse(state.Host)
+	if err != nil {
+		return nil, &Error{Kind: ErrServer, Err: err}
+	}
+	target.Path, target.RawQuery = "/xrpc/"+string(req.NSID), req.Query
+	out, err := xrpc.NewHTTPRequest(ctx, req.Method, target, req.Header, req.Body)
+	if err != nil {
+		return nil, err
+	}
+	for name := range out.Header { // also those that are not written as net/http writes them
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Dpop":
+			delete(out.Header, name)
+		}
+	}
+	out.Header.Set("Authorization", "Bearer "+state.Tokens.Access)
+	started := s.client.now()
+	resp, err := xrpc.SendHTTP(s.client.http.RoundTripper(), out, req.NSID)
+	if err != nil {
+		return nil, err
+	}
+	s.client.learnTime(state.Host, resp.Header, started)
+	return resp, nil
+}
+
+// wantsToken reports whether the answer is a refusal that another token may change. "ExpiredToken" is
+// what servers say of one that has run out. "InvalidToken" they say of one that they do not know, and services
+// behind them may say it of their own: it does not make a refresh of every call, for it is not believed
+// of a token that was given within the last minute.
+func (s *Session) wantsToken(resp *http.Response, state *sessionState) bool {
+	if resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUnauthorized {
+		return false
+	}
+	switch answer.ErrorName(resp) {
+	case "ExpiredToken":
+		return true
+	case "InvalidToken":
+		return !state.Tokens.IsNew(s.client.now())
+	}
+	return false
+}
+
+// maxAdopted is how often in a row one call takes tokens that another process got, and that
+// turn out to be of no use.
+const maxAdopted = 10
+
+// usable returns tokens that can be sent. Those that have run out are refreshed first. Those
+// that are about to are refreshed in the background: no call waits for that (P70).
+func (s *Session) usable(ctx context.Context) (*sessionState, error) {
+	for tries := 0; ; tries++ {
+		state, err := s.current()
+		if err != nil {
+			return nil, err
+		}
+		now := s.client.now()
+		switch {
+		case !state.Tokens.Spent(now) || state.Tokens.IsNew(now):
+			if state.Tokens.IsDue(now, s.jitter) {
+				s.keeper.Start(state)
+			}
+			return state, nil
+		case tries == maxAdopted:
+			return state, nil // our clock may be wrong; the server says what it thinks of them
+		}
+		if _, err := s.renew(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// oneWayWait is how long a body that can be read only once waits for tokens that have time
+// left.
+const oneWayWait = 5 * time.Second
+
+// prepareForOneWay does what can be done so that a body that can be read only once is not sent in
+// vain: it goes with the newest tokens, with time left.
+func (s *Session) prepareForOneWay(ctx context.Context) error {
+	attempt, cancel := context.WithTimeout(ctx, oneWayWait)
+	defer cancel()
+	s.keeper.Look(attempt) // should the store not answer: the tokens at hand may do
+	state, err := s.current()
+	if err != nil {
+		return err
+	}
+	if state.Tokens.IsDue(s.client.now(), s.jitter) {
+		s.renew(attempt, state)
+	}
+	if state, err = s.usable(ctx); err != nil {
+		return err
+	}
+	if !state.Tokens.IsDoubtful(s.client.now()) {
+		return nil
+	}
+	resp, err := s.Do(ctx, &xrpc.Request{Method: http.MethodGet, NSID: getSession})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	return nil
+}

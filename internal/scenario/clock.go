@@ -1,0 +1,29 @@
+package scenario
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/gimucco/atproto-go/apppassword"
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+// A Clock is the time of a client, which a test sets ahead instead of waiting.
+type Clock struct{ ahead atomic.Int64 }
+
+// Now is the time.
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+
+// Configure makes a client go by the clock.
+func (c *Clock) Configure(cfg *oauth.Config) { cfg.Clock = c.Now }
+
+// Pass lets as much time go by as an error asks for before the next try.
+func (c *Clock) Pass(err error) {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		c.ahead.Add(int64(e.RetryAfter))
+	}
+	if e, ok := errors.AsType[*apppassword.Error](err); ok {
+		c.ahead.Add(int64(e.RetryAfter))
+	}
+}

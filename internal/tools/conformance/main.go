@@ -1,0 +1,162 @@
+// Conformance runs the tests and writes which demand of the specifications each of them
+// shows to be met.
+//
+//	go run ./internal/tools/conformance    # writes oauth/CONFORMANCE.md, xrpc/CONFORMANCE.md and docs/SCENARIOS.md
+//
+// The demands are the items in this folder's .txt files, one a line:
+//
+//	## Callback
+//	O59  MUST  a login's state works once, also when two callbacks come at once
+//	O116  MUST  … | does not apply: reason
+//	O100  MUST  … | departs: reason
+//	X38  MUST  … | not yet: what has to be built first
+//
+// An item is shown by subtests whose names begin with it, as in
+//
+//	t.Run("O59 P27 state is taken once", …)
+//
+// if there is one that passed and none that failed. It is open otherwise, and the exit
+// status is 1. It is 1, too, when a test fails, when a test or a mutant names an item that the
+// lists do not have, and when a line of parity.txt names a test that did not pass.
+//
+// scenarios.txt is a list of its own, of what clients were seen to do wrong. It need not be
+// complete, and each of its scenarios has a mutant. Tests of the module e2e do not run here: what
+// the list says of them is told as what it is, and is an error if they are not there.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/tools/gotest"
+	"github.com/gimucco/atproto-go/internal/tools/mutants/mutant"
+)
+
+const (
+	lists       = "internal/tools/conformance" // folder of the lists
+	parityFile  = "parity.txt"                 // the one among them that is about behaviour, not about items
+	mutantLists = "internal/tools/mutants"
+)
+
+// packages are those whose tests show something, as far as they exist.
+var packages = []string{
+	"./oauth/...", "./identity/...", "./internal/safehttp", "./internal/scenario", "./xrpc/...", "./generated/...", "./serviceauth/...", "./video/...",
+	"./internal/dpop", "./internal/keeper", "./internal/vault", "./internal/token", "./internal/serverclock", "./internal/clientmetadata/...", "./cmd/...",
+	"./apppassword", "./records", "./internal/tools/house",
+}
+
+// A subject is what items with the same letter are about.
+type subject struct {
+	letter         byte
+	file           string // relative to the root
+	title, demands string
+}
+
+var subjects = []subject{
+	{'O', "oauth/CONFORMANCE.md", "Conformance of the OAuth client", "What the atproto OAuth profile and the RFCs below it demand of a client"},
+	{'X', "xrpc/CONFORMANCE.md", "Conformance of calls", "What the specifications of XRPC, lexicons and blobs demand of a client that calls methods"},
+}
+
+// scenariosOut is where the scenarios are written.
+const scenariosOut = "docs/SCENARIOS.md"
+
+func main() {
+	out := flag.String("out", ".", "folder that stands for the module's own, to write to")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, ".", *out, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs the tests of the module in root and writes the documents below out.
+func run(ctx context.Context, root, out string, log io.Writer) error {
+	items, err := readLists(filepath.Join(root, lists))
+	if err != nil {
+		return err
+	}
+	scenarios, err := readScenarios(filepath.Join(root, lists, scenarioFile))
+	if err != nil {
+		return err
+	}
+	missing, err := checkElsewhere(scenarios, filepath.Join(root, "e2e"))
+	if err != nil {
+		return err
+	}
+	parity, err := readParity(filepath.Join(root, lists, parityFile))
+	if err != nil {
+		return err
+	}
+	mutants, err := mutant.ReadFolder(filepath.Join(root, mutantLists))
+	if err != nil {
+		return err
+	}
+	args := []string{"-count=1"}
+	for _, pkg := range packages {
+		folder := filepath.Join(root, filepath.FromSlash(strings.TrimSuffix(pkg, "/...")))
+		if _, err := os.Stat(folder); err == nil {
+			args = append(args, pkg)
+		}
+	}
+	results, err := gotest.Run(ctx, root, args...)
+	if err != nil {
+		return err
+	}
+	s := newScenarioReport(scenarios, mutants, results)
+	documents := map[string]string{scenariosOut: s.document()}
+	var problems, summaries []string
+	for _, about := range subjects {
+		its := slices.DeleteFunc(slices.Clone(items), func(it item) bool { return it.id[0] != about.letter })
+		if len(its) == 0 {
+			continue
+		}
+		r := newReport(its, mutants, results)
+		documents[about.file] = r.document(about)
+		for _, p := range r.problems() {
+			if !slices.Contains(problems, p) { // what failed is told by each report
+				problems = append(problems, p)
+			}
+		}
+		summaries = append(summaries, r.summary())
+	}
+	for _, it := range items {
+		if !slices.ContainsFunc(subjects, func(about subject) bool { return about.letter == it.id[0] }) {
+			problems = append(problems, fmt.Sprintf("%s belongs to no subject", it.id))
+		}
+	}
+	for file, document := range documents {
+		file = filepath.Join(out, filepath.FromSlash(file))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(document), 0o644); err != nil {
+			return err
+		}
+	}
+	carried, parityProblems := parity.check(results)
+	problems = slices.Concat(problems, s.problems(), missing, parityProblems)
+	for _, p := range problems {
+		fmt.Fprintln(log, p)
+	}
+	for _, summary := range summaries {
+		fmt.Fprintln(log, summary)
+	}
+	fmt.Fprintln(log, s.summary())
+	if len(parity) > 0 {
+		fmt.Fprintf(log, "parity: %d of %d lines carried\n", carried, len(parity))
+	}
+	if len(problems) > 0 {
+		return errors.New("not everything is shown")
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+// Package gotest runs `go test -json` and tells what became of each test.
+//
+//	results, err := gotest.Run(ctx, ".", "-count=1", "./oauth")
+//	results.Tests[gotest.Test{Package: "example.com/m/oauth", Name: "TestLogin/O59_state"}]
+//
+// The testjson package of gotestsum reads the same lines; it is not used because the modules
+// that it needs would stand in the go.mod of everybody who uses this one.
+package gotest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// A Test is a test or a subtest, by the name that -json and -run know it by: words joined
+// by underscores, a subtest behind a slash.
+type Test struct {
+	Package string // import path
+	Name    string
+}
+
+// An Outcome is what became of a test or of a package.
+type Outcome string
+
+// The outcomes. A test that began and did not end, because its process died, has failed.
+const (
+	Pass Outcome = "pass"
+	Fail Outcome = "fail"
+	Skip Outcome = "skip"
+)
+
+// Results are what one run said.
+type Results struct {
+	Tests    map[Test]Outcome
+	Packages map[string]Outcome
+
+	// BuildFailed is set when something did not compile, so that nothing is known about
+	// its tests.
+	BuildFailed bool
+
+	// Other is what was printed for no test: the compiler's complaints, panics, and what
+	// the go command itself has to say.
+	Other string
+
+	output map[Test]*strings.Builder
+}
+
+// Failures returns the tests that failed, sorted by package and name. A test that failed
+// only because of its subtests is among them.
+func (r *Results) Failures() []Test {
+	var failed []Test
+	for t, outcome := range r.Tests {
+		if outcome == Fail {
+			failed = append(failed, t)
+		}
+	}
+	slices.SortFunc(failed, Compare)
+	return failed
+}
+
+// Passed reports whether all packages passed, and there was at least one.
+func (r *Results) Passed() bool {
+	for _, outcome := range r.Packages {
+		if outcome == Fail {
+			return false
+		}
+	}
+	return !r.BuildFailed && len(r.Packages) > 0
+}
+
+// Output returns what a test printed.
+func (r *Results) Output(t Test) string {
+	if b := r.output[t]; b != nil {
+		return b.String()
+	}
+	return ""
+}
+
+// Compare orders tests by package, then by name.
+func Compare(a, b Test) int {
+	return cmp.Or(strings.Compare(a.Package, b.Package), strings.Compare(a.Name, b.Name))
+}
+
+// An Event is a line of `go test -json` (go doc test2json).
+type Event struct {
+	Action      string
+	Package     string
+	Test        string
+	Output      string
+	Elapsed     float64 // seconds
+	FailedBuild string
+}
+
+// Read reads the output of `go test -json`. Lines that are no events count as Other.
+func Read(in io.Reader) (*Results, error) {
+	return Follow(in, func(*Results, Event) {})
+}
+
+// Follow is Read for who wants to show how far it is: it tells of each event, and what is
+// known by then. A line that is no event is one with nothing but Output.
+func Follow(in io.Reader, tell func(soFar *Results, e Event)) (*Results, error) {
+	r := &Results{
+		Tests:    make(map[Test]Outcome),
+		Packages: make(map[string]Outcome),
+		output:   make(map[Test]*strings.Builder),
+	}
+	var other strings.Builder
+	lines := bufio.NewReader(in)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if len(line) > 0 {
+			var e Event
+			if json.Unmarshal(line, &e) != nil {
+				e = Event{Output: string(line)}
+				other.Write(line)
+			} else {
+				r.add(e, &other)
+			}
+			tell(r, e)
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("output of go test: %w", err)
+		}
+	}
+	for t, outcome := range r.Tests {
+		if outcome == "" {
+			r.Tests[t] = Fail
+		}
+	}
+	for pkg, outcome := range r.Packages {
+		if outcome == "" {
+			r.Packages[pkg] = Fail
+		}
+	}
+	r.Other = other.String()
+	return r, nil
+}
+
+func (r *Results) add(e Event, other *strings.Builder) {
+	t := Test{e.Package, e.Test}
+	switch e.Action {
+	case "start":
+		r.Packages[e.Package] = ""
+	case "run":
+		r.Tests[t] = ""
+	case "output", "build-output":
+		if e.Test == "" {
+			other.WriteString(e.Output)
+			return
+		}
+		if r.output[t] == nil {
+			r.output[t] = new(strings.Builder)
+		}
+		r.output[t].WriteString(e.Output)
+	case "build-fail":
+		r.BuildFailed = true
+	case "pass", "fail", "skip":
+		r.BuildFailed = r.BuildFailed || e.FailedBuild != ""
+		if e.Test == "" {
+			r.Packages[e.Package] = Outcome(e.Action)
+		} else {
+			r.Tests[t] = Outcome(e.Action)
+		}
+	}
+}
+
+// Run runs `go test -json` in dir with further arguments. That tests fail, or do not
+// compile, is a result and no error.
+func Run(ctx context.Context, dir string, args ...string) (*Results, error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	cmd.Dir = dir
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); err != nil && !ok || ok && !exit.Exited() {
+		return nil, fmt.Errorf("go test: %w", err)
+	}
+	results, readErr := Read(&stdout)
+	if readErr != nil {
+		return nil, readErr
+	}
+	results.Other += stderr.String()
+	if err != nil && len(results.Packages) == 0 && !results.BuildFailed {
+		return nil, fmt.Errorf("go test: %w: %s", err, results.Other)
+	}
+	return results, nil
+}

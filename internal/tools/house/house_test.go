@@ -1,0 +1,333 @@
+package house
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const (
+	root   = "../../.."
+	module = "github.com/gimucco/atproto-go"
+)
+
+// arrows lists what each room of the house may import of the others, besides
+// itself and the rooms inside it. A room is the longest entry that is the
+// package's path or a folder above it.
+var arrows = map[string][]string{
+	"":                        {},
+	"xrpc/syntax":             {},
+	"xrpc/lex":                {"xrpc/syntax"},
+	"xrpc":                    {"xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/said"},
+	"generated":               {"xrpc", "xrpc/lex", "xrpc/syntax"},
+	"internal/multibase":      {},
+	"serviceauth":             {"xrpc", "xrpc/syntax", "identity", "internal/multibase"},
+	"records":                 {"generated", "xrpc", "xrpc/lex", "xrpc/syntax"},
+	"video":                   {"generated", "serviceauth", "xrpc", "xrpc/lex", "xrpc/syntax"},
+	"internal/said":           {},
+	"internal/loopback":       {},
+	"internal/safehttp":       {"internal/loopback", "internal/said"},
+	"internal/clientmetadata": {"oauth/scope"},
+	"identity":                {"xrpc/syntax", "internal/safehttp", "internal/said"},
+	"oauth/scope":             {"xrpc/syntax"},
+	"oauth/store":             {"xrpc/syntax"},
+	"oauth/seal":              {"internal/seal"},
+	"internal/seal":           {},
+	"oauth": {
+		"oauth/scope", "oauth/seal", "oauth/store", "xrpc", "xrpc/lex", "xrpc/syntax", "identity",
+		"internal/safehttp", "internal/loopback", "internal/said", "internal/clientmetadata", "internal/dpop", "internal/multibase", "internal/keeper", "internal/seal",
+		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token",
+	},
+	"apppassword": {
+		"oauth/seal", "oauth/store", "xrpc", "xrpc/syntax", "identity",
+		"internal/safehttp", "internal/said", "internal/keeper", "internal/seal",
+		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token",
+	},
+	"internal/vault":           {"internal/seal", "oauth/store", "xrpc/syntax"},
+	"internal/live":            {},
+	"internal/answer":          {},
+	"internal/events":          {},
+	"internal/serverclock":     {},
+	"internal/token":           {},
+	"oauth/oauthtest":          {"oauth", "oauth/scope", "apppassword", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
+	"lexgen":                   {"xrpc", "xrpc/lex", "xrpc/syntax", "identity", "internal/safehttp", "internal/commandline"},
+	"internal/interop":         {},
+	"internal/tools/vendorlex": {},
+	"internal/tools/house":     {},
+	"internal/scenario": {
+		"oauth", "apppassword", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "generated", "records", "xrpc", "xrpc/lex", "xrpc/syntax",
+	},
+	"cmd": {
+		"oauth", "oauth/scope", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/clientmetadata", "internal/commandline",
+	},
+	"internal/dpop":              {"internal/said"},
+	"internal/keeper":            {},
+	"internal/tools/gotest":      {},
+	"internal/tools/mutants":     {"internal/tools/gotest"},
+	"internal/tools/conformance": {"internal/tools/gotest", "internal/tools/mutants"},
+	// Reads the list of mutants, to look for each.
+	"internal/keeper/simulation": {"internal/keeper", "internal/tools/mutants"},
+	"internal/commandline":       {},
+	"examples": {
+		"oauth", "apppassword", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
+	},
+}
+
+// hidden are the modules whose types may not show in an exported name: we must be
+// able to change them without breaking anybody.
+var hidden = []string{
+	"github.com/lestrrat-go/jwx", "github.com/go-faster/jx", "github.com/fxamacker/cbor",
+	"github.com/coder/websocket", "github.com/gofrs/flock", "github.com/spf13/cobra",
+	"code.dny.dev/ssrf", "github.com/bluesky-social/indigo", "github.com/decred/dcrd", "github.com/mr-tron/base58", "github.com/hashicorp/golang-lru",
+}
+
+// A source is one Go file of the module.
+type source struct {
+	pkg  string // folder, relative to the root
+	name string
+	file *ast.File
+	fset *token.FileSet
+}
+
+// sources parses every Go file of the root module.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var all []source
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		rel = filepath.ToSlash(rel)
+		if d.IsDir() {
+			// Other modules, and what the go command ignores too.
+			switch base := path.Base(rel); {
+			case rel == ".":
+				return nil
+			case rel == "e2e", rel == "bench", rel == "examples/webapp", base == "testdata", strings.HasPrefix(base, "."), base == "node_modules":
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(rel, ".go") || rel == "tools.go" {
+			return nil
+		}
+		fset := token.NewFileSet()
+		file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		pkg := path.Dir(rel)
+		if pkg == "." {
+			pkg = ""
+		}
+		all = append(all, source{pkg: pkg, name: rel, file: file, fset: fset})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 50 {
+		t.Fatalf("only %d Go files found below %s", len(all), root)
+	}
+	return all
+}
+
+// room returns the entry of arrows that a package belongs to.
+func room(pkg string) (string, bool) {
+	for p := pkg; ; p = path.Dir(p) {
+		if p == "." {
+			return "", pkg == ""
+		}
+		if _, ok := arrows[p]; ok {
+			return p, true
+		}
+	}
+}
+
+func TestArrowsPointDownwards(t *testing.T) {
+	for _, src := range sources(t) {
+		from, ok := room(src.pkg)
+		if !ok {
+			t.Errorf("%s: package %s has no place in the plan; add it to arrows", src.name, src.pkg)
+			continue
+		}
+		if strings.HasSuffix(src.name, "_test.go") {
+			continue // tests may look around: they are nobody's dependency
+		}
+		for _, spec := range src.file.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			if strings.HasPrefix(imported, "github.com/bluesky-social/indigo") {
+				t.Errorf("%s imports %s: only its lexicons are ours to use", src.name, imported)
+			}
+			rel, ours := strings.CutPrefix(imported, module+"/")
+			if !ours {
+				continue
+			}
+			to, ok := room(rel)
+			if !ok || to != from && !slices.Contains(arrows[from], to) {
+				t.Errorf("%s: %s may not import %s", src.name, from, rel)
+			}
+		}
+	}
+}
+
+// A store is used by programs that never log anybody in, and linked into them with
+// nothing else.
+func TestStoresLinkNeitherKeysNorHTTP(t *testing.T) {
+	for _, pkg := range []string{"store", "store/filestore", "store/sqlstore", "store/redisstore", "store/storetest", "seal"} {
+		cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./oauth/"+pkg)
+		cmd.Dir = root
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		deps := strings.Fields(string(out))
+		if !slices.Contains(deps, module+"/oauth/"+pkg) {
+			t.Errorf("%s is not among its own dependencies: %q", pkg, deps)
+		}
+		for _, dep := range deps {
+			if dep == "net/http" || dep == module+"/oauth" || strings.HasPrefix(dep, "github.com/lestrrat-go/") {
+				t.Errorf("oauth/%s links %s", pkg, dep)
+			}
+		}
+	}
+}
+
+func TestEnginesDoNotShowInExportedNames(t *testing.T) {
+	for _, src := range sources(t) {
+		if strings.HasSuffix(src.name, "_test.go") || strings.HasPrefix(src.pkg, "internal/") || strings.HasPrefix(src.pkg, "lexgen") {
+			continue
+		}
+		banned := map[string]string{} // local name → import path
+		for _, spec := range src.file.Imports {
+			imported, _ := strconv.Unquote(spec.Path.Value)
+			for _, h := range hidden {
+				if strings.HasPrefix(imported, h) {
+					local := path.Base(imported)
+					if spec.Name != nil {
+						local = spec.Name.Name
+					}
+					banned[local] = imported
+				}
+			}
+		}
+		if len(banned) == 0 {
+			continue
+		}
+		for _, decl := range src.file.Decls {
+			for _, node := range exportedTypes(decl) {
+				ast.Inspect(node, func(n ast.Node) bool {
+					sel, ok := n.(*ast.SelectorExpr)
+					if !ok {
+						return true
+					}
+					if x, ok := sel.X.(*ast.Ident); ok && banned[x.Name] != "" {
+						t.Errorf("%s: an exported name mentions %s of %s", src.fset.Position(sel.Pos()), sel.Sel.Name, banned[x.Name])
+					}
+					return true
+				})
+			}
+		}
+	}
+}
+
+func TestEveryExportedNameHasADocComment(t *testing.T) {
+	for _, src := range sources(t) {
+		if strings.HasSuffix(src.name, "_test.go") || strings.HasPrefix(src.pkg, "internal/") || strings.HasPrefix(src.pkg, "examples/") || strings.HasPrefix(src.pkg, "lexgen/") {
+			continue
+		}
+		missing := func(name *ast.Ident) {
+			t.Errorf("%s: %s has no doc comment", src.fset.Position(name.Pos()), name.Name)
+		}
+		for _, decl := range src.file.Decls {
+			switch d := decl.(type) {
+			case *ast.FuncDecl:
+				if d.Name.IsExported() && receiverExported(d) && d.Doc == nil && !standardMethods[d.Name.Name] {
+					missing(d.Name)
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					switch spec := spec.(type) {
+					case *ast.TypeSpec:
+						if spec.Name.IsExported() && d.Doc == nil && spec.Doc == nil {
+							missing(spec.Name)
+						}
+					case *ast.ValueSpec:
+						for _, name := range spec.Names {
+							if name.IsExported() && d.Doc == nil && spec.Doc == nil && spec.Comment == nil {
+								missing(name)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// standardMethods say the same everywhere; generated types have hundreds of them.
+var standardMethods = map[string]bool{
+	"DecodeLex": true, "EncodeLex": true, "LexType": true, "MarshalJSON": true, "UnmarshalJSON": true,
+	"EncodeQuery": true, "Error": true, "Unwrap": true, "Is": true, "String": true,
+}
+
+// exportedTypes returns the type expressions that users of a declaration see.
+func exportedTypes(decl ast.Decl) []ast.Node {
+	var nodes []ast.Node
+	switch d := decl.(type) {
+	case *ast.FuncDecl:
+		if d.Name.IsExported() && receiverExported(d) {
+			nodes = append(nodes, d.Type)
+		}
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.TypeSpec:
+				if !spec.Name.IsExported() {
+					continue
+				}
+				if s, ok := spec.Type.(*ast.StructType); ok {
+					for _, f := range s.Fields.List {
+						if len(f.Names) == 0 || slices.ContainsFunc(f.Names, (*ast.Ident).IsExported) {
+							nodes = append(nodes, f.Type)
+						}
+					}
+					continue
+				}
+				nodes = append(nodes, spec.Type)
+			case *ast.ValueSpec:
+				if slices.ContainsFunc(spec.Names, (*ast.Ident).IsExported) && spec.Type != nil {
+					nodes = append(nodes, spec.Type)
+				}
+			}
+		}
+	}
+	return nodes
+}
+
+func receiverExported(d *ast.FuncDecl) bool {
+	if d.Recv == nil || len(d.Recv.List) == 0 {
+		return true
+	}
+	exported := false
+	ast.Inspect(d.Recv.List[0].Type, func(n ast.Node) bool {
+		if id, ok := n.(*ast.Ident); ok {
+			exported = id.IsExported()
+			return false
+		}
+		return true
+	})
+	return exported
+}

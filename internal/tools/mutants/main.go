@@ -1,0 +1,116 @@
+// Mutants takes protections out, one at a time, and expects a test to notice.
+//
+//	go run ./internal/tools/mutants              # all of them
+//	go run ./internal/tools/mutants -draw 3      # three drawn at random; -seed repeats a draw
+//	go run ./internal/tools/mutants -only O59    # those with this in their name, items or file
+//
+// The list is in internal/tools/mutants/*.txt; package mutant says in which form. The tree is not
+// touched: the go command reads a changed copy in the place of the file (-overlay). A mutant
+// whose test passes all the same has survived. One that no longer applies, does not
+// compile, or whose pattern matches no test that passes without it, is broken. Either makes
+// the exit status 1.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gimucco/atproto-go/internal/tools/mutants/mutant"
+)
+
+func main() {
+	var o options
+	flag.IntVar(&o.draw, "draw", 0, "how many to draw at random; 0: all")
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the draw")
+	flag.StringVar(&o.only, "only", "", "part of the name, of an item or of the file")
+	flag.DurationVar(&o.timeout, "timeout", time.Minute, "for one test")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	ok, err := run(ctx, ".", o, os.Stdout)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+	}
+	if !ok {
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	draw    int
+	seed    uint64
+	only    string
+	timeout time.Duration
+}
+
+// folder is where the lists are, below the root of the module.
+const folder = "internal/tools/mutants"
+
+// run tries the mutants of the module in root. It reports whether all were killed.
+func run(ctx context.Context, root string, o options, out io.Writer) (bool, error) {
+	all, err := mutant.ReadFolder(root + "/" + folder)
+	if err != nil {
+		return false, err
+	}
+	all = slices.DeleteFunc(all, func(m mutant.Mutant) bool { return !matches(m, o.only) })
+	if len(all) == 0 {
+		return false, errors.New("there is no such mutant")
+	}
+	if o.draw > 0 {
+		fmt.Fprintf(out, "seed %d: %d of %d mutants\n", o.seed, min(o.draw, len(all)), len(all))
+		all = draw(all, o.draw, o.seed)
+	} else {
+		fmt.Fprintf(out, "seed %d: all of %d mutants\n", o.seed, len(all))
+	}
+	lab, err := newLab(root, o.timeout)
+	if err != nil {
+		return false, err
+	}
+	defer lab.close()
+	counts := make(map[verdict]int)
+	for _, m := range all {
+		v, why, err := lab.try(ctx, m)
+		if err != nil {
+			return false, err
+		}
+		counts[v]++
+		fmt.Fprintf(out, "%-8s  %s: %s%s\n", v, m.File, m.Name, itemsOf(m))
+		if v != killed {
+			fmt.Fprintf(out, "          %s: %s\n", m.Source, strings.ReplaceAll(strings.TrimSpace(why), "\n", "\n          "))
+		}
+	}
+	fmt.Fprintf(out, "mutants: %d killed, %d survived, %d broken\n", counts[killed], counts[survived], counts[broken])
+	return counts[killed] == len(all), nil
+}
+
+func itemsOf(m mutant.Mutant) string {
+	if len(m.Items) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(m.Items, " ") + ")"
+}
+
+// matches reports whether only is in the name, in the file or in an item.
+func matches(m mutant.Mutant, only string) bool {
+	return strings.Contains(m.Name, only) || strings.Contains(m.File, only) || slices.ContainsFunc(m.Items, func(item string) bool { return strings.Contains(item, only) })
+}
+
+// draw returns n of the mutants, those that the seed means, in the order of the list.
+func draw(all []mutant.Mutant, n int, seed uint64) []mutant.Mutant {
+	chosen := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))[:min(n, len(all))]
+	slices.Sort(chosen)
+	drawn := make([]mutant.Mutant, len(chosen))
+	for i, j := range chosen {
+		drawn[i] = all[j]
+	}
+	return drawn
+}

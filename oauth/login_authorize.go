@@ -1,0 +1,458 @@
+package oauth
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/clientmetadata"
+	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/safehttp"
+	"github.com/gimucco/atproto-go/internal/said"
+	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Login is a login that has begun. Send the user to URL; keep Binding with the
+// user (a cookie that scripts cannot read, or a variable in a command-line tool)
+// and give it to Callback.
+type Login struct {
+	URL     string
+	Binding string
+
+	state, redirectURI string
+	identity           bool // WithIdentityOnly
+}
+
+// LogValue keeps Binding out of logs.
+func (l Login) LogValue() slog.Value { return slog.GroupValue(slog.String("url", l.URL)) }
+
+// String returns the URL. Binding is to be read from its field, and is in nothing that
+// prints or encodes the Login.
+func (l Login) String() string { return "login at " + l.URL }
+
+// Format writes what String returns, whatever the verb.
+func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
+
+// MarshalJSON writes the URL alone.
+func (l Login) MarshalJSON() ([]byte, error) { return json.Marshal(struct{ URL string }{l.URL}) }
+
+// An AuthorizeOption changes one login.
+type AuthorizeOption func(*authorizeOptions)
+
+type authorizeOptions struct {
+	appState    string
+	redirectURI string
+	scope       string
+	server      string
+	prompt      string
+	locales     []syntax.Language
+	parameters  []parameter
+	identity    bool
+	lost        string
+}
+
+// A parameter is one of an authorization request that only the application knows of.
+type parameter struct{ name, value string }
+
+// WithAppState carries a value of the application through the login; Callback
+// returns it, also in its errors. It is stored, not put into URLs.
+func WithAppState(state string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.appState = state }
+}
+
+// WithRedirectURI picks another of Config.RedirectURIs than the first. Where one of them
+// is on a loopback address, and is declared to servers without a port, any port will do:
+// that of a program which listens where it can (RFC 8252 §7.3).
+func WithRedirectURI(uri string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.redirectURI = uri }
+}
+
+// WithScope asks for other scopes than Config.Scope, which must hold each of them.
+func WithScope(scope string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.scope = scope }
+}
+
+// WithServer begins the login at a server, the https URL of a PDS or of an authorization
+// server, when Authorize is given no identifier. It comes before Config.DefaultServer.
+func WithServer(server string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.server = server }
+}
+
+// WithPrompt tells the server what to ask the user: "login", "consent",
+// "select_account", "create" (an account), or "none" for an answer without a page, which
+// servers give to confidential clients only. See OpenID Connect Core §3.1.2.1.
+func WithPrompt(prompt string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.prompt = prompt }
+}
+
+// WithIdentityOnly finds out who the user is, and no more: the login asks for the scope
+// "atproto" alone, its tokens are revoked at once, and nothing is kept. The result has a DID
+// and a handle, and no Session. A WithScope after it asks for another scope.
+func WithIdentityOnly() AuthorizeOption {
+	return func(o *authorizeOptions) { o.identity, o.scope = true, "atproto" }
+}
+
+// insteadOf is a login without a page, which a Web begins for a session that was lost.
+func insteadOf(lost SessionKey) AuthorizeOption {
+	return func(o *authorizeOptions) { o.lost, o.prompt = lost.ID, "none" }
+}
+
+// WithLocales says in which languages the server should speak to the user, the preferred one
+// first. See ui_locales in OpenID Connect Core §3.1.2.1.
+func WithLocales(locales ...syntax.Language) AuthorizeOption {
+	return func(o *authorizeOptions) { o.locales = locales }
+}
+
+// WithParameter adds a parameter to the authorization request, for what servers understand and
+// this package has no option for, such as "display". A parameter that the client sets itself,
+// or that atproto servers refuse, is an error of Authorize, and so is one given twice.
+//
+// "response_mode", which is "query" otherwise, changes how the user comes back: in the URL's fragment, which only scripts of
+// the page can read ("fragment"), or by a form that is posted ("form_post"). The application then
+// has to read it from there; Callback takes the same values.
+func WithParameter(name, value string) AuthorizeOption {
+	return func(o *authorizeOptions) { o.parameters = append(o.parameters, parameter{name, value}) }
+}
+
+// Authorize begins a login. identifier is what the user typed: a handle, a DID, the URL of
+// a profile, or the https URL of a server, all as identity.ParseTyped understands them. If
+// it is empty, or white space, the login begins at the server of WithServer or
+// Config.DefaultServer. It finds the authorization server,
+// pushes the authorization request there (RFC 9126) with PKCE and a DPoP key of its own,
+// and stores what Callback will need, for an hour.
+//
+// A login that begins at a server lets the user choose the account there; Callback finds
+// out which it is, and whether that server speaks for it.
+//
+// Errors: ErrUnresolved when the account does not exist or cannot be found, with an
+// *identity.InputError that says what to type instead when the identifier is none;
+// ErrInvalidMetadata when its server breaks the atproto profile, ErrAuthorization
+// when the server refuses, ErrNetwork when it cannot be reached, ErrStore. Whatever
+// went wrong, the user can try again.
+func (c *Client) Authorize(ctx context.Context, identifier string, opts ...AuthorizeOption) (*Login, error) {
+	o := authorizeOptions{redirectURI: c.config.RedirectURIs[0], scope: c.config.Scope}
+	for _, opt := range opts {
+		opt(&o)
+	}
+	if err := c.checkOptions(&o); err != nil {
+		return nil, err
+	}
+	clientKey, err := c.activeKey()
+	if err != nil {
+		return nil, err
+	}
+	begin, err := c.destination(ctx, identifier, &o)
+	if err != nil {
+		return nil, err
+	}
+	server := begin.server
+	key, err := newDPoPKey()
+	if err != nil {
+		return nil, &Error{Kind: ErrDPoP, Err: err}
+	}
+	binding, verifier, nonces := randomString(32), newVerifier(), c.nonces.Session(nil)
+	stateID := randomString(32)
+	clientID := c.clientIDFor(o.redirectURI)
+	form := url.Values{
+		"response_type":         {"code"},
+		"code_challenge":        {challengeS256(verifier)},
+		"code_challenge_method": {"S256"},
+		"state":                 {stateID},
+		"redirect_uri":          {o.redirectURI},
+		"scope":                 {o.scope},
+	}
+	if begin.hint != "" {
+		form.Set("login_hint", begin.hint)
+	}
+	if o.prompt != "" {
+		form.Set("prompt", o.prompt)
+	}
+	if len(server.ResponseModes) == 0 || slices.Contains(server.ResponseModes, "query") {
+		form.Set("response_mode", "query") // the default, but some servers want it said (P59)
+	}
+	o.extend(form)
+	requestURI, err := c.push(ctx, server, clientID, clientKey, key, nonces, form)
+	if err != nil {
+		return nil, err
+	}
+	// Only now, so that a refused request leaves nothing behind.
+	err = c.save(ctx, stateKey(stateID), 1, stateLife, &loginState{
+		Issuer:      server.Issuer,
+		ClientID:    clientID,
+		RedirectURI: o.redirectURI,
+		Scope:       o.scope,
+		Verifier:    verifier,
+		Binding:     hash(binding),
+		Key:         key,
+		ClientKey:   clientKey,
+		Account:     begin.account,
+		AppState:    o.appState,
+		Lost:        o.lost,
+		Identity:    o.identity,
+		Nonces:      nonces.Stored(),
+		CreatedAt:   c.now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	page, err := url.Parse(server.AuthorizationEndpoint)
+	if err != nil {
+		return nil, metadataError(server.Issuer+serverDocument, "authorization_endpoint: %w", err)
+	}
+	query := url.Values{"client_id": {clientID}, "request_uri": {requestURI}}.Encode()
+	if page.RawQuery != "" {
+		query = page.RawQuery + "&" + query
+	}
+	page.RawQuery = query
+	return &Login{URL: page.String(), Binding: binding, state: stateID, redirectURI: o.redirectURI, identity: o.identity}, nil
+}
+
+// clientIDFor is the client_id of a login that ends at a redirect URI. A development client is what its
+// client_id declares, and a server may read the first redirect URI alone, and to the letter (P55). So
+// that of this login is declared first.
+func (c *Client) clientIDFor(redirectURI string) string {
+	id := c.config.ClientID
+	declared, err := clientmetadata.ParseLocalhost(id)
+	if err != nil || declared.RedirectURIs[0] == redirectURI {
+		return id
+	}
+	uris := []string{redirectURI}
+	for _, uri := range declared.RedirectURIs {
+		if uri != redirectURI {
+			uris = append(uris, uri)
+		}
+	}
+	return clientmetadata.LocalhostClientID(uris, declared.Scope)
+}
+
+// A destination is where a login goes.
+type destination struct {
+	server   *serverMetadata
+	pds      string             // "" if the login begins at an authorization server
+	identity *identity.Identity // nil if the user chooses the account at the server
+	account  syntax.DID         // of identity
+	hint     string             // the account that the user typed, for the server to show
+}
+
+// destination finds the authorization server of an account, or behind a URL.
+func (c *Client) destination(ctx context.Context, identifier string, o *authorizeOptions) (*destination, error) {
+	typed, err := identity.ParseTyped(identifier)
+	switch {
+	case err != nil:
+		return nil, &Error{Kind: ErrUnresolved, Err: err}
+	case typed != identity.Typed{} && o.server != "":
+		return nil, optionError("WithServer", "goes without an identifier; there is %.200q", identifier)
+	case typed.Server != "":
+		return c.serverBehind(ctx, typed.Server)
+	case typed.Account == "":
+		server := cmp.Or(o.server, c.config.DefaultServer)
+		if server == "" {
+			return nil, &Error{Kind: ErrUnresolved, Err: errors.New("there is neither an identifier nor a server to begin at")}
+		}
+		return c.serverBehind(ctx, server)
+	}
+	account, err := c.lookup(ctx, c.resolver, typed.Account)
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.serverOfPDS(ctx, account.PDS)
+	if err != nil {
+		return nil, err
+	}
+	return &destination{server: server, pds: account.PDS, identity: account, account: account.DID, hint: string(typed.Account)}, nil
+}
+
+// serverBehind finds the authorization server that a user means by the origin of a PDS,
+// or of the authorization server itself.
+func (c *Client) serverBehind(ctx context.Context, typed string) (*destination, error) {
+	u, err := url.Parse(typed)
+	if err == nil && u.Host != "" && !c.secure(u) {
+		return nil, &Error{Kind: ErrUnresolved, Err: fmt.Errorf("%.200q is not the https URL of a server%s", typed, c.http.Remedy(u))}
+	}
+	if err != nil || u.Host == "" || u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return nil, &Error{Kind: ErrUnresolved, Err: fmt.Errorf("%.200q is not the https URL of a server, without path", typed)}
+	}
+	origin := originOf(u)
+	pds := origin
+	server, err := c.serverOfPDS(ctx, pds)
+	if e, ok := errors.AsType[*safehttp.Error](err); ok && e.Status == http.StatusNotFound && e.URL == origin+resourceDocument {
+		pds = ""
+		server, err = c.serverOf(ctx, origin) // not a PDS (O37)
+		if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && syntax.Handle(u.Host).Validate() == nil {
+			e.Err = fmt.Errorf("%s is neither a PDS nor an authorization server; if it is a handle, type it without https:// (%w)", u.Host, e.Err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &destination{server: server, pds: pds}, nil
+}
+
+// serverOfPDS finds the authorization server that speaks for a PDS.
+func (c *Client) serverOfPDS(ctx context.Context, pds string) (*serverMetadata, error) {
+	issuer, err := c.issuerOfPDS(ctx, pds)
+	if err != nil {
+		return nil, err
+	}
+	server, err := c.serverOf(ctx, issuer)
+	if err != nil {
+		return nil, err
+	}
+	if err := server.covers(pds); err != nil {
+		return nil, err
+	}
+	return server, nil
+}
+
+// stateKey is where a login in progress is stored. The state itself travels
+// through browsers, so only its hash is written down.
+func stateKey(state string) store.RecordKey {
+	return store.RecordKey{Kind: store.RecordState, ID: hash(state)}
+}
+
+// optionError names an option and the rule it breaks.
+func optionError(option, format string, args ...any) error {
+	return &Error{Kind: ErrConfig, Err: fmt.Errorf(option+": "+format, args...)}
+}
+
+func (c *Client) checkOptions(o *authorizeOptions) error {
+	wrong := optionError
+	if err := o.checkParameters(); err != nil {
+		return err
+	}
+	switch o.prompt {
+	case "", "none", "login", "consent", "select_account", "create":
+	default:
+		return wrong("WithPrompt", "%q is not a prompt", o.prompt)
+	}
+	if !slices.Contains(c.config.RedirectURIs, o.redirectURI) && !c.document().AllowsRedirect(o.redirectURI) {
+		return wrong("WithRedirectURI", "%q is not among Config.RedirectURIs", o.redirectURI)
+	}
+	if err := clientmetadata.CheckScope(o.scope); err != nil {
+		return wrong("WithScope", "%w", err)
+	}
+	// Servers compare token by token, as strings (O6).
+	known := strings.Split(c.config.Scope, " ")
+	for token := range strings.SplitSeq(o.scope, " ") {
+		if !slices.Contains(known, token) {
+			return wrong("WithScope", "%q is not in Config.Scope", token)
+		}
+	}
+	return nil
+}
+
+// mayAsk is the part of a scope that a login may ask for.
+func (c *Client) mayAsk(scope string) string {
+	known := strings.Split(c.config.Scope, " ")
+	tokens := slices.DeleteFunc(strings.Split(scope, " "), func(t string) bool { return !slices.Contains(known, t) })
+	return strings.Join(tokens, " ")
+}
+
+// ownParameters are not for WithParameter: the client sets them, or they belong to requests of
+// other kinds, which servers refuse (O52).
+var ownParameters = []string{
+	"client_id", "response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
+	"client_assertion", "client_assertion_type", "client_secret", "login_hint", "prompt", "ui_locales", "dpop_jkt",
+	"request", "request_uri", "nonce", "claims", "id_token_hint",
+}
+
+// checkParameters checks what WithLocales and WithParameter were given.
+func (o *authorizeOptions) checkParameters() error {
+	for _, l := range o.locales {
+		if err := l.Validate(); err != nil {
+			return optionError("WithLocales", "%w", err)
+		}
+	}
+	for i, p := range o.parameters {
+		switch {
+		case p.name == "":
+			return optionError("WithParameter", "is given no name")
+		case slices.Contains(ownParameters, p.name):
+			return optionError("WithParameter", "%q is not for applications to set", p.name)
+		case slices.ContainsFunc(o.parameters[:i], func(other parameter) bool { return other.name == p.name }):
+			return optionError("WithParameter", "%q is given twice", p.name)
+		}
+	}
+	return nil
+}
+
+// extend adds to a request what WithLocales and WithParameter were given.
+func (o *authorizeOptions) extend(form url.Values) {
+	for _, p := range o.parameters {
+		form.Set(p.name, p.value)
+	}
+	if len(o.locales) > 0 {
+		tags := make([]string, len(o.locales))
+		for i, l := range o.locales {
+			tags[i] = string(l)
+		}
+		form.Set("ui_locales", strings.Join(tags, " "))
+	}
+}
+
+// covers checks that a server which lists its resources lists this one (O42).
+func (m *serverMetadata) covers(pds string) error {
+	if len(m.ProtectedResources) > 0 && !slices.Contains(m.ProtectedResources, pds) {
+		return metadataError(m.Issuer+serverDocument, "protected_resources lacks %q", pds)
+	}
+	return nil
+}
+
+// push sends a pushed authorization request and returns its request_uri.
+func (c *Client) push(ctx context.Context, server *serverMetadata, clientID, clientKey string, key *dpopKey, nonces *dpop.Nonces, form url.Values) (string, error) {
+	answer, err := c.post(ctx, &asRequest{
+		endpoint:  server.PAREndpoint,
+		issuer:    server.Issuer,
+		form:      form,
+		key:       key,
+		nonces:    nonces,
+		clientID:  clientID,
+		clientKey: clientKey,
+	})
+	if err != nil {
+		return "", err
+	}
+	if answer.status < 200 || answer.status > 299 {
+		return "", c.refusedRequest(answer.refusal(ErrAuthorization))
+	}
+	var pushed struct {
+		RequestURI string `json:"request_uri"`
+	}
+	if err := answer.decode(&pushed); err != nil {
+		return "", answer.invalid(ErrAuthorization, errors.Unwrap(err))
+	}
+	if !said.Visible(pushed.RequestURI, maxRequestURI) {
+		return "", answer.invalid(ErrAuthorization, fmt.Errorf("request_uri has a character that no URI has, or more than %d bytes", maxRequestURI))
+	}
+	// Its expires_in is not looked at: the user's browser is on its way at once (P61).
+	if pushed.RequestURI == "" {
+		return "", answer.invalid(ErrAuthorization, errors.New("request_uri is missing"))
+	}
+	return pushed.RequestURI, nil
+}
+
+// refusedRequest adds to the refusal of a request what the server may not say: it need not
+// know the development client (O24).
+func (c *Client) refusedRequest(err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if ok && strings.HasPrefix(c.config.ClientID, "http://") && (e.Code == "invalid_client_metadata" || e.Code == "invalid_client" || e.Code == "invalid_client_id") {
+		e.Err = errors.New("the server may not take development clients; a client with published metadata can log in there")
+	}
+	return err
+}
+
+// maxRequestURI is more than a request_uri has; it goes into a URL for browsers.
+const maxRequestURI = 4 << 10
+
+// contentTypeForm is the one encoding of requests to an authorization server.
+const contentTypeForm = "application/x-www-form-urlencoded"

@@ -1,0 +1,287 @@
+package oauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gimucco/atproto-go/internal/answer"
+	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/said"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// An outgoing is a request before it has host and credentials.
+type outgoing struct {
+	method string
+	target *url.URL // path and query; scheme and host only if the caller gave them
+	header http.Header
+	body   *xrpc.Body
+	nsid   syntax.NSID // for error messages
+	probe  bool        // it is sent to find out whether the server wants a nonce
+}
+
+// Do implements xrpc.Doer: it sends req to the session's PDS, with a proof and
+// the current token, and returns the response whatever its status. A challenge for
+// a nonce, an expired token and, for requests without a body, a replayed proof are
+// dealt with by sending again, three times in all at most unless Config.Retries says
+// otherwise.
+//
+// Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the
+// session is over; ErrBodyNotReplayable when the server wants the request again and
+// its body can be read only once.
+func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
+	return s.send(ctx, &outgoing{
+		method: req.Method,
+		target: &url.URL{Path: "/xrpc/" + string(req.NSID), RawQuery: req.Query},
+		header: req.Header,
+		body:   req.Body,
+		nsid:   req.NSID,
+	})
+}
+
+var _ xrpc.Follower = (*Session)(nil)
+
+// Follow implements xrpc.Follower: it gets what the session's PDS has redirected a download to, such as a
+// blob. Nothing of the session goes along, and nothing is learned from the answer (P82).
+func (s *Session) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
+	return xrpc.FollowHTTP(ctx, s.client.http.RoundTripper(), target, header)
+}
+
+// send is the one loop behind Do, the raw requests and HTTPClient.
+func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, error) {
+	if ctx.Err() != nil { // it is no reason for a refresh (P121)
+		return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
+	}
+	if out.body != nil && !out.body.Replayable() {
+		if err := s.prepareForOneWay(ctx); err != nil {
+			return nil, err
+		}
+	}
+	spending := s.client.newBudget()
+	asked := "" // the nonce that the last answer asked for
+	for {
+		state, err := s.usable(ctx)
+		if err != nil {
+			return nil, err
+		}
+		resp, nonce, redated, err := s.sendOnce(ctx, out, state, asked)
+		if err != nil {
+			return nil, err
+		}
+		asked = ""
+		why := none
+		code := challenge(resp)
+		switch code {
+		case "use_dpop_nonce":
+			if asked = dpop.NonceOf(resp.Header); asked != "" {
+				s.nonces.Refused(nonce)
+				why = wantsNonce
+			}
+		case "invalid_token":
+			why = wantsToken
+		case "invalid_dpop_proof":
+			// net/http sends a GET again, proof and all, when an idle connection dies
+			// under it; the server then sees the proof twice (P50).
+			if redated || out.body == nil && out.method == http.MethodGet {
+				why = wantsProof
+			}
+		}
+		if !spending.spend(why) {
+			return resp, nil
+		}
+		s.client.log.DebugContext(ctx, "oauth: trying again", "session", s, "path", out.target.Path, "code", said.Word(code))
+		// Nobody needs this answer any more, and many that are kept open here would leave no
+		// connection to the server for the refresh that they all wait for.
+		resp.Body.Close()
+		var refreshErr error
+		if why == wantsToken {
+			s.setRefused(state.Tokens.Access)
+			var asked bool
+			if asked, refreshErr = s.renew(ctx, state); !asked {
+				// These tokens are another process's. They may be older than they look, so the one
+				// renewal of this call is still to come (P118).
+				spending.giveBack(wantsToken)
+			}
+		}
+		if errors.Is(refreshErr, errNoRefreshToken) {
+			refreshErr = s.finish(ctx, &Error{Kind: ErrSessionExpired, Err: errNoRefreshToken})
+		}
+		if refreshErr != nil {
+			return nil, refreshErr
+		}
+		if out.body != nil && !out.body.Replayable() {
+			return nil, &Error{Kind: ErrBodyNotReplayable, Status: resp.StatusCode,
+				Err: fmt.Errorf("%s %s: the server wants the request again", out.method, out.target.Path)}
+		}
+		if err := spending.pause(ctx, why); err != nil {
+			return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: err}
+		}
+	}
+}
+
+// sendOnce sends out with the tokens of state and a proof of its own, with the nonce that was
+// asked for if there is one. It returns the nonce that it used, and reports whether the proof
+// was dated by a clock that is now known to be wrong.
+func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState, asked string) (resp *http.Response, nonce dpop.Use, redated bool, err error) {
+	c := s.client
+	target, err := resolveTarget(state.PDS, out.target)
+	if err != nil {
+		return nil, nonce, false, err
+	}
+	req, err := xrpc.NewHTTPRequest(ctx, out.method, target, out.header, out.body)
+	if err != nil {
+		return nil, nonce, false, err
+	}
+	origin := originOf(req.URL)
+	nonce = s.nonces.Next(origin, asked)
+	at, corrected := c.timeAt(origin)
+	signed, err := state.Key.sign(proof{
+		method: req.Method, url: dpopURL(req.URL), nonce: nonce.Value, token: state.Tokens.Access, at: at,
+	})
+	if err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return nil, nonce, false, err
+	}
+	for name := range req.Header { // also those that are not written as net/http writes them
+		switch http.CanonicalHeaderKey(name) {
+		case "Authorization", "Dpop":
+			delete(req.Header, name)
+		}
+	}
+	req.Header.Set("Authorization", "DPoP "+state.Tokens.Access)
+	req.Header.Set("DPoP", signed)
+	started := c.now()
+	resp, err = xrpc.SendHTTP(c.http.RoundTripper(), req, out.nsid)
+	if err != nil {
+		return nil, nonce, false, err
+	}
+	given := dpop.NonceOf(resp.Header)
+	s.nonces.Learn(nonce, given)
+	if req.Method == http.MethodPost || out.probe { // others may need no credentials, and then no proof is looked at
+		c.noteNonceless(origin, resp.StatusCode, given)
+	}
+	c.learnTime(origin, resp.Header, started)
+	if out.probe && given == "" && provesNonceless(resp) {
+		s.nonces.Without(nonce)
+	}
+	return resp, nonce, c.redated(origin, corrected), nil
+}
+
+// usable returns tokens that can be sent. Those that have run out are refreshed first. Those
+// that are about to are refreshed in the background: no call waits for that (P70).
+func (s *Session) usable(ctx context.Context) (*sessionState, error) {
+	for tries := 0; ; tries++ {
+		state, err := s.current()
+		if err != nil {
+			return nil, err
+		}
+		now := s.client.now()
+		switch {
+		case state.Tokens.Refresh == "":
+			return state, nil // when it has run out is for the server to say
+		case s.movedAway() == nil && (!state.Tokens.Spent(now) || state.Tokens.IsNew(now)):
+			if s.isDue(state, now) {
+				s.keeper.Start(state)
+			}
+			return state, nil
+		case tries == maxAdopted:
+			return state, nil // our clock may be wrong; the server says what it thinks of them
+		}
+		if _, err := s.renew(ctx, state); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// maxAdopted is how often in a row one call takes tokens that another process got, and that
+// turn out to be of no use.
+const maxAdopted = 10
+
+// isDue reports whether the tokens will run out soon.
+func (s *Session) isDue(state *sessionState, now time.Time) bool {
+	return state.Tokens.isDue(now, s.jitter)
+}
+
+// oneWayWait is how long a body that can be read only once waits for tokens that have time
+// left.
+const oneWayWait = 5 * time.Second
+
+// prepareForOneWay does what can be done so that a body that can be read only once
+// is not sent in vain: the newest tokens, with time left, and a nonce that is fresh.
+func (s *Session) prepareForOneWay(ctx context.Context) error {
+	attempt, cancel := context.WithTimeout(ctx, oneWayWait)
+	defer cancel()
+	s.keeper.Look(attempt) // should the store not answer: the tokens at hand may do
+	state, err := s.current()
+	if err != nil {
+		return err
+	}
+	if s.isDue(state, s.client.now()) {
+		s.renew(attempt, state)
+	}
+	if state, err = s.usable(ctx); err != nil {
+		return err
+	}
+	if now := s.client.now(); s.nonces.Fresh(state.PDS) && !state.Tokens.IsDoubtful(now) {
+		return nil
+	}
+	resp, err := s.send(ctx, &outgoing{
+		method: http.MethodGet,
+		target: &url.URL{Path: "/xrpc/com.atproto.server.getSession"},
+		nsid:   "com.atproto.server.getSession",
+		probe:  true,
+	})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	return nil
+}
+
+// challenge returns why the server wants the request again, in the terms of RFC 9449 and
+// RFC 6750 (O98, O114). Only a wish for a nonce is believed where it stands in the body alone,
+// as the atproto profile has it: of tokens, a service behind the PDS may speak, too, and
+// mean its own.
+func challenge(resp *http.Response) string {
+	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusBadRequest {
+		return ""
+	}
+	for _, c := range xrpc.ParseChallenges(resp.Header) {
+		if name := c.Params["error"]; name != "" {
+			return name
+		}
+	}
+	if dpop.NonceOf(resp.Header) != "" && answer.ErrorName(resp) == "use_dpop_nonce" {
+		return "use_dpop_nonce"
+	}
+	return ""
+}
+
+// resolveTarget puts a path onto the session's origin. An absolute URL must be on
+// that origin: a token and its proof are for one server (O102).
+func resolveTarget(pds string, target *url.URL) (*url.URL, error) {
+	base, err := url.Parse(pds)
+	if err != nil {
+		return nil, &Error{Kind: ErrOrigin, Err: err}
+	}
+	if target.Opaque != "" {
+		// It would be written as the target of the request, whatever its host is (P79).
+		return nil, &Error{Kind: ErrOrigin, Err: fmt.Errorf("the URL has the opaque part %.100q, the session is for %s", target.Opaque, pds)}
+	}
+	if (target.Scheme != "" || target.Host != "") && (originOf(target) != originOf(base) || target.User != nil) {
+		return nil, &Error{Kind: ErrOrigin,
+			Err: fmt.Errorf("the request goes to %s, the session is for %s", originOf(target), pds)}
+	}
+	full := *target
+	full.Scheme, full.Host, full.Fragment = base.Scheme, base.Host, ""
+	return &full, nil
+}

@@ -1,0 +1,140 @@
+package records
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// MaxBatch is how many writes a Batch has at most: servers refuse more.
+const MaxBatch = 200
+
+// A Batch collects writes to one repository that take effect together, or not at all
+// (com.atproto.repo.applyWrites). What is wrong with one of them is told by Apply. Not safe for
+// concurrent use.
+type Batch struct {
+	account Account
+	writes  []comatproto.RepoApplyWritesInputWritesUnion
+	records []lex.Typed // beside writes; nil for a deletion
+	err     error       // the first that was wrong
+
+	last  time.Time
+	clock uint16
+}
+
+// NewBatch returns an empty Batch.
+func NewBatch(account Account) *Batch {
+	return &Batch{account: account, clock: uint16(rand.N(1024))}
+}
+
+// Len returns how many writes there are.
+func (b *Batch) Len() int { return len(b.writes) }
+
+// Create adds a new record and returns the URI that it will have, which other records of the batch
+// may refer to. Its key is a TID of now, later than those before.
+func (b *Batch) Create(record lex.Typed) syntax.ATURI {
+	now := time.Now().Truncate(time.Microsecond)
+	if !now.After(b.last) {
+		now = b.last.Add(time.Microsecond)
+	}
+	b.last = now
+	return b.CreateAt(syntax.RecordKey(syntax.TIDOf(now, b.clock)), record)
+}
+
+// CreateAt is Create under a key.
+func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
+	collection, err := collectionOf(record)
+	b.fail(err)
+	b.fail(key.Validate())
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, Rkey: &key, Value: lex.Of(record)}), record)
+	return syntax.RecordURI(syntax.AtIdentifier(b.account.DID()), collection, key)
+}
+
+// Update adds a new version of a record that is there.
+func (b *Batch) Update(key syntax.RecordKey, record lex.Typed) {
+	collection, err := collectionOf(record)
+	b.fail(err)
+	b.fail(key.Validate())
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, Rkey: key, Value: lex.Of(record)}), record)
+}
+
+// Delete adds the deletion of a record that is there.
+func (b *Batch) Delete(uri syntax.ATURI) {
+	b.fail(own(b.account, uri))
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), Rkey: uri.RecordKey()}), nil)
+}
+
+func (b *Batch) add(w comatproto.RepoApplyWritesInputWritesUnion, record lex.Typed) {
+	b.writes, b.records = append(b.writes, w), append(b.records, record)
+}
+
+// fail keeps the first error, with the number of the write.
+func (b *Batch) fail(err error) {
+	if err != nil && b.err == nil {
+		b.err = fmt.Errorf("records: write %d of the batch: %w", len(b.writes)+1, err)
+	}
+}
+
+// Apply makes the writes, in their order, and returns the refs of the records that were written;
+// for a deletion that is nil. The Batch is then empty. Options: WithSwapCommit, WithoutChecks,
+// WithServerValidation, WithCall.
+//
+// Errors: what is wrong with a write, and too many of them, before anything is sent; ErrChanged;
+// else those of any call. After an error the Batch is as it was.
+func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
+	s, err := read(opts, "WithSwapCommit WithoutChecks WithServerValidation")
+	switch {
+	case err != nil:
+		return nil, err
+	case b.err != nil:
+		return nil, b.err
+	case len(b.writes) == 0:
+		return nil, nil
+	case len(b.writes) > MaxBatch:
+		return nil, fmt.Errorf("records: a batch of %d writes; %d are possible", len(b.writes), MaxBatch)
+	}
+	for i, record := range b.records {
+		if record == nil {
+			continue
+		}
+		if err := s.check(record); err != nil {
+			return nil, fmt.Errorf("records: write %d of the batch: %w", i+1, err)
+		}
+	}
+	out, err := comatproto.NewClient(b.account).Repo.ApplyWrites(ctx, &comatproto.RepoApplyWritesInput{
+		Repo: syntax.AtIdentifier(b.account.DID()), Validate: s.validate, Writes: b.writes, SwapCommit: s.swapCommit,
+	}, s.calls...)
+	if err != nil {
+		return nil, said(err)
+	}
+	refs, err := refsOf(out, b.writes)
+	b.writes, b.records = nil, nil
+	return refs, err
+}
+
+// refsOf reads the results, one for each write. Servers of before 2024 give none; the writes took
+// effect all the same.
+func refsOf(out *comatproto.RepoApplyWritesOutput, writes []comatproto.RepoApplyWritesInputWritesUnion) ([]*Ref, error) {
+	refs := make([]*Ref, len(writes))
+	if len(out.Results) == 0 {
+		return refs, nil
+	}
+	if len(out.Results) != len(writes) {
+		return refs, errors.New("records: the writes were made, and the server gives the results of others")
+	}
+	for i, result := range out.Results {
+		switch r := result.Value.(type) {
+		case *comatproto.RepoApplyWritesCreateResult:
+			refs[i] = &Ref{URI: r.URI, CID: r.CID}
+		case *comatproto.RepoApplyWritesUpdateResult:
+			refs[i] = &Ref{URI: r.URI, CID: r.CID}
+		}
+	}
+	return refs, nil
+}

@@ -1,0 +1,278 @@
+package records
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// An Account is a Doer that knows whose credentials it has: an *oauth.Session.
+type Account interface {
+	xrpc.Doer
+	DID() syntax.DID
+}
+
+// A Record is a pointer to the type of a record, such as *appbsky.FeedPost.
+type Record[T any] interface {
+	*T
+	lex.Typed
+}
+
+// A Ref names one version of a record: its URI and its CID.
+type Ref = comatproto.RepoStrongRef
+
+var (
+	// ErrNotFound: there is no such record.
+	ErrNotFound = errors.New("there is no such record")
+	// ErrChanged: the record, or the repository, is another by now than it was expected to be.
+	ErrChanged = errors.New("it has been changed meanwhile")
+	// ErrNotARecord: the value is not a record, or one of another collection.
+	ErrNotARecord = errors.New("not a record of this type")
+	// ErrForeign: the record is in the repository of another account, which alone can write it.
+	ErrForeign = errors.New("the record is another account's")
+)
+
+// An Option is a setting of one call. Those that a call has no use for, it refuses.
+type Option func(*settings)
+
+type settings struct {
+	calls      []xrpc.Option
+	key        *syntax.RecordKey
+	swap       lex.Nullable[syntax.CID]
+	swapCommit *syntax.CID
+	unchecked  bool
+	validate   *bool
+}
+
+// WithKey creates the record under a key, where its lexicon does not say that the server makes
+// one up.
+func WithKey(key syntax.RecordKey) Option { return func(s *settings) { s.key = &key } }
+
+// WithSwap writes only if the record is at this CID; else the call fails with ErrChanged.
+func WithSwap(cid syntax.CID) Option {
+	return func(s *settings) { s.swap = lex.Some(cid) }
+}
+
+// WithSwapCommit writes only if the repository is at this commit; else the call fails with
+// ErrChanged.
+func WithSwapCommit(cid syntax.CID) Option { return func(s *settings) { s.swapCommit = &cid } }
+
+// WithoutChecks sends a record as it is, also one that breaks its lexicon. The server may refuse
+// it all the same.
+func WithoutChecks() Option { return func(s *settings) { s.unchecked = true } }
+
+// WithServerValidation has the server refuse a record that breaks its lexicon or whose lexicon it
+// does not know (true), or look at none (false). Without it, it looks at those whose lexicon it
+// knows.
+func WithServerValidation(on bool) Option { return func(s *settings) { s.validate = &on } }
+
+// WithCall gives options to the calls that are made, such as xrpc.WithRetry.
+func WithCall(opts ...xrpc.Option) Option {
+	return func(s *settings) { s.calls = append(s.calls, opts...) }
+}
+
+// read collects options. allowed names those that the call has a use for beside WithCall.
+func read(opts []Option, allowed string) (*settings, error) {
+	s := new(settings)
+	for _, o := range opts {
+		o(s)
+	}
+	for name, used := range map[string]bool{
+		"WithKey": s.key != nil, "WithSwap": !s.swap.IsAbsent(), "WithSwapCommit": s.swapCommit != nil,
+		"WithoutChecks": s.unchecked, "WithServerValidation": s.validate != nil,
+	} {
+		if used && !strings.Contains(" "+allowed+" ", " "+name+" ") {
+			return nil, fmt.Errorf("records: %s has no use here", name)
+		}
+	}
+	return s, nil
+}
+
+// check holds a record to its lexicon.
+func (s *settings) check(record lex.Typed) error {
+	if s.unchecked {
+		return nil
+	}
+	if v, ok := record.(lex.Validatable); ok {
+		if err := lex.Validate(v, lex.Strict); err != nil {
+			return fmt.Errorf("records: %s: %w", record.LexType(), err)
+		}
+	}
+	return nil
+}
+
+// collectionOf returns the collection of a record.
+func collectionOf(record lex.Typed) (syntax.NSID, error) {
+	collection := syntax.NSID(record.LexType())
+	// An object that is the main definition of its lexicon has such a name, too, and no $type.
+	text, err := lex.MarshalJSON(record)
+	if err != nil {
+		return "", fmt.Errorf("records: %s: %w", record.LexType(), err)
+	}
+	if collection.Validate() != nil || !bytes.HasPrefix(text, []byte(`{"$type":`)) {
+		return "", fmt.Errorf("records: %w: %q is the type of an object, not of a record", ErrNotARecord, record.LexType())
+	}
+	return collection, nil
+}
+
+// said gives errors of servers the names of this package.
+func said(err error) error {
+	var kind error
+	switch e, ok := errors.AsType[*xrpc.Error](err); {
+	case errors.Is(err, comatproto.ErrInvalidSwap):
+		kind = ErrChanged
+	case errors.Is(err, comatproto.ErrRecordNotFound),
+		// As servers said it before the error had a name.
+		ok && e.Name == xrpc.ErrInvalidRequest && strings.HasPrefix(e.Message, "Could not locate record"):
+		kind = ErrNotFound
+	case err == nil:
+		return nil
+	default:
+		return fmt.Errorf("records: %w", err)
+	}
+	return fmt.Errorf("records: %w: %w", kind, err)
+}
+
+// Create writes a new record into the account's repository. Options: WithKey, WithSwapCommit,
+// WithoutChecks, WithServerValidation, WithCall.
+//
+// Errors: *lex.ValidationError before anything is sent; ErrChanged; else those of any call. After
+// an *xrpc.SendError that says SentMaybe the record may be there: with WithKey, a second try does
+// not write it twice.
+func Create(ctx context.Context, account Account, record lex.Typed, opts ...Option) (*Ref, error) {
+	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
+	if err != nil {
+		return nil, err
+	}
+	collection, err := collectionOf(record)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(record); err != nil {
+		return nil, err
+	}
+	out, err := comatproto.NewClient(account).Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, Rkey: s.key, Validate: s.validate,
+		Record: lex.Of(record), SwapCommit: s.swapCommit,
+	}, s.calls...)
+	if err != nil {
+		return nil, said(err)
+	}
+	return &Ref{URI: out.URI, CID: out.CID}, nil
+}
+
+// Put writes a record under a key of the account's repository, whatever was there; with WithSwap
+// only if that is what it was. Options: WithSwap, WithSwapCommit, WithoutChecks,
+// WithServerValidation, WithCall. Errors are those of Create.
+func Put(ctx context.Context, account Account, key syntax.RecordKey, record lex.Typed, opts ...Option) (*Ref, error) {
+	s, err := read(opts, "WithSwap WithSwapCommit WithoutChecks WithServerValidation")
+	if err != nil {
+		return nil, err
+	}
+	return put(ctx, account, key, record, s)
+}
+
+func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.Typed, s *settings) (*Ref, error) {
+	collection, err := collectionOf(record)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.check(record); err != nil {
+		return nil, err
+	}
+	out, err := comatproto.NewClient(account).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, Rkey: key, Validate: s.validate,
+		Record: lex.Of(record), SwapRecord: s.swap, SwapCommit: s.swapCommit,
+	}, s.calls...)
+	if err != nil {
+		return nil, said(err)
+	}
+	// The reference looks at no swap where the same record is there already, and makes no commit. Such an answer
+	// has a validation status; servers of before that give neither.
+	if expected, ok := s.swap.Get(); out.Commit == nil && out.ValidationStatus != nil && (s.swap.IsNull() || ok && expected != out.CID) {
+		return nil, fmt.Errorf("records: %w: %s, by somebody who wrote the same", ErrChanged, out.URI)
+	}
+	return &Ref{URI: out.URI, CID: out.CID}, nil
+}
+
+// Get reads a record. Options: WithCall.
+//
+// Errors: ErrNotFound; ErrNotARecord where the URI is one of another collection, or the value is
+// not what its collection says; else those of any call.
+func Get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, uri syntax.ATURI, opts ...Option) (*T, *Ref, error) {
+	s, err := read(opts, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	record := P(new(T))
+	collection, err := collectionOf(record)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := uri.Validate(); err != nil {
+		return nil, nil, fmt.Errorf("records: %w", err)
+	}
+	if uri.RecordKey() == "" || uri.Collection() != collection {
+		return nil, nil, fmt.Errorf("records: %w: %s is no URI of a record of %s", ErrNotARecord, uri, collection)
+	}
+	return get[T, P](ctx, doer, uri.Authority(), collection, uri.RecordKey(), s)
+}
+
+func get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.AtIdentifier, collection syntax.NSID, key syntax.RecordKey, s *settings) (*T, *Ref, error) {
+	out, err := comatproto.NewClient(doer).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{Repo: repo, Collection: collection, Rkey: key}, s.calls...)
+	if err != nil {
+		return nil, nil, said(err)
+	}
+	record := new(T)
+	if err := out.Value.As(P(record)); err != nil {
+		return nil, nil, fmt.Errorf("records: %w: %s: %w", ErrNotARecord, out.URI, err)
+	}
+	ref := &Ref{URI: out.URI}
+	if out.CID != nil {
+		ref.CID = *out.CID
+	}
+	return record, ref, nil
+}
+
+// Delete deletes a record of the account's repository. One that is not there is no error. Options:
+// WithSwap, WithSwapCommit, WithCall.
+//
+// Errors: ErrForeign; ErrChanged; else those of any call.
+func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Option) error {
+	s, err := read(opts, "WithSwap WithSwapCommit")
+	if err != nil {
+		return err
+	}
+	if err := own(account, uri); err != nil {
+		return err
+	}
+	in := &comatproto.RepoDeleteRecordInput{
+		Repo: syntax.AtIdentifier(account.DID()), Collection: uri.Collection(), Rkey: uri.RecordKey(), SwapCommit: s.swapCommit,
+	}
+	if cid, ok := s.swap.Get(); ok {
+		in.SwapRecord = &cid
+	}
+	_, err = comatproto.NewClient(account).Repo.DeleteRecord(ctx, in, s.calls...)
+	return said(err)
+}
+
+// own reports what keeps the account from writing the record under uri.
+func own(account Account, uri syntax.ATURI) error {
+	if err := uri.Validate(); err != nil {
+		return fmt.Errorf("records: %w", err)
+	}
+	if uri.RecordKey() == "" {
+		return fmt.Errorf("records: %w: %s is no URI of a record", ErrNotARecord, uri)
+	}
+	if uri.Authority() != syntax.AtIdentifier(account.DID()) {
+		return fmt.Errorf("records: %w: %s, and the account is %s", ErrForeign, uri, account.DID())
+	}
+	return nil
+}

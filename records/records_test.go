@@ -1,0 +1,335 @@
+package records_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gimucco/atproto-go/generated/appbsky"
+	"github.com/gimucco/atproto-go/records"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+const (
+	alice = syntax.DID("did:plc:aliceaaaaaaaaaaaaaaaaaaa")
+	one   = syntax.CID("bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a")
+	two   = syntax.CID("bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee")
+)
+
+// A server answers calls, and notes them as "method input".
+type server struct {
+	answers []string // JSON of a success, or "status name message"
+	calls   []string
+	hook    func() // before an answer
+}
+
+func (s *server) DID() syntax.DID { return alice }
+
+func (s *server) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
+	text := string(req.NSID)
+	if req.Query != "" {
+		text += "?" + req.Query
+	}
+	if req.Body != nil {
+		out, err := xrpc.NewHTTPRequest(ctx, req.Method, &url.URL{Scheme: "https", Host: "pds.test"}, req.Header, req.Body)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(out.Body)
+		if err != nil {
+			return nil, err
+		}
+		out.Body.Close()
+		text += " " + string(body)
+	}
+	s.calls = append(s.calls, strings.TrimPrefix(text, "com.atproto.repo."))
+	if s.hook != nil {
+		s.hook()
+	}
+	if len(s.answers) == 0 {
+		return nil, errors.New("one call too many: " + text)
+	}
+	answer := s.answers[0]
+	s.answers = s.answers[1:]
+	status := 200
+	if number, rest, ok := strings.Cut(answer, " "); ok && answer[0] != '{' {
+		status, _ = strconv.Atoi(number)
+		name, message, _ := strings.Cut(rest, " ")
+		answer = fmt.Sprintf(`{"error":%q,"message":%q}`, name, message)
+	}
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: io.NopCloser(strings.NewReader(answer)), ContentLength: int64(len(answer)),
+	}, nil
+}
+
+func written(cid syntax.CID) string {
+	return fmt.Sprintf(`{"uri":"at://%s/app.bsky.actor.profile/self","cid":%q}`, alice, cid)
+}
+
+func profile(cid syntax.CID, value string) string {
+	return fmt.Sprintf(`{"uri":"at://%s/app.bsky.actor.profile/self","cid":%q,"value":%s}`, alice, cid, value)
+}
+
+const repo = `"repo":"did:plc:aliceaaaaaaaaaaaaaaaaaaa"`
+
+func TestUpdate(t *testing.T) {
+	const (
+		read     = "getRecord?repo=did%3Aplc%3Aaliceaaaaaaaaaaaaaaaaaaa&collection=app.bsky.actor.profile&rkey=self"
+		none     = "400 RecordNotFound Could not locate record"
+		conflict = "400 InvalidSwap Record was at another version"
+	)
+	write := func(record, swap string) string {
+		return `putRecord {` + repo + `,"collection":"app.bsky.actor.profile","rkey":"self","record":` + record + `,"swapRecord":` + swap + `}`
+	}
+	rename := func(p *appbsky.ActorProfile) error {
+		p.DisplayName = new("Alice")
+		return nil
+	}
+	renamed, now := `{"$type":"app.bsky.actor.profile","displayName":"Alice"}`, `{"$type":"app.bsky.actor.profile","displayName":"Alice","theme":{"dark":true}}`
+	for _, tt := range []struct {
+		name    string
+		answers []string
+		change  func(*appbsky.ActorProfile) error
+		calls   []string
+		want    syntax.CID
+		err     error
+	}{
+		{"P34 where nothing is, it begins, and nothing has to be there", []string{none, written(one)}, rename,
+			[]string{read, write(renamed, "null")}, one, nil},
+		{"where nothing is, as servers said it before", []string{"400 InvalidRequest Could not locate record: at://…", written(one)}, rename,
+			[]string{read, write(renamed, "null")}, one, nil},
+		{"P32 what the lexicon does not have stays, and only what was read is replaced", []string{profile(one, `{"$type":"app.bsky.actor.profile","theme":{"dark":true}}`), written(two)}, rename,
+			[]string{read, write(now, `"`+string(one)+`"`)}, two, nil},
+		{"others who write are not overwritten", []string{none, conflict, profile(one, `{"$type":"app.bsky.actor.profile","theme":{"dark":true}}`), written(two)}, rename,
+			[]string{read, write(renamed, "null"), read, write(now, `"`+string(one)+`"`)}, two, nil},
+		{"others who write the same are not taken for this write", []string{none, strings.Replace(written(one), "}", `,"validationStatus":"valid"}`, 1), profile(one, renamed)}, rename,
+			[]string{read, write(renamed, "null"), read}, one, nil},
+		{"a record that stays what it is, is not written", []string{profile(one, now)}, rename, []string{read}, one, nil},
+		{"others are faster each time", []string{none, conflict, none, conflict, none, conflict, none, conflict, none, conflict}, rename,
+			[]string{read, write(renamed, "null"), read, write(renamed, "null"), read, write(renamed, "null"), read, write(renamed, "null"), read, write(renamed, "null")}, "", records.ErrChanged},
+		{"a change that fails writes nothing", []string{none}, func(*appbsky.ActorProfile) error { return io.ErrUnexpectedEOF }, []string{read}, "", io.ErrUnexpectedEOF},
+		{"what cannot be read is not overwritten", []string{profile(one, `{"$type":"app.bsky.actor.profile","displayName":7}`)}, rename, []string{read}, "", records.ErrNotARecord},
+		{"nor is a record of another type", []string{profile(one, `{"$type":"app.bsky.feed.post","text":""}`)}, rename, []string{read}, "", records.ErrNotARecord},
+		{"a server that is down says nothing of the record", []string{"503 UpstreamFailure down"}, rename, []string{read}, "", xrpc.ErrUpstreamFailure},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &server{answers: tt.answers}
+				ref, err := records.Update(t.Context(), s, "self", tt.change)
+				if !errors.Is(err, tt.err) || tt.err == nil && (err != nil || ref.CID != tt.want) {
+					t.Errorf("got %v, %v", ref, err)
+				}
+				if diff := cmp.Diff(tt.calls, s.calls); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+	t.Run("it ends with its context", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			s := &server{answers: []string{none, conflict}}
+			s.hook = func() {
+				if len(s.calls) == 2 {
+					cancel()
+				}
+			}
+			if _, err := records.Update(ctx, s, "self", rename); !errors.Is(err, context.Canceled) || len(s.calls) != 2 {
+				t.Errorf("got %v after %d calls", err, len(s.calls))
+			}
+		})
+	})
+	t.Run("without a CID nothing can be replaced safely", func(t *testing.T) {
+		s := &server{answers: []string{strings.Replace(profile(one, now), `"cid":"`+string(one)+`",`, "", 1)}}
+		if _, err := records.Update(t.Context(), s, "self", rename); err == nil || len(s.calls) != 1 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// Each is refused before anything is sent.
+func TestWrongUses(t *testing.T) {
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	mine, his := syntax.ATURI("at://"+string(alice)+"/app.bsky.feed.like/3jzfcijpj2z2a"), like.Subject.URI
+	forgotten := *like
+	forgotten.CreatedAt = ""
+	s := new(server)
+	ctx := t.Context()
+	for name, tt := range map[string]struct {
+		call func() error
+		want string
+		kind error
+	}{
+		"P112 a required field that was forgotten": {func() error { _, err := records.Create(ctx, s, &forgotten); return err }, "createdAt", nil},
+		"P112 likewise in a batch": {func() error {
+			b := records.NewBatch(s)
+			b.Create(like)
+			b.Create(&forgotten)
+			_, err := b.Apply(ctx)
+			return err
+		}, "write 2 of the batch: records: app.bsky.feed.like", nil},
+		"P112 likewise put":           {func() error { _, err := records.Put(ctx, s, "self", &forgotten); return err }, "createdAt", nil},
+		"what is no record":           {func() error { _, err := records.Create(ctx, s, &like.Subject); return err }, "com.atproto.repo.strongRef", records.ErrNotARecord},
+		"a part of a lexicon":         {func() error { _, err := records.Create(ctx, s, &appbsky.FeedPostReplyRef{}); return err }, "is the type of an object", records.ErrNotARecord},
+		"a URI of another collection": {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, his); return err }, "app.bsky.feed.like", records.ErrNotARecord},
+		"a URI of a repository":       {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, "at://alice.test"); return err }, "no URI of a record", records.ErrNotARecord},
+		"what is no URI":              {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, "https://x.test"); return err }, "https://x.test", nil},
+		"a key that is none": {func() error {
+			_, err := records.Update(ctx, s, "a/b", func(*appbsky.FeedLike) error { return nil })
+			return err
+		}, "a/b", nil},
+		"another's record":            {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
+		"a collection to delete":      {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "no URI of a record", records.ErrNotARecord},
+		"a swap where nothing can be": {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap has no use", nil},
+		"a key where there is one":    {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey has no use", nil},
+		"a swap in an update": {func() error {
+			_, err := records.Update(ctx, s, "x", func(*appbsky.FeedLike) error { return nil }, records.WithSwap(one))
+			return err
+		}, "WithSwap has no use", nil},
+		"checks where nothing is sent": {func() error { return records.Delete(ctx, s, mine, records.WithoutChecks()) }, "WithoutChecks has no use", nil},
+		"more writes than servers take": {func() error {
+			b := records.NewBatch(s)
+			for range 201 {
+				b.Create(like)
+			}
+			_, err := b.Apply(ctx)
+			return err
+		}, "201 writes; 200", nil},
+		"another's record in a batch": {func() error {
+			b := records.NewBatch(s)
+			b.Delete(mine)
+			b.Delete(his)
+			_, err := b.Apply(ctx)
+			return err
+		}, "write 2 of the batch", records.ErrForeign},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.call()
+			if err == nil || !strings.Contains(err.Error(), tt.want) || tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if len(s.calls) != 0 {
+				t.Errorf("sent %q", s.calls)
+				s.calls = nil
+			}
+		})
+	}
+	t.Run("P112 it is a *lex.ValidationError, and goes out if that is wished", func(t *testing.T) {
+		_, err := records.Create(ctx, s, &forgotten)
+		if _, ok := errors.AsType[*lex.ValidationError](err); !ok {
+			t.Errorf("got %v", err)
+		}
+		s.answers = []string{written(one)}
+		if _, err := records.Create(ctx, s, &forgotten, records.WithoutChecks(), records.WithCall(xrpc.WithValidation(false))); err != nil || len(s.calls) != 1 {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestList(t *testing.T) {
+	entry := func(key, value string) string {
+		return fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/%s","cid":%q,"value":%s}`, alice, key, one, value)
+	}
+	like := `{"$type":"app.bsky.feed.like","createdAt":"2026-01-02T03:04:05Z","subject":{"uri":"at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/a","cid":"` + string(two) + `"}}`
+	s := &server{answers: []string{
+		`{"cursor":"next","records":[` + entry("a", like) + `,` + entry("b", `{"$type":"app.bsky.feed.post","text":"x"}`) + `]}`,
+		`{"records":[` + entry("c", `{"$type":"app.bsky.feed.like","createdAt":7,"subject":"x"}`) + `,` + entry("d", like) + `]}`,
+	}}
+	var got []string
+	for r, err := range records.List[appbsky.FeedLike](t.Context(), s, syntax.AtIdentifier(alice)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := string(r.URI.RecordKey()) + " "
+		switch {
+		case errors.Is(r.Err, records.ErrNotARecord) && r.Value == nil && !r.Raw.IsZero():
+			line += "is none"
+		case r.Err == nil && r.Value.Subject.CID == two && r.CID == one:
+			line += "is one"
+		}
+		got = append(got, line)
+	}
+	if diff := cmp.Diff([]string{"a is one", "b is none", "c is none", "d is one"}, got); diff != "" {
+		t.Errorf("P32 %s", diff)
+	}
+	want := "listRecords?repo=did%3Aplc%3Aaliceaaaaaaaaaaaaaaaaaaa&collection=app.bsky.feed.like&limit=100"
+	if diff := cmp.Diff([]string{want, want + "&cursor=next"}, s.calls); diff != "" {
+		t.Error(diff)
+	}
+	s.answers = []string{"400 RepoNotFound no"}
+	for r, err := range records.List[appbsky.FeedLike](t.Context(), s, syntax.AtIdentifier(alice)) {
+		if !errors.Is(err, xrpc.ErrorName("RepoNotFound")) || r != nil {
+			t.Errorf("got %v, %v", r, err)
+		}
+	}
+	for range records.List[appbsky.FeedLike](t.Context(), &server{answers: []string{`{"records":[` + entry("a", like) + `,` + entry("b", like) + `]}`}}, syntax.AtIdentifier(alice)) {
+		break // nothing more is asked for
+	}
+}
+
+func TestBatch(t *testing.T) {
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	s := new(server)
+	b := records.NewBatch(s)
+	var uris []syntax.ATURI
+	for range 100 {
+		uris = append(uris, b.Create(like))
+	}
+	for i, uri := range uris {
+		if syntax.TID(uri.RecordKey()).Validate() != nil || i > 0 && uri <= uris[i-1] {
+			t.Fatalf("%s after %s", uri, uris[max(0, i-1)])
+		}
+	}
+	b = records.NewBatch(s)
+	created := b.CreateAt("a", like)
+	b.Update("b", like)
+	b.Delete("at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/c")
+	s.answers = []string{
+		"400 InvalidSwap no",
+		`{"results":[{"$type":"com.atproto.repo.applyWrites#createResult","uri":"` + string(created) + `","cid":"` + string(one) + `"},` +
+			`{"$type":"com.atproto.repo.applyWrites#updateResult","uri":"at://` + string(alice) + `/app.bsky.feed.like/b","cid":"` + string(two) + `"},` +
+			`{"$type":"com.atproto.repo.applyWrites#deleteResult"}]}`,
+	}
+	if _, err := b.Apply(t.Context(), records.WithSwapCommit(two)); !errors.Is(err, records.ErrChanged) || b.Len() != 3 {
+		t.Fatalf("got %v, %d are left", err, b.Len())
+	}
+	refs, err := b.Apply(t.Context())
+	want := []*records.Ref{{URI: created, CID: one}, {URI: "at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/b", CID: two}, nil}
+	if diff := cmp.Diff(want, refs); diff != "" || err != nil || b.Len() != 0 {
+		t.Errorf("%v, %d are left, %s", err, b.Len(), diff)
+	}
+	value := `{"$type":"app.bsky.feed.like","subject":{"uri":"at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a","cid":"` + string(one) + `"},"createdAt":"2026-01-02T03:04:05Z"}`
+	writes := `"writes":[{"$type":"com.atproto.repo.applyWrites#create","collection":"app.bsky.feed.like","rkey":"a","value":` + value + `},` +
+		`{"$type":"com.atproto.repo.applyWrites#update","collection":"app.bsky.feed.like","rkey":"b","value":` + value + `},` +
+		`{"$type":"com.atproto.repo.applyWrites#delete","collection":"app.bsky.feed.like","rkey":"c"}]`
+	if diff := cmp.Diff([]string{`applyWrites {` + repo + `,` + writes + `,"swapCommit":"` + string(two) + `"}`, `applyWrites {` + repo + `,` + writes + `}`}, s.calls); diff != "" {
+		t.Error(diff)
+	}
+	if refs, err := b.Apply(t.Context()); refs != nil || err != nil || len(s.calls) != 2 {
+		t.Errorf("an empty batch: %v, %v", refs, err)
+	}
+	b.Delete(created)
+	s.answers = []string{`{}`}
+	if refs, err := b.Apply(t.Context()); err != nil || len(refs) != 1 || refs[0] != nil {
+		t.Errorf("a server without results: %v, %v", refs, err)
+	}
+	b.Delete(created)
+	s.answers = []string{`{"results":[{"$type":"com.atproto.repo.applyWrites#deleteResult"},{"$type":"com.atproto.repo.applyWrites#deleteResult"}]}`}
+	if _, err := b.Apply(t.Context()); err == nil || b.Len() != 0 {
+		t.Errorf("results of others: %v", err)
+	}
+}

@@ -1,0 +1,84 @@
+package records
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+const (
+	// maxUpdates is how often one Update reads and writes where others write as well.
+	maxUpdates = 5
+	// updatePause is the longest pause before the second of these; it doubles from one to the next.
+	updatePause = 100 * time.Millisecond
+)
+
+// Update changes a record of the account's repository without losing what others write: it reads
+// the record, has change change it, and writes it if it is still what was read; if not, it begins
+// again, five times at most. Where there is no record, change gets an empty one. A record that
+// change leaves as it is, is not written. Fields that its lexicon does not have stay.
+//
+//	_, err := records.Update(ctx, session, "self", func(p *appbsky.ActorProfile) error {
+//		p.DisplayName = &name
+//		return nil
+//	})
+//
+// The change may be called several times, and does nothing but change the record; its error ends
+// the update, and is returned as it is. Options: WithoutChecks, WithServerValidation, WithCall.
+//
+// Errors: ErrChanged when others were faster each time; ErrNotARecord when what is there cannot be
+// read; else those of Put.
+func Update[T any, P Record[T]](ctx context.Context, account Account, key syntax.RecordKey, change func(record *T) error, opts ...Option) (*Ref, error) {
+	s, err := read(opts, "WithoutChecks WithServerValidation")
+	if err != nil {
+		return nil, err
+	}
+	collection, err := collectionOf(P(new(T)))
+	if err != nil {
+		return nil, err
+	}
+	if err := key.Validate(); err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	for try, pause := 1, updatePause; ; try, pause = try+1, 2*pause {
+		record, ref, err := get[T, P](ctx, account, syntax.AtIdentifier(account.DID()), collection, key, s)
+		var before []byte
+		switch {
+		case errors.Is(err, ErrNotFound):
+			record, s.swap = new(T), lex.Null[syntax.CID]()
+		case err != nil:
+			return nil, err
+		case ref.CID == "":
+			return nil, fmt.Errorf("records: the server does not say which version of %s it gives, so that it cannot be updated safely", ref.URI)
+		default:
+			s.swap = lex.Some(ref.CID)
+			if before, err = lex.MarshalJSON(P(record)); err != nil {
+				return nil, fmt.Errorf("records: %w", err)
+			}
+		}
+		if err := change(record); err != nil {
+			return nil, err
+		}
+		if before != nil {
+			after, err := lex.MarshalJSON(P(record))
+			if err == nil && bytes.Equal(before, after) {
+				return ref, nil
+			}
+		}
+		written, err := put(ctx, account, key, P(record), s)
+		if !errors.Is(err, ErrChanged) || try == maxUpdates {
+			return written, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("records: %w", context.Cause(ctx))
+		case <-time.After(rand.N(pause)):
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package serviceauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/asn1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	k256 "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+	"github.com/mr-tron/base58"
+
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/multibase"
+)
+
+// A Key signs tokens, with the key of an account or service that its DID document names. Printed
+// in any way it shows its public half. Safe for concurrent use.
+type Key struct {
+	public *identity.PublicKey
+
+	// One of the two is set.
+	p256 *ecdsa.PrivateKey
+	k256 *secp256k1.PrivateKey
+}
+
+// ParseKey reads a private key: in multibase, "z…", of either curve, or as 64 hexadecimal digits
+// of a key on K-256, as servers and services of atproto are configured. No part of the text
+// enters the error.
+func ParseKey(text string) (*Key, error) {
+	text = strings.TrimSpace(text)
+	if raw, err := hex.DecodeString(text); err == nil && len(raw) == 32 {
+		return newK256(raw)
+	}
+	raw, curve, err := multibase.Private(text)
+	switch {
+	case errors.Is(err, multibase.ErrForm):
+		return nil, errors.New(`serviceauth: ParseKey: the key is neither multibase ("z" and base58btc) nor 64 hexadecimal digits`)
+	case err != nil:
+		return nil, fmt.Errorf("serviceauth: ParseKey: the key %w; a private key on P-256 or K-256 is needed", err)
+	case curve == multibase.K256:
+		return newK256(raw)
+	}
+	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
+	if err != nil {
+		return nil, errors.New("serviceauth: ParseKey: that is not a number which a key on P-256 can be")
+	}
+	return NewKey(private)
+}
+
+// NewKey returns the Key of a private key on P-256.
+func NewKey(private *ecdsa.PrivateKey) (*Key, error) {
+	if private == nil || private.Curve != elliptic.P256() {
+		return nil, errors.New("serviceauth: NewKey: a private key on P-256 is needed")
+	}
+	point, err := private.PublicKey.Bytes()
+	if err != nil {
+		return nil, fmt.Errorf("serviceauth: NewKey: %w", err)
+	}
+	public, err := identity.ParseMultikey("z" + base58.Encode(append([]byte{0x80, 0x24, 2 + point[len(point)-1]&1}, point[1:33]...)))
+	if err != nil {
+		return nil, fmt.Errorf("serviceauth: NewKey: %w", err)
+	}
+	return &Key{public: public, p256: private}, nil
+}
+
+func newK256(raw []byte) (*Key, error) {
+	var n secp256k1.ModNScalar
+	if len(raw) != 32 || n.SetByteSlice(raw) || n.IsZero() {
+		return nil, errors.New("serviceauth: ParseKey: that is not a number which a key on K-256 can be")
+	}
+	private := secp256k1.NewPrivateKey(&n)
+	public, err := identity.ParseMultikey("z" + base58.Encode(append([]byte{0xe7, 0x01}, private.PubKey().SerializeCompressed()...)))
+	if err != nil {
+		return nil, fmt.Errorf("serviceauth: ParseKey: %w", err)
+	}
+	return &Key{public: public, k256: private}, nil
+}
+
+// Public returns the key that verifies what this one signs.
+func (k *Key) Public() *identity.PublicKey { return k.public }
+
+// String returns the public half, as a did:key.
+func (k *Key) String() string { return k.public.DIDKey() }
+
+// Format writes what String returns, whatever the verb: what is inside is secret.
+func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
+
+// MarshalText returns what String returns.
+func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// sign returns the 64 bytes r and s of a signature, the smaller of the two s that would do.
+func (k *Key) sign(message []byte) ([]byte, error) {
+	hash := sha256.Sum256(message)
+	signature := make([]byte, 64)
+	if k.k256 != nil {
+		made := k256.Sign(k.k256, hash[:]) // always with the smaller s
+		r, s := made.R(), made.S()
+		r.PutBytesUnchecked(signature[:32])
+		s.PutBytesUnchecked(signature[32:])
+		return signature, nil
+	}
+	der, err := ecdsa.SignASN1(rand.Reader, k.p256, hash[:])
+	if err != nil {
+		return nil, err
+	}
+	var made struct{ R, S *big.Int }
+	if _, err := asn1.Unmarshal(der, &made); err != nil {
+		return nil, err
+	}
+	order := elliptic.P256().Params().N
+	if made.S.Cmp(new(big.Int).Rsh(order, 1)) > 0 {
+		made.S.Sub(order, made.S)
+	}
+	made.R.FillBytes(signature[:32])
+	made.S.FillBytes(signature[32:])
+	return signature, nil
+}
