@@ -108,8 +108,8 @@ tables: ## write oauth/CONFORMANCE.md, xrpc/CONFORMANCE.md and docs/SCENARIOS.md
 	go run ./internal/tools/conformance
 
 .PHONY: mutate
-mutate: ## take protections out, one at a time: all, DRAW=3 at random (SEED= repeats), ONLY=part of name, item or file
-	go run ./internal/tools/mutants $(if $(DRAW),-draw $(DRAW)) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)')
+mutate: ## take protections out, one at a time: all, DRAW=3 at random (SEED= repeats), ONLY=part of name, item or file, JOBS=2 at once
+	go run ./internal/tools/mutants $(if $(DRAW),-draw $(DRAW)) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)') $(if $(JOBS),-jobs $(JOBS))
 
 .PHONY: cover
 MIN ?= 90

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +26,7 @@ const (
 	broken   verdict = "BROKEN"
 )
 
-// A lab tries mutants in a temporary folder.
+// A lab tries mutants in a temporary folder. Several of them may be tried at once.
 type lab struct {
 	root    string
 	temp    string
@@ -33,7 +35,9 @@ type lab struct {
 	sound map[string]error // by package and pattern: why the test proves nothing, without any mutant
 }
 
-func newLab(root string, timeout time.Duration) (*lab, error) {
+// newLab runs the tests of all mutants as the tree is, once for each package: what fails then
+// proves nothing.
+func newLab(ctx context.Context, root string, timeout time.Duration, all []mutant.Mutant) (*lab, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
 		return nil, err
@@ -42,25 +46,44 @@ func newLab(root string, timeout time.Duration) (*lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lab{root: root, temp: temp, timeout: timeout, sound: make(map[string]error)}, nil
+	l := &lab{root: root, temp: temp, timeout: timeout, sound: make(map[string]error)}
+	patterns := make(map[string][]string)
+	for _, m := range all {
+		if !slices.Contains(patterns[m.Package], m.Run) {
+			patterns[m.Package] = append(patterns[m.Package], m.Run)
+		}
+	}
+	for _, pkg := range slices.Sorted(maps.Keys(patterns)) {
+		runs := patterns[pkg]
+		results, err := l.test(ctx, pkg, strings.Join(runs, "|"), time.Duration(len(runs))*timeout)
+		if err != nil {
+			l.close()
+			return nil, err
+		}
+		for _, run := range runs {
+			l.sound[pkg+" "+run] = checkSound(results, run)
+		}
+	}
+	return l, nil
 }
 
 func (l *lab) close() { os.RemoveAll(l.temp) }
 
 // try tries one mutant. why explains what is not killed; an error ends the run.
 func (l *lab) try(ctx context.Context, m mutant.Mutant) (v verdict, why string, err error) {
-	overlay, err := l.overlay(m)
-	if err != nil {
-		return broken, err.Error(), nil
-	}
-	unsound, err := l.unsound(ctx, m)
+	temp, err := os.MkdirTemp(l.temp, "")
 	if err != nil {
 		return "", "", err
 	}
-	if unsound != nil {
-		return broken, unsound.Error(), nil
+	defer os.RemoveAll(temp)
+	overlay, err := l.overlay(m, temp)
+	if err != nil {
+		return broken, err.Error(), nil
 	}
-	results, err := l.test(ctx, m, "-overlay", overlay)
+	if unsound := l.sound[m.Package+" "+m.Run]; unsound != nil {
+		return broken, fmt.Sprintf("%s %s: %v", m.Package, m.Run, unsound), nil
+	}
+	results, err := l.test(ctx, m.Package, m.Run, l.timeout, "-overlay", overlay)
 	if err != nil {
 		return "", "", err
 	}
@@ -75,9 +98,9 @@ func (l *lab) try(ctx context.Context, m mutant.Mutant) (v verdict, why string, 
 	return killed, "", nil
 }
 
-// overlay writes the changed copy of a mutant's file, and what tells the go command to
-// read it in the file's place.
-func (l *lab) overlay(m mutant.Mutant) (string, error) {
+// overlay writes the changed copy of a mutant's file into temp, and what tells the go command
+// to read it in the file's place.
+func (l *lab) overlay(m mutant.Mutant, temp string) (string, error) {
 	file := filepath.Join(l.root, filepath.FromSlash(m.File))
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -87,7 +110,7 @@ func (l *lab) overlay(m mutant.Mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	copied := filepath.Join(l.temp, "copy.go")
+	copied := filepath.Join(temp, "copy.go")
 	if err := os.WriteFile(copied, []byte(changed), 0o600); err != nil {
 		return "", err
 	}
@@ -95,39 +118,13 @@ func (l *lab) overlay(m mutant.Mutant) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	overlay := filepath.Join(l.temp, "overlay.json")
+	overlay := filepath.Join(temp, "overlay.json")
 	return overlay, os.WriteFile(overlay, list, 0o600)
 }
 
-// unsound says why the test of a mutant would prove nothing: it fails already, or the
-// pattern matches none.
-func (l *lab) unsound(ctx context.Context, m mutant.Mutant) (unsound, err error) {
-	key := m.Package + " " + m.Run
-	if known, ok := l.sound[key]; ok {
-		return known, nil
-	}
-	results, err := l.test(ctx, m)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case !results.Passed():
-		words := []string{key + " fails already:", strings.TrimSpace(results.Other)}
-		for _, failed := range results.Failures() {
-			words = append(words, failed.Name)
-		}
-		unsound = errors.New(strings.Join(words, "\n"))
-	default:
-		unsound = checkMatched(results, m.Run)
-	}
-	l.sound[key] = unsound
-	return unsound, nil
-}
-
-// test runs a mutant's test. vet is left out, as it is about style here and not about
-// what the test proves.
-func (l *lab) test(ctx context.Context, m mutant.Mutant, args ...string) (*gotest.Results, error) {
-	args = append(args, "-count=1", "-vet=off", "-timeout", l.timeout.String(), "-run", m.Run, m.Package)
+// test runs tests. vet is left out, as it is about style here and not about what a test proves.
+func (l *lab) test(ctx context.Context, pkg, run string, timeout time.Duration, args ...string) (*gotest.Results, error) {
+	args = append(args, "-count=1", "-vet=off", "-timeout", timeout.String(), "-run", run, pkg)
 	return gotest.Run(ctx, l.root, args...)
 }
 
@@ -144,44 +141,43 @@ func timedOut(results *gotest.Results) bool {
 	return false
 }
 
-// checkMatched makes sure that each alternative of a -run pattern matched a test that
-// passed. A pattern whose last parts match nothing still runs the tests above, so that a run
-// which passes does not say it.
-func checkMatched(results *gotest.Results, pattern string) error {
+// checkSound makes sure that each alternative of a -run pattern matched a test that passed,
+// and none that failed. A pattern whose last parts match nothing still runs the tests above, so
+// that a run which passes does not say it.
+func checkSound(results *gotest.Results, pattern string) error {
+	if results.BuildFailed {
+		return errors.New("it fails already:\n" + strings.TrimSpace(results.Other))
+	}
 	for _, alternative := range splitOutside(pattern, '|') {
 		var parts []*regexp.Regexp
 		for _, part := range splitOutside(alternative, '/') {
 			re, err := regexp.Compile(strings.Map(underscore, part))
 			if err != nil {
-				return fmt.Errorf("pattern %q: %w", pattern, err)
+				return err
 			}
 			parts = append(parts, re)
 		}
-		if !matchedOne(results, parts) {
-			return fmt.Errorf("pattern %q matches no test that passes", alternative)
+		passed := false
+		for t, outcome := range results.Tests {
+			names := strings.Split(t.Name, "/")
+			depth := min(len(names), len(parts))
+			matches := true
+			for i := range depth {
+				matches = matches && parts[i].MatchString(names[i])
+			}
+			switch {
+			case !matches:
+			case outcome == gotest.Fail: // also a test above those that are meant
+				return fmt.Errorf("%s fails already", t.Name)
+			case outcome == gotest.Pass && depth == len(parts):
+				passed = true
+			}
 		}
-	}
-	if len(results.Tests) == 0 {
-		return errors.New("no test ran")
+		if !passed {
+			return fmt.Errorf("%q matches no test that passes", alternative)
+		}
 	}
 	return nil
-}
-
-func matchedOne(results *gotest.Results, parts []*regexp.Regexp) bool {
-	for t, outcome := range results.Tests {
-		names := strings.Split(t.Name, "/")
-		if outcome != gotest.Pass || len(names) < len(parts) {
-			continue
-		}
-		all := true
-		for i, re := range parts {
-			all = all && re.MatchString(names[i])
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }
 
 // underscore is what package testing makes of a space in names and patterns.

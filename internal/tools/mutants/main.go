@@ -20,9 +20,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/gimucco/atproto-go/internal/tools/mutants/mutant"
 )
@@ -33,6 +36,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()), "of the draw")
 	flag.StringVar(&o.only, "only", "", "part of the name, of an item or of the file")
 	flag.DurationVar(&o.timeout, "timeout", time.Minute, "for one test")
+	flag.IntVar(&o.jobs, "jobs", max(1, runtime.NumCPU()/2), "how many are tried at once")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -50,6 +54,7 @@ type options struct {
 	seed    uint64
 	only    string
 	timeout time.Duration
+	jobs    int
 }
 
 // folder is where the lists are, below the root of the module.
@@ -71,22 +76,47 @@ func run(ctx context.Context, root string, o options, out io.Writer) (bool, erro
 	} else {
 		fmt.Fprintf(out, "seed %d: all of %d mutants\n", o.seed, len(all))
 	}
-	lab, err := newLab(root, o.timeout)
+	lab, err := newLab(ctx, root, o.timeout, all)
 	if err != nil {
 		return false, err
 	}
 	defer lab.close()
+
+	type result struct {
+		verdict verdict
+		why     string
+		err     error
+	}
+	results := make([]chan result, len(all)) // they are printed in the order of the list
+	for i := range results {
+		results[i] = make(chan result, 1)
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(1, o.jobs) + 1) // and the one that starts them
+	group.Go(func() error {
+		for i, m := range all {
+			group.Go(func() error {
+				v, why, err := lab.try(ctx, m)
+				results[i] <- result{v, why, err}
+				return err
+			})
+		}
+		return nil
+	})
 	counts := make(map[verdict]int)
-	for _, m := range all {
-		v, why, err := lab.try(ctx, m)
-		if err != nil {
-			return false, err
+	for i, m := range all {
+		r := <-results[i]
+		if r.err != nil {
+			break
 		}
-		counts[v]++
-		fmt.Fprintf(out, "%-8s  %s: %s%s\n", v, m.File, m.Name, itemsOf(m))
-		if v != killed {
-			fmt.Fprintf(out, "          %s: %s\n", m.Source, strings.ReplaceAll(strings.TrimSpace(why), "\n", "\n          "))
+		counts[r.verdict]++
+		fmt.Fprintf(out, "%-8s  %s: %s%s\n", r.verdict, m.File, m.Name, itemsOf(m))
+		if r.verdict != killed {
+			fmt.Fprintf(out, "          %s: %s\n", m.Source, strings.ReplaceAll(strings.TrimSpace(r.why), "\n", "\n          "))
 		}
+	}
+	if err := group.Wait(); err != nil {
+		return false, err
 	}
 	fmt.Fprintf(out, "mutants: %d killed, %d survived, %d broken\n", counts[killed], counts[survived], counts[broken])
 	return counts[killed] == len(all), nil
