@@ -486,6 +486,10 @@ func purge(t *testing.T, first, second store.Store) {
 	}
 	past(t, second, record(did, "past", 0, "").Key)
 	past(t, second, record(did, "past as well", 0, "").Key)
+	// A record may have ended between the purge and the look at it: a list may name it until the next purge.
+	if _, err := second.Purge(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	left := make(map[string]bool)
 	for key, err := range first.List(t.Context(), store.RecordSession, did) {
 		if err != nil {
