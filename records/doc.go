@@ -16,4 +16,9 @@
 // sent, so that a field which was forgotten is an error here and no broken record there.
 //
 // Several writes that take effect together are collected in a Batch.
+//
+// Posts of Bluesky, likes, reposts, follows and preferences have functions of their own:
+//
+//	ref, err := records.Post(ctx, session, records.Text("Hello @alice.example").Image("cat.jpg", "A cat."))
+//	_, err = records.Like(ctx, session, ref)
 package records

@@ -198,23 +198,24 @@ func (e *Encoder) finish(opening, closing byte) {
 
 // Key begins a field. What is written next is its value.
 func (e *Encoder) Key(name string) *Encoder {
-	e.top().key = len(e.buf) + 1
-	if e.cbor {
-		e.entries = append(e.entries, entry{from: len(e.buf)})
+	// Until it is written, there is no key to tell of: it may not be UTF-8.
+	top, at := e.top(), len(e.buf)
+	top.key = 0
+	switch {
+	case e.cbor:
+		e.entries = append(e.entries, entry{from: at})
 		e.cborString(name)
-		return e
-	}
-	if !plain(name) {
+	case !plain(name):
 		e.buf = append(e.buf, ',')
 		e.String(name)
 		e.buf = append(e.buf, ':')
-		return e
+	default:
+		b := e.grow(len(name) + 4)
+		b[at], b[at+1] = ',', '"'
+		copy(b[at+2:], name)
+		b[len(b)-2], b[len(b)-1] = '"', ':'
 	}
-	at := len(e.buf)
-	b := e.grow(len(name) + 4)
-	b[at], b[at+1] = ',', '"'
-	copy(b[at+2:], name)
-	b[len(b)-2], b[len(b)-1] = '"', ':'
+	top.key = at + 1
 	return e
 }
 

@@ -49,6 +49,20 @@ func (u Unknown) As(v Decodable) error {
 	return UnmarshalJSON(json, v)
 }
 
+// As returns the object as a T. A record refuses an object of another $type.
+//
+//	post, err := lex.As[appbsky.FeedPost](view.Record)
+func As[T any, P interface {
+	*T
+	Decodable
+}](u Unknown) (*T, error) {
+	v := new(T)
+	if err := u.As(P(v)); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
 // Type returns the object's $type, "" if it has none.
 func (u Unknown) Type() string {
 	if t, ok := u.value.(Typed); ok {

@@ -1,6 +1,9 @@
 package syntax
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Datetime is a moment in the form that RFC 3339, ISO 8601 and the WHATWG HTML
 // standard have in common: upper-case T and Z, seconds, any number of fractional
@@ -45,6 +48,64 @@ const leapSecond = 60
 // nanosecond is cut off; a leap second, which old data may have in any minute, becomes the
 // first second of the next minute.
 func (d Datetime) Time() (time.Time, error) { return d.parse() }
+
+// LenientTime is Time for what real records hold beside Datetimes: a moment without a time zone (it counts
+// as UTC), one with -00:00, +0000 or +00, a space or a lower-case t for the T, a lower-case z, a
+// decimal comma, no seconds, or a date alone. It is for reading; what it takes is refused when
+// it is written.
+func (d Datetime) LenientTime() (time.Time, error) {
+	t, err := d.parse()
+	if err == nil {
+		return t, nil
+	}
+	if tidied, ok := tidy(string(d)); ok {
+		if t, tidiedErr := Datetime(tidied).parse(); tidiedErr == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, err
+}
+
+// tidy gives a moment in another spelling the form of a Datetime.
+func tidy(s string) (string, bool) {
+	const date, minutes, seconds = "dddd-dd-dd", "dddd-dd-ddTdd:dd", "dddd-dd-ddTdd:dd:dd"
+	if len(s) > maxDatetime || !hasForm(s, date) {
+		return "", false
+	}
+	if len(s) == len(date) {
+		return s + "T00:00:00Z", true
+	}
+	if c := s[len(date)]; c != 'T' && c != 't' && c != ' ' {
+		return "", false
+	}
+	s = s[:len(date)] + "T" + s[len(date)+1:]
+	if !hasForm(s, minutes) {
+		return "", false
+	}
+	if !hasForm(s, seconds) {
+		s = s[:len(minutes)] + ":00" + s[len(minutes):]
+	}
+	if len(s) > len(seconds) && s[len(seconds)] == ',' {
+		s = s[:len(seconds)] + "." + s[len(seconds)+1:]
+	}
+	end := len(seconds)
+	for end < len(s) && (s[end] == '.' || isDigit(s[end])) {
+		end++
+	}
+	moment, zone := s[:end], strings.TrimPrefix(s[end:], " ")
+	switch {
+	case zone == "", zone == "z":
+		zone = "Z"
+	case len(zone) == 3 && (hasForm(zone, "+dd") || hasForm(zone, "-dd")):
+		zone += ":00"
+	case len(zone) == 5 && (hasForm(zone, "+dddd") || hasForm(zone, "-dddd")):
+		zone = zone[:3] + ":" + zone[3:]
+	}
+	if zone == "-00:00" {
+		zone = "Z"
+	}
+	return moment + zone, true
+}
 
 func (d Datetime) parse() (time.Time, error) {
 	s := string(d)

@@ -76,6 +76,9 @@ func FuzzRecordKey(f *testing.F) {
 func FuzzDatetime(f *testing.F) {
 	fuzz(f, "datetime", syntax.ParseDatetime, func(d syntax.Datetime) []any {
 		at, err := d.Time()
+		if lenient, lenientErr := d.LenientTime(); err == nil && (lenientErr != nil || !lenient.Equal(at)) {
+			panic(string(d) + " is another moment to LenientTime")
+		}
 		return []any{at, err}
 	})
 }

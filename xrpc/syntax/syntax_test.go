@@ -193,6 +193,53 @@ func TestDatetime(t *testing.T) {
 			}
 		}
 	})
+	t.Run("P110 a lenient reader takes what real records have", func(t *testing.T) {
+		for s, want := range map[syntax.Datetime]string{
+			"2023-07-20T10:11:12.5+02:00":   "2023-07-20T08:11:12.5Z", // as Time reads it
+			"2016-12-31T23:59:60Z":          "2017-01-01T00:00:00Z",
+			"2023-07-20T10:11:12":           "2023-07-20T10:11:12Z",
+			"2023-07-20T10:11:12.123456":    "2023-07-20T10:11:12.123456Z",
+			"2023-07-20T10:11:12-00:00":     "2023-07-20T10:11:12Z",
+			"2023-07-20T10:11:12.5-0000":    "2023-07-20T10:11:12.5Z",
+			"2023-07-20T10:11:12+0000":      "2023-07-20T10:11:12Z",
+			"2023-07-20T10:11:12-0730":      "2023-07-20T17:41:12Z",
+			"2023-07-20T10:11:12+02":        "2023-07-20T08:11:12Z",
+			"2023-07-20 10:11:12":           "2023-07-20T10:11:12Z",
+			"2023-07-20 10:11:12.123 +0200": "2023-07-20T08:11:12.123Z",
+			"2023-07-20t10:11:12z":          "2023-07-20T10:11:12Z",
+			"2023-07-20T10:11:12,25Z":       "2023-07-20T10:11:12.25Z",
+			"2023-07-20T10:11Z":             "2023-07-20T10:11:00Z",
+			"2023-07-20T10:11":              "2023-07-20T10:11:00Z",
+			"2023-07-20T10:11+01:00":        "2023-07-20T09:11:00Z",
+			"2023-07-20":                    "2023-07-20T00:00:00Z",
+		} {
+			at, err := s.LenientTime()
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			if got := at.UTC().Format(time.RFC3339Nano); got != want {
+				t.Errorf("%s: got %s, want %s", s, got, want)
+			}
+			if strict, err := s.Time(); err == nil && !strict.Equal(at) {
+				t.Errorf("%s: Time says %v, and LenientTime %v", s, strict, at)
+			}
+		}
+	})
+	t.Run("P110 what says no moment is refused with the reason of Time", func(t *testing.T) {
+		for _, s := range []syntax.Datetime{
+			"", "yesterday", "1689847872", "2023-07", "2023-07-20T", "2023-07-20T10", "2023-07-20X10:11:12", "20-07-2023 10:11:12", "2023-13-01",
+			"2023-02-30", "2023-02-30 10:11:12", "2023-07-20T25:11", "2023-07-20T10:11:12.Z", "2023-07-20T10:11:12..5Z", "2023-07-20T10:11:12+25", "2023-07-20T10:11:12+020",
+			"2023-07-20T10:11:12 CET", "2023-07-20T10:11:12Z ", " 2023-07-20T10:11:12Z", "2023-07-20T10:11:12ZZ", "２０２３-07-20",
+			syntax.Datetime("2023-07-20 10:11:12." + strings.Repeat("0", 100)),
+		} {
+			at, err := s.LenientTime()
+			_, strict := s.Time()
+			if err == nil || strict == nil || err.Error() != strict.Error() {
+				t.Errorf("%q: %v, %v; Time says %v", s, at, err, strict)
+			}
+		}
+	})
 	t.Run("what is made is UTC with milliseconds", func(t *testing.T) {
 		at := time.Date(2026, 1, 2, 3, 4, 5, 6_999_999, time.FixedZone("", 3600))
 		if got, want := syntax.DatetimeOf(at), syntax.Datetime("2026-01-02T02:04:05.006Z"); got != want {

@@ -322,7 +322,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords}
+var _ = []any{bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
@@ -391,6 +391,17 @@ func callService(ctx context.Context, session *oauth.Session, uri syntax.ATURI) 
 	}
 	fmt.Println(len(out.Feed))
 	return nil
+}
+
+func writePosts(ctx context.Context, session *oauth.Session, parent syntax.ATURI) error {
+	ref, err := records.Post(ctx, session, records.Text("Look, @alice.example.com: example.com #cats").
+		ReplyTo(parent).
+		Image("cat.jpg", "A cat on a keyboard."))
+	if err != nil {
+		return err
+	}
+	_, err = records.Like(ctx, session, ref) // Repost and Follow likewise; Delete takes them back
+	return err
 }
 
 func readAndWriteRecords(ctx context.Context, session *oauth.Session, post *records.Ref, name string) error {

@@ -1,0 +1,93 @@
+package records
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/image/webp"
+
+	"github.com/gimucco/atproto-go/generated/appbsky"
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/xrpc"
+)
+
+// ErrNotAnImage: the file has no picture in it.
+var ErrNotAnImage = errors.New("not a picture")
+
+// UploadImage uploads a picture from a file, for an appbsky.EmbedImages. Its type is what its first
+// bytes say, its size is held to the lexicon's limit before it is sent, and its aspect ratio is
+// that in which it is shown: cameras write into a JPEG how it is to be turned. The ratio is left out
+// where it cannot be read, as that of AVIF. Options: WithCall.
+//
+// The file is sent as it is, with what the camera wrote into it, such as the place where it was taken.
+//
+// Errors: ErrNotAnImage; *lex.ValidationError for one that is too large; those of os.Open; else those
+// of any call.
+func UploadImage(ctx context.Context, account Account, path, alt string, opts ...Option) (*appbsky.EmbedImagesImage, error) {
+	s, err := read(opts, "")
+	if err != nil {
+		return nil, err
+	}
+	return uploadImage(ctx, account, path, alt, s)
+}
+
+func uploadImage(ctx context.Context, account Account, path, alt string, s *settings) (*appbsky.EmbedImagesImage, error) {
+	body, err := xrpc.FileBody(path)
+	if err != nil {
+		return nil, fmt.Errorf("records: %w", err)
+	}
+	if !strings.HasPrefix(body.ContentType(), "image/") {
+		return nil, fmt.Errorf("records: %w: %s is %s", ErrNotAnImage, path, body.ContentType())
+	}
+	ratio, err := aspectRatio(path, body.ContentType())
+	if err != nil {
+		return nil, fmt.Errorf("records: %s: %w", path, err)
+	}
+	limits := append([]xrpc.Option{xrpc.WithBlobLimits(appbsky.EmbedImagesImageImageLimits())}, s.calls...)
+	out, err := comatproto.NewClient(account).Repo.UploadBlob(ctx, body, limits...)
+	if err != nil {
+		return nil, fmt.Errorf("records: %s: %w", path, err)
+	}
+	return &appbsky.EmbedImagesImage{Image: out.Blob, Alt: alt, AspectRatio: ratio}, nil
+}
+
+// maxHeader is how much of a file is read for its size in pixels: metadata comes before it.
+const maxHeader = 1 << 20
+
+// aspectRatio reads width and height of a picture, nil where that cannot be done for its type.
+func aspectRatio(path, contentType string) (*appbsky.EmbedDefsAspectRatio, error) {
+	decode := map[string]func(io.Reader) (image.Config, error){
+		"image/jpeg": jpeg.DecodeConfig, "image/png": png.DecodeConfig, "image/gif": gif.DecodeConfig, "image/webp": webp.DecodeConfig,
+	}[contentType]
+	if decode == nil {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	config, err := decode(bufio.NewReader(io.LimitReader(file, maxHeader)))
+	if err != nil || config.Width <= 0 || config.Height <= 0 {
+		return nil, fmt.Errorf("%w: it is broken, or begins with more than %d bytes of metadata: %w", ErrNotAnImage, maxHeader, err)
+	}
+	ratio := &appbsky.EmbedDefsAspectRatio{Width: int64(config.Width), Height: int64(config.Height)}
+	if contentType == "image/jpeg" {
+		if _, err := file.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		if lyingOnItsSide(io.LimitReader(file, maxHeader)) {
+			ratio.Width, ratio.Height = ratio.Height, ratio.Width
+		}
+	}
+	return ratio, nil
+}

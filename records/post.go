@@ -1,0 +1,224 @@
+package records
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/gimucco/atproto-go/generated/appbsky"
+	"github.com/gimucco/atproto-go/records/richtext"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// A Draft is a post that is not written yet. Text begins one; its methods return it, so that they
+// can be put in a row. What is wrong with it is told by Post.
+//
+//	ref, err := records.Post(ctx, session, records.Text("Look, @alice.example").ReplyTo(parent).Image("cat.jpg", "A cat."))
+//
+// Not safe for concurrent use.
+type Draft struct {
+	text      string
+	facets    []appbsky.RichtextFacet
+	given     bool // the facets are, and none are looked for
+	reply     *appbsky.FeedPostReplyRef
+	parent    syntax.ATURI
+	quoted    *Ref
+	pictures  []picture
+	card      *appbsky.EmbedExternalExternal
+	languages []syntax.Language
+	resolver  richtext.Resolver
+	reader    xrpc.Doer
+	createdAt time.Time
+}
+
+type picture struct{ path, alt string }
+
+// Text begins a post. Its links, mentions and tags are found as richtext.Detect says.
+func Text(text string) *Draft { return &Draft{text: text} }
+
+// RichText begins a post whose links, mentions and tags are at hand, and are not looked for.
+func RichText(text string, facets []appbsky.RichtextFacet) *Draft {
+	return &Draft{text: text, facets: slices.Clone(facets), given: true}
+}
+
+// ReplyTo makes the post a reply. The post that it answers is read, as a reply names the beginning
+// of its thread, too; InThread is for those who know both.
+func (d *Draft) ReplyTo(parent syntax.ATURI) *Draft {
+	d.parent, d.reply = parent, nil
+	return d
+}
+
+// InThread makes the post a reply to parent, in the thread that root began.
+func (d *Draft) InThread(root, parent *Ref) *Draft {
+	d.parent, d.reply = "", new(appbsky.FeedPostReplyRef)
+	if root != nil {
+		d.reply.Root = *root
+	}
+	if parent != nil {
+		d.reply.Parent = *parent
+	}
+	return d
+}
+
+// Quote shows a record, such as another post, below the text.
+func (d *Draft) Quote(record *Ref) *Draft {
+	d.quoted = record
+	return d
+}
+
+// Image adds a picture from a file; see UploadImage. alt says what can be seen in it. Four
+// pictures are the most.
+func (d *Draft) Image(path, alt string) *Draft {
+	d.pictures = append(d.pictures, picture{path, alt})
+	return d
+}
+
+// Card shows a link with a title and a description below the text. A post has pictures or a card.
+func (d *Draft) Card(uri syntax.URI, title, description string) *Draft {
+	d.card = &appbsky.EmbedExternalExternal{URI: uri, Title: title, Description: description}
+	return d
+}
+
+// Languages says in which languages the text is.
+func (d *Draft) Languages(languages ...syntax.Language) *Draft {
+	d.languages = slices.Clone(languages)
+	return d
+}
+
+// At says when the post was written; without it, that is when it is sent.
+func (d *Draft) At(t time.Time) *Draft {
+	d.createdAt = t
+	return d
+}
+
+// Resolver says who knows the accounts that are mentioned; without it, the account's server is asked.
+func (d *Draft) Resolver(r richtext.Resolver) *Draft {
+	d.resolver = r
+	return d
+}
+
+// Reader says whom to ask for the post that is replied to; without it, that is the account's
+// server, which may have only its own accounts' records.
+func (d *Draft) Reader(doer xrpc.Doer) *Draft {
+	d.reader = doer
+	return d
+}
+
+// Post writes a post: it looks for what Record looks for, uploads the pictures and creates the
+// record. Options and errors are those of Create and, for what is looked up and uploaded, those of
+// Get, richtext.Detect and UploadImage.
+func Post(ctx context.Context, account Account, draft *Draft, opts ...Option) (*Ref, error) {
+	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
+	if err != nil {
+		return nil, err
+	}
+	post, err := draft.record(ctx, account, s)
+	if err != nil {
+		return nil, err
+	}
+	return Create(ctx, account, post, opts...)
+}
+
+// Record finds the thread of a reply and the facets of the text, uploads the pictures, and
+// returns the post, for those who change it or write it by a Batch. Options: WithCall.
+func (d *Draft) Record(ctx context.Context, account Account, opts ...Option) (*appbsky.FeedPost, error) {
+	s, err := read(opts, "")
+	if err != nil {
+		return nil, err
+	}
+	return d.record(ctx, account, s)
+}
+
+func (d *Draft) record(ctx context.Context, account Account, s *settings) (*appbsky.FeedPost, error) {
+	if d.card != nil && len(d.pictures) > 0 {
+		return nil, fmt.Errorf("records: a post has pictures or a card, not both")
+	}
+	if most := 4; len(d.pictures) > most {
+		// Before they are uploaded.
+		return nil, fmt.Errorf("records: a post has %d pictures at most, not %d", most, len(d.pictures))
+	}
+	post := &appbsky.FeedPost{Text: d.text, Facets: slices.Clone(d.facets), Langs: d.languages, Reply: d.reply, CreatedAt: syntax.Now()}
+	if !d.createdAt.IsZero() {
+		post.CreatedAt = syntax.DatetimeOf(d.createdAt)
+	}
+	if d.parent != "" {
+		reply, err := d.thread(ctx, account, s)
+		if err != nil {
+			return nil, err
+		}
+		post.Reply = reply
+	}
+	if !d.given {
+		resolver := d.resolver
+		if resolver == nil {
+			resolver = richtext.Server(account)
+		}
+		facets, err := richtext.Detect(ctx, d.text, resolver)
+		if err != nil {
+			return nil, fmt.Errorf("records: %w", err)
+		}
+		post.Facets = facets
+	}
+	// A record that breaks its lexicon is told before anything is uploaded for it.
+	if err := s.check(post); err != nil {
+		return nil, err
+	}
+	embed, err := d.embed(ctx, account, s)
+	if err != nil {
+		return nil, err
+	}
+	post.Embed = embed
+	return post, nil
+}
+
+// thread reads the post that is replied to. A reply to a reply is in that one's thread.
+func (d *Draft) thread(ctx context.Context, account Account, s *settings) (*appbsky.FeedPostReplyRef, error) {
+	reader := d.reader
+	if reader == nil {
+		reader = account
+	}
+	parent, ref, err := Get[appbsky.FeedPost](ctx, reader, d.parent, WithCall(s.calls...))
+	if err != nil {
+		return nil, fmt.Errorf("%w (the post that is replied to, %s)", err, d.parent)
+	}
+	if ref.CID == "" {
+		return nil, fmt.Errorf("records: the server does not say which version of %s it gives, so that no reply can name it", ref.URI)
+	}
+	reply := &appbsky.FeedPostReplyRef{Root: *ref, Parent: *ref}
+	if parent.Reply != nil {
+		reply.Root = parent.Reply.Root
+	}
+	return reply, nil
+}
+
+// embed uploads the pictures and returns what is shown below the text.
+func (d *Draft) embed(ctx context.Context, account Account, s *settings) (appbsky.FeedPostEmbedUnion, error) {
+	var none appbsky.FeedPostEmbedUnion
+	images := new(appbsky.EmbedImages)
+	for _, p := range d.pictures {
+		image, err := uploadImage(ctx, account, p.path, p.alt, s)
+		if err != nil {
+			return none, err
+		}
+		images.Images = append(images.Images, *image)
+	}
+	var record *appbsky.EmbedRecord
+	if d.quoted != nil {
+		record = &appbsky.EmbedRecord{Record: *d.quoted}
+	}
+	switch {
+	case len(images.Images) > 0 && record != nil:
+		return appbsky.NewFeedPostEmbedUnion(&appbsky.EmbedRecordWithMedia{Record: *record, Media: appbsky.NewEmbedRecordWithMediaMediaUnion(images)}), nil
+	case len(images.Images) > 0:
+		return appbsky.NewFeedPostEmbedUnion(images), nil
+	case d.card != nil && record != nil:
+		return appbsky.NewFeedPostEmbedUnion(&appbsky.EmbedRecordWithMedia{Record: *record, Media: appbsky.NewEmbedRecordWithMediaMediaUnion(&appbsky.EmbedExternal{External: *d.card})}), nil
+	case d.card != nil:
+		return appbsky.NewFeedPostEmbedUnion(&appbsky.EmbedExternal{External: *d.card}), nil
+	case record != nil:
+		return appbsky.NewFeedPostEmbedUnion(record), nil
+	}
+	return none, nil
+}

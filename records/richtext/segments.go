@@ -1,0 +1,54 @@
+package richtext
+
+import (
+	"iter"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/gimucco/atproto-go/generated/appbsky"
+)
+
+// A Segment is a piece of a text.
+type Segment struct {
+	Text string
+	// Features are what the piece is: a *appbsky.RichtextFacetLink, RichtextFacetMention,
+	// RichtextFacetTag or what is newer. Plain text has none.
+	Features []appbsky.RichtextFacetFeaturesUnion
+}
+
+// Segments takes a text apart, for those who show it: the segments put together are the text.
+// Anybody may write any facets; those that reach outside the text, begin or end within
+// a character, are empty, or overlap one that began before them, are passed over.
+func Segments(text string, facets []appbsky.RichtextFacet) iter.Seq[Segment] {
+	return func(yield func(Segment) bool) {
+		sorted := slices.SortedStableFunc(slices.Values(facets), func(a, b appbsky.RichtextFacet) int {
+			switch {
+			case a.Index.ByteStart < b.Index.ByteStart:
+				return -1
+			case a.Index.ByteStart > b.Index.ByteStart:
+				return 1
+			}
+			return 0
+		})
+		at := 0
+		for _, f := range sorted {
+			from, to := f.Index.ByteStart, f.Index.ByteEnd
+			if from < int64(at) || to <= from || to > int64(len(text)) || !boundary(text, int(from)) || !boundary(text, int(to)) {
+				continue
+			}
+			if int(from) > at && !yield(Segment{Text: text[at:from]}) {
+				return
+			}
+			if !yield(Segment{Text: text[from:to], Features: f.Features}) {
+				return
+			}
+			at = int(to)
+		}
+		if at < len(text) {
+			yield(Segment{Text: text[at:]})
+		}
+	}
+}
+
+// boundary reports whether a character begins at an offset, or the text ends there.
+func boundary(text string, at int) bool { return at == len(text) || utf8.RuneStart(text[at]) }
