@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/internal/answer"
+	"github.com/gimucco/atproto-go/internal/raw"
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // Do implements xrpc.Doer: it sends req to the account's server with the current token, and returns the
@@ -20,8 +22,18 @@ import (
 // over; ErrBodyNotReplayable when the server wants the request again and its body can be read only
 // once; those of Refresh when a new token is needed and cannot be had now.
 func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
+	return s.send(ctx, req.NSID, &raw.Request{
+		Method: req.Method,
+		Target: &url.URL{Path: "/xrpc/" + string(req.NSID), RawQuery: req.Query},
+		Header: req.Header,
+		Body:   req.Body,
+	})
+}
+
+// send is the loop of all calls. nsid is for error messages, and empty where there is none.
+func (s *Session) send(ctx context.Context, nsid syntax.NSID, req *raw.Request) (*http.Response, error) {
 	if ctx.Err() != nil { // it is no reason for a refresh (P121)
-		return nil, &xrpc.SendError{NSID: req.NSID, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
+		return nil, &xrpc.SendError{NSID: nsid, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
 	}
 	oneWay := req.Body != nil && !req.Body.Replayable()
 	if oneWay {
@@ -35,7 +47,7 @@ func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, er
 		if err != nil {
 			return nil, err
 		}
-		resp, err := s.sendOnce(ctx, req, state)
+		resp, err := s.sendOnce(ctx, nsid, req, state)
 		if err != nil {
 			return nil, err
 		}
@@ -55,7 +67,7 @@ func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, er
 		adopted++
 		renewed = asked || adopted == maxAdopted
 		if oneWay {
-			return nil, &Error{Kind: ErrBodyNotReplayable, Status: resp.StatusCode, Err: fmt.Errorf("%s: the server wants the request again", req.NSID)}
+			return nil, &Error{Kind: ErrBodyNotReplayable, Status: resp.StatusCode, Err: fmt.Errorf("%s %s: the server wants the request again", req.Method, req.Target.Path)}
 		}
 	}
 }
@@ -69,12 +81,11 @@ func (s *Session) Follow(ctx context.Context, target *url.URL, header http.Heade
 }
 
 // sendOnce sends req with the tokens of state.
-func (s *Session) sendOnce(ctx context.Context, req *xrpc.Request, state *sessionState) (*http.Response, error) {
-	target, err := url.Parse(state.Host)
+func (s *Session) sendOnce(ctx context.Context, nsid syntax.NSID, req *raw.Request, state *sessionState) (*http.Response, error) {
+	target, err := raw.Resolve(state.Host, req.Target)
 	if err != nil {
-		return nil, &Error{Kind: ErrServer, Err: err}
+		return nil, rawError(err)
 	}
-	target.Path, target.RawQuery = "/xrpc/"+string(req.NSID), req.Query
 	out, err := xrpc.NewHTTPRequest(ctx, req.Method, target, req.Header, req.Body)
 	if err != nil {
 		return nil, err
@@ -87,7 +98,7 @@ func (s *Session) sendOnce(ctx context.Context, req *xrpc.Request, state *sessio
 	}
 	out.Header.Set("Authorization", "Bearer "+state.Tokens.Access)
 	started := s.client.now()
-	resp, err := xrpc.SendHTTP(s.client.http.RoundTripper(), out, req.NSID)
+	resp, err := xrpc.SendHTTP(s.client.http.RoundTripper(), out, nsid)
 	if err != nil {
 		return nil, err
 	}

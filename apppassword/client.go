@@ -217,6 +217,28 @@ func (c *Client) reseal(ctx context.Context, key SessionKey) (did bool, err erro
 	return false, storeError(store.ErrConflict)
 }
 
+// Stats counts what became of a Client's sessions, for metrics.
+type Stats struct {
+	Live        int    // sessions in this process, now
+	Unsaved     int    // sessions whose tokens the store has not taken yet, now
+	Refreshes   uint64 // new tokens from a server
+	Adoptions   uint64 // new tokens that another process had got
+	Takeovers   uint64 // refreshes that another process had left behind
+	Failures    uint64 // refreshes that failed and will be tried again
+	Endings     uint64 // sessions that were found to be over
+	StoreErrors uint64 // reads and writes of sessions that failed
+}
+
+// Stats returns the counts since the Client was made.
+func (c *Client) Stats() Stats {
+	kept := c.keepers.Stats()
+	return Stats{
+		Live: c.sessions.Count(), Unsaved: kept.Unsaved,
+		Refreshes: kept.Refreshes, Adoptions: kept.Adoptions, Takeovers: kept.Takeovers,
+		Failures: kept.Failures, Endings: kept.Endings, StoreErrors: kept.RegisterErrors,
+	}
+}
+
 // Shutdown lets no refresh begin any more, waits for those under way, and for new tokens that the store
 // has not taken yet. Call it before the process ends: then no session is lost by its end. Calls whose
 // tokens live go on meanwhile; one that needs a refresh fails with ErrShutdown. When ctx ends first, the

@@ -76,6 +76,8 @@ const (
 	// ErrBodyNotReplayable: the server asked for the request again, but its body can be read
 	// only once. Use a body that can be opened twice.
 	ErrBodyNotReplayable Kind = "body cannot be sent again"
+	// ErrOrigin: the URL is not on the account's server; nothing was sent.
+	ErrOrigin Kind = "not the session's server"
 	// ErrStore: the store failed. Nothing is lost that was not lost before.
 	ErrStore Kind = "session store failed"
 	// ErrBusy: another process refreshes the session, or began to and left; this caller has

@@ -46,7 +46,7 @@ func TestRetryUsesTheNonceOfItsChallenge(t *testing.T) {
 			s = login(t, server, newClient(t, server, withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
 				if asked != "" || !older.is(req) {
 					if asked != "" && req.URL.Path == callPath && req.URL.RawQuery == "" {
-						return respond(req, 200, sessionAnswer, "DPoP-Nonce", "of the younger"), nil
+						return respond(req, 200, sessionAnswer, "DPoP-Nonce", "of-the-younger"), nil
 					}
 					return next()
 				}

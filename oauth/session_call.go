@@ -11,6 +11,7 @@ import (
 
 	"github.com/gimucco/atproto-go/internal/answer"
 	"github.com/gimucco/atproto-go/internal/dpop"
+	"github.com/gimucco/atproto-go/internal/raw"
 	"github.com/gimucco/atproto-go/internal/said"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -18,12 +19,9 @@ import (
 
 // An outgoing is a request before it has host and credentials.
 type outgoing struct {
-	method string
-	target *url.URL // path and query; scheme and host only if the caller gave them
-	header http.Header
-	body   *xrpc.Body
-	nsid   syntax.NSID // for error messages
-	probe  bool        // it is sent to find out whether the server wants a nonce
+	raw.Request
+	nsid  syntax.NSID // for error messages
+	probe bool        // it is sent to find out whether the server wants a nonce
 }
 
 // Do implements xrpc.Doer: it sends req to the session's PDS, with a proof and
@@ -37,11 +35,13 @@ type outgoing struct {
 // its body can be read only once.
 func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
 	return s.send(ctx, &outgoing{
-		method: req.Method,
-		target: &url.URL{Path: "/xrpc/" + string(req.NSID), RawQuery: req.Query},
-		header: req.Header,
-		body:   req.Body,
-		nsid:   req.NSID,
+		Request: raw.Request{
+			Method: req.Method,
+			Target: &url.URL{Path: "/xrpc/" + string(req.NSID), RawQuery: req.Query},
+			Header: req.Header,
+			Body:   req.Body,
+		},
+		nsid: req.NSID,
 	})
 }
 
@@ -58,7 +58,7 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 	if ctx.Err() != nil { // it is no reason for a refresh (P121)
 		return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
 	}
-	if out.body != nil && !out.body.Replayable() {
+	if out.Body != nil && !out.Body.Replayable() {
 		if err := s.prepareForOneWay(ctx); err != nil {
 			return nil, err
 		}
@@ -88,14 +88,14 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 		case "invalid_dpop_proof":
 			// net/http sends a GET again, proof and all, when an idle connection dies
 			// under it; the server then sees the proof twice (P50).
-			if redated || out.body == nil && out.method == http.MethodGet {
+			if redated || out.Body == nil && out.Method == http.MethodGet {
 				why = wantsProof
 			}
 		}
 		if !spending.spend(why) {
 			return resp, nil
 		}
-		s.client.log.DebugContext(ctx, "oauth: trying again", "session", s, "path", out.target.Path, "code", said.Word(code))
+		s.client.log.DebugContext(ctx, "oauth: trying again", "session", s, "path", out.Target.Path, "code", said.Word(code))
 		// Nobody needs this answer any more, and many that are kept open here would leave no
 		// connection to the server for the refresh that they all wait for.
 		resp.Body.Close()
@@ -115,9 +115,9 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 		if refreshErr != nil {
 			return nil, refreshErr
 		}
-		if out.body != nil && !out.body.Replayable() {
+		if out.Body != nil && !out.Body.Replayable() {
 			return nil, &Error{Kind: ErrBodyNotReplayable, Status: resp.StatusCode,
-				Err: fmt.Errorf("%s %s: the server wants the request again", out.method, out.target.Path)}
+				Err: fmt.Errorf("%s %s: the server wants the request again", out.Method, out.Target.Path)}
 		}
 		if err := spending.pause(ctx, why); err != nil {
 			return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: err}
@@ -130,11 +130,11 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 // was dated by a clock that is now known to be wrong.
 func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState, asked string) (resp *http.Response, nonce dpop.Use, redated bool, err error) {
 	c := s.client
-	target, err := resolveTarget(state.PDS, out.target)
+	target, err := raw.Resolve(state.PDS, out.Target)
 	if err != nil {
-		return nil, nonce, false, err
+		return nil, nonce, false, rawError(err)
 	}
-	req, err := xrpc.NewHTTPRequest(ctx, out.method, target, out.header, out.body)
+	req, err := xrpc.NewHTTPRequest(ctx, out.Method, target, out.Header, out.Body)
 	if err != nil {
 		return nil, nonce, false, err
 	}
@@ -234,10 +234,9 @@ func (s *Session) prepareForOneWay(ctx context.Context) error {
 		return nil
 	}
 	resp, err := s.send(ctx, &outgoing{
-		method: http.MethodGet,
-		target: &url.URL{Path: "/xrpc/com.atproto.server.getSession"},
-		nsid:   "com.atproto.server.getSession",
-		probe:  true,
+		Request: raw.Request{Method: http.MethodGet, Target: &url.URL{Path: "/xrpc/com.atproto.server.getSession"}},
+		nsid:    "com.atproto.server.getSession",
+		probe:   true,
 	})
 	if err != nil {
 		return err
@@ -264,24 +263,4 @@ func challenge(resp *http.Response) string {
 		return "use_dpop_nonce"
 	}
 	return ""
-}
-
-// resolveTarget puts a path onto the session's origin. An absolute URL must be on
-// that origin: a token and its proof are for one server (O102).
-func resolveTarget(pds string, target *url.URL) (*url.URL, error) {
-	base, err := url.Parse(pds)
-	if err != nil {
-		return nil, &Error{Kind: ErrOrigin, Err: err}
-	}
-	if target.Opaque != "" {
-		// It would be written as the target of the request, whatever its host is (P79).
-		return nil, &Error{Kind: ErrOrigin, Err: fmt.Errorf("the URL has the opaque part %.100q, the session is for %s", target.Opaque, pds)}
-	}
-	if (target.Scheme != "" || target.Host != "") && (originOf(target) != originOf(base) || target.User != nil) {
-		return nil, &Error{Kind: ErrOrigin,
-			Err: fmt.Errorf("the request goes to %s, the session is for %s", originOf(target), pds)}
-	}
-	full := *target
-	full.Scheme, full.Host, full.Fragment = base.Scheme, base.Host, ""
-	return &full, nil
 }

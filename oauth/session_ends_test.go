@@ -330,6 +330,24 @@ func TestSessionsThatEndedElsewhere(t *testing.T) {
 			t.Error("the other process's tokens were not adopted")
 		}
 	})
+	t.Run("P76 P106 of many that come at once one asks", func(t *testing.T) {
+		kept := new(hangingStore)
+		begin(t, kept, func(t *testing.T, client *oauth.Client, s *oauth.Session) {
+			time.Sleep(61 * time.Second) // of the bubble
+			kept.goOn = make(chan struct{})
+			kept.hangs.Store(true)
+			before := kept.reads.Load()
+			var resumes sync.WaitGroup
+			for range 100 {
+				resumes.Go(func() { resumed(t, client, s.Key()) })
+			}
+			resumes.Wait()
+			close(kept.goOn)
+			if n := kept.reads.Load() - before; n != 1 {
+				t.Errorf("%d of them asked", n)
+			}
+		})
+	})
 	t.Run("P76 a store that hangs delays a Resume by 250 ms, once a minute", func(t *testing.T) {
 		kept := new(hangingStore)
 		begin(t, kept, func(t *testing.T, client *oauth.Client, s *oauth.Session) {

@@ -2,7 +2,7 @@
 // Real AT Protocol environment on loopback: PLC directory + @atproto/pds (OAuth provider + web UI).
 // Usage: node start.mjs [--mode https|http] [--port N] [--plc-port N] [--ctl-port N]
 //          [--out env.json] [--token-max-age MS] [--hostmap host:port=ip:port,...]
-//          [--hostname pds.test] [--plc-url URL] [--san extra1,extra2] [--accounts alice,bob] [--rate-limits] [--log]
+//          [--hostname pds.test] [--plc-url URL] [--san extra1,extra2] [--accounts alice,bob] [--rate-limits] [--blob-limit BYTES] [--log]
 // Prints one JSON line on stdout when ready; stops on SIGTERM/SIGINT or when stdin closes (--stdin).
 import { spawn, execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
@@ -108,6 +108,7 @@ async function main() {
     serviceHandleDomains: ['.test'],
     inviteRequired: false,
     rateLimitsEnabled: !!arg('rate-limits', false),
+    blobUploadLimit: arg('blob-limit', null) ? Number(arg('blob-limit')) : undefined,
     serviceName: 'Real Test PDS',
     contactEmailAddress: 'admin@pds.test',
   }

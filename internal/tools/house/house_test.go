@@ -44,13 +44,14 @@ var arrows = map[string][]string{
 	"oauth": {
 		"oauth/scope", "oauth/seal", "oauth/store", "xrpc", "xrpc/lex", "xrpc/syntax", "identity",
 		"internal/safehttp", "internal/loopback", "internal/said", "internal/clientmetadata", "internal/dpop", "internal/multibase", "internal/keeper", "internal/seal",
-		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token",
+		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token", "internal/raw",
 	},
 	"apppassword": {
 		"oauth/seal", "oauth/store", "xrpc", "xrpc/syntax", "identity",
 		"internal/safehttp", "internal/said", "internal/keeper", "internal/seal",
-		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token",
+		"internal/vault", "internal/live", "internal/events", "internal/answer", "internal/serverclock", "internal/token", "internal/raw",
 	},
+	"internal/raw":             {"internal/safehttp", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/vault":           {"internal/seal", "oauth/store", "xrpc/syntax"},
 	"internal/live":            {},
 	"internal/answer":          {},

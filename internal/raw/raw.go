@@ -1,0 +1,119 @@
+// Package raw is the door for requests that are no typed calls: what a session's AuthenticatedRequest,
+// AuthenticatedRawRequest and HTTPClient have in common, for sessions of both kinds.
+package raw
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/safehttp"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
+
+// A Request is one before it has host and credentials.
+type Request struct {
+	Method string
+	Target *url.URL // path and query; scheme and host only if the caller gave them
+	Header http.Header
+	Body   *xrpc.Body // nil: none
+}
+
+// An OriginError is a target that is not on the session's server. Nothing was sent.
+type OriginError struct{ Err error }
+
+// Error says what was asked for, and what the session is for.
+func (e *OriginError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what url.Parse says, if it is that.
+func (e *OriginError) Unwrap() error { return e.Err }
+
+// JSON makes a request with a JSON body, none if body is nil. Of the options, those that set
+// headers apply.
+func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
+	if body == nil {
+		return request(method, path, nil, opts)
+	}
+	var encoded []byte
+	var err error
+	if v, ok := body.(lex.Encodable); ok {
+		encoded, err = lex.MarshalJSON(v)
+	} else {
+		encoded, err = json.Marshal(body)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encoding the body of %s %s: %w", method, path, err)
+	}
+	return request(method, path, xrpc.BytesBody(encoded, "application/json"), opts)
+}
+
+// Reader makes a request with what a reader has, none if it is nil.
+func Reader(method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*Request, error) {
+	if body == nil {
+		return request(method, path, nil, opts)
+	}
+	return request(method, path, bodyOf(body, contentType), opts)
+}
+
+func request(method, path string, body *xrpc.Body, opts []xrpc.Option) (*Request, error) {
+	target, err := url.Parse(path)
+	if err != nil {
+		return nil, &OriginError{err}
+	}
+	if target.Host == "" && !strings.HasPrefix(target.Path, "/") {
+		return nil, &OriginError{fmt.Errorf("%q is neither an absolute path nor an absolute URL", path)}
+	}
+	header, err := xrpc.HeaderOf(opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &Request{Method: method, Target: target, Header: header, Body: body}, nil
+}
+
+// bodyOf finds out whether a reader can be read again from where it stands.
+func bodyOf(r io.Reader, contentType string) *xrpc.Body {
+	switch r := r.(type) {
+	case *bytes.Buffer:
+		return xrpc.BytesBody(r.Bytes(), contentType)
+	case *bytes.Reader:
+		return xrpc.ReaderAtBody(io.NewSectionReader(r, r.Size()-int64(r.Len()), int64(r.Len())), int64(r.Len()), contentType)
+	case *strings.Reader:
+		return xrpc.ReaderAtBody(io.NewSectionReader(r, r.Size()-int64(r.Len()), int64(r.Len())), int64(r.Len()), contentType)
+	case *os.File:
+		info, err := r.Stat()
+		if err != nil || !info.Mode().IsRegular() {
+			break
+		}
+		at, err := r.Seek(0, io.SeekCurrent)
+		if err != nil || at > info.Size() {
+			break
+		}
+		return xrpc.ReaderAtBody(io.NewSectionReader(r, at, info.Size()-at), info.Size()-at, contentType)
+	}
+	return xrpc.StreamBody(r, -1, contentType)
+}
+
+// Resolve puts a target onto a session's origin. An absolute URL must be on that origin: a token
+// and its proof are for one server (O102). What is not fails with an *OriginError.
+func Resolve(origin string, target *url.URL) (*url.URL, error) {
+	base, err := url.Parse(origin)
+	if err != nil {
+		return nil, &OriginError{err}
+	}
+	if target.Opaque != "" {
+		// It would be written as the target of the request, whatever its host is (P79).
+		return nil, &OriginError{fmt.Errorf("the URL has the opaque part %.100q, the session is for %s", target.Opaque, origin)}
+	}
+	if (target.Scheme != "" || target.Host != "") && (safehttp.Origin(target) != safehttp.Origin(base) || target.User != nil) {
+		return nil, &OriginError{fmt.Errorf("the request goes to %s, the session is for %s", safehttp.Origin(target), origin)}
+	}
+	full := *target
+	full.Scheme, full.Host, full.Fragment = base.Scheme, base.Host, ""
+	return &full, nil
+}
