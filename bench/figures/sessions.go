@@ -98,6 +98,11 @@ func (c *Crowd) client(kept store.Store, sealing *seal.Seal) (*oauth.Client, err
 // Client returns a client that knows none of the sessions yet.
 func (c *Crowd) Client() (*oauth.Client, error) { return c.client(c.Store, seal.Keys(sealKey)) }
 
+// ClientOver returns a client that knows none of the sessions yet, and calls over another transport.
+func (c *Crowd) ClientOver(transport http.RoundTripper) (*oauth.Client, error) {
+	return oauth.NewClient(c.config(func(cfg *oauth.Config) { cfg.UnguardedTransport = transport }))
+}
+
 // Resume resumes all sessions, at a client that knows none.
 func (c *Crowd) Resume(ctx context.Context) ([]*oauth.Session, error) {
 	client, err := c.Client()
