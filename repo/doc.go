@@ -27,7 +27,8 @@
 // first, at the speed of the network, and checks each block by its hash; then records come in the
 // order of their paths, each on its own, as often as they are wanted. Blocks are kept in memory up to 16 MiB, in which most
 // repositories fit, and beyond that in a temporary file; 48 bytes for each block say where it is.
-// A repository of 100,000 records takes about 25 MB, however large they are. Open reads a file in its
+// A repository of 100,000 records takes less than 20 MB, however
+// large they are. Open reads a file in its
 // place, and needs no other.
 //
 // Nothing is believed because a server says it. Blocks have the hashes that they are named by. The tree has the
