@@ -7,50 +7,51 @@ import (
 
 // Diff returns what has to happen to the records of before to have those of after, in the order of
 // their paths. Subtrees that are the same in both are not looked at, so that little is read of
-// large repositories that differ in little. Both may be of different accounts; both may be slices
-// that have the rest. A nil before is empty.
+// large repositories that differ in little. Slices do that have what differs. A nil Repository is
+// empty.
 //
 // An error is final, and one of Records.
 func Diff(before, after *Repository) iter.Seq2[*Operation, error] {
 	return func(yield func(*Operation, error) bool) {
-		var old, now cursor
-		var err error
-		if before != nil {
-			err = old.start(before)
-		}
-		if err == nil {
-			err = now.start(after)
-		}
-		for err == nil && !(old.done() && now.done()) {
-			var op *Operation
-			if op, err = step(&old, &now); op == nil {
-				continue
-			}
-			if op.CID != "" && err == nil {
-				op.Record, err = after.record(op.Path(), now.value)
-			}
-			if err == nil && !yield(op, nil) {
-				return
-			}
-		}
+		old, err := cursorOf(before)
 		if err != nil {
 			yield(nil, err)
+			return
+		}
+		now, err := cursorOf(after)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for !(old.done() && now.done()) {
+			op, value, err := step(old, now)
+			if err == nil && op != nil && !value.none() {
+				op.Record, err = after.record(op.Path(), value)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if op != nil && !yield(op, nil) {
+				return
+			}
 		}
 	}
 }
 
-// step goes one step on in one tree or in both, and returns what it found out.
-func step(old, now *cursor) (*Operation, error) {
+// step goes one step on in one tree or in both, and returns what it found out, if anything, and
+// the CID of the record now.
+func step(old, now *cursor) (op *Operation, value cid, err error) {
 	a, b := old.next(), now.next()
 	switch {
 	case a.subtree() && b.subtree() && a.kid.id == b.kid.id:
 		old.skip()
 		now.skip()
-		return nil, nil
+		return nil, cid{}, nil
 	case a.subtree() && (!b.subtree() || a.layer >= b.layer):
-		return nil, old.enter()
+		return nil, cid{}, old.enter()
 	case b.subtree():
-		return nil, now.enter()
+		return nil, cid{}, now.enter()
 	}
 	order := strings.Compare(a.path, b.path)
 	switch { // an end comes after all paths
@@ -59,31 +60,31 @@ func step(old, now *cursor) (*Operation, error) {
 	case a.path == "":
 		order = 1
 	}
-	op := new(Operation)
+	op = new(Operation)
 	if order <= 0 {
-		op.Collection, op.Key = split(a.path)
 		op.Action, op.Prev = Delete, a.value.text()
+		op.Collection, op.Key = split(a.path)
 		old.skip()
 	}
 	if order >= 0 {
-		op.Collection, op.Key = split(b.path)
 		op.Action, op.CID = Create, b.value.text()
-		now.value = b.value
+		op.Collection, op.Key = split(b.path)
 		now.skip()
+		value = b.value
 	}
 	if order == 0 {
-		if op.Action = Update; a.value == b.value {
-			return nil, nil
+		op.Action = Update
+		if a.value == b.value {
+			return nil, cid{}, nil
 		}
 	}
-	return op, nil
+	return op, value, nil
 }
 
 // A cursor goes through a tree, and does not enter the subtrees that it is not told to.
 type cursor struct {
 	tree  *tree
 	items []item // the next one last
-	value cid    // of the record that was passed last
 }
 
 // An item is a record or a subtree; neither is the end.
@@ -98,16 +99,20 @@ type item struct {
 
 func (i item) subtree() bool { return !i.kid.none() }
 
-func (c *cursor) start(r *Repository) error {
-	t, err := r.tree()
-	if err != nil {
-		return err
+// cursorOf returns a cursor in front of all records of a repository; nil is an empty one.
+func cursorOf(r *Repository) (*cursor, error) {
+	c := new(cursor)
+	if r == nil {
+		return c, nil
 	}
-	c.tree = t
-	if !t.root.none() {
-		c.items = []item{{kid: t.root, layer: t.top}}
+	var err error
+	if c.tree, err = r.tree(); err != nil {
+		return nil, err
 	}
-	return nil
+	if !c.tree.root.none() {
+		c.items = []item{{kid: c.tree.root, layer: c.tree.top}}
+	}
+	return c, nil
 }
 
 func (c *cursor) done() bool { return len(c.items) == 0 }

@@ -227,8 +227,17 @@ func TestDiff(t *testing.T) {
 			}
 			n++
 		}
-		if n != len(notes) {
-			t.Errorf("%d operations, want %d", n, len(notes))
+		for op, err := range Diff(open(t, before.car(t)), nil) {
+			if err != nil || op.Action != Delete {
+				t.Fatal(op, err)
+			}
+			n--
+		}
+		if n != 0 {
+			t.Errorf("%d more are created of nothing than deleted to nothing", n)
+		}
+		for range Diff(nil, nil) {
+			t.Error("nothing differs from nothing")
 		}
 	})
 	t.Run("a tree without its blocks", func(t *testing.T) {

@@ -103,6 +103,9 @@ func TestMemoryOf100000Records(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
+			if kept := heapNow() - before; kept > 12<<20 {
+				t.Errorf("when it is read, it takes %d bytes of memory", kept)
+			}
 			n := 0
 			for _, err := range r.Records() {
 				if err != nil {

@@ -154,6 +154,9 @@ func TestBadTrees(t *testing.T) {
 			return h.add(t, of(nodeEntry{suffix: lex.Bytes(low1), value: picture}))
 		}, "no CID of a record"},
 		{"a subtree that is a picture", func(h heap) *lex.CIDLink { return h.add(t, of(entry("", high, new(picture)))) }, "no CID of a subtree"},
+		{"a first subtree that is a picture", func(h heap) *lex.CIDLink {
+			return h.add(t, nodeData{left: &picture, entries: []nodeEntry{entry("", high, nil)}})
+		}, "no CID of a subtree"},
 		{"a subtree that is a record", func(h heap) *lex.CIDLink {
 			b := noteOf(t, "a note")
 			h[b.id] = b.data
