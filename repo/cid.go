@@ -47,27 +47,45 @@ func parseBinary(b []byte) (cid, error) {
 	return id, nil
 }
 
+// textSize is how many characters of base32 these bytes take.
+const textSize = (binarySize*8 + 4) / 5
+
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
 // parseText reads a CID in its text form.
 func parseText[S ~string](text S) (cid, error) {
+	if len(text) != 1+textSize || text[0] != 'b' {
+		return cid{}, errCID
+	}
 	var b [binarySize]byte
-	if len(text) != 1+encoding.EncodedLen(binarySize) || text[0] != 'b' {
+	var bits, pending, n uint
+	for i := 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z':
+			bits = bits<<5 | uint(c-'a')
+		case '2' <= c && c <= '7':
+			bits = bits<<5 | uint(c-'2'+26)
+		default:
+			return cid{}, errCID
+		}
+		if pending += 5; pending >= 8 {
+			pending -= 8
+			b[n] = byte(bits >> pending)
+			bits &= 1<<pending - 1
+			n++
+		}
+	}
+	if bits != 0 { // behind the last byte
 		return cid{}, errCID
 	}
-	if _, err := encoding.Decode(b[:], []byte(text[1:])); err != nil {
-		return cid{}, errCID
-	}
-	id, err := parseBinary(b[:])
-	if err == nil && string(id.text()) != string(text) {
-		err = errCID // bits behind the last byte
-	}
-	return id, err
+	return parseBinary(b[:])
 }
 
 // binary returns the CID in bytes.
-func (c cid) binary() []byte {
-	return append([]byte{cidVersion, c.codec, hashSHA256, sha256.Size}, c.digest[:]...)
+func (c cid) binary() [binarySize]byte {
+	b := [binarySize]byte{cidVersion, c.codec, hashSHA256, sha256.Size}
+	copy(b[4:], c.digest[:])
+	return b
 }
 
 // text returns the CID in its text form, "" for none.
@@ -75,10 +93,11 @@ func (c cid) text() syntax.CID {
 	if c.none() {
 		return ""
 	}
-	text := make([]byte, 1+encoding.EncodedLen(binarySize))
+	b := c.binary()
+	var text [1 + textSize]byte
 	text[0] = 'b'
-	encoding.Encode(text[1:], c.binary())
-	return syntax.CID(text)
+	encoding.Encode(text[1:], b[:])
+	return syntax.CID(text[:])
 }
 
 // none reports whether c is the zero value.

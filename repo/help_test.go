@@ -60,7 +60,8 @@ func writeCAR(t testing.TB, root cid, blocks ...block) []byte {
 
 func section(b block) []byte {
 	out := binary.AppendUvarint(nil, uint64(binarySize+len(b.data)))
-	return append(append(out, b.id.binary()...), b.data...)
+	id := b.id.binary()
+	return append(append(out, id[:]...), b.data...)
 }
 
 type headerOf struct{ root cid }

@@ -48,8 +48,8 @@ func (c *Change) Verify(key Key) error {
 // takeBack undoes the operations in the tree, which has to become the one of before.
 func (c *Change) takeBack(t *tree) error {
 	before := *t
-	// What was deleted comes back first: so the places of other operations have neighbours that the
-	// event has blocks of.
+	// What was deleted comes back first, as it does elsewhere: with the blocks that servers have to
+	// send any order is good, and with less this one has the best chance.
 	for _, deleted := range []bool{true, false} {
 		for i := range c.event.Ops {
 			op := &c.event.Ops[i]
