@@ -65,8 +65,8 @@ e2e-pds: ## the real PDS alone
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestPDS$$' . | go run ./tally e2e-pds
 e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two servers, scopes
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
-e2e-services: ## the real PDS: blobs by service tokens, and its tokens at a service of ours
-	cd e2e && go test -json -count=1 -timeout 10m -run '^TestServices$$' . | go run ./tally e2e-services
+e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service of ours; its repositories and their events
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Services|Repositories)$$' . | go run ./tally e2e-services
 e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
