@@ -96,13 +96,13 @@ func (c *carReader) next() (id cid, block []byte, at int64, err error) {
 		return cid{}, nil, 0, err
 	}
 	if c.blocks++; int64(c.blocks) > c.limits.blocks {
-		return cid{}, nil, 0, failure(ErrLimit, "more than %d blocks", c.limits.blocks).at(start)
+		return cid{}, nil, 0, failure(ErrLimit, "more than %d blocks; WithMaxBlocks allows more", c.limits.blocks).at(start)
 	}
 	switch {
 	case size < binarySize:
 		return cid{}, nil, 0, failure(ErrCAR, "a section of %d bytes has no room for a CID", size).at(start)
 	case size-binarySize > uint64(c.limits.block):
-		return cid{}, nil, 0, failure(ErrLimit, "a block of %d bytes, and %d are allowed", size-binarySize, c.limits.block).at(start)
+		return cid{}, nil, 0, failure(ErrLimit, "a block of %d bytes, and %d are allowed; WithMaxBlockSize allows more", size-binarySize, c.limits.block).at(start)
 	}
 	b, err := c.bytes(int(size))
 	if err != nil {
@@ -165,7 +165,7 @@ func (c *carReader) bytes(n int) ([]byte, error) {
 }
 
 func (c *carReader) tooLong() error {
-	return failure(ErrLimit, "the CAR has more than %d bytes", c.limits.total).at(c.offset)
+	return failure(ErrLimit, "the CAR has more than %d bytes; WithMaxSize allows more", c.limits.total).at(c.offset)
 }
 
 // failed is the error of a reader.

@@ -90,7 +90,7 @@ func TestCommits(t *testing.T) {
 		}
 	})
 	t.Run("fields that are missing", func(t *testing.T) {
-		for _, text := range []string{"", "\xa0", "\xa1cdid\x60", "\xf6", string(nodes[0].data)} {
+		for _, text := range []string{"", "\xa0", "\xa1cdid\x60", "\xf6", string(nodes[0].data), strings.Repeat("\x81", 100_000), "\xa1az" + strings.Repeat("\x81", 100_000)} {
 			_, _, err := readCommit(cidOf(codecDAGCBOR, []byte(text)), []byte(text))
 			failsWith(t, err, ErrCommit)
 		}

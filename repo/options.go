@@ -16,7 +16,7 @@ type limits struct {
 const maxBlock = 1 << 30
 
 func settings(opts []Option) limits {
-	l := limits{total: 4 << 30, block: 2 << 20, blocks: 10_000_000, memory: 16 << 20}
+	l := limits{total: 2 << 30, block: 2 << 20, blocks: 4_000_000, memory: 16 << 20}
 	for _, o := range opts {
 		o(&l)
 	}
@@ -31,7 +31,7 @@ func set(limit *int64, n int64) {
 	}
 }
 
-// WithMaxSize allows a CAR of n bytes. 0 or less, or no such option: 4 GiB.
+// WithMaxSize allows a CAR of n bytes. 0 or less, or no such option: 2 GiB.
 func WithMaxSize(n int64) Option { return func(l *limits) { set(&l.total, n) } }
 
 // WithMaxBlockSize allows blocks of n bytes, up to 1 GiB. 0 or less, or no such option: 2 MiB;
@@ -39,7 +39,7 @@ func WithMaxSize(n int64) Option { return func(l *limits) { set(&l.total, n) } }
 func WithMaxBlockSize(n int64) Option { return func(l *limits) { set(&l.block, n) } }
 
 // WithMaxBlocks allows n blocks, each of which takes 48 bytes of memory beside its contents. 0 or
-// less, or no such option: ten million.
+// less, or no such option: four million.
 func WithMaxBlocks(n int64) Option { return func(l *limits) { set(&l.blocks, n) } }
 
 // WithMemory has Read keep n bytes of blocks in memory; once there are more, all go to a temporary

@@ -186,6 +186,8 @@ func TestBadCARs(t *testing.T) {
 		{"a CAR of version 2", headerLike("\xa1gversion\x02"), ErrCAR, nil},
 		{"a header of version 2", slices.Concat(header[:len(header)-1], []byte{2}, good[len(header):]), ErrCAR, nil},
 		{"a header of a gigabyte", binary.AppendUvarint(nil, 1<<30), ErrCAR, nil},
+		{"a header of 60,000 levels", append(binary.AppendUvarint(nil, 60_000), bytes.Repeat([]byte{0x81}, 60_000)...), ErrCAR, nil},
+		{"a header whose roots have 60,000 levels", append(append(binary.AppendUvarint(nil, 60_000), "\xa2eroots"...), bytes.Repeat([]byte{0x81}, 59_993)...), ErrCAR, nil},
 		{"a length of 10 bytes", withSection(0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01), ErrCAR, nil},
 		{"a length that could be shorter", withSection(0xa4, 0x00), ErrCAR, nil},
 		{"a section without room for a CID", withSection(3, 1, 2, 3), ErrCAR, nil},
