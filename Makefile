@@ -121,11 +121,12 @@ cover: ## how much of PKG its tests reach; fails below MIN percent
 
 .PHONY: bench bench-check
 bench: ## all benchmarks, or ONLY=codec,lexgen; ratios are taken side by side
-	@for part in $$(echo $(or $(ONLY),lex,codec,dpop,sessions,lexgen) | tr , ' '); do \
+	@for part in $$(echo $(or $(ONLY),lex,codec,dpop,sessions,repositories,lexgen) | tr , ' '); do \
 		case $$part in \
 		lex) go test -run '^$$' -bench . ./... ;; \
 		codec) (cd bench && go test -run '^$$' -bench . ./codec) ;; \
 		dpop) (cd bench && go test -run '^$$' -bench . ./dpop) ;; \
+		repositories) (cd bench && go test -run '^$$' -bench . ./repositories) ;; \
 		sessions) (cd bench && go test -run '^$$' -bench . ./figures) ;; \
 		lexgen) go run ./lexgen report && (cd bench && go run ./binary) ;; \
 		*) echo "ONLY: there is no part $$part"; false ;; \
