@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"sort"
 )
 
 // A place says where a block lies. There may be millions of them: they take 48 bytes each, in a
@@ -48,7 +49,7 @@ func index(ctx context.Context, car *carReader, keep *spool) (root cid, places [
 	if err != io.EOF {
 		return cid{}, nil, err
 	}
-	slices.SortFunc(places, func(a, b place) int { return a.id.compare(b.id) })
+	slices.SortFunc(places, func(a, b place) int { return a.id.compare(&b.id) })
 	places = slices.CompactFunc(places, func(a, b place) bool { return a.id == b.id })
 	return root, slices.Clip(places), nil
 }
@@ -60,8 +61,8 @@ func stored(err error) error {
 
 // load returns a block, in memory of its own. The error is ErrMissingBlock if there is none.
 func (b *blocks) load(id cid) ([]byte, error) {
-	i, ok := slices.BinarySearchFunc(b.places, id, func(p place, id cid) int { return p.id.compare(id) })
-	if !ok {
+	i := sort.Search(len(b.places), func(i int) bool { return b.places[i].id.compare(&id) >= 0 })
+	if i == len(b.places) || b.places[i].id != id {
 		return nil, failure(ErrMissingBlock, "the CAR does not have it").of(id)
 	}
 	block := make([]byte, b.places[i].size)

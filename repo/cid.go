@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base32"
+	"encoding/binary"
 	"errors"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -103,7 +104,12 @@ func (c cid) text() syntax.CID {
 // none reports whether c is the zero value.
 func (c cid) none() bool { return c.codec == 0 }
 
-// compare puts CIDs into an order, whatever it is.
-func (c cid) compare(other cid) int {
+// compare puts CIDs into an order, whatever it is. The first bytes of digests tell almost all of
+// them apart.
+func (c *cid) compare(other *cid) int {
+	a, b := binary.BigEndian.Uint64(c.digest[:]), binary.BigEndian.Uint64(other.digest[:])
+	if a != b {
+		return cmp.Compare(a, b)
+	}
 	return cmp.Or(bytes.Compare(c.digest[:], other.digest[:]), cmp.Compare(c.codec, other.codec))
 }
