@@ -1,3 +1,5 @@
+//go:build !race
+
 package repo
 
 import (
@@ -73,6 +75,7 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// The race detector has memory of its own, which must not count.
 func TestMemoryOf100000Records(t *testing.T) {
 	const records = 100_000
 	name, size := largeCAR(t, records)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -348,6 +349,37 @@ func TestTemporaryFiles(t *testing.T) {
 		}
 		failsWith(t, lastError(r), ErrStorage)
 	})
+}
+
+func TestManyReadersOfOneRepository(t *testing.T) {
+	notes := manyNotes(400)
+	car := newSample(t, newSigner(t, alice), rev, notes).car(t)
+	opened, err := Open(t.Context(), bytes.NewReader(car), int64(len(car)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, r := range map[string]*Repository{"memory": open(t, car), "a file": open(t, car, WithMemory(1)), "its place": opened} {
+		var readers sync.WaitGroup
+		for range 8 {
+			readers.Go(func() {
+				n := 0
+				for record, err := range r.Records() {
+					if err != nil {
+						t.Error(name, err)
+						return
+					}
+					if again, err := r.Get(record.Collection, record.Key); err != nil || again.CID != record.CID {
+						t.Error(name, again, err)
+					}
+					n++
+				}
+				if n != len(notes) {
+					t.Errorf("%s: %d records, want %d", name, n, len(notes))
+				}
+			})
+		}
+		readers.Wait()
+	}
 }
 
 // A spool gives back what was written, however it was cut.
