@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -36,10 +37,10 @@ type EventOp struct {
 	Prev   syntax.CID // "" for Create, and in events of servers older than Sync 1.1
 }
 
-// Operations returns the operations of an event, for consumers that believe their source: each is
-// held to the tree in the event, and nothing to the account's key. An error without an Operation
-// is one of ReadChange, and the last, or is about one operation, and the loop may go on: ErrEvent,
-// ErrMissingBlock, ErrTree.
+// Operations returns the operations of an event, for consumers that believe their source: nothing
+// is held to the account's key, and an operation to the tree in the event as far as that is there.
+// An error comes in the place of one operation, and the loop may go on: ErrEvent, ErrTree,
+// ErrMissingBlock where the record is not there. One of ReadChange is the only thing that comes.
 func Operations(e *CommitEvent) iter.Seq2[*Operation, error] {
 	return func(yield func(*Operation, error) bool) {
 		c, err := ReadChange(e)
@@ -123,7 +124,7 @@ func (c *Change) tree() (*tree, error) {
 	return t, err
 }
 
-// operation holds an operation to the tree.
+// operation holds an operation to the tree, as far as that is there.
 func (c *Change) operation(t *tree, said *EventOp) (*Operation, error) {
 	if wrong := wrongPath(said.Path); wrong != "" {
 		return nil, failure(ErrEvent, "a path %s", wrong).about(said.Path)
@@ -146,8 +147,9 @@ func (c *Change) operation(t *tree, said *EventOp) (*Operation, error) {
 		return nil, failure(ErrEvent, "%.40q is no action", said.Action).about(said.Path)
 	}
 	switch is, err := t.get(said.Path); {
-	case err != nil && c.event.PrevData == "" && isMissing(err):
-		// Servers older than Sync 1.1 leave out nodes that they have sent before.
+	case errors.Is(err, ErrMissingBlock):
+		// Servers leave out nodes that they have sent before. Verify misses them when it takes the
+		// operation back.
 	case err != nil:
 		return nil, located(err, said.Path)
 	case is != want:

@@ -1,8 +1,6 @@
 package repo
 
 import (
-	"errors"
-
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -80,8 +78,6 @@ func (c *Change) takeBack(t *tree) error {
 	}
 	return nil
 }
-
-func isMissing(err error) bool { return errors.Is(err, ErrMissingBlock) }
 
 // A State is where the repository of an account stands: what a consumer of events keeps of each.
 // The zero value is that of an account which has no repository yet.
