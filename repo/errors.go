@@ -39,7 +39,8 @@ var (
 	// ErrTooBig: the event says that it lacks what changed. Fetch the repository.
 	ErrTooBig = errors.New("event without its operations")
 	// ErrNotInductive: the event is of a server older than Sync 1.1, and does not say what the
-	// repository was before. Its operations can be used; that they are all cannot be checked.
+	// repository was before. The records in it are the account's; that its deletions are true, and
+	// that its operations are all, cannot be checked.
 	ErrNotInductive = errors.New("event that cannot be verified")
 	// ErrIncomplete: the operations of an event are not all that changed. Fetch the repository.
 	ErrIncomplete = errors.New("operations do not lead to the commit")

@@ -148,8 +148,7 @@ func (c *Change) operation(t *tree, said *EventOp) (*Operation, error) {
 	}
 	switch is, err := t.get(said.Path); {
 	case errors.Is(err, ErrMissingBlock):
-		// Servers leave out nodes that they have sent before. Verify misses them when it takes the
-		// operation back.
+		// Servers leave out nodes that they have sent before. Verify asks for them.
 	case err != nil:
 		return nil, located(err, said.Path)
 	case is != want:

@@ -257,7 +257,7 @@ func TestBadEvents(t *testing.T) {
 	notes := manyNotes(200)
 	before := newSample(t, account, rev, notes)
 	now := maps.Clone(notes)
-	const created, updated, deleted = "com.example.note/new", "com.example.note/0000101", "com.example.note/0000102"
+	const created, updated, deleted = "com.example.note/new", "com.example.note/0000101", "com.example.note/0000033"
 	now[created], now[updated] = "new", "changed"
 	delete(now, deleted)
 	after := newSample(t, account, nextRev, now)
@@ -265,7 +265,7 @@ func TestBadEvents(t *testing.T) {
 	if len(good.Ops) != 3 {
 		t.Fatal(good.Ops)
 	}
-	const del, upd, cre = 1, 0, 2 // in the order of their paths
+	const del, upd, cre = 0, 1, 2 // in the order of their paths
 	without := func(id cid) []byte {
 		return writeCAR(t, after.root, slices.DeleteFunc(slices.Clone(after.blocks), func(b block) bool { return b.id == id })...)
 	}
@@ -348,13 +348,39 @@ func TestBadEvents(t *testing.T) {
 	}
 
 	t.Run("a server leaves out nodes that it has sent before", func(t *testing.T) {
-		e := *good
-		e.Blocks = writeCAR(t, after.root, slices.DeleteFunc(slices.Clone(after.blocks), func(b block) bool {
-			_, err := decodeNode(b.id, b.data)
-			return err == nil && b.id != after.data
-		})...)
-		for _, before := range []syntax.CID{good.PrevData, ""} {
-			e.PrevData = before
+		// Of the tree there is what leads to some records.
+		slice := func(paths ...string) []byte {
+			need := map[cid]bool{after.root: true, after.data: true}
+			all := make(heap)
+			for _, b := range after.blocks {
+				all[b.id] = b.data
+			}
+			tree, err := openTree(after.data, func(id cid) ([]byte, error) { need[id] = true; return all.load(id) })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, path := range paths {
+				if _, err := tree.get(path); err != nil {
+					t.Fatal(err)
+				}
+			}
+			need[after.records[created]], need[after.records[updated]] = true, true
+			return writeCAR(t, after.root, slices.DeleteFunc(slices.Clone(after.blocks), func(b block) bool { return !need[b.id] })...)
+		}
+		for _, c := range []struct {
+			blocks   []byte
+			prevData syntax.CID
+			verify   error
+		}{
+			{slice(), good.PrevData, ErrMissingBlock},
+			{slice(), "", ErrMissingBlock}, // or a record that is not the account's could be said to be
+			{slice(created), "", ErrMissingBlock},
+			{slice(created, updated), good.PrevData, ErrMissingBlock},
+			{slice(created, updated), "", ErrNotInductive},
+			{slice(created, updated, deleted), "", ErrNotInductive},
+		} {
+			e := *good
+			e.Blocks, e.PrevData = c.blocks, c.prevData
 			for op, err := range Operations(&e) {
 				if err != nil {
 					t.Error(err)
@@ -366,11 +392,7 @@ func TestBadEvents(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := ErrMissingBlock
-			if before == "" {
-				want = ErrNotInductive
-			}
-			failsWith(t, change.Verify(account.key), want)
+			failsWith(t, change.Verify(account.key), c.verify)
 		}
 	})
 }

@@ -10,7 +10,8 @@ import (
 // the event says: State.Next compares it with what is known.
 //
 // Errors: ErrAccount, ErrSignature, ErrEvent, ErrMissingBlock, ErrTree; ErrIncomplete. An event of a
-// server older than Sync 1.1 is ErrNotInductive, where all that can be checked of it is in order.
+// server older than Sync 1.1 is ErrNotInductive, where all that can be checked of it is in order:
+// its records are the account's, and deletions are only said.
 func (c *Change) Verify(key Key) error {
 	if err := c.Commit().Verify(c.event.DID, key); err != nil {
 		return err
@@ -25,6 +26,11 @@ func (c *Change) Verify(key Key) error {
 		op := &c.event.Ops[i]
 		if _, err := c.operation(t, op); err != nil {
 			return err
+		}
+		// An event that looks old must not pass off as the account's what is not in its tree. Whether
+		// something is not in it any more is found out by taking it back.
+		if _, err := t.get(op.Path); err != nil && op.Action != Delete {
+			return located(err, op.Path)
 		}
 		if seen[op.Path] {
 			return failure(ErrEvent, "two operations on one record").about(op.Path)
