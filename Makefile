@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE := ./oauth/oauthtest ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./internal/scenario/...
+RACE := ./oauth/oauthtest ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./repo/... ./internal/scenario/...
 # Their tests wait for claims that live for about a second: nothing runs beside them.
 RACE_ALONE := ./oauth ./apppassword
 
@@ -65,8 +65,8 @@ e2e-pds: ## the real PDS alone
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestPDS$$' . | go run ./tally e2e-pds
 e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two servers, scopes
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
-e2e-services: ## the real PDS: blobs by service tokens, and its tokens at a service of ours
-	cd e2e && go test -json -count=1 -timeout 10m -run '^TestServices$$' . | go run ./tally e2e-services
+e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service of ours; its repositories and their events
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Services|Repositories)$$' . | go run ./tally e2e-services
 e2e-blobs: ## the real PDS: 50 MB up and down in bounded memory, while nonces rotate, and by a front that trickles
 	cd e2e && go test -json -count=1 -timeout 10m ./blobs -trickle $(or $(TRICKLE),60s) | go run ./tally e2e-blobs
 e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
@@ -123,12 +123,13 @@ cover: ## how much of PKG its tests reach; fails below MIN percent
 
 .PHONY: bench bench-check
 bench: ## all benchmarks, or ONLY=codec,lexgen; ratios are taken side by side
-	@for part in $$(echo $(or $(ONLY),lex,codec,dpop,call,sessions,lexgen) | tr , ' '); do \
+	@for part in $$(echo $(or $(ONLY),lex,codec,dpop,call,sessions,repositories,lexgen) | tr , ' '); do \
 		case $$part in \
 		lex) go test -run '^$$' -bench . ./... ;; \
 		codec) (cd bench && go test -run '^$$' -bench . ./codec) ;; \
 		dpop) (cd bench && go test -run '^$$' -bench . ./dpop) ;; \
 		call) (cd bench && go test -run '^$$' -bench . ./call) ;; \
+		repositories) (cd bench && go test -run '^$$' -bench . ./repositories) ;; \
 		sessions) (cd bench && go test -run '^$$' -bench . ./figures) ;; \
 		lexgen) go run ./lexgen report && (cd bench && go run ./binary) ;; \
 		*) echo "ONLY: there is no part $$part"; false ;; \

@@ -10,6 +10,8 @@
 //   - xrpc is what generated code stands on; xrpc/lex is the data model and
 //     xrpc/syntax the identifier types.
 //   - identity resolves handles and DIDs, finds services and verifies signatures.
+//   - repo reads repositories, which prove themselves, and repo/firehose the events that
+//     change them.
 //   - oauth/oauthtest is an authorization server, PDS and PLC directory in one
 //     process, for tests of programs that use this module.
 //

@@ -31,6 +31,8 @@ var arrows = map[string][]string{
 	"internal/multibase":      {},
 	"serviceauth":             {"xrpc", "xrpc/syntax", "identity", "internal/multibase"},
 	"records":                 {"generated", "identity", "xrpc", "xrpc/lex", "xrpc/syntax"},
+	"repo":                    {"xrpc/lex", "xrpc/syntax"}, // not generated: the generator reads schemas out of repositories
+	"repo/firehose":           {"repo", "generated", "xrpc/lex", "xrpc/syntax"},
 	"video":                   {"generated", "serviceauth", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/said":           {},
 	"internal/loopback":       {},

@@ -23,6 +23,7 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 	"github.com/gimucco/atproto-go/records"
+	"github.com/gimucco/atproto-go/repo"
 	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -322,7 +323,7 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts}
+var _ = []any{bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts, wholeRepository}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
@@ -428,4 +429,27 @@ func readAndWriteRecords(ctx context.Context, session *oauth.Session, post *reco
 	batch.Delete(ref.URI)
 	_, err = batch.Apply(ctx)
 	return err
+}
+
+func wholeRepository(ctx context.Context, host *xrpc.Client, account *identity.Identity, key *identity.PublicKey) error {
+	download, err := comatproto.NewClient(host).Sync.GetRepo(ctx, &comatproto.SyncGetRepoParams{DID: account.DID})
+	if err != nil {
+		return err
+	}
+	defer download.Close()
+	r, err := repo.Read(ctx, download)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := r.Verify(account.DID, key); err != nil { // key, err := account.Document.SigningKey()
+		return err
+	}
+	for record, err := range r.Records() {
+		if err != nil {
+			return err
+		}
+		fmt.Println(record.Path(), record.CID)
+	}
+	return nil
 }

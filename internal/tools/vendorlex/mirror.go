@@ -26,6 +26,9 @@ var copies = []tree{
 	{from: "atproto/atdata/testdata", to: "internal/interop/testdata/data-model"},
 	{from: "atproto/lexicon/testdata", to: "internal/interop/testdata/lexicon"},
 	{from: "atproto/atcrypto/testdata", to: "internal/interop/testdata/crypto"},
+	{from: "atproto/repo/mst/testdata", to: "internal/interop/testdata/mst"},
+	{from: "atproto/repo/testdata", to: "internal/interop/testdata/firehose"},
+	{from: "testing/testdata", to: "internal/interop/testdata/repo"},
 }
 
 // digest is one copied file: its path below our root and the SHA-256 of its bytes.

@@ -1,0 +1,193 @@
+package repo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// What an event may have (https://atproto.com/specs/sync).
+const (
+	maxEventBlocks = 2_000_000 // bytes of a #commit
+	maxSyncBlocks  = 10_000    // bytes of a #sync, which has a commit alone
+	maxOps         = 200
+)
+
+// A CommitEvent is what a #commit message of com.atproto.sync.subscribeRepos says. Package
+// firehose makes one of the message.
+type CommitEvent struct {
+	DID      syntax.DID
+	Rev      syntax.TID
+	Since    syntax.TID // the rev before; "" if there was none, or it is not said
+	Commit   syntax.CID
+	PrevData syntax.CID // the root of the tree before; "" in events of servers older than Sync 1.1
+	Blocks   []byte     // a CAR with what changed
+	Ops      []EventOp
+	TooBig   bool // it does not have what changed; servers of Sync 1.1 send no such events
+}
+
+// An EventOp is what an event says of one record.
+type EventOp struct {
+	Action Action
+	Path   string
+	CID    syntax.CID // "" for Delete
+	Prev   syntax.CID // "" for Create, and in events of servers older than Sync 1.1
+}
+
+// Operations returns the operations of an event, for consumers that believe their source: nothing
+// is held to the account's key, and an operation to the tree in the event as far as that is there.
+// An error comes in the place of one operation, and the loop may go on: ErrEvent, ErrTree,
+// ErrMissingBlock where the record is not there. One of ReadChange is the only thing that comes.
+func Operations(e *CommitEvent) iter.Seq2[*Operation, error] {
+	return func(yield func(*Operation, error) bool) {
+		c, err := ReadChange(e)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		c.Operations()(yield)
+	}
+}
+
+// A Change is a CommitEvent whose blocks were read. Safe for concurrent use.
+type Change struct {
+	event      *CommitEvent
+	repository *Repository // a slice
+}
+
+// ReadChange reads the blocks of an event and makes sure that they fit it. The event must not be
+// changed as long as the Change is used.
+//
+// Errors: ErrTooBig, ErrEvent, and those of Read; ErrLimit with more than 200 operations or
+// 2,000,000 bytes of blocks.
+func ReadChange(e *CommitEvent) (*Change, error) {
+	switch {
+	case e.TooBig:
+		return nil, failure(ErrTooBig, "of %.200q, rev %.20q: fetch the repository", e.DID, e.Rev)
+	case len(e.Ops) > maxOps:
+		return nil, failure(ErrLimit, "an event with %d operations; it may have %d", len(e.Ops), maxOps)
+	case e.Since != "" && e.Since >= e.Rev:
+		return nil, failure(ErrEvent, "its rev %.20q is not after %.20q, which was before", e.Rev, e.Since)
+	}
+	r, err := openEvent(e.DID, string(e.Rev), e.Blocks, maxEventBlocks)
+	if err != nil {
+		return nil, err
+	}
+	if r.commit.CID != e.Commit {
+		return nil, failure(ErrEvent, "its blocks are of the commit %s, and it says %.100q", r.commit.CID, e.Commit)
+	}
+	return &Change{event: e, repository: r}, nil
+}
+
+// openEvent reads the blocks of an event and makes sure that they are of the commit it names.
+func openEvent(did syntax.DID, rev string, car []byte, maximum int) (*Repository, error) {
+	if len(car) > maximum {
+		return nil, failure(ErrLimit, "an event with %d bytes of blocks; it may have %d", len(car), maximum)
+	}
+	r, err := Open(context.Background(), bytes.NewReader(car), int64(len(car)))
+	if err != nil {
+		return nil, err
+	}
+	if r.commit.DID != did || string(r.commit.Rev) != rev {
+		return nil, failure(ErrEvent, "it is of %.200q, rev %.20q, and its commit of %.200q, rev %.20q", did, rev, r.commit.DID, r.commit.Rev)
+	}
+	return r, nil
+}
+
+// Commit returns the commit, which must not be changed.
+func (c *Change) Commit() *Commit { return c.repository.commit }
+
+// Operations returns the operations, as the function of this name does.
+func (c *Change) Operations() iter.Seq2[*Operation, error] {
+	return func(yield func(*Operation, error) bool) {
+		t, err := c.tree()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for i := range c.event.Ops {
+			if !yield(c.operation(t, &c.event.Ops[i])) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Change) tree() (*tree, error) {
+	t, err := c.repository.tree()
+	if err == nil {
+		t.known = make(map[cid]*node)
+	}
+	return t, err
+}
+
+// operation holds an operation to the tree, as far as that is there.
+func (c *Change) operation(t *tree, said *EventOp) (*Operation, error) {
+	if wrong := wrongPath(said.Path); wrong != "" {
+		return nil, failure(ErrEvent, "a path %s", wrong).about(said.Path)
+	}
+	op := &Operation{Action: said.Action, CID: said.CID, Prev: said.Prev}
+	op.Collection, op.Key = split(said.Path)
+	var want cid // in the tree
+	switch said.Action {
+	case Create, Update:
+		id, err := parseText(said.CID)
+		if err != nil || id.codec != codecDAGCBOR {
+			return nil, failure(ErrEvent, "%.100q is no CID of a record", said.CID).about(said.Path)
+		}
+		want = id
+	case Delete:
+		if said.CID != "" {
+			return nil, failure(ErrEvent, "a record that is deleted has no CID, and it says %.100q", said.CID).about(said.Path)
+		}
+	default:
+		return nil, failure(ErrEvent, "%.40q is no action", said.Action).about(said.Path)
+	}
+	switch is, err := t.get(said.Path); {
+	case errors.Is(err, ErrMissingBlock):
+		// Servers leave out nodes that they have sent before. Verify asks for them.
+	case err != nil:
+		return nil, located(err, said.Path)
+	case is != want:
+		return nil, failure(ErrEvent, "it says that there is %s now, and the tree has %s", orNothing(want), orNothing(is)).about(said.Path)
+	}
+	if want.none() {
+		return op, nil
+	}
+	var err error
+	op.Record, err = c.repository.record(said.Path, want)
+	if err != nil {
+		return nil, err
+	}
+	return op, nil
+}
+
+func orNothing(id cid) string {
+	if id.none() {
+		return "nothing"
+	}
+	return string(id.text())
+}
+
+// A SyncEvent is what a #sync message of com.atproto.sync.subscribeRepos says: the state of a
+// repository, whatever it was before. Package firehose makes one of the message.
+type SyncEvent struct {
+	DID    syntax.DID
+	Rev    syntax.TID
+	Blocks []byte // a CAR with the commit
+}
+
+// ReadSync reads the commit of an event. Commit.Verify makes sure that it is signed. If its State is
+// not the one that is known, and its rev is newer, the repository is to be fetched.
+//
+// Errors: ErrEvent, and those of Read; ErrLimit with more than 10,000 bytes of blocks.
+func ReadSync(e *SyncEvent) (*Commit, error) {
+	r, err := openEvent(e.DID, string(e.Rev), e.Blocks, maxSyncBlocks)
+	if err != nil {
+		return nil, err
+	}
+	return r.commit, nil
+}

@@ -1,0 +1,70 @@
+// Package firehose gives package repo the events of com.atproto.sync.subscribeRepos.
+//
+//	for op, err := range firehose.Operations(commit) { // a *comatproto.SyncSubscribeReposCommit
+//		if err != nil {
+//			…
+//		}
+//		if op.Collection == appbsky.FeedPostNSID && op.Action == repo.Create {
+//			var post appbsky.FeedPost
+//			if err := op.Record.As(&post); err == nil {
+//				…
+//			}
+//		}
+//	}
+//
+// That believes the server which the events come from. A consumer that does not verifies each
+// change by the account's key, and that none is missing:
+//
+//	change, err := firehose.ReadChange(commit)
+//	…
+//	if err := change.Verify(key); err != nil {
+//		…
+//	}
+//	state, err = state.Next(change)
+package firehose
+
+import (
+	"iter"
+
+	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/repo"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+// CommitEvent returns what a #commit message says. It shares the bytes of the blocks.
+func CommitEvent(m *comatproto.SyncSubscribeReposCommit) *repo.CommitEvent {
+	e := &repo.CommitEvent{
+		DID: m.Repo, Rev: m.Rev, Commit: syntax.CID(m.Commit), PrevData: cidOf(m.PrevData),
+		Blocks: m.Blocks, TooBig: m.TooBig, Ops: make([]repo.EventOp, len(m.Ops)),
+	}
+	if m.Since != nil {
+		e.Since = *m.Since
+	}
+	for i, op := range m.Ops {
+		e.Ops[i] = repo.EventOp{Action: repo.Action(op.Action), Path: op.Path, CID: cidOf(op.CID), Prev: cidOf(op.Prev)}
+	}
+	return e
+}
+
+func cidOf(link *lex.CIDLink) syntax.CID {
+	if link == nil {
+		return ""
+	}
+	return syntax.CID(*link)
+}
+
+// Operations returns the operations of a #commit message: see repo.Operations.
+func Operations(m *comatproto.SyncSubscribeReposCommit) iter.Seq2[*repo.Operation, error] {
+	return repo.Operations(CommitEvent(m))
+}
+
+// ReadChange reads the blocks of a #commit message: see repo.ReadChange.
+func ReadChange(m *comatproto.SyncSubscribeReposCommit) (*repo.Change, error) {
+	return repo.ReadChange(CommitEvent(m))
+}
+
+// ReadSync reads the commit of a #sync message: see repo.ReadSync.
+func ReadSync(m *comatproto.SyncSubscribeReposSync) (*repo.Commit, error) {
+	return repo.ReadSync(&repo.SyncEvent{DID: m.DID, Rev: syntax.TID(m.Rev), Blocks: m.Blocks})
+}
