@@ -30,6 +30,18 @@ type Method struct {
 	// not apply to them.
 	Direct bool
 
+	// Cursor is the integer parameter that a subscription is resumed by, "" if it has none.
+	Cursor string
+	// Subprotocol is how the lexicon of a subscription says that its messages are framed: "xrpc.v1.json" is JSON
+	// (proposal 0015). "" is "xrpc.v0.cbor".
+	Subprotocol string
+	// Unpack, if set, makes the JSON of a message out of a WebSocket message, for streams whose frames are not those
+	// of the specification. It keeps nothing of data; an error ends the connection.
+	Unpack func(data []byte, text bool) (json []byte, err error)
+	// Overlaps says that a connection may begin before its cursor, as where this is a time: what comes again is
+	// left out, however much it is.
+	Overlaps bool
+
 	stream bool // the output is a Download
 }
 
