@@ -1,6 +1,7 @@
 package xrpc
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -25,7 +26,7 @@ const (
 	framingHeader framing = iota // xrpc.v0.cbor
 	framingCBOR                  // xrpc.v1.cbor
 	framingJSON                  // xrpc.v1.json
-	framingOwn                   // Method.Unpack
+	framingNone                  // Method.Unpack returns the message itself
 )
 
 // A format is what a payload is written in.
@@ -38,8 +39,8 @@ const (
 
 // framingOf is the framing of the subprotocol that was agreed on, that of the lexicon if none was.
 func framingOf(m Method, agreed string) (framing, error) {
-	if m.Unpack != nil {
-		return framingOwn, nil
+	if m.Unpack != nil && m.Subprotocol == "" {
+		return framingNone, nil
 	}
 	if agreed == "" {
 		agreed = m.Subprotocol
@@ -66,9 +67,17 @@ type frame struct {
 
 // parseFrame reads a WebSocket message. It keeps windows of data. An error means that it is no frame.
 func parseFrame(m Method, how framing, o *options, text bool, data []byte) (frame, error) {
-	if how == framingOwn {
-		json, err := m.Unpack(data, text)
-		return frame{payload: json, format: formatJSON}, err
+	if m.Unpack != nil {
+		var err error
+		if data, err = m.Unpack(data, text); err != nil {
+			return frame{}, err
+		}
+		if int64(len(data)) > o.maxOutput {
+			return frame{}, fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, o.maxOutput)
+		}
+		if text = true; how == framingNone {
+			return frame{payload: data, format: formatJSON}, nil
+		}
 	}
 	if text != (how == framingJSON) {
 		return frame{}, fmt.Errorf("it is a %s message, which %s does not have", kindOfMessage(text), [...]string{subprotocolCBOR0, subprotocolCBOR1, subprotocolJSON1}[how])
@@ -266,7 +275,7 @@ func (f *frame) malformed(o *options) error {
 // refused says why a payload that is a document is left out.
 func (f *frame) refused(err error) *MessageError {
 	if left, ok := errors.AsType[*MessageError](err); ok {
-		return left
+		return &MessageError{Type: cmp.Or(left.Type, f.kind), Err: left.Err}
 	}
 	if errors.Is(err, lex.ErrUnion) {
 		if at, ok := errors.AsType[*lex.Error](err); !ok || at.Path() == "" {

@@ -62,6 +62,12 @@ func openSocket(ctx context.Context, doer Doer, m Method, req Request, o *option
 	conn.SetReadLimit(-1) // next has one that answers nothing
 	s := &socket{conn: conn, ctx: ctx, cancel: cancel, framing: how, limit: o.maxOutput, watch: up.watch}
 	s.watch.start(conn)
+	if m.Hello != "" {
+		if err := conn.Write(ctx, websocket.MessageText, []byte(m.Hello)); err != nil {
+			s.close()
+			return nil, &StreamError{NSID: m.NSID, Err: s.because(err)}
+		}
+	}
 	return s, nil
 }
 
