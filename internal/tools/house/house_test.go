@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"generated":               {"xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/multibase":      {},
 	"serviceauth":             {"xrpc", "xrpc/syntax", "identity", "internal/multibase"},
+	"labels":                  {"generated", "identity", "xrpc/lex", "xrpc/syntax"},
 	"records":                 {"generated", "identity", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"video":                   {"generated", "serviceauth", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/said":           {},
