@@ -58,7 +58,7 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-browser e2e-stores e2e-rolling
+.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-streams e2e-browser e2e-stores e2e-rolling
 e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -p 1 -timeout 10m . ./rolling | go run ./tally e2e
 e2e-pds: ## the real PDS alone
@@ -67,6 +67,8 @@ e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
 e2e-services: ## the real PDS: blobs by service tokens, and its tokens at a service of ours
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestServices$$' . | go run ./tally e2e-services
+e2e-streams: ## the real PDS: its events while records are written and the line is cut
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestStreams$$' . | go run ./tally e2e-streams
 e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory

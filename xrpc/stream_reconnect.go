@@ -53,6 +53,23 @@ var passing = []ErrorName{
 	errConsumerTooSlow, ErrRateLimitExceeded, ErrInternalServerError, ErrUpstreamFailure, ErrNotEnoughResources, ErrUpstreamTimeout,
 }
 
+// mayPass reports whether a failure of a Doer can pass by itself. One of a session says so itself, whatever its
+// cause: it may be over because of a failure of the network.
+func mayPass(err error) bool {
+	type temporary interface {
+		error
+		Temporary() bool
+	}
+	if said, ok := err.(temporary); ok {
+		return said.Temporary()
+	}
+	if send, ok := errors.AsType[*SendError](err); ok {
+		return !send.final
+	}
+	said, ok := errors.AsType[temporary](err)
+	return ok && said.Temporary()
+}
+
 // attempts counts the connections of a stream.
 type attempts struct {
 	policy   RetryPolicy
@@ -76,17 +93,18 @@ func (a *attempts) again(err error) (pause time.Duration, ok bool) {
 	a.since = time.Time{}
 	a.failures++
 	var asked time.Duration
-	if refused, is := errors.AsType[*Error](err); is {
-		asked = refused.RetryAfter
-		ok = slices.Contains(retryable, refused.Status) || refused.Status == http.StatusSwitchingProtocols && slices.Contains(passing, refused.Name)
-	} else if send, is := errors.AsType[*SendError](err); is {
-		ok = !send.final
-	} else if broken, is := errors.AsType[*StreamError](err); is {
+	switch e := err.(type) {
+	case *Error:
+		asked = e.RetryAfter
+		ok = slices.Contains(retryable, e.Status) || e.Status == http.StatusSwitchingProtocols && slices.Contains(passing, e.Name)
+	case *StreamError:
 		ok = true
-		if broken.isFault() {
+		if e.isFault() {
 			a.faults++
 			ok = a.faults < maxFaults
 		}
+	default:
+		ok = mayPass(err)
 	}
 	limit := a.policy.Attempts
 	if limit == 0 && !a.ever {

@@ -149,6 +149,28 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	for _, tt := range []struct {
+		name     string
+		err      error
+		attempts int
+	}{
+		{"of a session that can be tried again", sessionError{io.ErrUnexpectedEOF, true}, 3},
+		{"of a session that is over, whatever the reason", sessionError{&SendError{Err: io.ErrUnexpectedEOF}, false}, 1},
+		{"of the network, wrapped by somebody", fmt.Errorf("mine: %w", &SendError{Err: io.ErrUnexpectedEOF}), 3},
+		{"of what is refused here", fmt.Errorf("mine: %w", &SendError{Err: io.ErrUnexpectedEOF, final: true}), 1},
+		{"of a time that ran out", fmt.Errorf("mine: %w", ErrHeaderTimeout), 3},
+	} {
+		t.Run("X44 a failure "+tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				attempts := 0
+				c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) { attempts++; return nil, tt.err }))
+				_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
+				if !errors.Is(err, tt.err) || attempts != tt.attempts {
+					t.Errorf("%d attempts, %v", attempts, err)
+				}
+			})
+		})
+	}
 	t.Run("X38 what a Doer fails with is final", func(t *testing.T) {
 		ended, attempts := errors.New("the session is over"), 0
 		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) { attempts++; return nil, ended }))
@@ -158,6 +180,15 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 		}
 	})
 }
+
+// A sessionError says whether it can be tried again, as those of sessions do.
+type sessionError struct {
+	error
+	again bool
+}
+
+func (e sessionError) Temporary() bool { return e.again }
+func (e sessionError) Unwrap() error   { return e.error }
 
 // golden are frames as a server of the reference sends them.
 const (
