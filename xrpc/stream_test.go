@@ -70,7 +70,7 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 				w.WriteHeader(tt.status)
 			}, func(t *testing.T, c *Caller) {
 				s := Subscribe[event](t.Context(), c, subscribe, nil, nil)
-				_, err := take(s, 1)
+				_, err := during(s, time.Hour)
 				e, ok := errors.AsType[*Error](err)
 				if !ok || e.Status != tt.status || !errors.Is(err, tt.name) || attempts != tt.attempts {
 					t.Errorf("%d attempts, %v", attempts, err)
@@ -136,7 +136,7 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 	t.Run("X38 a server that does not answer", func(t *testing.T) {
 		served(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, func(t *testing.T, c *Caller) {
 			start := time.Now()
-			_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, []Option{once()}), 1)
+			_, err := during(Subscribe[event](t.Context(), c, subscribe, nil, []Option{once()}), time.Hour)
 			if d := time.Since(start); !errors.Is(err, ErrHeaderTimeout) || d != DefaultHeaderTimeout {
 				t.Errorf("%v after %s", err, d)
 			}
@@ -164,7 +164,7 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				attempts := 0
 				c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) { attempts++; return nil, tt.err }))
-				_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
+				_, err := during(Subscribe[event](t.Context(), c, subscribe, nil, nil), time.Hour)
 				if !errors.Is(err, tt.err) || attempts != tt.attempts {
 					t.Errorf("%d attempts, %v", attempts, err)
 				}
@@ -283,7 +283,7 @@ func TestFrames(t *testing.T) {
 	t.Run("X40 a server whose frames are malformed every time ends the stream", func(t *testing.T) {
 		connections := 0
 		streaming(t, func(c *connection) { connections++; c.binary([]byte{7}) }, func(t *testing.T, c *Caller) {
-			_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
+			_, err := during(Subscribe[event](t.Context(), c, subscribe, nil, nil), time.Hour)
 			if e, ok := errors.AsType[*StreamError](err); !ok || !errors.Is(err, ErrMalformedFrame) || e.NSID != subscribe.NSID || connections != 3 {
 				t.Errorf("%d connections, %v", connections, err)
 			}
@@ -455,7 +455,7 @@ func TestSequenceNumbers(t *testing.T) {
 	}
 	t.Run("X42 a server that starts anew below the cursor, time and again, ends the stream", func(t *testing.T) {
 		streaming(t, func(c *connection) { c.post(1, 2) }, func(t *testing.T, c *Caller) {
-			texts, err := take(Subscribe[event](t.Context(), c, subscribe, &at{cursor: new(int64(500))}, nil), 1)
+			texts, err := during(Subscribe[event](t.Context(), c, subscribe, &at{cursor: new(int64(500))}, nil), time.Hour)
 			if wrong, ok := errors.AsType[*SequenceError](err); !ok || *wrong != (SequenceError{Last: 500, Got: 1}) || texts != nil {
 				t.Error(texts, err)
 			}
@@ -543,7 +543,7 @@ func TestCursor(t *testing.T) {
 		connections := 0
 		streaming(t, func(c *connection) { connections++; c.fail("FutureCursor") }, func(t *testing.T, c *Caller) {
 			s := Subscribe[event](t.Context(), c, subscribe, &at{cursor: new(int64(500))}, nil)
-			_, err := take(s, 1)
+			_, err := during(s, time.Hour)
 			e, ok := errors.AsType[*Error](err)
 			if !ok || !errors.Is(err, future) || e.Message != "because" || e.Status != 101 || e.NSID != subscribe.NSID || connections != 1 {
 				t.Errorf("%d connections, %v", connections, err)
@@ -695,7 +695,7 @@ func TestConnectionsThatBreak(t *testing.T) {
 			return nil, &SendError{NSID: subscribe.NSID, Sent: SentNo, Err: io.ErrClosedPipe}
 		}))
 		synctest.Test(t, func(t *testing.T) {
-			_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
+			_, err := during(Subscribe[event](t.Context(), c, subscribe, nil, nil), time.Hour)
 			if _, ok := errors.AsType[*SendError](err); !ok || attempts != 3 {
 				t.Errorf("%d attempts, %v", attempts, err)
 			}
@@ -828,7 +828,7 @@ func TestHostileServersOfStreams(t *testing.T) {
 		t.Run("X44 X46 "+tt.name, func(t *testing.T) {
 			served(t, rawSocket(tt.script), func(t *testing.T, c *Caller) {
 				start := time.Now()
-				_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, []Option{once()}), 1)
+				_, err := during(Subscribe[event](t.Context(), c, subscribe, nil, []Option{once()}), time.Hour)
 				if _, ok := errors.AsType[*StreamError](err); !ok || tt.want != nil && !errors.Is(err, tt.want) || time.Since(start) > tt.within {
 					t.Errorf("%v after %s", err, time.Since(start))
 				}
