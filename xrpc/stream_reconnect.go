@@ -53,6 +53,18 @@ var passing = []ErrorName{
 	errConsumerTooSlow, ErrRateLimitExceeded, ErrInternalServerError, ErrUpstreamFailure, ErrNotEnoughResources, ErrUpstreamTimeout,
 }
 
+// mayReopen reports whether a refusal, or an error frame, can pass by itself. A stream is in no hurry: it waits also
+// for what proxies say of a server that starts again, in numbers of their own.
+func mayReopen(e *Error) bool {
+	switch {
+	case e.Status == http.StatusSwitchingProtocols:
+		return slices.Contains(passing, e.Name)
+	case e.Status == http.StatusNotImplemented || e.Status == http.StatusHTTPVersionNotSupported:
+		return false
+	}
+	return e.Status >= 500 || slices.Contains(retryable, e.Status)
+}
+
 // mayPass reports whether a failure of a Doer can pass by itself. One of a session says so itself, whatever its
 // cause: it may be over because of a failure of the network.
 func mayPass(err error) bool {
@@ -96,7 +108,7 @@ func (a *attempts) again(err error) (pause time.Duration, ok bool) {
 	switch e := err.(type) {
 	case *Error:
 		asked = e.RetryAfter
-		ok = slices.Contains(retryable, e.Status) || e.Status == http.StatusSwitchingProtocols && slices.Contains(passing, e.Name)
+		ok = mayReopen(e)
 	case *StreamError:
 		ok = true
 		if e.isFault() {

@@ -2,12 +2,14 @@ package xrpc
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -62,8 +64,10 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 		{502, "UpstreamFailure", 3},
 		{503, "NotEnoughResources", 3},
 		{504, "UpstreamTimeout", 3},
+		{505, "InternalServerError", 1},
+		{521, "InternalServerError", 3}, // of a well-known proxy
 	} {
-		t.Run("X38 a refusal with "+http.StatusText(tt.status), func(t *testing.T) {
+		t.Run(fmt.Sprintf("X38 a refusal with %d", tt.status), func(t *testing.T) {
 			attempts := 0
 			served(t, func(w http.ResponseWriter, r *http.Request) {
 				attempts++
@@ -141,6 +145,38 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 				t.Errorf("%v after %s", err, d)
 			}
 		})
+	})
+	t.Run("X38 over TLS, to a server that speaks HTTP/2 otherwise", func(t *testing.T) {
+		var versions []string
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			versions = append(versions, r.Proto)
+			if r.Header.Get("Upgrade") == "" {
+				w.Header().Set("Content-Type", "application/json")
+				io.WriteString(w, "{}")
+				return
+			}
+			rawSocket(func(s *rawConn) { s.frame(0x82, cborOf(t, `{"op":1,"t":"#post"}`, `{"seq":7,"text":"hi"}`)) })(w, r)
+		}))
+		server.EnableHTTP2 = true
+		server.StartTLS()
+		defer server.Close()
+		roots := x509.NewCertPool()
+		roots.AddCert(server.Certificate())
+		client, err := NewClient(server.URL, ClientConfig{AllowLoopback: true, RootCAs: roots})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := NewCaller(client)
+		if _, err := Call[value](t.Context(), c, query, nil, Input{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		texts, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
+		if diff := cmp.Diff([]string{"hi"}, texts); diff != "" || err != nil {
+			t.Error(diff, err)
+		}
+		if diff := cmp.Diff([]string{"HTTP/2.0", "HTTP/1.1"}, versions); diff != "" {
+			t.Error(diff)
+		}
 	})
 	t.Run("X38 a transport that hides the connection is told so", func(t *testing.T) {
 		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) { return answer(101, "", ""), nil }))
