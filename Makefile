@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE := ./oauth/oauthtest ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./repo/... ./internal/scenario/...
+RACE := ./oauth/oauthtest ./labels ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./repo/... ./internal/scenario/...
 # Their tests wait for claims that live for about a second: nothing runs beside them.
 RACE_ALONE := ./oauth ./apppassword
 
@@ -58,7 +58,7 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-browser e2e-stores e2e-rolling
+.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-streams e2e-browser e2e-stores e2e-rolling
 e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -p 1 -timeout 10m . ./rolling ./blobs | go run ./tally e2e
 e2e-pds: ## the real PDS alone
@@ -69,6 +69,8 @@ e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service 
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Services|Repositories)$$' . | go run ./tally e2e-services
 e2e-blobs: ## the real PDS: 50 MB up and down in bounded memory, while nonces rotate, and by a front that trickles
 	cd e2e && go test -json -count=1 -timeout 10m ./blobs -trickle $(or $(TRICKLE),60s) | go run ./tally e2e-blobs
+e2e-streams: ## the real PDS: its events while records are written and the line is cut
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestStreams$$' . | go run ./tally e2e-streams
 e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory

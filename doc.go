@@ -9,6 +9,7 @@
 //     objects, written by lexgen from the schemas in lexicons.
 //   - xrpc is what generated code stands on; xrpc/lex is the data model and
 //     xrpc/syntax the identifier types.
+//   - xrpc/jetstream reads the streams of Jetstream servers; labels verifies labels.
 //   - identity resolves handles and DIDs, finds services and verifies signatures.
 //   - repo reads repositories, which prove themselves, and repo/firehose the events that
 //     change them.

@@ -142,6 +142,9 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// Temporary returns Retryable: an xrpc.Stream that runs on a session connects again after such an error.
+func (e *Error) Temporary() bool { return e.Retryable }
+
 // Is reports whether target is the error's Kind or Name, or ErrReauthRequired when the kind means that
 // the session is over.
 func (e *Error) Is(target error) bool {

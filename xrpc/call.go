@@ -156,6 +156,9 @@ func validateRequest(params Params, in Input) error {
 // options puts defaults and the call's options together.
 func (c *Caller) options(m Method, opts []Option) (*options, error) {
 	o := defaultOptions()
+	if m.Kind == KindSubscription {
+		o.maxOutput = DefaultMaxMessage
+	}
 	if err := o.apply(c.defaults); err != nil {
 		return nil, err
 	}

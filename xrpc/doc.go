@@ -1,5 +1,5 @@
 // Package xrpc is what typed calls stand on: the Doer that supplies host and
-// credentials, requests and their bodies, the options, limits and errors of calls.
+// credentials, requests and their bodies, the options, limits and errors of calls, and the streams of subscriptions.
 //
 // Programs use generated clients (generated/comatproto, generated/appbsky) on a
 // *oauth.Session, or on a Client for calls that need no login:
@@ -9,5 +9,9 @@
 //	api := comatproto.NewClient(host)
 //	out, err := api.Identity.ResolveHandle(ctx, &comatproto.IdentityResolveHandleParams{Handle: "alice.example.com"})
 //
-// See https://atproto.com/specs/xrpc.
+// A subscription is read in a loop:
+//
+//	for message, err := range api.Sync.SubscribeRepos(ctx, nil).Messages() { … }
+//
+// See https://atproto.com/specs/xrpc and https://atproto.com/specs/event-stream.
 package xrpc

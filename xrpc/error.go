@@ -71,7 +71,8 @@ func nameOfStatus(status int) ErrorName {
 	return ErrInvalidRequest
 }
 
-// An Error is a response that is not a success.
+// An Error is a response that is not a success, or an error frame that ends a stream: its Status is 101, that of the
+// response that opened the stream.
 type Error struct {
 	NSID    syntax.NSID
 	Name    ErrorName // as the server named it, else by the status
@@ -87,7 +88,7 @@ type Error struct {
 // names the place.
 func (e *Error) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "xrpc: %s: %s (HTTP %d)", e.NSID, said.Word(string(e.Name)), e.Status)
+	fmt.Fprintf(&b, "xrpc: %s: %s (%s)", e.NSID, said.Word(string(e.Name)), e.where())
 	if e.Message != "" {
 		fmt.Fprintf(&b, ": %s", said.Quote(e.Message))
 	}
@@ -95,6 +96,14 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ": the server points to %.300q, which is not followed", place)
 	}
 	return b.String()
+}
+
+// where says how the error came.
+func (e *Error) where() string {
+	if e.Status == http.StatusSwitchingProtocols {
+		return "in the stream"
+	}
+	return fmt.Sprintf("HTTP %d", e.Status)
 }
 
 // Is reports whether target is the error's Name, or ErrScopeMissing where that is what it says in

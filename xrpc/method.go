@@ -30,6 +30,21 @@ type Method struct {
 	// not apply to them.
 	Direct bool
 
+	// Cursor is the integer parameter that a subscription is resumed by, "" if it has none.
+	Cursor string
+	// Subprotocol is how the lexicon of a subscription says that its messages are framed: "xrpc.v1.json" is JSON
+	// (proposal 0015). "" is "xrpc.v0.cbor".
+	Subprotocol string
+	// Unpack, if set, makes the text of a frame out of a WebSocket message, for streams that are compressed in a way of
+	// their own. Without a Subprotocol, this text is the message itself, in JSON. It keeps nothing of data; an error
+	// ends the connection. It is for streams that no lexicon describes.
+	Unpack func(data []byte, text bool) (frame []byte, err error)
+	// Hello is a text that is sent as soon as a connection stands; "" is none.
+	Hello string
+	// Overlaps says that a connection may begin before its cursor, as where this is a time: what comes again is
+	// left out, however much it is.
+	Overlaps bool
+
 	stream bool // the output is a Download
 }
 

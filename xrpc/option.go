@@ -27,6 +27,7 @@ const (
 	DefaultIdleTimeout   = 60 * time.Second // between two pieces of a body, in either direction
 	DefaultOutputTimeout = 5 * time.Minute  // for all of a typed output, from its header on
 	DefaultMaxOutput     = 16 << 20         // bytes of a typed output, after decompression
+	DefaultMaxMessage    = 5 << 20          // bytes of a message of a stream
 	DefaultMaxNesting    = 4096             // levels of a typed output
 	maxErrorBody         = 64 << 10         // bytes of an error's body
 )
@@ -47,6 +48,8 @@ type options struct {
 	maxOutput     int64
 	maxNesting    int
 	retry         *RetryPolicy
+	reconnect     RetryPolicy
+	streamEvents  func(StreamEvent)
 	idempotent    bool
 	info          *ResponseInfo
 	validation    bool
@@ -59,6 +62,7 @@ func defaultOptions() options {
 		outputTimeout: DefaultOutputTimeout,
 		maxOutput:     DefaultMaxOutput,
 		maxNesting:    DefaultMaxNesting,
+		reconnect:     defaultReconnect(),
 	}
 }
 
@@ -201,14 +205,15 @@ func WithHeaderTimeout(d time.Duration) Option {
 }
 
 // WithIdleTimeout bounds the time between two pieces of a body, of a request as well as of a response. 0: no
-// bound but the context's. The cause of failing is ErrIdle.
+// bound but the context's. The cause of failing is ErrIdle. Of a Stream: between two signs of life of the server,
+// which is asked for one (a ping) when half of the time is over.
 func WithIdleTimeout(d time.Duration) Option {
 	return func(o *options) error { o.idleTimeout = d; return nil }
 }
 
 // WithOutputTimeout bounds the time from the response's header until all of a typed output is there, so that a
 // server that sends a byte now and then is not waited for for ever. 0: no bound but the context's. It does not
-// bound a Download. The cause of failing is ErrOutputTimeout.
+// bound a Download. The cause of failing is ErrOutputTimeout. Of a Stream: for each message, from its first byte on.
 func WithOutputTimeout(d time.Duration) Option {
 	return func(o *options) error { o.outputTimeout = d; return nil }
 }
@@ -260,13 +265,13 @@ func WithBlobLimits(limits lex.BlobLimits) Option {
 	return func(o *options) error { o.limits = &limits; return nil }
 }
 
-// WithMaxOutput bounds a typed output, in bytes after decompression. It does not
-// bound a Download.
+// WithMaxOutput bounds a typed output, in bytes after decompression, and each message of a Stream, for which
+// DefaultMaxMessage holds without it. It does not bound a Download.
 func WithMaxOutput(bytes int64) Option {
 	return func(o *options) error { o.maxOutput = bytes; return nil }
 }
 
-// WithMaxNesting bounds how deep objects and arrays of a typed output may nest.
+// WithMaxNesting bounds how deep objects and arrays of a typed output, or of a message of a Stream in JSON, may nest.
 func WithMaxNesting(levels int) Option {
 	return func(o *options) error { o.maxNesting = levels; return nil }
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Params are the parameters of a method. Generated types implement it.
@@ -60,4 +61,33 @@ func (q *Query) Encode() string { return string(q.encoded) }
 func (q *Query) has(name string) bool {
 	start := []byte(url.QueryEscape(name) + "=")
 	return bytes.HasPrefix(q.encoded, start) || bytes.Contains(q.encoded, append([]byte{'&'}, start...))
+}
+
+// integer returns the value of a parameter, nil if there is none or it is no integer.
+func (q *Query) integer(name string) *int64 {
+	values, err := url.ParseQuery(q.Encode())
+	if name == "" || err != nil {
+		return nil
+	}
+	n, err := strconv.ParseInt(values.Get(name), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// withInteger puts a value in the place of all that an encoded query has for a parameter.
+func withInteger(encoded, name string, value int64) string {
+	start := url.QueryEscape(name) + "="
+	var q Query
+	for pair := range strings.SplitSeq(encoded, "&") {
+		if pair != "" && !strings.HasPrefix(pair, start) {
+			if len(q.encoded) > 0 {
+				q.encoded = append(q.encoded, '&')
+			}
+			q.encoded = append(q.encoded, pair...)
+		}
+	}
+	q.Int(name, value)
+	return q.Encode()
 }

@@ -3,10 +3,21 @@
 package chatbsky
 
 import (
+	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
+
+// SubscribeModEvents subscribes to chat.bsky.moderation.subscribeModEvents: Subscribe to stream
+// of chat events targeted to moderation. Private endpoint.
+//
+// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+func (s ModerationService) SubscribeModEvents(ctx context.Context, params *ModerationSubscribeModEventsParams, opts ...xrpc.Option) *xrpc.Stream[ModerationSubscribeModEventsMessage] {
+	m := xrpc.Method{NSID: "chat.bsky.moderation.subscribeModEvents", Kind: xrpc.KindSubscription}
+	return xrpc.Subscribe[ModerationSubscribeModEventsMessage](ctx, s.caller, m, params, opts)
+}
 
 // ModerationSubscribeModEventsParams are the parameters of
 // chat.bsky.moderation.subscribeModEvents.

@@ -3,9 +3,21 @@
 package comatproto
 
 import (
+	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
+
+// SubscribeLabels subscribes to com.atproto.label.subscribeLabels: Subscribe to stream of
+// labels (and negations). Public endpoint implemented by mod services. Uses same sequencing
+// scheme as repo event stream.
+//
+// Errors: ErrFutureCursor.
+func (s LabelService) SubscribeLabels(ctx context.Context, params *LabelSubscribeLabelsParams, opts ...xrpc.Option) *xrpc.Stream[LabelSubscribeLabelsMessage] {
+	m := xrpc.Method{NSID: "com.atproto.label.subscribeLabels", Kind: xrpc.KindSubscription, Cursor: "cursor"}
+	return xrpc.Subscribe[LabelSubscribeLabelsMessage](ctx, s.caller, m, params, opts)
+}
 
 // LabelSubscribeLabelsParams are the parameters of com.atproto.label.subscribeLabels.
 type LabelSubscribeLabelsParams struct {
@@ -92,6 +104,15 @@ func (u LabelSubscribeLabelsMessage) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (u *LabelSubscribeLabelsMessage) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, u)
+}
+
+// Sequence implements xrpc.Sequenced.
+func (u *LabelSubscribeLabelsMessage) Sequence() (seq int64, ok bool) {
+	switch v := u.Value.(type) {
+	case *LabelSubscribeLabelsLabels:
+		return v.Seq, true
+	}
+	return 0, false
 }
 
 // LabelSubscribeLabelsLabels is com.atproto.label.subscribeLabels#labels.

@@ -3,10 +3,24 @@
 package comatproto
 
 import (
+	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
+
+// SubscribeRepos subscribes to com.atproto.sync.subscribeRepos: Repository event stream, aka
+// Firehose endpoint. Outputs repo commits with diff data, and identity update events, for all
+// repositories on the current server. See the atproto specifications for details around stream
+// sequencing, repo versioning, CAR diff format, and more. Public and does not require auth;
+// implemented by PDS and Relay.
+//
+// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+func (s SyncService) SubscribeRepos(ctx context.Context, params *SyncSubscribeReposParams, opts ...xrpc.Option) *xrpc.Stream[SyncSubscribeReposMessage] {
+	m := xrpc.Method{NSID: "com.atproto.sync.subscribeRepos", Kind: xrpc.KindSubscription, Direct: true, Cursor: "cursor"}
+	return xrpc.Subscribe[SyncSubscribeReposMessage](ctx, s.caller, m, params, opts)
+}
 
 // SyncSubscribeReposParams are the parameters of com.atproto.sync.subscribeRepos.
 type SyncSubscribeReposParams struct {
@@ -102,6 +116,21 @@ func (u SyncSubscribeReposMessage) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (u *SyncSubscribeReposMessage) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, u)
+}
+
+// Sequence implements xrpc.Sequenced.
+func (u *SyncSubscribeReposMessage) Sequence() (seq int64, ok bool) {
+	switch v := u.Value.(type) {
+	case *SyncSubscribeReposCommit:
+		return v.Seq, true
+	case *SyncSubscribeReposSync:
+		return v.Seq, true
+	case *SyncSubscribeReposIdentity:
+		return v.Seq, true
+	case *SyncSubscribeReposAccount:
+		return v.Seq, true
+	}
+	return 0, false
 }
 
 // SyncSubscribeReposCommit is com.atproto.sync.subscribeRepos#commit: Represents an update of

@@ -94,6 +94,15 @@ func (e *emitter) methodDecl(f *jen.File, m *plan.Method) {
 		input = jen.Qual(xrpcPath, "Raw").Call(jen.Id("body"))
 	}
 	var result, call *jen.Statement
+	if m.Message != nil {
+		comment(f, m.Doc)
+		f.Func().Add(receiver()).Id(m.Name).ParamsFunc(args).Op("*").Qual(xrpcPath, "Stream").Index(e.goType(m.Message)).Block(
+			jen.Id("m").Op(":=").Add(e.method(m)),
+			jen.Return(jen.Qual(xrpcPath, "Subscribe").Index(e.goType(m.Message)).Call(jen.Id("ctx"), jen.Id(self).Dot("caller"), jen.Id("m"), params, jen.Id("opts"))),
+		)
+		f.Line()
+		return
+	}
 	switch {
 	case m.Output != nil:
 		result = jen.Params(jen.Op("*").Add(e.goType(m.Output)), jen.Error())
@@ -120,8 +129,11 @@ func (e *emitter) method(m *plan.Method) *jen.Statement {
 	return jen.Qual(xrpcPath, "Method").ValuesFunc(func(g *jen.Group) {
 		g.Id("NSID").Op(":").Lit(m.NSID)
 		kind := "KindProcedure"
-		if m.Query {
+		switch {
+		case m.Query:
 			kind = "KindQuery"
+		case m.Message != nil:
+			kind = "KindSubscription"
 		}
 		g.Id("Kind").Op(":").Qual(xrpcPath, kind)
 		if m.InputEncoding != "" {
@@ -132,6 +144,12 @@ func (e *emitter) method(m *plan.Method) *jen.Statement {
 		}
 		if m.Direct {
 			g.Id("Direct").Op(":").True()
+		}
+		if m.Cursor != "" {
+			g.Id("Cursor").Op(":").Lit(m.Cursor)
+		}
+		if m.Subprotocol != "" {
+			g.Id("Subprotocol").Op(":").Lit(m.Subprotocol)
 		}
 	})
 }

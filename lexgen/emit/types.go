@@ -137,6 +137,30 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 	f.Line()
 	e.validateUnion(f, u)
 	e.jsonMethods(f, u.Name, "u")
+	if u.Message != "" && u.IsSequenced() {
+		e.sequence(f, u)
+	}
+}
+
+// sequence emits where in its stream a message stands.
+func (e *emitter) sequence(f *jen.File, u *plan.Union) {
+	f.Comment("// Sequence implements xrpc.Sequenced.")
+	f.Func().Params(jen.Id("u").Op("*").Id(u.Name)).Id("Sequence").Params().Params(jen.Id("seq").Int64(), jen.Id("ok").Bool()).Block(
+		jen.Switch(jen.Id("v").Op(":=").Id("u").Dot("Value").Assert(jen.Type())).BlockFunc(func(g *jen.Group) {
+			for _, m := range u.Members {
+				at := jen.Id("v").Dot(m.Seq)
+				switch {
+				case m.Seq == "":
+				case m.SeqMay:
+					g.Case(jen.Op("*").Add(e.name(m.Go))).Block(jen.If(at.Clone().Op("!=").Nil()).Block(jen.Return(jen.Op("*").Add(at), jen.True())))
+				default:
+					g.Case(jen.Op("*").Add(e.name(m.Go))).Block(jen.Return(at, jen.True()))
+				}
+			}
+		}),
+		jen.Return(jen.Lit(0), jen.False()),
+	)
+	f.Line()
 }
 
 func (e *emitter) stringsDecl(f *jen.File, s *plan.Strings) {

@@ -192,6 +192,9 @@ func (c *comparer) schema(before, after schema.Type) {
 		case before.Message != nil:
 			c.schema(before.Message, after.Message)
 		}
+		if before.Subprotocol != after.Subprotocol {
+			c.add(Forbidden, at, "the subprotocol changed from %q to %q: who agrees on none gets other frames", before.Subprotocol, after.Subprotocol)
+		}
 		c.errors(at, before.Errors, after.Errors)
 	}
 }

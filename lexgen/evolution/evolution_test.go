@@ -64,6 +64,7 @@ func TestCompare(t *testing.T) {
 		{"errors", `"main": {"type": "query", "errors": [{"name": "A"}]}`, `"main": {"type": "query", "errors": [{"name": "B"}]}`, []string{"allowed    com.example.a: defs.main: error B is new", "breaks Go  com.example.a: defs.main: error A was removed"}},
 		{"the first parameter", `"main": {"type": "query"}`, `"main": {"type": "query", "parameters": {"type": "params", "properties": {"p": {"type": "string"}}}}`, []string{"breaks Go  com.example.a: defs.main.parameters: the method has parameters in one version and none in the other", "allowed    com.example.a: defs.main.parameters.properties.p: the property is new"}},
 		{"a query that becomes a procedure", `"main": {"type": "query"}`, `"main": {"type": "procedure"}`, []string{"forbidden  com.example.a: defs.main: the type was query and is procedure"}},
+		{"subprotocols", `"main": {"type": "subscription"}`, `"main": {"type": "subscription", "subprotocol": "xrpc.v1.json"}`, []string{`forbidden  com.example.a: defs.main: the subprotocol changed from "" to "xrpc.v1.json": who agrees on none gets other frames`}},
 		{"messages", `"main": {"type": "subscription", "message": {"schema": {"type": "union", "refs": ["#a"]}}}` + two, `"main": {"type": "subscription"}` + two, []string{"forbidden  com.example.a: defs.main: the messages were removed"}},
 	} {
 		t.Run("L54 "+tc.name, func(t *testing.T) {

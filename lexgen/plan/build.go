@@ -436,6 +436,7 @@ func (p *Package) imports() []string {
 				}
 			case *Method:
 				ofType(d.Input)
+				ofType(d.Message)
 				ofType(d.Output)
 			}
 		}

@@ -1,5 +1,7 @@
 package plan
 
+import "slices"
+
 // A Program is everything to be generated.
 type Program struct {
 	Packages []*Package
@@ -46,10 +48,17 @@ type Union struct {
 	Message string // the NSID of the subscription whose messages these are, else ""
 }
 
+// IsSequenced reports whether some member has a sequence number.
+func (u *Union) IsSequenced() bool {
+	return slices.ContainsFunc(u.Members, func(m Member) bool { return m.Seq != "" })
+}
+
 // A Member is a variant of a union.
 type Member struct {
 	LexType string
 	Go      Name
+	Seq     string // of a message: the field of its sequence number, "" if it has none
+	SeqMay  bool   // it may be absent
 }
 
 // A Strings is a named string type, or constants without one.
@@ -80,7 +89,7 @@ type Params struct {
 	Fields []Field
 }
 
-// A Method is a query or a procedure.
+// A Method is a query, a procedure or a subscription.
 type Method struct {
 	Name    string
 	Doc     Doc
@@ -95,6 +104,10 @@ type Method struct {
 	Input         *Type // nil with an encoding: a body of bytes
 	OutEncoding   string
 	Output        *Type // nil with an encoding: a stream
+
+	Message     *Type  // of a subscription, else nil
+	Cursor      string // of a subscription: the integer parameter that it is resumed by, "" if there is none
+	Subprotocol string // of a subscription
 
 	Paged bool     // …Pages is generated
 	Lists []string // Go names of the output's arrays

@@ -303,14 +303,29 @@ func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []str
 	return names
 }
 
-// subscription plans the parameters and messages of a subscription.
+// subprotocols are those that the runtime reads (proposal 0015).
+var subprotocols = []string{"", "xrpc.v0.cbor", "xrpc.v1.cbor", "xrpc.v1.json"}
+
+// subscription plans a subscription, its parameters and messages. One without messages has no method.
 func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID) {
 	base := b.goName(id).Name
-	names := b.declare(pl, id, t.Errors)
-	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
-		b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), base)
+	m := &Method{
+		Name: b.rename(keyOf(t.Pos)+"(method)", camel(pl.segments[len(pl.segments)-1])),
+		NSID: string(id.NSID), Direct: b.cfg.direct(id.NSID), Subprotocol: t.Subprotocol,
 	}
+	names := b.declare(pl, id, t.Errors)
 	message, ok := t.Message.(*schema.Union)
+	if ok {
+		b.receiver(pl, m, t.Pos)
+		pl.add(m)
+	}
+	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
+		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), base)
+		m.Cursor = cursorOf(t.Parameters)
+	}
+	if !slices.Contains(subprotocols, t.Subprotocol) {
+		b.warn(t.Pos, "the subprotocol %q is not known; reading the subscription will fail", t.Subprotocol)
+	}
 	if !ok {
 		return
 	}
@@ -318,11 +333,45 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 	pl.take(name, message.Pos, "(type)")
 	u := b.union(name, message)
 	u.Message = string(id.NSID)
+	for i, ref := range message.Refs {
+		if _, def, err := b.set.Ref(message.Pos, ref); err == nil {
+			u.Members[i].Seq, u.Members[i].SeqMay = b.sequence(def)
+		}
+	}
+	m.Message = &Type{Kind: UnionOf, Go: Name{Path: pl.pkg.Path, Name: name}}
+	m.Doc = docOf(m.Name+" subscribes to "+string(id.NSID), t.Description)
+	if len(names) > 0 {
+		m.Doc = append(m.Doc, "Errors: "+strings.Join(names, ", ")+".")
+	}
 	u.Doc = append(docOf(name+" is a message of "+id.String(), t.Description), u.Doc...)
 	if len(names) > 0 {
 		u.Doc = append(u.Doc, "Errors: "+strings.Join(names, ", ")+".")
 	}
 	pl.add(u)
+}
+
+// cursorOf is the parameter that a subscription is resumed by.
+func cursorOf(p *schema.Params) string {
+	for _, prop := range p.Properties {
+		if _, ok := prop.Type.(*schema.Integer); ok && prop.Name == "cursor" && !prop.Nullable {
+			return prop.Name
+		}
+	}
+	return ""
+}
+
+// sequence is the field of a message's sequence number, "" if it has none, and whether it may be absent.
+func (b *builder) sequence(def *schema.Def) (field string, may bool) {
+	object, ok := def.Type.(*schema.Object)
+	if !ok {
+		return "", false
+	}
+	for _, p := range object.Properties {
+		if _, ok := p.Type.(*schema.Integer); ok && p.Name == "seq" && !p.Nullable {
+			return b.rename(keyOf(p.Type.At()), camel(p.Name)), !p.Required
+		}
+	}
+	return "", false
 }
 
 // receiver finds the service of a method, and the scope of its methods.

@@ -128,7 +128,7 @@ func (p *parser) primary(n *node, kind string) Type {
 		}
 		return r
 	case "subscription":
-		s := &Subscription{Base: p.base(n), Parameters: p.params(n), Errors: p.errors(n)}
+		s := &Subscription{Base: p.base(n), Parameters: p.params(n), Errors: p.errors(n), Subprotocol: p.str(n, "subprotocol")}
 		if m := n.get("message"); m != nil {
 			if schema := m.get("schema"); schema != nil {
 				s.Message = p.data(schema)

@@ -156,9 +156,10 @@ type (
 	// Subscription is a stream of messages.
 	Subscription struct {
 		Base
-		Parameters *Params
-		Message    Type // nil: none
-		Errors     []Error
+		Parameters  *Params
+		Message     Type // nil: none
+		Errors      []Error
+		Subprotocol string // how messages are framed, "" if the lexicon does not say
 	}
 	// PermissionSet is a named set of scopes. Its permissions are not generated from.
 	PermissionSet struct {

@@ -32,6 +32,22 @@ func UnmarshalCBOR(data []byte, v Decodable, opts ...DecodeOption) error {
 	return err
 }
 
+// CutCBOR decodes the DAG-CBOR document that data begins with into v, as UnmarshalCBOR does, and returns what is
+// behind it: a window of data. Frames of event streams are two documents, one behind the other
+// (https://atproto.com/specs/event-stream).
+func CutCBOR(data []byte, v Decodable, opts ...DecodeOption) (rest []byte, err error) {
+	d := decoders.Get().(*Decoder)
+	d.data, d.maxNesting, d.cbor = data, MaxCBORNesting, true
+	for _, opt := range opts {
+		opt(d)
+	}
+	if err = v.DecodeLex(d); err == nil {
+		rest = data[d.pos:]
+	}
+	d.release()
+	return rest, err
+}
+
 // The major types of CBOR (RFC 8949, section 3.1).
 const (
 	majorUnsigned = iota

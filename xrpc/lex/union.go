@@ -63,6 +63,14 @@ type variant struct {
 	inside bool   // the position is behind the $type, which came first
 	start  int    // where the object begins
 	kind   string // the $type
+	given  bool   // by TypeIs: the object may have none
+}
+
+// TypeIs takes the document to be an object of this $type, whatever it says itself: a message of an event stream,
+// whose type is told outside it. A union that does not have the type fails with ErrUnion, an open one, too, as an
+// UnknownVariant keeps an object that has its $type.
+func TypeIs(kind string) DecodeOption {
+	return func(d *Decoder) { d.variant = variant{union: true, start: d.pos, kind: kind, given: true} }
 }
 
 // Type returns the $type of the object that comes next, and leaves the object to be
@@ -137,6 +145,10 @@ func (d *Decoder) UnknownVariant() *UnknownVariant {
 		return nil
 	}
 	known := d.variant
+	if known.given {
+		d.fail(ErrUnion, "%.80q is not a member of this union", known.kind)
+		return nil
+	}
 	d.variant = variant{}
 	d.pos = known.start
 	u := &UnknownVariant{kind: known.kind, raw: d.raw()}

@@ -27,9 +27,11 @@ var arrows = map[string][]string{
 	"xrpc/syntax":             {},
 	"xrpc/lex":                {"xrpc/syntax"},
 	"xrpc":                    {"xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/said"},
+	"xrpc/jetstream":          {"generated", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"generated":               {"xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/multibase":      {},
 	"serviceauth":             {"xrpc", "xrpc/syntax", "identity", "internal/multibase"},
+	"labels":                  {"generated", "identity", "xrpc/lex", "xrpc/syntax"},
 	"records":                 {"generated", "identity", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"repo":                    {"xrpc/lex", "xrpc/syntax"}, // not generated: the generator reads schemas out of repositories
 	"repo/firehose":           {"repo", "generated", "xrpc/lex", "xrpc/syntax"},
@@ -88,7 +90,7 @@ var arrows = map[string][]string{
 // able to change them without breaking anybody.
 var hidden = []string{
 	"github.com/lestrrat-go/jwx", "github.com/go-faster/jx", "github.com/fxamacker/cbor",
-	"github.com/coder/websocket", "github.com/gofrs/flock", "github.com/spf13/cobra",
+	"github.com/coder/websocket", "github.com/klauspost/compress", "github.com/gofrs/flock", "github.com/spf13/cobra",
 	"code.dny.dev/ssrf", "github.com/bluesky-social/indigo", "github.com/decred/dcrd", "github.com/mr-tron/base58", "github.com/hashicorp/golang-lru",
 }
 

@@ -22,6 +22,7 @@ func TestReadmeSnippetsCompile(t *testing.T) { compares(t, "README.md", "snippet
 func TestSnippetsOfGuidesCompile(t *testing.T) {
 	compares(t, "docs/bots.md", "snippets_bots_test.go", 4)
 	compares(t, "docs/repositories.md", "snippets_repositories_test.go", 3)
+	compares(t, "docs/streams.md", "snippets_streams_test.go", 5)
 }
 
 // compares makes sure that the snippets of a document, which has so many at least, are in a file of this package.
@@ -49,7 +50,7 @@ func compares(t *testing.T, document, file string, least int) {
 }
 
 func TestDocumentsKeepToThemselves(t *testing.T) {
-	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/bots.md", "docs/cli.md", "docs/lexicons.md", "docs/repositories.md", "docs/services.md", "docs/sessions.md", "docs/web.md", "docs/SCENARIOS.md", "e2e/README.md"} {
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/bots.md", "docs/cli.md", "docs/lexicons.md", "docs/repositories.md", "docs/services.md", "docs/sessions.md", "docs/streams.md", "docs/web.md", "docs/SCENARIOS.md", "e2e/README.md"} {
 		text, err := os.ReadFile(root + "/" + name)
 		if err != nil {
 			t.Fatal(err)

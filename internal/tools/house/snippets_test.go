@@ -323,7 +323,20 @@ func sandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts, wholeRepository}
+func readStream(ctx context.Context, api *comatproto.Client, cursor *int64) error {
+	stream := api.Sync.SubscribeRepos(ctx, &comatproto.SyncSubscribeReposParams{Cursor: cursor})
+	for message, err := range stream.Messages() {
+		if err != nil {
+			return err
+		}
+		if c, ok := message.Value.(*comatproto.SyncSubscribeReposCommit); ok {
+			fmt.Println(c.Repo, c.Rev)
+		}
+	}
+	return nil
+}
+
+var _ = []any{readStream, bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts, wholeRepository}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {

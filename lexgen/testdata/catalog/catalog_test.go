@@ -129,3 +129,37 @@ func TestInvalidRecords(t *testing.T) {
 		})
 	}
 }
+
+func TestMessages(t *testing.T) {
+	for kind, document := range map[string]string{
+		"example.lexicon.subscription#yo":   `{"seq":7,"yo":true}`,
+		"example.lexicon.subscription#info": `{"name":"OutdatedCursor"}`,
+	} {
+		t.Run("X41 L33 "+kind, func(t *testing.T) {
+			v, err := lex.AnyJSON([]byte(document))
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := lex.MarshalCBOR(&v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var m catalog.SubscriptionMessage
+			if err := lex.UnmarshalCBOR(data, &m, lex.TypeIs(kind)); err != nil {
+				t.Fatal(err)
+			}
+			switch v := m.Value.(type) {
+			case *catalog.SubscriptionYo:
+				if seq, ok := m.Sequence(); seq != 7 || !ok || !v.Yo {
+					t.Errorf("%+v at %d", v, seq)
+				}
+			case *catalog.SubscriptionInfo:
+				if seq, ok := m.Sequence(); seq != 0 || ok || v.Name != catalog.SubscriptionInfoNameOutdatedCursor {
+					t.Errorf("%+v at %d", v, seq)
+				}
+			default:
+				t.Errorf("%s was read as %T", kind, v)
+			}
+		})
+	}
+}

@@ -7,11 +7,12 @@ import "github.com/gimucco/atproto-go/xrpc"
 // A Client calls the methods of com.example. Make it with NewClient; it is safe for concurrent
 // use.
 type Client struct {
-	Alpha AlphaService // com.example.alpha
-	Beta  BetaService  // com.example.beta
-	Gamma GammaService // com.example.gamma
-	Shop  ShopService  // com.example.shop
-	Thing ThingService // com.example.thing
+	Alpha  AlphaService  // com.example.alpha
+	Beta   BetaService   // com.example.beta
+	Gamma  GammaService  // com.example.gamma
+	Shop   ShopService   // com.example.shop
+	Stream StreamService // com.example.stream
+	Thing  ThingService  // com.example.thing
 
 	caller *xrpc.Caller
 }
@@ -25,6 +26,7 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 		Beta:   BetaService{caller},
 		Gamma:  GammaService{caller},
 		Shop:   ShopService{caller},
+		Stream: StreamService{caller},
 		Thing:  ThingService{caller},
 		caller: caller,
 	}
@@ -47,6 +49,11 @@ type GammaService struct {
 
 // ShopService calls the methods of com.example.shop.
 type ShopService struct {
+	caller *xrpc.Caller
+}
+
+// StreamService calls the methods of com.example.stream.
+type StreamService struct {
 	caller *xrpc.Caller
 }
 

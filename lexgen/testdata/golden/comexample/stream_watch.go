@@ -3,9 +3,19 @@
 package comexample
 
 import (
+	"context"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
+
+// Watch subscribes to com.example.stream.watch: What happens in the shop.
+//
+// Errors: ErrFutureCursor.
+func (s StreamService) Watch(ctx context.Context, params *StreamWatchParams, opts ...xrpc.Option) *xrpc.Stream[StreamWatchMessage] {
+	m := xrpc.Method{NSID: "com.example.stream.watch", Kind: xrpc.KindSubscription, Cursor: "cursor"}
+	return xrpc.Subscribe[StreamWatchMessage](ctx, s.caller, m, params, opts)
+}
 
 // StreamWatchParams are the parameters of com.example.stream.watch.
 type StreamWatchParams struct {
@@ -100,6 +110,17 @@ func (u StreamWatchMessage) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON implements json.Unmarshaler.
 func (u *StreamWatchMessage) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, u)
+}
+
+// Sequence implements xrpc.Sequenced.
+func (u *StreamWatchMessage) Sequence() (seq int64, ok bool) {
+	switch v := u.Value.(type) {
+	case *StreamWatchSold:
+		return v.Seq, true
+	case *StreamWatchNote:
+		return v.Seq, true
+	}
+	return 0, false
 }
 
 // StreamWatchSold is com.example.stream.watch#sold.
