@@ -1417,9 +1417,6 @@ func (s *ActorDefsAdultContentPref) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "enabled")
-	}
 	return d.End(&s.Extra)
 }
 
@@ -2577,8 +2574,8 @@ func (s *ActorDefsNux) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "id", "completed")
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "id")
 	}
 	return d.End(&s.Extra)
 }

@@ -27,15 +27,15 @@ type ServerCreateInviteCodesInput struct {
 
 // DecodeLex implements lex.Decodable.
 func (s *ServerCreateInviteCodesInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodesInput{}
+	*s = ServerCreateInviteCodesInput{CodeCount: 1}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
 		case "codeCount":
-			d.Once(&seen, 1<<0)
+			d.Once(&seen, 1<<1)
 			s.CodeCount = d.Int()
 		case "useCount":
-			d.Once(&seen, 1<<1)
+			d.Once(&seen, 1<<0)
 			s.UseCount = d.Int()
 		case "forAccounts":
 			if d.Optional(&seen, 1<<2) {
@@ -45,8 +45,8 @@ func (s *ServerCreateInviteCodesInput) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "codeCount", "useCount")
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "useCount")
 	}
 	return d.End(&s.Extra)
 }

@@ -30,8 +30,10 @@ func bitsOf(s *plan.Struct) bits {
 	return b
 }
 
+// required reports whether a document has to have the field. A property with a default may be left
+// out, as it is by servers that leave out defaults; it is written all the same (P88).
 func required(f *plan.Field) bool {
-	return f.Presence == plan.Required || f.Presence == plan.RequiredNullable
+	return f.Default == "" && (f.Presence == plan.Required || f.Presence == plan.RequiredNullable)
 }
 
 // seen is the variable of the bit's word.
@@ -46,7 +48,13 @@ func shift(bit int) *jen.Statement { return jen.Lit(1).Op("<<").Lit(bit % 64) }
 
 func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
 	// What a value held before must not show through what the document leaves out.
-	g.Op("*").Id("s").Op("=").Id(s.Name).Values()
+	g.Op("*").Id("s").Op("=").Id(s.Name).ValuesFunc(func(g *jen.Group) {
+		for i := range s.Fields {
+			if f := &s.Fields[i]; f.Default != "" && f.Default != "false" && f.Default != "0" && f.Default != `""` {
+				g.Id(f.Go).Op(":").Op(f.Default)
+			}
+		}
+	})
 	b := bitsOf(s)
 	n := len(b.fields)
 	if s.Record {

@@ -200,7 +200,7 @@ type Field struct {
 	Doc      Doc
 	Type     *Type
 	Presence Presence
-	Default  string // of parameters: a Go literal, "" if there is none
+	Default  string // of parameters, and of required properties: a Go literal, "" if there is none
 	Limits   string // of blobs: the name of the function that returns what the schema says of them, "" if it says nothing
 }
 

@@ -39,6 +39,9 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 		}
 		if def := defaultOf(p.Type); def != "" {
 			f.Doc = f.Doc.with("Default: " + clean(def) + ".")
+			if f.Presence == Required {
+				f.Default = def
+			}
 		}
 		out = append(out, f)
 	}

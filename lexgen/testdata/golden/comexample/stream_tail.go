@@ -88,8 +88,9 @@ func (u *StreamTailMessage) Sequence() (seq int64, ok bool) {
 
 // StreamTailLine is com.example.stream.tail#line.
 type StreamTailLine struct {
-	Seq  *int64
-	Text *string
+	Seq   *int64
+	Level string // Known values: info, "odd". Default: "info".
+	Text  string
 
 	Extra lex.Extra // fields that the lexicon does not have
 }
@@ -101,19 +102,25 @@ func (*StreamTailLine) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *StreamTailLine) DecodeLex(d *lex.Decoder) error {
-	*s = StreamTailLine{}
+	*s = StreamTailLine{Level: "info"}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
 		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.OptionalInt()
-		case "text":
 			d.Once(&seen, 1<<1)
-			s.Text = d.OptionalString()
+			s.Seq = d.OptionalInt()
+		case "level":
+			d.Once(&seen, 1<<2)
+			s.Level = d.String()
+		case "text":
+			d.Once(&seen, 1<<0)
+			s.Text = d.String()
 		default:
 			d.Extra(&s.Extra, key)
 		}
+	}
+	if seen&0b1 != 0b1 {
+		d.Missing(seen, "text")
 	}
 	return d.End(&s.Extra)
 }
@@ -124,9 +131,8 @@ func (s *StreamTailLine) EncodeLex(e *lex.Encoder) error {
 	if s.Seq != nil {
 		e.Key("seq").Int(*s.Seq)
 	}
-	if s.Text != nil {
-		e.Key("text").String(*s.Text)
-	}
+	e.Key("level").String(s.Level)
+	e.Key("text").String(s.Text)
 	return e.EndObject(&s.Extra)
 }
 
@@ -147,3 +153,9 @@ func (s StreamTailLine) MarshalJSON() ([]byte, error) {
 func (s *StreamTailLine) UnmarshalJSON(b []byte) error {
 	return lex.UnmarshalJSON(b, s)
 }
+
+// Known values of StreamTailLineLevel.
+const (
+	StreamTailLineLevelInfo = "info"
+	StreamTailLineLevelOdd  = "\"odd\""
+)

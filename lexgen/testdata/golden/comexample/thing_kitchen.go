@@ -76,7 +76,7 @@ func (*ThingKitchen) LexType() string {
 
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchen{}
+	*s = ThingKitchen{Count: 3}
 	var seen uint64
 	for key := range d.Object {
 		switch string(key) {
@@ -87,45 +87,45 @@ func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 			d.Once(&seen, 1<<0)
 			s.Text = d.String()
 		case "count":
-			d.Once(&seen, 1<<1)
+			d.Once(&seen, 1<<13)
 			s.Count = d.Int()
 		case "flag":
-			d.Once(&seen, 1<<2)
+			d.Once(&seen, 1<<1)
 			s.Flag = d.Bool()
 		case "raw":
-			d.Once(&seen, 1<<3)
+			d.Once(&seen, 1<<2)
 			s.Raw = d.Bytes()
 		case "link":
-			d.Once(&seen, 1<<4)
+			d.Once(&seen, 1<<3)
 			s.Link = d.CIDLink()
 		case "file":
-			d.Once(&seen, 1<<5)
+			d.Once(&seen, 1<<4)
 			s.File = d.Blob()
 		case "any":
-			d.Once(&seen, 1<<6)
+			d.Once(&seen, 1<<5)
 			s.Any = d.Unknown()
 		case "ref":
-			d.Once(&seen, 1<<7)
+			d.Once(&seen, 1<<6)
 			d.Value(&s.Ref)
 		case "choice":
-			d.Once(&seen, 1<<8)
+			d.Once(&seen, 1<<7)
 			d.Value(&s.Choice)
 		case "list":
-			d.Once(&seen, 1<<9)
+			d.Once(&seen, 1<<8)
 			s.List = lex.DecodeSlice[ThingKitchenPart](d)
 		case "inline":
-			d.Once(&seen, 1<<10)
+			d.Once(&seen, 1<<9)
 			d.Value(&s.Inline)
 		case "nilText":
-			if d.Nullable(&seen, 1<<11) {
+			if d.Nullable(&seen, 1<<10) {
 				s.NilText = new(d.String())
 			}
 		case "nilRef":
-			if d.Nullable(&seen, 1<<12) {
+			if d.Nullable(&seen, 1<<11) {
 				s.NilRef = lex.DecodePointer[ThingKitchenPart](d)
 			}
 		case "status":
-			d.Once(&seen, 1<<13)
+			d.Once(&seen, 1<<12)
 			s.Status = ThingKitchenStatus(d.String())
 		case "optText":
 			d.Once(&seen, 1<<14)
@@ -250,8 +250,8 @@ func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 			d.Extra(&s.Extra, key)
 		}
 	}
-	if seen&0x3fff != 0x3fff {
-		d.Missing(seen, "text", "count", "flag", "raw", "link", "file", "any", "ref", "choice", "list", "inline", "nilText", "nilRef", "status")
+	if seen&0x1fff != 0x1fff {
+		d.Missing(seen, "text", "flag", "raw", "link", "file", "any", "ref", "choice", "list", "inline", "nilText", "nilRef", "status")
 	}
 	return d.End(&s.Extra)
 }
