@@ -157,7 +157,7 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 		}
 	}
 	req.Header.Set("Authorization", "DPoP "+state.Tokens.Access)
-	req.Header.Set("DPoP", signed)
+	req.Header.Set("Dpop", signed)
 	started := c.now()
 	resp, err = xrpc.SendHTTP(c.http.RoundTripper(), req, out.nsid)
 	if err != nil {

@@ -292,10 +292,10 @@ var ErrOutputTooLarge = errors.New("output too large")
 // readAll reads a body into one piece of memory, of the right size where the server
 // says it. What it read it returns with an error, too.
 func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
-	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, limit)
+	tooLarge := func() error { return fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, limit) }
 	if announced > limit {
 		beginning, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-		return beginning, tooLarge
+		return beginning, tooLarge()
 	}
 	// The server's word on the size is taken only so far: it costs memory.
 	size := min(max(announced, 512), 1<<20)
@@ -304,7 +304,7 @@ func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
 		n, err := body.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
 		if int64(len(buf)) > limit {
-			return buf, tooLarge
+			return buf, tooLarge()
 		}
 		if err == io.EOF {
 			return buf, nil

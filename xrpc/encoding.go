@@ -45,6 +45,9 @@ func matchesEncoding(encoding, contentType string) bool {
 // mediaType returns type and subtype in lower case, whatever the parameters are worth; "" if there
 // are none.
 func mediaType(contentType string) string {
+	if contentType == "application/json" { // as nearly all are
+		return contentType
+	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
 		// Among others, a parameter that comes twice: the type before it is said all the same.

@@ -18,13 +18,22 @@ type RateLimit struct {
 	Window    time.Duration // length of the window, 0 if it was not said
 }
 
+// Names of fields as net/http writes them: others would be written anew for every answer.
+const (
+	nonceField     = "Dpop-Nonce"
+	limitField     = "Ratelimit-Limit"
+	remainingField = "Ratelimit-Remaining"
+	resetField     = "Ratelimit-Reset"
+	policyField    = "Ratelimit-Policy"
+)
+
 // readInfo collects what a response says besides its body.
 func readInfo(resp *http.Response, now time.Time) ResponseInfo {
 	header := resp.Header
-	if header.Get("DPoP-Nonce") != "" {
+	if header.Get(nonceField) != "" {
 		// It is the Doer's, and should be in nothing that prints an answer (P78).
 		header = header.Clone()
-		header.Del("DPoP-Nonce")
+		header.Del(nonceField)
 	}
 	info := ResponseInfo{
 		Status:     resp.StatusCode,
@@ -48,14 +57,14 @@ func parseRateLimit(h http.Header) RateLimit {
 		return n
 	}
 	l := RateLimit{
-		Limit:     int(min(number("RateLimit-Limit"), math.MaxInt)),
-		Remaining: int(min(number("RateLimit-Remaining"), math.MaxInt)),
+		Limit:     int(min(number(limitField), math.MaxInt)),
+		Remaining: int(min(number(remainingField), math.MaxInt)),
 	}
-	if reset := number("RateLimit-Reset"); reset > 0 {
+	if reset := number(resetField); reset > 0 {
 		l.Reset = time.Unix(min(reset, lastSecond), 0)
 	}
 	// RateLimit-Policy: 3000;w=300
-	for param := range strings.SplitSeq(h.Get("RateLimit-Policy"), ";") {
+	for param := range strings.SplitSeq(h.Get(policyField), ";") {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(param), "w="); ok {
 			window, _ := readNumber(value)
 			l.Window = inSeconds(window)
@@ -71,6 +80,9 @@ const lastSecond = 253402300799
 // that fits: a server that asks for patience must not get none because it asked for too
 // much. One below zero is 0. It reports whether this was a number.
 func readNumber(text string) (n int64, ok bool) {
+	if text == "" {
+		return 0, false // most answers have none of these fields, and an error costs more than they do
+	}
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, false
@@ -86,6 +98,9 @@ func inSeconds(n int64) time.Duration {
 // parseRetryAfter reads both forms of the field (RFC 9110 §10.2.3).
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
+	if value == "" {
+		return 0
+	}
 	if seconds, ok := readNumber(value); ok {
 		return inSeconds(seconds)
 	}

@@ -289,10 +289,19 @@ func (c *Client) checkURL(u *url.URL) error {
 	case u.User != nil:
 		return fmt.Errorf("%w: the URL has credentials", ErrBlocked)
 	}
-	if addr, err := netip.ParseAddr(host); err == nil && !c.guard.allows(host, portOf(u)) {
-		return c.guard.check(addr)
+	if !isName(host) {
+		if addr, err := netip.ParseAddr(host); err == nil && !c.guard.allows(host, portOf(u)) {
+			return c.guard.check(addr)
+		}
 	}
 	return nil
+}
+
+// isName reports whether a host is no address at all: every call asks, and the error that says so otherwise
+// costs more than the rest of the check.
+func isName(host string) bool {
+	last := host[len(host)-1]
+	return (last < '0' || last > '9') && !strings.Contains(host, ":")
 }
 
 // checkPort refuses any port but the scheme's own, but for what is allowed by name.
