@@ -187,7 +187,8 @@ func TestNoTypeTellsASecret(t *testing.T) {
 		identity.PublicKey identity.ServiceRef identity.Endpoint
 		identity.ServiceResolver identity.Typed identity.InputError
 		xrpc.Body xrpc.Caller xrpc.Challenge xrpc.Client xrpc.Request xrpc.SendError xrpc.Download xrpc.InvalidResponseError
-		xrpc.Method xrpc.Input xrpc.Labeler xrpc.Query xrpc.RateLimit xrpc.RetryPolicy xrpc.StreamEvent xrpc.SequenceError`) {
+		xrpc.Method xrpc.Input xrpc.Labeler xrpc.Query xrpc.RateLimit xrpc.RetryPolicy xrpc.StreamEvent xrpc.SequenceError
+		xrpc.StreamError xrpc.MessageError xrpc.Stream`) {
 		instances[name] = append(instances[name], nil)
 	}
 	for dir, name := range map[string]string{".": "oauth", "seal": "seal", "store": "store", "../identity": "identity", "../xrpc": "xrpc"} {
