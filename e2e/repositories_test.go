@@ -1,17 +1,12 @@
 package e2e
 
 import (
-	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
-	"net/http"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +21,6 @@ import (
 	"github.com/gimucco/atproto-go/repo"
 	"github.com/gimucco/atproto-go/repo/firehose"
 	"github.com/gimucco/atproto-go/xrpc"
-	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -72,7 +66,6 @@ func TestRepositories(t *testing.T) {
 	}
 
 	before := whole()
-	messages := commits(t, env.Transport(), session.Host(), alice.DID)
 	var posts []syntax.ATURI
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -154,12 +147,15 @@ func TestRepositories(t *testing.T) {
 	t.Run("every event is verified, and all of them lead from one state to the next", func(t *testing.T) {
 		state := before.Commit().State()
 		changes := make(map[string]syntax.CID)
-		for state != after.Commit().State() {
-			var m *comatproto.SyncSubscribeReposCommit
-			select {
-			case m = <-messages:
-			case <-time.After(30 * time.Second):
-				t.Fatalf("no event for 30 seconds, after the state %v", state)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for message, err := range api.Sync.SubscribeRepos(ctx, &comatproto.SyncSubscribeReposParams{Cursor: new(int64(0))}).Messages() {
+			if err != nil {
+				t.Fatal(err)
+			}
+			m, ok := message.Value.(*comatproto.SyncSubscribeReposCommit)
+			if !ok || m.Repo != alice.DID {
+				continue
 			}
 			change, err := firehose.ReadChange(m)
 			if err != nil {
@@ -194,6 +190,9 @@ func TestRepositories(t *testing.T) {
 					t.Errorf("without %s: %v", all[i].Path, err)
 				}
 			}
+			if state == after.Commit().State() {
+				break
+			}
 		}
 		differ := make(map[string]syntax.CID)
 		for op, err := range repo.Diff(before, after) {
@@ -211,75 +210,4 @@ func TestRepositories(t *testing.T) {
 			t.Errorf("(-repositories +events):\n%s", diff)
 		}
 	})
-}
-
-// commits returns the #commit messages of an account, from the beginning.
-func commits(t *testing.T, transport http.RoundTripper, host string, did syntax.DID) <-chan *comatproto.SyncSubscribeReposCommit {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, "GET", host+"/xrpc/com.atproto.sync.subscribeRepos?cursor=0", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, value := range map[string]string{
-		"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-	} {
-		req.Header.Set(name, value)
-	}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { resp.Body.Close() })
-	if resp.StatusCode != http.StatusSwitchingProtocols {
-		text, _ := io.ReadAll(resp.Body)
-		t.Fatalf("HTTP %d: %s", resp.StatusCode, text)
-	}
-	out := make(chan *comatproto.SyncSubscribeReposCommit, 1000)
-	go func() {
-		defer close(out)
-		r := bufio.NewReader(resp.Body)
-		for {
-			frame, err := readFrame(r)
-			if err != nil {
-				return // the test is over
-			}
-			m := new(comatproto.SyncSubscribeReposCommit)
-			payload, ok := strings.CutPrefix(string(frame), "\xa2at\x67#commitbop\x01")
-			if !ok {
-				continue // #identity, #account, #sync, or a ping
-			}
-			if err := lex.UnmarshalCBOR([]byte(payload), m); err != nil {
-				t.Error(err)
-				return
-			}
-			if m.Repo == did {
-				out <- m
-			}
-		}
-	}()
-	return out
-}
-
-// readFrame reads a frame of a WebSocket as servers send them, in one piece and not masked.
-func readFrame(r io.Reader) ([]byte, error) {
-	head := make([]byte, 2)
-	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, err
-	}
-	size := uint64(head[1] & 0x7f)
-	if size >= 126 {
-		more := make([]byte, map[uint64]int{126: 2, 127: 8}[size])
-		if _, err := io.ReadFull(r, more); err != nil {
-			return nil, err
-		}
-		size = binary.BigEndian.Uint64(append(make([]byte, 8-len(more)), more...))
-	}
-	if size > 5<<20 {
-		return nil, fmt.Errorf("a frame of %d bytes", size)
-	}
-	frame := make([]byte, size)
-	_, err := io.ReadFull(r, frame)
-	return frame, err
 }

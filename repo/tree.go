@@ -190,14 +190,14 @@ func (t *tree) putIn(s subtree, at int, within span, path string, layer int, val
 	i, found := slices.BinarySearch(n.paths, path)
 	switch {
 	case found:
-		before, n = n.values[i], n.clone()
+		before, n = n.values[i], s.own(n)
 		n.values[i] = value
 	case layer == at:
 		left, right, err := t.cut(n.kids[i], at-1, within.of(n, i), path)
 		if err != nil {
 			return subtree{}, cid{}, err
 		}
-		n = n.clone()
+		n = s.own(n)
 		n.paths, n.values = slices.Insert(n.paths, i, path), slices.Insert(n.values, i, value)
 		n.kids[i] = left
 		n.kids = slices.Insert(n.kids, i+1, right)
@@ -206,7 +206,7 @@ func (t *tree) putIn(s subtree, at int, within span, path string, layer int, val
 		if kid, before, err = t.putIn(n.kids[i], at-1, within.of(n, i), path, layer, value); err != nil {
 			return subtree{}, cid{}, err
 		}
-		n = n.clone()
+		n = s.own(n)
 		n.kids[i] = kid
 	}
 	return subtree{node: n}, before, nil
@@ -238,6 +238,15 @@ func (n *node) orNone() subtree {
 		return subtree{}
 	}
 	return subtree{node: n}
+}
+
+// own returns the node of a subtree to be changed: itself if it was made here, else a copy, for
+// one that was loaded may be known to others. So many changes of a large node copy it once.
+func (s subtree) own(n *node) *node {
+	if s.node != nil {
+		return n
+	}
+	return n.clone()
 }
 
 func (n *node) clone() *node {
@@ -284,7 +293,7 @@ func (t *tree) removeIn(s subtree, layer int, within span, path string) (after s
 		if err != nil || before.none() {
 			return s, cid{}, err
 		}
-		n = n.clone()
+		n = s.own(n)
 		n.kids[i] = kid
 		return n.orNone(), before, nil
 	}
@@ -292,7 +301,7 @@ func (t *tree) removeIn(s subtree, layer int, within span, path string) (after s
 	if err != nil {
 		return s, cid{}, err
 	}
-	before, n = n.values[i], n.clone()
+	before, n = n.values[i], s.own(n)
 	n.paths, n.values = slices.Delete(n.paths, i, i+1), slices.Delete(n.values, i, i+1)
 	n.kids[i] = joined
 	n.kids = slices.Delete(n.kids, i+1, i+2)

@@ -212,7 +212,7 @@ func TestPutAndRemove(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for range 1 + r.IntN(6) {
+			for range 1 + r.IntN(6)*r.IntN(6) {
 				path := fmt.Sprintf("com.example.note/%03d", r.IntN(120))
 				value := cidOf(codecDAGCBOR, binary.AppendUvarint(nil, r.Uint64()))
 				var before cid

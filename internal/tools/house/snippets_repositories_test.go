@@ -55,19 +55,29 @@ func readRepository(ctx context.Context, resolver identity.Resolver) error {
 	return nil
 }
 
-func takeOperations(commit *comatproto.SyncSubscribeReposCommit) error {
-	for op, err := range firehose.Operations(commit) {
+func takeOperations(ctx context.Context, api *comatproto.Client) error {
+	for message, err := range api.Sync.SubscribeRepos(ctx, nil).Messages() {
 		if err != nil {
 			return err
 		}
-		if op.Collection != appbsky.FeedPostNSID || op.Action != repo.Create {
+		commit, ok := message.Value.(*comatproto.SyncSubscribeReposCommit)
+		if !ok {
 			continue
 		}
-		var post appbsky.FeedPost
-		if err := op.Record.As(&post); err != nil {
-			continue
+		for op, err := range firehose.Operations(commit) {
+			if err != nil {
+				fmt.Println(commit.Repo, err) // of this operation, or of all of the event
+				continue
+			}
+			if op.Collection != appbsky.FeedPostNSID || op.Action != repo.Create {
+				continue
+			}
+			var post appbsky.FeedPost
+			if err := op.Record.As(&post); err != nil {
+				continue
+			}
+			fmt.Println(commit.Repo, op.Key, post.Text)
 		}
-		fmt.Println(commit.Repo, op.Key, post.Text)
 	}
 	return nil
 }
