@@ -75,10 +75,11 @@ func TestGolden(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("go test ./lexgen -update, and read what changed (-golden +now):\n%s", diff)
 	}
-	t.Run("P48 a newer encoding or format is a warning", func(t *testing.T) {
+	t.Run("P48 L33 a newer encoding, format or subprotocol is a warning", func(t *testing.T) {
 		want := []string{
 			`lexicons/com/example/shop/buy.json: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
 			`lexicons/com/example/shop/upload.json: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
+			`lexicons/com/example/stream/later.json: com.example.stream.later: defs.main: the subprotocol "xrpc.v9.json" is not known; reading the subscription fails`,
 		}
 		if diff := cmp.Diff(want, warnings); diff != "" {
 			t.Error(diff)

@@ -327,7 +327,7 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 		m.Cursor = cursorOf(t.Parameters)
 	}
 	if !slices.Contains(subprotocols, t.Subprotocol) {
-		b.warn(t.Pos, "the subprotocol %q is not known; reading the subscription will fail", t.Subprotocol)
+		b.warn(t.Pos, "the subprotocol %q is not known; reading the subscription fails", t.Subprotocol)
 	}
 	if !ok {
 		return
