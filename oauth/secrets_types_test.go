@@ -3,6 +3,7 @@ package oauth_test
 import (
 	"bytes"
 	"crypto/elliptic"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -25,6 +26,8 @@ import (
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/oauth/seal"
 	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
+	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
@@ -171,6 +174,16 @@ func TestNoTypeTellsASecret(t *testing.T) {
 		t.Fatalf("got %v", refused)
 	}
 
+	database, err := sql.Open("sqlite", "file:x?mode=memory&password="+proxyPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	serviceKey, err := serviceauth.NewKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+
 	instances := map[string][]any{
 		"oauth.Client": {client}, "oauth.Config": {configured}, "oauth.ClientKey": {oauth.ClientKey{ID: "k", Signer: key}},
 		"oauth.Error": {failed}, "oauth.Login": {login, *login}, "oauth.CallbackResult": {result, *result},
@@ -179,19 +192,32 @@ func TestNoTypeTellsASecret(t *testing.T) {
 		"seal.Seal":             {seal.Passphrase(passphrase), *seal.Passphrase(passphrase), seal.Keys([]byte(sealKey)), seal.Keys([]byte(sealKey)).AlsoOpening(seal.Passphrase(passphrase))},
 		"store.Memory":          {kept}, "store.Record": {&record},
 		"identity.Config": {identity.Config{Proxy: proxy}}, "identity.NetworkResolver": {identity.NewResolver(identity.Config{Proxy: proxy})},
+		"sqlstore.Store": {sqlstore.New(database, sqlstore.SQLite)}, "serviceauth.Key": {serviceKey},
 		"xrpc.ClientConfig": {xrpc.ClientConfig{Proxy: proxy}}, "xrpc.ResponseInfo": {info, &info}, "xrpc.Error": {refused},
 	}
-	// These hold what is said in public, or what the caller gave them.
+	// These hold what is said in public, or what the caller gave them; a serviceauth.Doer has a test of its own.
 	for name := range strings.FieldsSeq(`oauth.Stats oauth.ClientInfo oauth.Discovery oauth.SessionDetails oauth.XRPCMethod store.RecordKey
 		identity.CacheConfig identity.Cache identity.Static identity.Document identity.VerificationMethod identity.Service identity.Error identity.Identity
 		identity.PublicKey identity.ServiceRef identity.Endpoint
 		identity.ServiceResolver identity.Typed identity.InputError
 		xrpc.Body xrpc.Caller xrpc.Challenge xrpc.Client xrpc.Request xrpc.SendError xrpc.Download xrpc.InvalidResponseError
 		xrpc.Method xrpc.Input xrpc.Labeler xrpc.Query xrpc.RateLimit xrpc.RetryPolicy xrpc.StreamEvent xrpc.SequenceError
-		xrpc.StreamError xrpc.MessageError xrpc.Stream`) {
+		xrpc.StreamError xrpc.MessageError xrpc.Stream
+		filestore.Store redisstore.Store sqlstore.Migration
+		scope.Error scope.RepoPermission scope.RPCPermission scope.BlobPermission scope.AccountPermission scope.IdentityPermission scope.IncludePermission
+		scope.PermissionSet scope.Set
+		lex.Any lex.BlobLimits lex.Decoder lex.Encoder lex.Error lex.Extra lex.UnknownVariant lex.Unknown lex.Violation lex.ValidationError lex.Validator lex.Blob
+		jetstream.Event jetstream.Commit jetstream.Info jetstream.Params records.Batch records.Draft richtext.Builder richtext.Segment
+		serviceauth.Doer serviceauth.Error serviceauth.ReplayMemory serviceauth.Wanted serviceauth.Claims serviceauth.Verifier
+		video.JobError video.Service video.Options labels.Error labels.Verifier
+		repo.Commit repo.Error repo.CommitEvent repo.EventOp repo.Change repo.SyncEvent repo.Operation repo.Record repo.Repository repo.State`) {
 		instances[name] = append(instances[name], nil)
 	}
-	for dir, name := range map[string]string{".": "oauth", "seal": "seal", "store": "store", "../identity": "identity", "../xrpc": "xrpc"} {
+	for dir, name := range map[string]string{
+		".": "oauth", "seal": "seal", "store": "store", "store/filestore": "filestore", "store/sqlstore": "sqlstore", "store/redisstore": "redisstore", "scope": "scope",
+		"../identity": "identity", "../xrpc": "xrpc", "../xrpc/lex": "lex", "../xrpc/jetstream": "jetstream", "../serviceauth": "serviceauth", "../video": "video",
+		"../records": "records", "../records/richtext": "richtext", "../repo": "repo", "../labels": "labels",
+	} {
 		for _, name := range exportedStructs(t, dir, name) {
 			if len(instances[name]) == 0 {
 				t.Errorf("P78 %s: say here whether it can hold a secret", name)

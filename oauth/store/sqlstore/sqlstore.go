@@ -21,6 +21,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"math"
 	"time"
@@ -44,6 +45,13 @@ type Store struct {
 }
 
 var _ store.Scanner = (*Store)(nil)
+
+// String names the database and the table.
+func (s *Store) String() string { return fmt.Sprintf("table %s of %s", s.table, s.dialect) }
+
+// Format writes what String returns, whatever the verb: a *sql.DB knows the password of its database, and
+// shows it to who prints what holds it.
+func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // An Option changes a Store.
 type Option func(*Store)
