@@ -70,7 +70,7 @@ e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service 
 e2e-blobs: ## the real PDS: 50 MB up and down in bounded memory, while nonces rotate, and by a front that trickles
 	cd e2e && go test -json -count=1 -timeout 10m ./blobs -trickle $(or $(TRICKLE),60s) | go run ./tally e2e-blobs
 e2e-streams: ## the real PDS: its events while records are written and the line is cut
-	cd e2e && go test -json -count=1 -timeout 10m -run '^TestStreams$$' . | go run ./tally e2e-streams
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestStreams$$' . -streamed 1000 | go run ./tally e2e-streams
 e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)' . | go run ./tally e2e-browser
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory

@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,8 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/internal/scenario"
 	"github.com/gimucco/atproto-go/records"
+	"github.com/gimucco/atproto-go/repo"
+	"github.com/gimucco/atproto-go/repo/firehose"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -39,8 +42,18 @@ func TestStreams(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 
-	t.Run("X43 X44 the line is cut three times: every commit comes once, and in order", func(t *testing.T) {
-		const posts, cuts = 80, 3
+	document, err := env.Resolver().ResolveDID(ctx, alice.DID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := document.SigningKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("X43 X44 the line is cut three times: every commit comes once, in order, and proves what was written", func(t *testing.T) {
+		const cuts = 3
+		posts := *streamed
 		opened := make(chan *int64, 100)
 		stream := api.Sync.SubscribeRepos(ctx, &comatproto.SyncSubscribeReposParams{Cursor: new(int64(0))}, xrpc.WithStreamEvents(func(e xrpc.StreamEvent) {
 			if e.Kind == xrpc.StreamOpened {
@@ -49,17 +62,18 @@ func TestStreams(t *testing.T) {
 				t.Log(e)
 			}
 		}))
-		var written []string
+		var written []streamedPost
 		writing := make(chan error, 1)
 		go func() {
 			writing <- func() error {
 				<-opened // the first
 				for n := range posts {
-					ref, err := records.Create(ctx, session, &appbsky.FeedPost{Text: fmt.Sprintf("post %d", n), CreatedAt: syntax.Now()})
+					post := &appbsky.FeedPost{Text: fmt.Sprintf("post %d", n), CreatedAt: syntax.Now()}
+					ref, err := records.Create(ctx, session, post)
 					if err != nil {
 						return err
 					}
-					written = append(written, strings.TrimPrefix(string(ref.URI), "at://"+string(alice.DID)+"/"))
+					written = append(written, streamedPost{strings.TrimPrefix(string(ref.URI), "at://"+string(alice.DID)+"/"), ref.CID, post.Text})
 					if n%(posts/(cuts+1)) == posts/(cuts+1)-1 && n < posts-1 {
 						wire.cut()
 					}
@@ -67,7 +81,8 @@ func TestStreams(t *testing.T) {
 				return nil
 			}()
 		}()
-		var got []string
+		var got []streamedPost
+		var state repo.State
 		last := int64(0)
 		for message, err := range stream.Messages() {
 			if err != nil {
@@ -79,7 +94,17 @@ func TestStreams(t *testing.T) {
 			}
 			last = max(last, seq)
 			if c, ok := message.Value.(*comatproto.SyncSubscribeReposCommit); ok && c.Repo == alice.DID {
-				got = append(got, created(c)...)
+				change, err := firehose.ReadChange(c)
+				if err != nil {
+					t.Fatalf("%d: %v", seq, err)
+				}
+				if err := change.Verify(key); err != nil {
+					t.Fatalf("%d: %v", seq, err)
+				}
+				if state, err = state.Next(change); err != nil {
+					t.Fatalf("%d: %v", seq, err)
+				}
+				got = append(got, created(t, change)...)
 			}
 			if len(got) == posts {
 				break
@@ -136,15 +161,33 @@ func TestStreams(t *testing.T) {
 	})
 }
 
-// created are the records that a commit creates, by their paths. What the blocks of the commit prove is not looked
-// at here.
-func created(c *comatproto.SyncSubscribeReposCommit) (paths []string) {
-	for _, op := range c.Ops {
-		if op.Action == "create" {
-			paths = append(paths, op.Path)
+// streamed is how many records are written while they are read.
+var streamed = flag.Int("streamed", 120, "how many records are written while the stream is read")
+
+// A streamedPost is a post that was written, or came.
+type streamedPost struct {
+	Path string
+	CID  syntax.CID
+	Text string
+}
+
+// created are the posts that a commit creates.
+func created(t *testing.T, change *repo.Change) (posts []streamedPost) {
+	t.Helper()
+	for op, err := range change.Operations() {
+		if err != nil {
+			t.Fatal(err)
 		}
+		if op.Action != repo.Create || op.Collection != appbsky.FeedPostNSID {
+			continue
+		}
+		var post appbsky.FeedPost
+		if err := op.Record.As(&post); err != nil {
+			t.Fatal(err)
+		}
+		posts = append(posts, streamedPost{op.Path(), op.CID, post.Text})
 	}
-	return paths
+	return posts
 }
 
 // A wire is what connections to the server go over, until it is cut.

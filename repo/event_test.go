@@ -347,6 +347,42 @@ func TestBadEvents(t *testing.T) {
 		})
 	}
 
+	t.Run("the first commit of a repository", func(t *testing.T) {
+		event := func() *CommitEvent {
+			e := newSample(t, account, rev, nil).commitTo(t, newSample(t, account, nextRev, map[string]string{"com.example.note/a": "a", "com.example.note/b": "b"}))
+			e.Since, e.PrevData = "", ""
+			return e
+		}
+		for _, c := range []struct {
+			name   string
+			change func(e *CommitEvent)
+			want   error
+		}{
+			{"is verified", func(*CommitEvent) {}, nil},
+			{"has nothing in it that is not said", func(e *CommitEvent) { e.Ops = e.Ops[1:] }, ErrNotInductive},
+			{"can delete nothing", func(e *CommitEvent) {
+				e.Ops = append(e.Ops, EventOp{Action: Delete, Path: "com.example.note/c", Prev: e.Ops[0].CID})
+			}, ErrNotInductive},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				e := event()
+				c.change(e)
+				change, err := ReadChange(e)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = change.Verify(account.key)
+				if c.want == nil && err != nil {
+					t.Error(err)
+				} else if c.want != nil {
+					failsWith(t, err, c.want)
+				}
+				if next, err := (State{}).Next(change); err != nil || next != change.Commit().State() {
+					t.Errorf("then %+v, %v", next, err)
+				}
+			})
+		}
+	})
 	t.Run("a server leaves out nodes that it has sent before", func(t *testing.T) {
 		// Of the tree there is what leads to some records.
 		slice := func(paths ...string) []byte {

@@ -9,6 +9,8 @@ import (
 // tree has to be the one of before (https://atproto.com/specs/sync). PrevData itself is only what
 // the event says: State.Next compares it with what is known.
 //
+// The first commit of a repository has no PrevData: the tree before it was empty.
+//
 // Errors: ErrAccount, ErrSignature, ErrEvent, ErrMissingBlock, ErrTree; ErrIncomplete. An event of a
 // server older than Sync 1.1 is ErrNotInductive, where all that can be checked of it is in order:
 // its records are the account's, and deletions are only said.
@@ -21,7 +23,8 @@ func (c *Change) Verify(key Key) error {
 		return err
 	}
 	seen := make(map[string]bool)
-	inductive := c.event.PrevData != ""
+	first := c.event.PrevData == "" && c.event.Since == "" // or of an old server, which is found out below
+	inductive := c.event.PrevData != "" || first
 	for i := range c.event.Ops {
 		op := &c.event.Ops[i]
 		if _, err := c.operation(t, op); err != nil {
@@ -46,11 +49,23 @@ func (c *Change) Verify(key Key) error {
 	if !inductive {
 		return failure(ErrNotInductive, "it does not say what was before")
 	}
-	return c.takeBack(t)
+	root, err := c.takeBack(t)
+	switch {
+	case first && (err != nil || root != emptyTree):
+		return failure(ErrNotInductive, "it does not say what was before, and is not the first of its repository")
+	case err != nil:
+		return err
+	case !first && root != c.event.PrevData:
+		return failure(ErrIncomplete, "without them the tree was %s, and the event says that it was %.100q", root, c.event.PrevData)
+	}
+	return nil
 }
 
-// takeBack undoes the operations in the tree, which has to become the one of before.
-func (c *Change) takeBack(t *tree) error {
+// emptyTree is the root of a tree without records.
+const emptyTree = syntax.CID("bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm")
+
+// takeBack undoes the operations in the tree, and returns the root of the one of before.
+func (c *Change) takeBack(t *tree) (syntax.CID, error) {
 	before := *t
 	// What was deleted comes back first, as it does elsewhere: with the blocks that servers have to
 	// send any order is good, and with less this one has the best chance.
@@ -66,23 +81,20 @@ func (c *Change) takeBack(t *tree) error {
 			} else {
 				var prev cid
 				if prev, err = parseText(op.Prev); err != nil {
-					return failure(ErrEvent, "%.100q, which was before, is no CID", op.Prev).about(op.Path)
+					return "", failure(ErrEvent, "%.100q, which was before, is no CID", op.Prev).about(op.Path)
 				}
 				_, err = before.put(op.Path, prev)
 			}
 			if err != nil {
-				return located(err, op.Path)
+				return "", located(err, op.Path)
 			}
 		}
 	}
 	root, err := before.store(func(cid, []byte) {})
 	if err != nil {
-		return err
+		return "", err
 	}
-	if root.text() != c.event.PrevData {
-		return failure(ErrIncomplete, "without them the tree was %s, and the event says that it was %.100q", root.text(), c.event.PrevData)
-	}
-	return nil
+	return root.text(), nil
 }
 
 // A State is where the repository of an account stands: what a consumer of events keeps of each.
