@@ -105,73 +105,83 @@ func TestWebCallback(t *testing.T) {
 			t.Errorf("logged out: status %d", resp.StatusCode)
 		}
 	})
-	t.Run("O59 a callback that comes again before it is answered gets the same session", func(t *testing.T) {
-		began, goOn := make(chan struct{}), make(chan struct{})
-		clock := new(movableClock)
-		s := newSite(t, func(cfg *oauth.Config, web *oauth.Web) {
-			clock.configure(cfg)
-			withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
-				if strings.HasSuffix(req.URL.Path, tokenPath) {
-					close(began)
-					<-goOn
-				}
-				return next()
-			})(cfg)
-			web.AfterLogin = "/welcome"
-		})
-		callback := s.approve(t, s.begin(t, alice()), "alice")
-		ctx, stop := context.WithCancel(t.Context())
-		req, err := http.NewRequestWithContext(ctx, "GET", callback, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		gone := make(chan error)
-		go func() {
-			_, err := s.browser.Do(req)
-			gone <- err
-		}()
-		<-began
-		stop() // the page is loaded again
-		if err := <-gone; err == nil {
-			t.Error("the first was answered")
-		}
-		u, _ := url.Parse(s.URL)
-		bound := s.browser.Jar.Cookies(u)
-		close(goOn)
-
-		if resp, _ := newSiteBrowser(t, s).get(t, callback); resp.StatusCode != http.StatusBadRequest {
-			t.Errorf("another browser: status %d", resp.StatusCode)
-		}
-		if resp, body := s.get(t, callback); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/welcome" {
-			t.Fatalf("status %d to %q, %s", resp.StatusCode, resp.Header.Get("Location"), body)
-		}
-		if who := s.me(t); who != "alice.test" {
-			t.Errorf("logged in: %s", who)
-		}
-		if n := s.sandbox.Stats().Grants["authorization_code"]; n != 1 {
-			t.Errorf("%d codes were spent", n)
-		}
-
-		// Whoever still has the cookie of the login is answered for half a minute, unless the session is over.
-		again := newSiteBrowser(t, s)
-		again.browser.Jar.SetCookies(u, bound)
-		clock.setAhead(29 * time.Second)
-		if resp, body := again.get(t, callback); resp.StatusCode != http.StatusSeeOther || again.me(t) != "alice.test" {
-			t.Errorf("after 29 s: status %d, %s", resp.StatusCode, body)
-		}
-		for name, spoil := range map[string]func(){
-			"logged out":   func() { s.post(t, "/logout", s.URL, nil) },
-			"after 30 s":   func() { clock.setAhead(30 * time.Second) },
-			"another code": func() { callback = strings.Replace(callback, "code=", "code=x", 1) },
-		} {
-			spoil()
-			late := newSiteBrowser(t, s)
-			late.browser.Jar.SetCookies(u, bound)
-			if resp, _ := late.get(t, callback); resp.StatusCode != http.StatusBadRequest {
-				t.Errorf("%s: status %d", name, resp.StatusCode)
+	for _, end := range []string{"for 30 seconds", "until it is logged out"} {
+		t.Run("O59 a callback that comes again before it is answered gets the same session, "+end, func(t *testing.T) {
+			began, goOn := make(chan struct{}), make(chan struct{})
+			clock := new(movableClock)
+			s := newSite(t, func(cfg *oauth.Config, web *oauth.Web) {
+				clock.configure(cfg)
+				withHook(func(req *http.Request, next func() (*http.Response, error)) (*http.Response, error) {
+					if strings.HasSuffix(req.URL.Path, tokenPath) {
+						close(began)
+						<-goOn
+					}
+					return next()
+				})(cfg)
+				web.AfterLogin = "/welcome"
+			})
+			callback := s.approve(t, s.begin(t, alice()), "alice")
+			ctx, stop := context.WithCancel(t.Context())
+			req, err := http.NewRequestWithContext(ctx, "GET", callback, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			gone := make(chan error)
+			go func() {
+				_, err := s.browser.Do(req)
+				gone <- err
+			}()
+			<-began
+			stop() // the page is loaded again
+			if err := <-gone; err == nil {
+				t.Error("the first was answered")
+			}
+			u, _ := url.Parse(s.URL)
+			bound := s.browser.Jar.Cookies(u)
+			close(goOn)
+
+			if resp, _ := newSiteBrowser(t, s).get(t, callback); resp.StatusCode != http.StatusBadRequest {
+				t.Errorf("another browser: status %d", resp.StatusCode)
+			}
+			if resp, body := s.get(t, callback); resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/welcome" {
+				t.Fatalf("status %d to %q, %s", resp.StatusCode, resp.Header.Get("Location"), body)
+			}
+			if who := s.me(t); who != "alice.test" {
+				t.Errorf("logged in: %s", who)
+			}
+			if n := s.sandbox.Stats().Grants["authorization_code"]; n != 1 {
+				t.Errorf("%d codes were spent", n)
+			}
+
+			// Whoever still has the cookie of the login is answered for half a minute, unless the session is over.
+			again := newSiteBrowser(t, s)
+			again.browser.Jar.SetCookies(u, bound)
+			clock.setAhead(29 * time.Second)
+			if resp, body := again.get(t, callback); resp.StatusCode != http.StatusSeeOther || again.me(t) != "alice.test" {
+				t.Errorf("after 29 s: status %d, %s", resp.StatusCode, body)
+			}
+			late := func() int {
+				late := newSiteBrowser(t, s)
+				late.browser.Jar.SetCookies(u, bound)
+				resp, _ := late.get(t, callback)
+				return resp.StatusCode
+			}
+			right := callback
+			callback = strings.Replace(right, "code=", "code=x", 1)
+			if status := late(); status != http.StatusBadRequest {
+				t.Errorf("with another code: status %d", status)
+			}
+			callback = right
+			if end == "for 30 seconds" {
+				clock.setAhead(30 * time.Second)
+			} else {
+				s.post(t, "/logout", s.URL, nil)
+			}
+			if status := late(); status != http.StatusBadRequest {
+				t.Errorf("then: status %d", status)
+			}
+		})
+	}
 	t.Run("what the application panics with is for its server to deal with", func(t *testing.T) {
 		boom := true
 		s := newSite(t, func(cfg *oauth.Config, web *oauth.Web) {
