@@ -28,6 +28,7 @@ func served(t *testing.T, handler http.HandlerFunc, f func(t *testing.T, c *Call
 		synctest.Wait()
 		if n := network.count(); n > 0 {
 			t.Errorf("%d connections are left", n)
+			network.cut()
 		}
 		server.Close()
 		time.Sleep(time.Hour) // until the handlers have ended
@@ -40,14 +41,23 @@ type pipes struct {
 	closed   chan struct{}
 
 	mu    sync.Mutex
-	open  int
+	open  map[*counted]bool
 	dials int
+}
+
+// cut closes what is left, so that the server is not waited for.
+func (p *pipes) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.open {
+		c.Conn.Close()
+	}
 }
 
 func (p *pipes) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open
+	return len(p.open)
 }
 
 func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -58,10 +68,14 @@ func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	p.mu.Unlock()
 	select {
 	case p.accepted <- numbered{theirs, number}:
+		c := &counted{Conn: ours, pipes: p}
 		p.mu.Lock()
-		p.open++
+		if p.open == nil {
+			p.open = make(map[*counted]bool)
+		}
+		p.open[c] = true
 		p.mu.Unlock()
-		return &counted{Conn: ours, pipes: p}, nil
+		return c, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -77,7 +91,7 @@ type counted struct {
 func (c *counted) Close() error {
 	c.once.Do(func() {
 		c.pipes.mu.Lock()
-		c.pipes.open--
+		delete(c.pipes.open, c)
 		c.pipes.mu.Unlock()
 	})
 	return c.Conn.Close()
