@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +98,37 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+// counts is what corpus has to say of the lexicons in a folder, read without any part of the generator.
+func counts(t testing.TB, dir string) string {
+	t.Helper()
+	kinds, total := make(map[string]int), 0
+	for _, text := range readTree(t, dir) {
+		var doc struct {
+			Lexicon int
+			Defs    map[string]struct{ Type string }
+		}
+		if err := json.Unmarshal([]byte(text), &doc); err != nil {
+			t.Fatal(err)
+		}
+		if doc.Lexicon == 0 {
+			continue
+		}
+		kind := doc.Defs["main"].Type
+		if kind == "" || kind == "object" {
+			kind = "other"
+		}
+		kinds[kind]++
+		total++
+	}
+	var parts []string
+	for _, kind := range []string{"query", "procedure", "subscription", "record", "permission-set", "other"} {
+		if kinds[kind] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", kinds[kind], kind))
+		}
+	}
+	return fmt.Sprintf("%d lexicons: %s\n", total, strings.Join(parts, ", "))
+}
+
 func TestCorpus(t *testing.T) {
 	dir := t.TempDir()
 	// Two authorities that refer to each other, names that clash in all the ways names
@@ -109,7 +142,7 @@ func TestCorpus(t *testing.T) {
 	if status != 0 {
 		t.Fatalf("status %d: %s%s", status, stdout, stderr)
 	}
-	for _, want := range []string{"4 lexicons: 1 query, 1 procedure, 1 record, 1 other", "2 packages", "manifest.json is JSON but no lexicon", "read and written without loss", "application/x-very-new", "renamed: com.example.feed.get:defs.main.output.schema.properties.B is B2"} {
+	for _, want := range []string{counts(t, filepath.Join(dir, "lexicons")), "manifest.json is JSON but no lexicon", "read and written without loss", "application/x-very-new", "renamed: com.example.feed.get:defs.main.output.schema.properties.B is B2"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("it does not say %q:\n%s", want, stdout)
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"go/ast"
 	"go/build/constraint"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,6 +47,15 @@ func writeFile(t testing.TB, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// generate does what the command does.
+func generate(ctx context.Context, config string) (warnings []string, err error) {
+	prog, err := program.Read(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	return prog.Warnings, output.Write(prog.Folders(filepath.Dir(config)))
 }
 
 // inTemp copies the lexicons and the config of testdata, and generates there.
@@ -142,12 +155,12 @@ func testModule(t testing.TB, dir, module string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeModule(dir, module, root); err != nil {
+	if err := gocommand.WriteModule(dir, module, root); err != nil {
 		t.Fatal(err)
 	}
 	var out []byte
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {
-		if out, err = goCommand(t.Context(), dir, args...); err != nil {
+		if out, err = gocommand.InModule(t.Context(), dir, args...); err != nil {
 			t.Fatalf("go %s: %v\n%s", args[0], err, out)
 		}
 	}

@@ -7,7 +7,7 @@
 //
 // `lexgen help generate` describes the config. The work is done in a row of rooms:
 // schema reads lexicons, resolve finds what they refer to, plan decides on Go, emit
-// renders it.
+// renders it; all of them are in lexgen/internal, and package program goes through them.
 package main
 
 import (
@@ -18,10 +18,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"time"
 
 	"github.com/gimucco/atproto-go/internal/commandline"
-	"github.com/gimucco/atproto-go/lexgen/evolution"
+	"github.com/gimucco/atproto-go/lexgen/internal/corpus"
+	"github.com/gimucco/atproto-go/lexgen/internal/evolution"
+	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/spf13/cobra"
 )
 
@@ -93,7 +97,7 @@ func command() *cobra.Command {
 		Use:   "lexgen",
 		Short: "Generate typed Go from lexicons, the schemas of the AT Protocol",
 	}
-	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand(), reportCommand())
+	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand())
 	commandline.Strict(root)
 	return root
 }
@@ -112,9 +116,12 @@ func generateCommand() *cobra.Command {
 	}
 	config := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		warnings, err := generate(cmd.Context(), *config)
-		warn(cmd, warnings)
-		return err
+		prog, err := program.Read(cmd.Context(), *config)
+		if err != nil {
+			return err
+		}
+		warn(cmd, prog.Warnings)
+		return output.Write(prog.Folders(filepath.Dir(*config)))
 	}
 	return cmd
 }
@@ -136,14 +143,14 @@ for CI, when the generated packages are committed.`,
 	}
 	config := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prog, err := compileConfig(cmd.Context(), *config)
+		prog, err := program.Read(cmd.Context(), *config)
 		if err != nil {
 			return err
 		}
 		warn(cmd, prog.Warnings)
 		var stale []string
-		for _, f := range prog.folders(filepath.Dir(*config)) {
-			names, err := f.outdated()
+		for _, f := range prog.Folders(filepath.Dir(*config)) {
+			names, err := f.Outdated()
 			if err != nil {
 				return err
 			}
@@ -179,9 +186,9 @@ change is forbidden.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var sets [2]evolution.Documents
 		for i, dir := range args {
-			docs, err := readLexicons(cmd.Context(), ".", []string{dir})
+			docs, err := input.Read(cmd.Context(), ".", []string{dir})
 			if filepath.IsAbs(dir) {
-				docs, err = readLexicons(cmd.Context(), dir, []string{"."})
+				docs, err = input.Read(cmd.Context(), dir, []string{"."})
 			}
 			if err != nil {
 				return err
@@ -219,30 +226,14 @@ settled by adding a number. The go command has to be there; no network is used.`
 		Example: "  lexgen corpus lexicons\n  lexgen corpus new/lexicons --with lexicons --keep /tmp/new",
 		Args:    cobra.ExactArgs(1),
 	}
-	c := &corpus{}
-	cmd.Flags().BoolVar(&c.missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")
-	cmd.Flags().StringSliceVar(&c.with, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
-	cmd.Flags().StringVar(&c.keep, "keep", "", "work in this `folder` and leave it there")
-	cmd.Flags().StringVar(&c.library, "library", "", "the `folder` of the module "+libraryPath+" (default: the one that the current module uses)")
+	c := &corpus.Corpus{}
+	cmd.Flags().BoolVar(&c.Missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")
+	cmd.Flags().StringSliceVar(&c.With, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
+	cmd.Flags().StringVar(&c.Keep, "keep", "", "work in this `folder` and leave it there")
+	cmd.Flags().StringVar(&c.Library, "library", "", "the `folder` of the module "+gocommand.Library+" (default: the one that the current module uses)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.out, c.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		return c.run(cmd.Context(), args[0])
-	}
-	return cmd
-}
-
-func reportCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "report",
-		Short: "Print what a config amounts to: lexicons, types, lines, times",
-		Long: `report generates in memory and prints a page of Markdown: lexicons in, types, methods and
-lines out, how long generation takes, and how long a cold compile of each package takes,
-in a build cache of its own.`,
-		Args: cobra.NoArgs,
-	}
-	config := configFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return report(cmd.Context(), *config, cmd.OutOrStdout(), time.Now)
+		c.Out, c.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		return c.Run(cmd.Context(), args[0])
 	}
 	return cmd
 }
