@@ -35,7 +35,7 @@ func TestEveryType(t *testing.T) {
 	dir := t.TempDir()
 	for _, f := range prog.Folders(dir) {
 		if !strings.Contains(f.Dir, "generated") { // those are in the library
-			if err := output.Write([]output.Folder{f}); err != nil {
+			if _, err := output.Write(t.Context(), []output.Folder{f}); err != nil {
 				t.Fatal(err)
 			}
 		}

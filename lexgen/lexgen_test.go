@@ -55,7 +55,8 @@ func generate(ctx context.Context, config string) (warnings []string, err error)
 	if err != nil {
 		return nil, err
 	}
-	return prog.Warnings, output.Write(prog.Folders(filepath.Dir(config)))
+	warnings, err = output.Write(ctx, prog.Folders(filepath.Dir(config)))
+	return append(prog.Warnings, warnings...), err
 }
 
 // inTemp copies the lexicons and the config of testdata, and generates there.

@@ -85,9 +85,12 @@ The config is JSON. Its paths are relative to the config file:
   rename     Go names for schemas, by "nsid:path". Two schemas with one Go name are an
              error that prints the line to add
 
-All packages are generated before the first is written, beside its place; then each
-takes its place by renaming. After an error none is touched. Files in a package's
-folder that lexgen did not write stay. The same input always gives the same bytes.
+All packages are generated before the first is written. Every file is written beside its
+place; then each takes its place by renaming, and what is generated no longer is removed.
+After an error before that nothing has changed. Only files that begin with lexgen's header
+are replaced or removed; a file of another that is in the way is an error. Runs in one
+folder take turns, and what a killed one left the next one finishes, and says so. The same
+input always gives the same bytes.
 
 A string format or an encoding that lexgen does not know gives a warning, and a plain
 string or a stream of bytes. Everything else that it does not know is an error.`
@@ -121,7 +124,9 @@ func generateCommand() *cobra.Command {
 			return err
 		}
 		warn(cmd, prog.Warnings)
-		return output.Write(prog.Folders(filepath.Dir(*config)))
+		warnings, err := output.Write(cmd.Context(), prog.Folders(filepath.Dir(*config)))
+		warn(cmd, warnings)
+		return err
 	}
 	return cmd
 }

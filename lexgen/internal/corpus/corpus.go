@@ -75,7 +75,7 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := output.Write(prog.Folders(work)); err != nil {
+	if _, err := output.Write(ctx, prog.Folders(work)); err != nil {
 		return err
 	}
 	generation := step("generated %d packages", len(prog.Packages))

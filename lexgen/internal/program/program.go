@@ -99,7 +99,11 @@ func Compile(docs []*schema.Document, cfg *plan.Config) (*Program, error) {
 func (p *Program) Folders(root string) []output.Folder {
 	var out []output.Folder
 	for i, pkg := range p.Packages {
-		out = append(out, output.Folder{Dir: filepath.Join(root, filepath.FromSlash(pkg.Dir)), Files: p.Files[i]})
+		dir := filepath.FromSlash(pkg.Dir)
+		if !filepath.IsAbs(dir) {
+			dir = filepath.Join(root, dir)
+		}
+		out = append(out, output.Folder{Dir: dir, Files: p.Files[i]})
 	}
 	return out
 }
