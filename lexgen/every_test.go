@@ -19,7 +19,7 @@ func TestEveryType(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := input.Read(t.Context(), "..", cfg.Inputs)
+	lib, err := input.Read(t.Context(), "..", cfg.Inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func TestEveryType(t *testing.T) {
 		cfg.Packages = append(cfg.Packages, plan.PackageConfig{Prefixes: []string{prefix}, Name: name, Path: module + "/" + name, Dir: name})
 		cfg.Generate = append(cfg.Generate, prefix+".*")
 	}
-	prog, err := program.Compile(docs, &cfg.Config)
+	prog, err := program.Compile(lib, &cfg.Config, true)
 	if err != nil {
 		t.Fatal(err)
 	}

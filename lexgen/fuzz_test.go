@@ -18,6 +18,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/gimucco/atproto-go/lexgen/internal/schema"
@@ -249,7 +250,7 @@ func (m *mutator) reshape() {
 }
 
 // lexicons parses the changed documents.
-func (m *mutator) lexicons(t testing.TB, names []string) ([]*schema.Document, error) {
+func (m *mutator) lexicons(t testing.TB, names []string) (*input.Library, error) {
 	var docs []*schema.Document
 	for i, doc := range m.docs {
 		text, err := json.Marshal(doc)
@@ -262,7 +263,7 @@ func (m *mutator) lexicons(t testing.TB, names []string) ([]*schema.Document, er
 		}
 		docs = append(docs, d)
 	}
-	return docs, nil
+	return input.Of(docs...), nil
 }
 
 // seeds are the lexicons of testdata.
@@ -301,7 +302,7 @@ func mutate(t testing.TB, c *typeChecker, names []string, docs []any, cfg *plan.
 	lexicons, err := m.lexicons(t, names)
 	if err == nil {
 		var prog *program.Program
-		if prog, err = program.Compile(lexicons, cfg); err == nil {
+		if prog, err = program.Compile(lexicons, cfg, seed%2 == 0); err == nil {
 			if err := c.check(prog); err != nil {
 				t.Errorf("seed %d, %d changes: %v", seed, changes, err)
 			}

@@ -51,7 +51,7 @@ func writeFile(t testing.TB, name, text string) {
 
 // generate does what the command does.
 func generate(ctx context.Context, config string) (warnings []string, err error) {
-	prog, err := program.Read(ctx, config)
+	prog, err := program.Read(ctx, config, false)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +91,8 @@ func TestGolden(t *testing.T) {
 	}
 	t.Run("P48 a newer encoding or format is a warning", func(t *testing.T) {
 		want := []string{
-			`lexicons/com/example/shop/buy.json: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
-			`lexicons/com/example/shop/upload.json: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
+			`lexicons/com/example/shop/buy.json:10: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
+			`lexicons/com/example/shop/upload.json:8: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
 		}
 		if diff := cmp.Diff(want, warnings); diff != "" {
 			t.Error(diff)

@@ -93,7 +93,10 @@ folder take turns, and what a killed one left the next one finishes, and says so
 input always gives the same bytes.
 
 A string format or an encoding that lexgen does not know gives a warning, and a plain
-string or a stream of bytes. Everything else that it does not know is an error.`
+string or a stream of bytes. A definition that is broken, or of a type that lexgen does not
+know, is left out with a warning, and what needs it likewise; --strict makes that an error.
+Of a lexicon that is there twice the one in the earlier input is used. What nothing asks for
+is not read beyond its name. JSON that is no lexicon is named and passed over.`
 
 func command() *cobra.Command {
 	root := &cobra.Command{
@@ -117,18 +120,33 @@ func generateCommand() *cobra.Command {
 		Example: "  lexgen generate\n  lexgen generate --config schemas/lexgen.json",
 		Args:    cobra.NoArgs,
 	}
-	config := configFlag(cmd)
+	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prog, err := program.Read(cmd.Context(), *config)
+		prog, err := read(cmd, *config, *strict)
 		if err != nil {
 			return err
 		}
-		warn(cmd, prog.Warnings)
 		warnings, err := output.Write(cmd.Context(), prog.Folders(filepath.Dir(*config)))
 		warn(cmd, warnings)
 		return err
 	}
 	return cmd
+}
+
+func strictFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("strict", false, "refuse what would be left out with a warning")
+}
+
+// read makes the code that a config asks for, and prints the warnings.
+func read(cmd *cobra.Command, config string, strict bool) (*program.Program, error) {
+	prog, err := program.Read(cmd.Context(), config, strict)
+	if failed, ok := errors.AsType[*program.Error](err); ok {
+		warn(cmd, failed.Warnings)
+	}
+	if err == nil {
+		warn(cmd, prog.Warnings)
+	}
+	return prog, err
 }
 
 func warn(cmd *cobra.Command, warnings []string) {
@@ -146,13 +164,12 @@ each file that is missing, stale or different, and exits with status 1 if there 
 for CI, when the generated packages are committed.`,
 		Args: cobra.NoArgs,
 	}
-	config := configFlag(cmd)
+	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prog, err := program.Read(cmd.Context(), *config)
+		prog, err := read(cmd, *config, *strict)
 		if err != nil {
 			return err
 		}
-		warn(cmd, prog.Warnings)
 		var stale []string
 		for _, f := range prog.Folders(filepath.Dir(*config)) {
 			names, err := f.Outdated()
@@ -191,13 +208,12 @@ change is forbidden.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var sets [2]evolution.Documents
 		for i, dir := range args {
-			docs, err := input.Read(cmd.Context(), ".", []string{dir})
-			if filepath.IsAbs(dir) {
-				docs, err = input.Read(cmd.Context(), dir, []string{"."})
-			}
+			lib, err := input.Read(cmd.Context(), ".", []string{dir})
 			if err != nil {
 				return err
 			}
+			docs, warnings := lib.All()
+			warn(cmd, warnings)
 			sets[i] = docs
 		}
 		forbidden := 0

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +23,6 @@ import (
 	"github.com/gimucco/atproto-go/lexgen/internal/output"
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
-	"github.com/gimucco/atproto-go/lexgen/internal/resolve"
 	"github.com/gimucco/atproto-go/lexgen/internal/schema"
 )
 
@@ -48,7 +46,7 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	docs, skipped, err := c.read(dir)
+	lib, docs, err := c.read(ctx, dir)
 	if err != nil {
 		return err
 	}
@@ -62,16 +60,11 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 		return err
 	}
 	step("read %d lexicons", len(docs))
-	var missing []string
-	if c.Missing {
-		missing = resolve.AllowMissing(docs)
+	cfg := &plan.Config{Packages: c.packages(docs), AllowMissing: c.Missing}
+	for _, nsid := range lib.NSIDs() {
+		cfg.Generate = append(cfg.Generate, string(nsid))
 	}
-
-	cfg := &plan.Config{Packages: c.packages(docs)}
-	for _, doc := range docs {
-		cfg.Generate = append(cfg.Generate, string(doc.ID))
-	}
-	prog, renames, err := compileRenaming(docs, cfg)
+	prog, renames, err := compileRenaming(lib, cfg)
 	if err != nil {
 		return err
 	}
@@ -105,14 +98,11 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 	}
 	step("round trips")
 
-	for _, w := range append(missing, prog.Warnings...) {
+	for _, w := range prog.Warnings {
 		fmt.Fprintln(c.Out, "warning:", w)
 	}
 	for _, key := range slices.Sorted(maps.Keys(renames)) {
 		fmt.Fprintf(c.Out, "renamed: %s is %s; a config says this under rename\n", key, renames[key])
-	}
-	for _, name := range skipped {
-		fmt.Fprintf(c.Out, "skipped: %s is JSON but no lexicon\n", name)
 	}
 	s := prog.Stats()
 	fmt.Fprintf(c.Out, "%d lexicons: %s\n", len(docs), kindsOf(docs))
@@ -146,33 +136,17 @@ func (c *Corpus) findLibrary(ctx context.Context) (string, error) {
 	return dir, nil
 }
 
-// read reads the lexicons below dir and those in c.With. JSON files that are not
-// lexicons, such as manifests, are skipped.
-func (c *Corpus) read(dir string) (docs []*schema.Document, skipped []string, err error) {
-	for _, root := range append([]string{dir}, c.With...) {
-		err := input.Walk(root, func(name string, data []byte) error {
-			var head struct {
-				Lexicon json.RawMessage `json:"lexicon"`
-			}
-			if err := json.Unmarshal(data, &head); err == nil && head.Lexicon == nil {
-				skipped = append(skipped, name)
-				return nil
-			}
-			doc, err := schema.Parse(name, data)
-			if err != nil {
-				return err
-			}
-			docs = append(docs, doc)
-			return nil
-		})
-		if err != nil {
-			return nil, nil, err
-		}
+// read finds the lexicons below dir and those in c.With. What cannot be read of them is left out.
+func (c *Corpus) read(ctx context.Context, dir string) (lib *input.Library, docs []*schema.Document, err error) {
+	lib, err = input.Read(ctx, "", append([]string{dir}, c.With...))
+	if err != nil {
+		return nil, nil, err
 	}
+	docs, _ = lib.All() // the program warns
 	if len(docs) == 0 {
 		return nil, nil, fmt.Errorf("%s: no lexicon is there", dir)
 	}
-	return docs, skipped, nil
+	return lib, docs, nil
 }
 
 // packages makes one package of each authority, the first two segments of its NSIDs.
@@ -256,11 +230,11 @@ const maxRenames = 1000
 
 // compileRenaming is compile for lexicons that nobody has written a config for: it
 // settles clashes of names as the errors about them advise.
-func compileRenaming(docs []*schema.Document, cfg *plan.Config) (*program.Program, map[string]string, error) {
+func compileRenaming(lib *input.Library, cfg *plan.Config) (*program.Program, map[string]string, error) {
 	renames := make(map[string]string)
 	cfg.Rename = renames
 	for {
-		prog, err := program.Compile(docs, cfg)
+		prog, err := program.Compile(lib, cfg, false)
 		if err == nil {
 			return prog, renames, nil
 		}

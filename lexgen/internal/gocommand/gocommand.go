@@ -3,33 +3,15 @@ package gocommand
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path"
 	"path/filepath"
 	"strings"
 )
 
 // Library is the module that generated code stands on.
 const Library = "github.com/gimucco/atproto-go"
-
-// Folder finds a folder of a module that the module around root uses. The
-// module's path is that, or a parent of it.
-func Folder(ctx context.Context, root, folder string) (string, error) {
-	for module := folder; module != "."; module = path.Dir(module) {
-		out, err := Run(ctx, root, []string{"list", "-m", "-f", "{{.Dir}}", module})
-		dir := strings.TrimSpace(string(out))
-		if err == nil && dir != "" {
-			return filepath.Join(dir, filepath.FromSlash(strings.TrimPrefix(folder, module))), nil
-		}
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
-	}
-	return "", errors.New("the current module uses no such module; go get it first")
-}
 
 // WriteModule writes a go.mod and go.sum into dir. The module needs what the library
 // in root needs, and nothing else, so that no network is asked.

@@ -12,18 +12,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Build plans what cfg asks for. The plan does not depend on the order of the
-// documents. All errors found are returned together.
-func Build(set *resolve.Set, cfg *Config) (*Program, error) {
+// Build plans definitions of a set, which have been checked. The plan does not depend on the order of the documents. All
+// errors found are returned together.
+func Build(set *resolve.Set, cfg *Config, ids []resolve.ID) (*Program, error) {
 	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	roots, err := selectRoots(set, cfg)
-	if err != nil {
-		return nil, err
-	}
-	ids, err := set.Closure(roots)
-	if err != nil {
 		return nil, err
 	}
 	b := &builder{set: set, cfg: cfg, packages: make(map[string]*pkg), renamed: make(map[string]bool)}
@@ -36,36 +28,6 @@ func Build(set *resolve.Set, cfg *Config) (*Program, error) {
 		b.document(doc, ids)
 	}
 	return b.finish()
-}
-
-func selectRoots(set *resolve.Set, cfg *Config) ([]resolve.ID, error) {
-	var roots []resolve.ID
-	used := make(map[string]bool)
-	for _, doc := range set.Documents() {
-		wanted := false
-		for _, pattern := range cfg.Generate {
-			if matches(pattern, doc.ID) {
-				used[pattern], wanted = true, true
-			}
-		}
-		for _, pattern := range cfg.Skip {
-			if matches(pattern, doc.ID) {
-				used[pattern], wanted = true, false
-			}
-		}
-		if wanted {
-			for _, def := range doc.Defs {
-				roots = append(roots, resolve.ID{NSID: doc.ID, Name: def.Name})
-			}
-		}
-	}
-	var errs []error
-	for _, pattern := range slices.Concat(cfg.Generate, cfg.Skip) {
-		if !used[pattern] {
-			errs = append(errs, fmt.Errorf("config: %q matches no lexicon among the inputs", pattern))
-		}
-	}
-	return roots, errors.Join(errs...)
 }
 
 // builder is one run of Build.
@@ -124,8 +86,11 @@ func (b *builder) fail(err error) {
 	}
 }
 
+// warn warns once, however often a definition is referred to.
 func (b *builder) warn(at schema.Pos, format string, args ...any) {
-	b.warnings = append(b.warnings, at.Errorf(format, args...).Error())
+	if w := at.Errorf(format, args...).Error(); !slices.Contains(b.warnings, w) {
+		b.warnings = append(b.warnings, w)
+	}
 }
 
 // document plans the definitions of doc that are among ids.
@@ -248,14 +213,15 @@ func (b *builder) definition(pl *place, def schema.Def) {
 
 // finish checks the whole and sorts it.
 func (b *builder) finish() (*Program, error) {
-	prog := &Program{Warnings: b.warnings}
+	prog := &Program{}
 	for _, pc := range b.cfg.sorted() {
 		p := b.packages[pc.Path]
 		if p == nil {
 			continue
 		}
 		if len(p.Files) == 0 {
-			b.fail(fmt.Errorf("config: nothing is generated into package %s", p.Name))
+			b.warnings = append(b.warnings, fmt.Sprintf("config: nothing is generated into package %s; its folder is left as it is", p.Name))
+			continue
 		}
 		for _, e := range p.errors {
 			b.declaredError(p, e)
@@ -283,6 +249,7 @@ func (b *builder) finish() (*Program, error) {
 		slices.SortFunc(b.errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return nil, errors.Join(b.errs...)
 	}
+	prog.Warnings = b.warnings
 	return prog, nil
 }
 

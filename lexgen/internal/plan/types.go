@@ -23,18 +23,10 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 		f.Presence = presence(p)
 		f.Type = b.typeOf(pl, in, p.Type, prefix+f.Go, false)
 		f.Form = formOf(f.Type, f.Presence)
-		if ref, ok := p.Type.(*schema.Ref); ok && f.Presence == Required {
-			if target, _, err := b.set.Ref(ref.Pos, ref.Ref); err == nil && b.set.Recursive(in, target) {
-				b.fail(at.Errorf("%s is required to hold itself: no finite value can exist; make the property optional", in))
-			}
-		}
 		if pl != nil && f.Type.BlobLimits() != nil {
 			f.Limits = b.rename(keyOf(at)+"(limits)", owner+f.Go+"Limits")
 			f.LimitsDoc = Doc{f.Limits + " returns what " + owner + " says of its " + f.Go + ", for xrpc.WithBlobLimits."}
 			pl.take(f.Limits, at, "(limits)")
-		}
-		if strings.HasPrefix(p.Name, "$") {
-			b.fail(at.Errorf("names that begin with $ belong to the protocol"))
 		}
 		if f.Doc == nil {
 			f.Doc = b.refDoc(p.Type)

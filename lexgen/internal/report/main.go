@@ -31,7 +31,7 @@ func main() {
 // report prints what a config amounts to.
 func report(ctx context.Context, configFile string, out io.Writer, now func() time.Time) error {
 	started := now()
-	prog, err := program.Read(ctx, configFile)
+	prog, err := program.Read(ctx, configFile, true)
 	if err != nil {
 		return err
 	}

@@ -10,30 +10,61 @@ import (
 
 // checker walks one definition, collecting what it refers to and what is wrong.
 type checker struct {
-	set  *Set
-	refs []ID
-	errs []error
+	set      *Set
+	id       ID
+	refs     []reference
+	errs     []error
+	missing  []error // references to what is not there
+	warnings []string
 }
 
-func (s *Set) check(t schema.Type) ([]ID, error) {
-	c := &checker{set: s}
-	c.walk(t)
-	return c.refs, errors.Join(c.errs...)
+// A reference is one that a definition makes.
+type reference struct {
+	at     schema.Pos
+	ref    string // as written
+	to     ID
+	needed bool // without it the definition cannot be
+}
+
+func (s *Set) check(id ID) *checker {
+	c := &checker{set: s, id: id}
+	for t := range schema.All(s.Def(id).Type) {
+		c.one(t)
+	}
+	return c
 }
 
 func (c *checker) fail(at schema.Pos, format string, args ...any) {
 	c.errs = append(c.errs, at.Errorf(format, args...))
 }
 
-func (c *checker) walk(t schema.Type) {
-	for t := range schema.All(t) {
-		c.one(t)
+func (c *checker) warn(at schema.Pos, format string, args ...any) {
+	c.warnings = append(c.warnings, at.Errorf(format, args...).Error())
+}
+
+// resolve finds a reference's target. Of one that cannot be used there is no definition.
+func (c *checker) resolve(at schema.Pos, ref string, needed bool) (ID, *schema.Def) {
+	id, def, err := c.set.Ref(at, ref)
+	_, missing := errors.AsType[missingError](err)
+	_, fault := errors.AsType[*FaultError](err)
+	switch {
+	case missing:
+		c.missing = append(c.missing, err)
+	case err != nil && !fault:
+		c.errs = append(c.errs, err)
+	default:
+		c.refs = append(c.refs, reference{at, ref, id, needed})
 	}
+	return id, def
 }
 
 // one checks a schema without what it is made of.
 func (c *checker) one(t schema.Type) {
 	switch t := t.(type) {
+	case *schema.Record:
+		c.finite(t.Object.Properties)
+	case *schema.Object:
+		c.finite(t.Properties)
 	case *schema.Subscription:
 		if _, ok := t.Message.(*schema.Union); !ok && t.Message != nil {
 			c.fail(t.Message.At(), "the message of a subscription must be a union")
@@ -61,9 +92,8 @@ func (c *checker) one(t schema.Type) {
 }
 
 func (c *checker) ref(t *schema.Ref) {
-	id, def, err := c.set.Ref(t.Pos, t.Ref)
-	if err != nil {
-		c.errs = append(c.errs, err)
+	_, def := c.resolve(t.Pos, t.Ref, true)
+	if def == nil {
 		return
 	}
 	switch def.Type.(type) {
@@ -71,30 +101,41 @@ func (c *checker) ref(t *schema.Ref) {
 		c.fail(t.Pos, "ref %q: a token is not data; list it in knownValues of a string", t.Ref)
 	case *schema.Method, *schema.Subscription, *schema.PermissionSet:
 		c.fail(t.Pos, "ref %q: points at a method or permission set, not at data", t.Ref)
-	default:
-		c.refs = append(c.refs, id)
 	}
 }
 
 func (c *checker) union(t *schema.Union) {
 	var seen []ID
-	for _, ref := range t.Refs {
-		id, def, err := c.set.Ref(t.Pos, ref)
-		if err != nil {
-			c.errs = append(c.errs, err)
-			continue
+	t.Refs = slices.DeleteFunc(t.Refs, func(ref string) bool {
+		id, def := c.resolve(t.Pos, ref, t.Closed)
+		if slices.Contains(seen, id) {
+			c.warn(t.Pos, "ref %q: the union has this member already", ref)
+			return true
+		}
+		seen = append(seen, id)
+		if def == nil {
+			return false
 		}
 		switch def.Type.(type) {
 		case *schema.Object, *schema.Record:
 		default:
 			c.fail(t.Pos, "ref %q: a member of a union must be an object or a record", ref)
 		}
-		if slices.Contains(seen, id) {
-			c.fail(t.Pos, "ref %q: the union has this member already", ref)
+		return false
+	})
+}
+
+// finite finds properties that require what they are in.
+func (c *checker) finite(properties []schema.Property) {
+	for _, p := range properties {
+		ref, ok := p.Type.(*schema.Ref)
+		if !ok || !p.Required || p.Nullable {
+			continue
 		}
-		seen = append(seen, id)
+		if target, _, err := c.set.Ref(ref.Pos, ref.Ref); err == nil && c.set.recursive(c.id, target) {
+			c.fail(ref.Pos, "%s is required to hold itself: no finite value can exist; make the property optional", c.id)
+		}
 	}
-	c.refs = append(c.refs, seen...)
 }
 
 // endless finds arrays that consist of nothing but themselves.
@@ -140,11 +181,15 @@ func (c *checker) integer(t *schema.Integer) {
 		c.fail(t.Pos, "has both const and default")
 	}
 	ok := func(what string, v int64) {
+		fail := c.fail
+		if what == "default" { // the reference takes it; it is sent as it is written
+			fail = c.warn
+		}
 		if t.Minimum != nil && v < *t.Minimum || t.Maximum != nil && v > *t.Maximum {
-			c.fail(t.Pos, "%s %d is out of range", what, v)
+			fail(t.Pos, "%s %d is out of range", what, v)
 		}
 		if what != "enum" && len(t.Enum) > 0 && !slices.Contains(t.Enum, v) {
-			c.fail(t.Pos, "%s %d is not in enum", what, v)
+			fail(t.Pos, "%s %d is not in enum", what, v)
 		}
 	}
 	for _, v := range t.Enum {
@@ -168,16 +213,20 @@ func (c *checker) str(t *schema.String) {
 		c.fail(t.Pos, "has both enum and knownValues")
 	}
 	ok := func(what, v string) {
+		fail := c.fail
+		if what == "default" {
+			fail = c.warn
+		}
 		if n := int64(len(v)); t.MinLength != nil && n < *t.MinLength || t.MaxLength != nil && n > *t.MaxLength {
-			c.fail(t.Pos, "%s %q: its length is out of range", what, v)
+			fail(t.Pos, "%s %q: its length is out of range", what, v)
 		}
 		// Graphemes are at most code points; only that bound can be known without
 		// tables of Unicode.
 		if n := int64(utf8.RuneCountInString(v)); t.MinGraphemes != nil && n < *t.MinGraphemes {
-			c.fail(t.Pos, "%s %q: its length is out of range", what, v)
+			fail(t.Pos, "%s %q: its length is out of range", what, v)
 		}
 		if what != "enum" && len(t.Enum) > 0 && !slices.Contains(t.Enum, v) {
-			c.fail(t.Pos, "%s %q is not in enum", what, v)
+			fail(t.Pos, "%s %q is not in enum", what, v)
 		}
 	}
 	for _, v := range t.Enum {

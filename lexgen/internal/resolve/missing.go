@@ -7,15 +7,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// AllowMissing replaces references to lexicons that are not among docs: a ref becomes
+// AllowMissing replaces references to lexicons that are not known: a ref becomes
 // a schema.Missing, a member of a union is left to the unknown ones, for which the
 // union is opened. It changes docs, and returns a warning for each. Refs to a
-// definition that a lexicon among docs does not have stay, and stay errors.
-func AllowMissing(docs []*schema.Document) (warnings []string) {
-	m := &missing{known: make(map[syntax.NSID]bool, len(docs))}
-	for _, doc := range docs {
-		m.known[doc.ID] = true
-	}
+// definition that a known lexicon does not have stay, and stay errors.
+func AllowMissing(docs []*schema.Document, known func(syntax.NSID) bool) (warnings []string) {
+	m := &missing{known: known}
 	for _, doc := range docs {
 		for i := range doc.Defs {
 			doc.Defs[i].Type = m.replace(doc.Defs[i].Type)
@@ -25,14 +22,14 @@ func AllowMissing(docs []*schema.Document) (warnings []string) {
 }
 
 type missing struct {
-	known    map[syntax.NSID]bool
+	known    func(syntax.NSID) bool
 	warnings []string
 }
 
 // absent notes a reference whose lexicon is not there.
 func (m *missing) absent(at schema.Pos, ref, instead string) bool {
 	nsid, _, _ := strings.Cut(ref, "#")
-	if _, err := syntax.ParseNSID(nsid); err != nil || m.known[syntax.NSID(nsid)] {
+	if _, err := syntax.ParseNSID(nsid); err != nil || m.known(syntax.NSID(nsid)) {
 		return false
 	}
 	m.warnings = append(m.warnings, at.Errorf("ref %q: no lexicon %s among the inputs; %s", ref, nsid, instead).Error())

@@ -32,12 +32,14 @@ func (id ID) String() string {
 
 // A Set is all documents that references can point into.
 type Set struct {
-	docs map[syntax.NSID]*schema.Document
+	docs   map[syntax.NSID]*schema.Document
+	broken map[syntax.NSID]error
 }
 
-// New returns the set of docs. Two documents with the same NSID are an error.
-func New(docs []*schema.Document) (*Set, error) {
-	s := &Set{docs: make(map[syntax.NSID]*schema.Document, len(docs))}
+// New returns the set of docs. broken are documents that could not be read, and why. Two documents with the same NSID
+// are an error.
+func New(docs []*schema.Document, broken map[syntax.NSID]error) (*Set, error) {
+	s := &Set{docs: make(map[syntax.NSID]*schema.Document, len(docs)), broken: broken}
 	var errs []error
 	for _, d := range slices.SortedFunc(slices.Values(docs), func(a, b *schema.Document) int { return cmp.Compare(a.File, b.File) }) {
 		if other := s.docs[d.ID]; other != nil {
@@ -65,7 +67,25 @@ func (s *Set) Def(id ID) *schema.Def {
 	return nil
 }
 
-// Ref resolves a reference written at a place: "nsid", "nsid#name" or "#name".
+// A FaultError is a reference to a definition that is there and cannot be used.
+type FaultError struct {
+	ID  ID
+	Err error // what is wrong with it
+}
+
+// Error says what is wrong.
+func (e *FaultError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *FaultError) Unwrap() error { return e.Err }
+
+// missingError is a reference to nothing.
+type missingError string
+
+func (e missingError) Error() string { return string(e) }
+
+// Ref resolves a reference written at a place: "nsid", "nsid#name" or "#name". A definition that is there and cannot be
+// used is a *FaultError.
 func (s *Set) Ref(at schema.Pos, ref string) (ID, *schema.Def, error) {
 	nsid, name, found := strings.Cut(ref, "#")
 	id := ID{NSID: syntax.NSID(nsid), Name: name}
@@ -80,47 +100,30 @@ func (s *Set) Ref(at schema.Pos, ref string) (ID, *schema.Def, error) {
 	if def := s.Def(id); def != nil {
 		return id, def, nil
 	}
-	if s.docs[id.NSID] == nil {
-		return ID{}, nil, at.Errorf("ref %q: no lexicon %s among the inputs", ref, id.NSID)
+	if err := s.fault(id); err != nil {
+		return id, nil, &FaultError{id, err}
 	}
-	return ID{}, nil, at.Errorf("ref %q: %s has no definition %q", ref, id.NSID, id.Name)
+	what := fmt.Sprintf("no lexicon %s among the inputs", id.NSID)
+	if s.docs[id.NSID] != nil {
+		what = fmt.Sprintf("%s has no definition %q", id.NSID, id.Name)
+	}
+	return ID{}, nil, at.Errorf("ref %q: %w", ref, missingError(what))
 }
 
-// Closure returns roots and all they refer to, sorted, after checking each.
-func (s *Set) Closure(roots []ID) ([]ID, error) {
-	seen := make(map[ID]bool)
-	var errs []error
-	todo := slices.Clone(roots)
-	for len(todo) > 0 {
-		id := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[id] {
-			continue
-		}
-		seen[id] = true
-		def := s.Def(id)
-		if def == nil {
-			errs = append(errs, fmt.Errorf("no definition %s among the inputs", id))
-			continue
-		}
-		refs, err := s.check(def.Type)
-		if err != nil {
-			errs = append(errs, err)
-		}
-		todo = append(todo, refs...)
+// fault is why a definition that is there cannot be used, nil if it is not there or can.
+func (s *Set) fault(id ID) error {
+	if err := s.broken[id.NSID]; err != nil {
+		return err
 	}
-	if len(errs) > 0 {
-		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-		return nil, errors.Join(errs...)
+	if d := s.docs[id.NSID]; d != nil {
+		return d.Fault(id.Name)
 	}
-	return slices.SortedFunc(maps.Keys(seen), func(a, b ID) int {
-		return cmp.Or(cmp.Compare(a.NSID, b.NSID), cmp.Compare(a.Name, b.Name))
-	}), nil
+	return nil
 }
 
-// Recursive says whether a value of type target holds, through required objects
+// recursive says whether a value of type target holds, through required objects
 // only, a value of the definition it is used in: such a field cannot be kept by value.
-func (s *Set) Recursive(in, target ID) bool {
+func (s *Set) recursive(in, target ID) bool {
 	seen := make(map[ID]bool)
 	var reaches func(ID) bool
 	reaches = func(id ID) bool {

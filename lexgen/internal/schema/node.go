@@ -28,33 +28,69 @@ type member struct {
 // maxDepth is far beyond any schema; it keeps a hostile file from exhausting the stack.
 const maxDepth = 200
 
+// A reader makes nodes of a file, and knows in which line it is.
+type reader struct {
+	dec  *json.Decoder
+	data []byte
+	line int
+	at   int // the offset that line belongs to
+}
+
 func parseNode(data []byte, pos Pos) (node, error) {
+	pos.Line = 1
 	if !utf8.Valid(data) {
-		return node{}, errors.New("not UTF-8")
+		return node{}, pos.Errorf("not UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	n, err := readNode(dec, pos, 0)
-	if bad, ok := errors.AsType[*json.SyntaxError](err); ok && bad.Offset >= int64(len(data)) {
-		err = io.ErrUnexpectedEOF // how a file that ends too early is told depends on the version of encoding/json
-	}
+	data = bytes.TrimPrefix(data, []byte("\uFEFF")) // what some editors put in front
+	r := &reader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
+	r.dec.UseNumber()
+	n, err := r.read(pos, 0)
 	if err != nil {
-		return node{}, err
+		return node{}, r.locate(err, pos)
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return node{}, errors.New("something follows the JSON value")
+	if _, err := r.dec.Token(); err != io.EOF {
+		return node{}, r.here(pos).Errorf("something follows the JSON value")
 	}
 	return n, nil
 }
 
-func readNode(dec *json.Decoder, pos Pos, depth int) (node, error) {
-	if depth > maxDepth {
-		return node{}, pos.Errorf("nested deeper than %d", maxDepth)
+// here is a place, with the line up to which has been read.
+func (r *reader) here(pos Pos) Pos {
+	to := min(int(r.dec.InputOffset()), len(r.data))
+	r.line += bytes.Count(r.data[r.at:max(r.at, to)], []byte("\n"))
+	r.at = max(r.at, to)
+	pos.Line = r.line
+	return pos
+}
+
+// locate says in which line an error of encoding/json is.
+func (r *reader) locate(err error, pos Pos) error {
+	if _, ok := errors.AsType[*placed](err); ok {
+		return err
 	}
-	tok, err := dec.Token()
+	if bad, ok := errors.AsType[*json.SyntaxError](err); ok {
+		if bad.Offset >= int64(len(r.data)) {
+			err = io.ErrUnexpectedEOF // how a file that ends too early is told depends on the version of encoding/json
+		}
+		pos.Line = 1 + bytes.Count(r.data[:min(int(bad.Offset), len(r.data))], []byte("\n"))
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		pos.Line = 1 + bytes.Count(bytes.TrimRight(r.data, "\n"), []byte("\n"))
+	}
+	pos.Path = ""
+	return pos.Errorf("not JSON: %w", err)
+}
+
+func (r *reader) read(pos Pos, depth int) (node, error) {
+	if depth > maxDepth {
+		pos.Path = "" // it is as long as the file
+		return node{}, r.here(pos).Errorf("nested deeper than %d", maxDepth)
+	}
+	tok, err := r.dec.Token()
 	if err != nil {
 		return node{}, unexpectedEOF(err)
 	}
+	pos = r.here(pos)
 	n := node{pos: pos}
 	delim, ok := tok.(json.Delim)
 	if !ok {
@@ -63,10 +99,10 @@ func readNode(dec *json.Decoder, pos Pos, depth int) (node, error) {
 	}
 	if delim == '[' {
 		items := []node{}
-		for i := 0; dec.More(); i++ {
+		for i := 0; r.dec.More(); i++ {
 			at := pos
 			at.Path = fmt.Sprintf("%s[%d]", pos.Path, i)
-			item, err := readNode(dec, at, depth+1)
+			item, err := r.read(at, depth+1)
 			if err != nil {
 				return node{}, err
 			}
@@ -76,26 +112,26 @@ func readNode(dec *json.Decoder, pos Pos, depth int) (node, error) {
 	} else {
 		n.object = true
 		seen := map[string]bool{}
-		for dec.More() {
-			tok, err := dec.Token()
+		for r.dec.More() {
+			tok, err := r.dec.Token()
 			if err != nil {
 				return node{}, unexpectedEOF(err)
 			}
 			key, _ := tok.(string)
-			at := pos
+			at := r.here(pos)
 			at.Path = join(pos.Path, key)
 			if seen[key] {
 				return node{}, at.Errorf("appears twice")
 			}
 			seen[key] = true
-			value, err := readNode(dec, at, depth+1)
+			value, err := r.read(at, depth+1)
 			if err != nil {
 				return node{}, err
 			}
 			n.members = append(n.members, member{key, value})
 		}
 	}
-	_, err = dec.Token() // the closing bracket
+	_, err = r.dec.Token() // the closing bracket
 	return n, unexpectedEOF(err)
 }
 

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,24 +9,38 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Parse reads a lexicon document. Errors name the file, the NSID and the JSON path.
+// Parse reads a lexicon document. Errors name the file, the line, the NSID and the JSON path.
 // Keys that are not known are passed over, so that documents of a newer version of
-// the language can be read; a type that is not known is an error.
+// the language can be read; definitions of a type that is not known are among the
+// document's faults, as those are that are wrong.
 func Parse(file string, data []byte) (*Document, error) {
-	root, err := parseNode(data, Pos{File: file})
+	head, _ := HeadOf(data)
+	at := Pos{File: file}
+	if nsid, err := syntax.ParseNSID(head.ID); err == nil {
+		at.NSID = nsid
+	}
+	root, err := parseNode(data, at)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, err
 	}
 	p := &parser{}
 	d := p.document(file, &root)
 	if p.err != nil {
 		return nil, p.err
 	}
+	d.Warnings = p.warnings
 	return d, nil
 }
 
 // parser keeps the first error; after it, what the methods return is not used.
-type parser struct{ err error }
+type parser struct {
+	err      error
+	warnings []string
+}
+
+func (p *parser) warn(at Pos, format string, args ...any) {
+	p.warnings = append(p.warnings, at.Errorf(format, args...).Error())
+}
 
 func (p *parser) fail(at Pos, format string, args ...any) {
 	if p.err == nil {
@@ -35,7 +48,7 @@ func (p *parser) fail(at Pos, format string, args ...any) {
 	}
 }
 
-var defName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]{0,127}$`)
+var defName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,127}$`)
 
 func (p *parser) document(file string, root *node) *Document {
 	if !root.object {
@@ -52,7 +65,6 @@ func (p *parser) document(file string, root *node) *Document {
 		p.fail(root.pos, "id: %w", err)
 	}
 	d.ID = nsid
-	root.place(nsid)
 	if v := p.integer(root, "lexicon"); p.err == nil && (v == nil || *v != 1) {
 		p.fail(root.pos, "lexicon is not 1")
 	}
@@ -63,32 +75,30 @@ func (p *parser) document(file string, root *node) *Document {
 		p.fail(root.pos, "defs is missing or not an object")
 		return nil
 	case len(defs.members) == 0:
-		p.fail(defs.pos, "is empty")
+		p.warn(defs.pos, "is empty: nothing comes of it")
+	}
+	if p.err != nil {
+		return nil
 	}
 	for i := range defs.members {
 		name, n := defs.members[i].key, &defs.members[i].value
-		if !defName.MatchString(name) {
-			p.fail(n.pos, "%q is not a name of a definition", name)
+		// What is wrong with one definition is not the others' affair.
+		own := &parser{}
+		switch {
+		case !defName.MatchString(name):
+			own.fail(n.pos, "%q is not a name of a definition", name)
+		case strings.Contains(name, "_"):
+			own.warn(n.pos, "%q: names of definitions are letters and digits", name)
 		}
-		t := p.definition(n, name == "main")
-		if p.err != nil {
-			return nil
+		t := own.definition(n, name == "main")
+		if own.err != nil {
+			d.Faults = append(d.Faults, Fault{Name: name, Err: own.err})
+			continue
 		}
+		p.warnings = append(p.warnings, own.warnings...)
 		d.Defs = append(d.Defs, Def{Name: name, Type: t})
 	}
 	return d
-}
-
-// place tells every node the NSID, which is known only once the file has been read.
-func (n *node) place(nsid syntax.NSID) {
-	n.pos.NSID = nsid
-	for i := range n.members {
-		n.members[i].value.place(nsid)
-	}
-	items, _ := n.value.([]node)
-	for i := range items {
-		items[i].place(nsid)
-	}
 }
 
 // definition reads an entry of defs: what may be named there, and what only as main.
@@ -214,7 +224,8 @@ func (p *parser) errors(n *node) []Error {
 			p.fail(items[i].pos, "name %q is not an error's name", e.Name)
 		}
 		if slices.ContainsFunc(out, func(o Error) bool { return o.Name == e.Name }) {
-			p.fail(items[i].pos, "error %s appears twice", e.Name)
+			p.warn(items[i].pos, "error %q appears twice", e.Name)
+			continue
 		}
 		out = append(out, e)
 	}
@@ -232,7 +243,12 @@ func (p *parser) data(n *node) Type {
 		if c := n.get("enum"); c != nil {
 			items, _ := c.value.([]node)
 			for i := range items {
-				if v := p.integerOf(&items[i]); v != nil {
+				v := p.integerOf(&items[i])
+				switch {
+				case v == nil:
+				case slices.Contains(t.Enum, *v):
+					p.warn(items[i].pos, "%d appears twice", *v)
+				default:
 					t.Enum = append(t.Enum, *v)
 				}
 			}
@@ -290,6 +306,7 @@ func (p *parser) properties(n *node) []Property {
 	required, nullable := p.strings(n, "required"), p.strings(n, "nullable")
 	props := n.get("properties")
 	var out []Property
+	var dropped []string
 	if props != nil {
 		if !props.object {
 			p.fail(props.pos, "not an object")
@@ -299,12 +316,17 @@ func (p *parser) properties(n *node) []Property {
 			if name == "" {
 				p.fail(c.pos, "a property needs a name")
 			}
+			if strings.HasPrefix(name, "$") {
+				p.warn(c.pos, "names that begin with $ belong to the protocol: the property has no field, and its value is kept in Extra")
+				dropped = append(dropped, name)
+				continue
+			}
 			out = append(out, Property{Name: name, Type: p.data(c), Required: slices.Contains(required, name), Nullable: slices.Contains(nullable, name)})
 		}
 	}
 	for _, list := range [][]string{required, nullable} {
 		for _, name := range list {
-			if !slices.ContainsFunc(out, func(p Property) bool { return p.Name == name }) {
+			if !slices.Contains(dropped, name) && !slices.ContainsFunc(out, func(p Property) bool { return p.Name == name }) {
 				p.fail(n.pos, "%q is required or nullable but not a property", name)
 			}
 		}
@@ -361,7 +383,8 @@ func (p *parser) strings(n *node, key string) []string {
 			p.fail(items[i].pos, "not a string")
 		}
 		if slices.Contains(out, s) {
-			p.fail(items[i].pos, "%q appears twice", s)
+			p.warn(items[i].pos, "%q appears twice", s)
+			continue
 		}
 		out = append(out, s)
 	}

@@ -35,21 +35,30 @@ func readFixtures(t *testing.T, name string, count int) []fixture {
 	return out
 }
 
+// parse is Parse, for who wants no fault.
+func parse(text []byte) (*schema.Document, error) {
+	doc, err := schema.Parse("x.json", text)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Err()
+}
+
 func TestInteropFixtures(t *testing.T) {
 	for _, f := range readFixtures(t, "lexicon-valid.json", 3) {
 		t.Run("L1 L34 valid "+f.Name, func(t *testing.T) {
-			if _, err := schema.Parse("x.json", f.Lexicon); err != nil {
+			if _, err := parse(f.Lexicon); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	for _, f := range readFixtures(t, "lexicon-invalid.json", 7) {
 		t.Run("L1 L2 L3 invalid "+f.Name, func(t *testing.T) {
-			_, err := schema.Parse("x.json", f.Lexicon)
+			_, err := parse(f.Lexicon)
 			if err == nil {
 				t.Fatal("accepted")
 			}
-			if !strings.HasPrefix(err.Error(), "x.json: ") {
+			if !strings.HasPrefix(err.Error(), "x.json:") {
 				t.Errorf("the error does not name the file: %v", err)
 			}
 		})
@@ -67,8 +76,11 @@ func TestCorpus(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, err := schema.Parse(name, data); err != nil {
+			doc, err := schema.Parse(name, data)
+			if err != nil {
 				t.Error(err)
+			} else if doc.Err() != nil || len(doc.Warnings) > 0 {
+				t.Error(doc.Err(), doc.Warnings)
 			}
 			rel, err := filepath.Rel("../../..", name)
 			got = append(got, filepath.ToSlash(rel))
@@ -126,25 +138,116 @@ func TestParseKeepsOrder(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for _, tc := range []struct{ name, text, want string }{
-		{"nothing", ``, "x.json: unexpected EOF"},
-		{"half", `{"lexicon":1`, "unexpected EOF"},
-		{"more", `{} {}`, "something follows"},
-		{"an array", `[]`, "not an object"},
+		{"nothing", ``, "x.json:1: not JSON: unexpected EOF"},
+		{"half", "{\"lexicon\":1,\n\"id\":\"com.example.x\",\n", "x.json:2: com.example.x: not JSON: unexpected EOF"},
+		{"no JSON", "{\"lexicon\":1,\n\"id\":\"com.example.x\",\n!\n}", "x.json:3: com.example.x: not JSON: invalid character '!'"},
+		{"more", "{}\n{}", "x.json:2: something follows"},
+		{"an array", `[]`, "x.json:1: not an object"},
 		{"not UTF-8", "{\"id\":\"\xff\"}", "not UTF-8"},
 		{"too deep", strings.Repeat(`{"a":`, 1000), "nested deeper"},
 		{"another version", `{"lexicon":2,"id":"com.example.x","defs":{"a":{"type":"token"}}}`, "lexicon is not 1"},
 		{"a fraction", `{"lexicon":1,"id":"com.example.x","defs":{"a":{"type":"integer","maximum":1.5}}}`, "defs.a.maximum: 1.5 is not a 64-bit integer"},
 		{"a query with input", `{"lexicon":1,"id":"com.example.x","defs":{"main":{"type":"query","input":{"encoding":"*/*"}}}}`, "defs.main.input: a query has no input"},
 		{"L31 a key of a record", `{"lexicon":1,"id":"com.example.x","defs":{"main":{"type":"record","key":"x","record":{"type":"object"}}}}`, "defs.main: key"},
-		{"an error twice", `{"lexicon":1,"id":"com.example.x","defs":{"main":{"type":"query","errors":[{"name":"A"},{"name":"A"}]}}}`, "defs.main.errors[1]: error A appears twice"},
+		{"a key twice", "{\"lexicon\":1,\"id\":\"com.example.x\",\n\"defs\":{\"a\":{\"type\":\"token\"},\n\"a\":1}}", "x.json:3: com.example.x: defs.a: appears twice"},
 		{"a name with a dot", `{"lexicon":1,"id":"com.example.x","defs":{"a.b":{"type":"token"}}}`, "is not a name of a definition"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := schema.Parse("x.json", []byte(tc.text))
+			_, err := parse([]byte(tc.text))
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("error %v, want one with %q", err, tc.want)
 			}
 		})
+	}
+}
+
+func TestParseTolerates(t *testing.T) {
+	property := func(schema string) string {
+		return `"defs":{"main":{"type":"object","required":["p"],"properties":{"p":` + schema + `}}}`
+	}
+	const at = "x.json:2: com.example.x: defs."
+	for _, tc := range []struct {
+		name, rest     string
+		warnings, defs []string
+	}{
+		{"P98 no definitions", `"defs":{}`, []string{"x.json:2: com.example.x: defs: is empty: nothing comes of it"}, nil},
+		{"P98 a name with an underscore", `"defs":{"a_b":{"type":"token"}}`, []string{at + `a_b: "a_b": names of definitions are letters and digits`}, []string{"a_b"}},
+		{"P98 values that are repeated", property(`{"type":"string","enum":["a","b","a"]}`), []string{at + `main.properties.p.enum[2]: "a" appears twice`}, []string{"main"}},
+		{"P98 integers that are repeated", property(`{"type":"integer","enum":[1,1]}`), []string{at + `main.properties.p.enum[1]: 1 appears twice`}, []string{"main"}},
+		{"P98 errors that are repeated", `"defs":{"main":{"type":"query","errors":[{"name":"A"},{"name":"A"}]}}`, []string{at + `main.errors[1]: error "A" appears twice`}, []string{"main"}},
+		{"P98 a property $bytes", `"defs":{"main":{"type":"object","required":["$bytes"],"properties":{"$bytes":{"type":"string"}}}}`, []string{at + "main.properties.$bytes: names that begin with $ belong to the protocol: the property has no field, and its value is kept in Extra"}, []string{"main"}},
+		{"a definition that is wrong leaves the others", `"defs":{"a":{"type":"newer"},"b":{"type":"token"},"c":{"type":"object","properties":{"d":{"type":"newer"}}}}`, nil, []string{"b", `a: x.json:2: com.example.x: defs.a: type "newer" is not known here`, `c: x.json:2: com.example.x: defs.c.properties.d: type "newer" is not known here`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			// Also with a byte order mark, and with lines as Windows ends them.
+			doc, err := schema.Parse("x.json", []byte("\uFEFF"+`{"lexicon":1,"id":"com.example.x",`+"\r\n"+tc.rest+"}\r\n"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.warnings, doc.Warnings); diff != "" {
+				t.Error(diff)
+			}
+			var defs []string
+			for _, d := range doc.Defs {
+				defs = append(defs, d.Name)
+			}
+			for _, f := range doc.Faults {
+				defs = append(defs, f.Name+": "+f.Err.Error())
+				if doc.Fault(f.Name) != f.Err || doc.Def(f.Name) != nil {
+					t.Errorf("%s is not found", f.Name)
+				}
+			}
+			if diff := cmp.Diff(tc.defs, defs); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestHeadOf(t *testing.T) {
+	for text, want := range map[string]schema.Head{
+		`{"id":"com.example.x","defs":{"a":{"lexicon":1}},"lexicon":1}`: {Lexicon: true, ID: "com.example.x"},
+		`{"version":1}`: {},
+		`["lexicon"]`:   {},
+		`{"lexicon":1,"id":"com.example.x","defs":{`: {Lexicon: true, ID: "com.example.x"},
+		`{"lexicon":1,"id":7}`:                       {Lexicon: true},
+	} {
+		if got, _ := schema.HeadOf([]byte(text)); got != want {
+			t.Errorf("%s: %+v", text, got)
+		}
+	}
+}
+
+func TestChildren(t *testing.T) {
+	doc, err := parse([]byte(`{"lexicon":1,"id":"com.example.x","defs":{
+		"main":{"type":"procedure","parameters":{"type":"params","properties":{"p":{"type":"array","items":{"type":"string"}}}},
+			"input":{"encoding":"application/json","schema":{"type":"object","properties":{"a":{"type":"ref","ref":"#b"},"u":{"type":"union","refs":["#b","com.example.y"]}}}},
+			"output":{"encoding":"application/json","schema":{"type":"ref","ref":"#c"}}},
+		"other":{"type":"array","items":{"type":"array","items":{"type":"ref","ref":"#d"}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths, refs []string
+	for _, def := range doc.Defs {
+		for child := range schema.All(def.Type) {
+			paths = append(paths, strings.TrimPrefix(child.At().Path, "defs."))
+		}
+		refs = slices.AppendSeq(refs, schema.References(def.Type))
+	}
+	want := []string{
+		"main", "main.parameters.properties.p", "main.parameters.properties.p.items", "main.input.schema", "main.input.schema.properties.a",
+		"main.input.schema.properties.u", "main.output.schema", "other", "other.items", "other.items.items",
+	}
+	if diff := cmp.Diff(want, paths); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"#b", "#b", "com.example.y", "#c", "#d"}, refs); diff != "" {
+		t.Error(diff)
+	}
+	for child := range schema.All(doc.Defs[0].Type) { // who looks for one stops there
+		if child.At().Path == "defs.main.input.schema" {
+			break
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -11,7 +13,34 @@ type Document struct {
 	File        string // as given to Parse
 	ID          syntax.NSID
 	Description string
-	Defs        []Def // in the order of the file
+	Defs        []Def    // in the order of the file
+	Faults      []Fault  // definitions that cannot be used
+	Warnings    []string // what was read otherwise than it is written
+}
+
+// A Fault is an entry of defs that is wrong, or of a kind that is not known here. The others can be used.
+type Fault struct {
+	Name string
+	Err  error
+}
+
+// Err returns the faults as one error, nil if there is none.
+func (d *Document) Err() error {
+	var errs []error
+	for _, f := range d.Faults {
+		errs = append(errs, f.Err)
+	}
+	return errors.Join(errs...)
+}
+
+// Fault returns what is wrong with the definition of that name, nil if it can be used or is not there.
+func (d *Document) Fault(name string) error {
+	for _, f := range d.Faults {
+		if f.Name == name {
+			return f.Err
+		}
+	}
+	return nil
 }
 
 // Def returns the definition of that name, nil if there is none.
@@ -36,20 +65,41 @@ type Type interface {
 	Doc() string
 }
 
-// A Pos says where a schema stands: its file and the JSON path in it.
+// A Pos says where a schema stands: its file, the line, and the JSON path in it.
 type Pos struct {
 	File string
+	Line int // from 1 on; 0 if it is not known
 	NSID syntax.NSID
 	Path string // "defs.main.input.schema.properties.repo"
 }
 
-// String is "file: NSID: path".
-func (p Pos) String() string { return fmt.Sprintf("%s: %s: %s", p.File, p.NSID, p.Path) }
+// String is "file:line: NSID: path", without what is not known.
+func (p Pos) String() string {
+	s := p.File
+	if p.Line > 0 {
+		s += ":" + strconv.Itoa(p.Line)
+	}
+	for _, more := range []string{string(p.NSID), p.Path} {
+		if more != "" {
+			s += ": " + more
+		}
+	}
+	return s
+}
 
 // Errorf is an error of that place.
 func (p Pos) Errorf(format string, args ...any) error {
-	return fmt.Errorf("%s: %w", p, fmt.Errorf(format, args...))
+	return &placed{p, fmt.Errorf(format, args...)}
 }
+
+// placed is an error that says where it is.
+type placed struct {
+	at  Pos
+	err error
+}
+
+func (e *placed) Error() string { return e.at.String() + ": " + e.err.Error() }
+func (e *placed) Unwrap() error { return e.err }
 
 // Base is what all schemas have.
 type Base struct {
