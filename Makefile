@@ -26,7 +26,7 @@ portable: ## what needs no sockets on 32 bits and as WebAssembly (by node); that
 	env $$bits CGO_ENABLED=0 go test $$by ./oauth -run '^TestAnswersToAPushedRequest$$'
 	GOOS=js GOARCH=wasm go test -exec "$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" $(PORTABLE)
 	GOOS=windows go vet ./oauth/store/filestore ./oauth/scope ./cmd/atproto
-	GOEXPERIMENT=jsonv2 go test ./lexgen/schema $(PORTABLE)
+	GOEXPERIMENT=jsonv2 go test ./lexgen/internal/schema $(PORTABLE)
 
 .PHONY: generate
 generate: ## copy the lexicons and generate from them
@@ -36,7 +36,7 @@ generate: ## copy the lexicons and generate from them
 corpus: ## try any folder of lexicons: make corpus DIR=…; WITH= names folders that they refer to
 	go run ./lexgen corpus $(if $(WITH),--with $(WITH)) $(or $(DIR),lexicons)
 generated-report: ## write generated/README.md: lexicons in, types, methods and lines out, times
-	go run ./lexgen report > generated/README.md.new && mv generated/README.md.new generated/README.md
+	go run ./lexgen/internal/report > generated/README.md.new && mv generated/README.md.new generated/README.md
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck
@@ -133,7 +133,7 @@ bench: ## all benchmarks, or ONLY=codec,lexgen; ratios are taken side by side
 		call) (cd bench && go test -run '^$$' -bench . ./call) ;; \
 		repositories) (cd bench && go test -run '^$$' -bench . ./repositories) ;; \
 		sessions) (cd bench && go test -run '^$$' -bench . ./figures) ;; \
-		lexgen) go run ./lexgen report && (cd bench && go run ./binary) ;; \
+		lexgen) go run ./lexgen/internal/report && (cd bench && go run ./binary) ;; \
 		*) echo "ONLY: there is no part $$part"; false ;; \
 		esac || exit 1; \
 	done

@@ -32,25 +32,23 @@ func TestErrorsSayWhere(t *testing.T) {
 		config string
 		want   []string // parts of the error
 	}{
-		{"L1 no definitions", "", "", []string{"lexicons/a.json", "defs", "is empty"}},
-		{"L2 a query that is not main", `"a": {"type": "query"}`, "", []string{"lexicons/a.json: com.example.a: defs.a: a query must be the main definition"}},
+		{"L2 a query that is not main", `"a": {"type": "query"}`, "", []string{"lexicons/a.json:1: com.example.a: defs.a: a query must be the main definition"}},
 		{"L3 a definition of unknown", `"a": {"type": "unknown"}`, "", []string{"defs.a: unknown cannot be a definition"}},
 		{"L3 a definition that is a ref", `"a": {"type": "ref", "ref": "#b"}`, "", []string{"defs.a: ref cannot be a definition"}},
-		{"P45 a type that is not known", object(`"x": {"type": "float"}`), "", []string{"lexicons/a.json: com.example.a: defs.main.properties.x: type \"float\" is not known here"}},
+		{"P45 a type that is not known", object(`"x": {"type": "float"}`), "", []string{"lexicons/a.json:1: com.example.a: defs.main.properties.x: type \"float\" is not known here"}},
 		{"a type inside an array", object(`"x": {"type": "array", "items": {"type": "object", "properties": {"y": {}}}}`), "", []string{"defs.main.properties.x.items.properties.y: type is missing"}},
 		{"L6 ref to a token", object(`"x": {"type": "ref", "ref": "#t"}`) + `, "t": {"type": "token"}`, "", []string{"defs.main.properties.x", "a token is not data"}},
 		{"L6 union of strings", object(`"x": {"type": "union", "refs": ["#t"]}`) + `, "t": {"type": "string"}`, "", []string{"defs.main.properties.x", "must be an object or a record"}},
 		{"L6 empty closed union", object(`"x": {"type": "union", "refs": [], "closed": true}`), "", []string{"defs.main.properties.x: a closed union needs members"}},
 		{"L7 required but not there", `"main": {"type": "object", "required": ["y"], "properties": {}}`, "", []string{`defs.main: "y" is required or nullable but not a property`}},
-		{"L7 default out of range", object(`"x": {"type": "integer", "maximum": 3, "default": 4}`), "", []string{"defs.main.properties.x: default 4 is out of range"}},
+		{"L7 constant out of range", object(`"x": {"type": "integer", "maximum": 3, "const": 4}`), "", []string{"defs.main.properties.x: const 4 is out of range"}},
 		{"L7 minimum above maximum", object(`"x": {"type": "integer", "minimum": 4, "maximum": 3}`), "", []string{"minimum is greater than maximum"}},
-		{"L7 default not in enum", object(`"x": {"type": "string", "enum": ["a"], "default": "b"}`), "", []string{`default "b" is not in enum`}},
 		{"L7 const and default", object(`"x": {"type": "boolean", "const": true, "default": true}`), "", []string{"has both const and default"}},
-		{"L8 no such lexicon", object(`"x": {"type": "ref", "ref": "com.example.none"}`), "", []string{"lexicons/a.json: com.example.a: defs.main.properties.x", "no lexicon com.example.none among the inputs"}},
+		{"L8 no such lexicon", object(`"x": {"type": "ref", "ref": "com.example.none"}`), "", []string{"lexicons/a.json:1: com.example.a: defs.main.properties.x", "no lexicon com.example.none among the inputs"}},
 		{"L8 no such definition", object(`"x": {"type": "ref", "ref": "#none"}`), "", []string{"defs.main.properties.x", `com.example.a has no definition "none"`}},
 		{"L30 an object as a parameter", `"main": {"type": "query", "parameters": {"type": "params", "properties": {"x": {"type": "object", "properties": {}}}}}`, "", []string{"defs.main.parameters.properties.x: a parameter is a boolean, integer, string or an array of these"}},
 		{"L32 an encoding with parameters", `"main": {"type": "query", "output": {"encoding": "text/plain; charset=utf-8"}}`, "", []string{"defs.main.output: encoding"}},
-		{"L33 a subscription of strings", `"main": {"type": "subscription", "message": {"schema": {"type": "string"}}}`, "", []string{"lexicons/a.json: com.example.a: defs.main.message.schema: the message of a subscription must be a union"}},
+		{"L33 a subscription of strings", `"main": {"type": "subscription", "message": {"schema": {"type": "string"}}}`, "", []string{"lexicons/a.json:1: com.example.a: defs.main.message.schema: the message of a subscription must be a union"}},
 		{"P44 two fields of one name", object(`"cid": {"type": "string"}, "CID": {"type": "string"}`), "", []string{"type A: CID is both", "defs.main.properties.cid", "defs.main.properties.CID", `"rename": {"com.example.a:defs.main.properties.CID": "CID2"}`}},
 		{"P44 two fields that differ in case", object(`"foo": {"type": "string"}, "Foo": {"type": "string"}`), "", []string{"Foo is both"}},
 		{"a field called extra", object(`"extra": {"type": "string"}`), "", []string{"Extra is both the field of unknown properties and"}},
@@ -58,13 +56,20 @@ func TestErrorsSayWhere(t *testing.T) {
 		{"P45 a type that requires itself", `"main": {"type": "object", "required": ["x"], "properties": {"x": {"type": "ref", "ref": "#b"}}}, "b": {"type": "object", "required": ["y"], "properties": {"y": {"type": "ref", "ref": "#main"}}}`, "", []string{"defs.main.properties.x", "no finite value can exist"}},
 		{"an array of itself", `"b": {"type": "array", "items": {"type": "ref", "ref": "#b"}}`, "", []string{"defs.b: an array of itself"}},
 		{"a key twice", `"main": {"type": "token"}, "main": {"type": "token"}`, "", []string{"defs.main: appears twice"}},
-		{"$ in a name", object(`"$type": {"type": "string"}`), "", []string{"names that begin with $ belong to the protocol"}},
 		{"two packages", object(`"x": {"type": "ref", "ref": "org.other.defs"}`), "", []string{"org.other.defs belongs to no package"}},
 		{"a rename of nothing", object(``), strings.Replace(errorsConfig, `"inputs"`, `"rename": {"com.example.a:defs.x": "X"}, "inputs"`, 1), []string{`rename: nothing is called "com.example.a:defs.x"`}},
 		{"a rename that is no name", object(``), strings.Replace(errorsConfig, `"inputs"`, `"rename": {"com.example.a:defs.x": "a b"}, "inputs"`, 1), []string{`"a b" is not an exported Go name`}},
 		{"a misspelled key", object(``), strings.Replace(errorsConfig, `"inputs"`, `"packges": [], "inputs"`, 1), []string{`unknown field "packges"`}},
 		{"a module that is not there", object(``), strings.Replace(errorsConfig, `"lexicons"`, `"module:example.test/none/lexicons"`, 1), []string{"inputs: module:example.test/none/lexicons: the current module uses no such module"}},
-		{"a pattern without a match", object(``), strings.Replace(errorsConfig, `"com.example.*"`, `"com.example.*", "com.none.*"`, 1), []string{`"com.none.*" matches no lexicon`}},
+		{"a pattern without a match", object(``), strings.Replace(errorsConfig, `"com.example.*"`, `"com.example.*", "com.none.*"`, 1), []string{`config: generate: "com.none.*" matches no lexicon among the inputs`}},
+		{"a prefix where a pattern is meant", object(``), strings.Replace(errorsConfig, `"com.example.*"`, `"com.example"`, 1), []string{`config: generate: "com.example" is no lexicon; all that is below it is "com.example.*"`}},
+		{"a pattern where a prefix is meant", object(``), strings.Replace(errorsConfig, `["com.example"]`, `["com.example.*"]`, 1), []string{`lexgen.json: packages: comexample: "com.example.*" is no prefix: only generate and skip have patterns; write "com.example"`}},
+		{"a pattern that says what is direct", object(``), strings.Replace(errorsConfig, `"inputs"`, `"direct": ["com.example.*"], "inputs"`, 1), []string{`lexgen.json: direct: "com.example.*" is no prefix`}},
+		{"nothing is direct", object(``), strings.Replace(errorsConfig, `"inputs"`, `"direct": ["com.exmaple"], "inputs"`, 1), []string{`config: direct: "com.exmaple" matches no lexicon among the inputs`}},
+		{"a lexicon that is direct", object(``), strings.Replace(errorsConfig, `"inputs"`, `"direct": ["com.example.a"], "inputs"`, 1), []string{`config: direct: "com.example.a" is a lexicon, not a prefix; what it begins with is "com.example"`}},
+		{"a skip of nothing", object(``), strings.Replace(errorsConfig, `"inputs"`, `"skip": ["com.none.x"], "inputs"`, 1), []string{`config: skip: "com.none.x" matches no lexicon among the inputs`}},
+		{"an input that is not there", object(``), strings.Replace(errorsConfig, `"lexicons"`, `"lexikons"`, 1), []string{"inputs: lexikons: ", "no such file"}},
+		{"an input without lexicons", object(``), strings.Replace(errorsConfig, `["lexicons"]`, `["lexicons", "comexample"]`, 1), []string{"inputs: comexample: no .json file is there"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -75,9 +80,11 @@ func TestErrorsSayWhere(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "lexgen.json"), config)
 			writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", tc.defs))
 			writeFile(t, filepath.Join(dir, "lexicons/other.json"), document("org.other.defs", object("")))
+			writeFile(t, filepath.Join(dir, "go.mod"), "module x.test\n")
+			writeFile(t, filepath.Join(dir, "comexample/mine.txt"), "")
 			before := readTree(t, dir)
 			var stderr bytes.Buffer
-			if status := run(t.Context(), []string{"generate", "--config", filepath.Join(dir, "lexgen.json")}, io.Discard, &stderr); status != 1 {
+			if status := run(t.Context(), []string{"generate", "--strict", "--config", filepath.Join(dir, "lexgen.json")}, io.Discard, &stderr); status != 1 {
 				t.Fatalf("exit status %d; %s", status, stderr.String())
 			}
 			for _, part := range tc.want {

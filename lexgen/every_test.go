@@ -5,17 +5,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gimucco/atproto-go/lexgen/plan"
+	"github.com/gimucco/atproto-go/lexgen/internal/corpus"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/plan"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
 )
 
 // TestEveryType takes every type of the vendored lexicons through package roundtrip:
 // those in generated/, and those of the authorities that we do not ship.
 func TestEveryType(t *testing.T) {
-	cfg, err := readConfig("../lexgen.json")
+	cfg, err := program.ReadConfig("../lexgen.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	docs, err := readLexicons(t.Context(), "..", cfg.Inputs)
+	lib, err := input.Read(t.Context(), "..", cfg.Inputs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,19 +28,19 @@ func TestEveryType(t *testing.T) {
 		cfg.Packages = append(cfg.Packages, plan.PackageConfig{Prefixes: []string{prefix}, Name: name, Path: module + "/" + name, Dir: name})
 		cfg.Generate = append(cfg.Generate, prefix+".*")
 	}
-	prog, err := compile(docs, &cfg.Config)
+	prog, err := program.Compile(lib, &cfg.Config, true)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for _, f := range prog.folders(dir) {
-		if !strings.Contains(f.dir, "generated") { // those are in the library
-			if err := write([]folder{f}); err != nil {
+	for _, f := range prog.Folders(dir) {
+		if !strings.Contains(f.Dir, "generated") { // those are in the library
+			if _, err := output.Write(t.Context(), []output.Folder{f}); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	types, documents, err := prog.writeRoundtrip(dir, "every")
+	types, documents, err := corpus.WriteRoundtrip(prog, dir, "every")
 	if err != nil {
 		t.Fatal(err)
 	}

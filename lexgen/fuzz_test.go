@@ -18,8 +18,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gimucco/atproto-go/lexgen/plan"
-	"github.com/gimucco/atproto-go/lexgen/schema"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/plan"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
 )
 
 // A typeChecker checks generated packages against the real runtime.
@@ -64,7 +66,7 @@ func (i imported) Import(path string) (*types.Package, error) {
 }
 
 // check parses and type-checks all of the program.
-func (c *typeChecker) check(prog *program) error {
+func (c *typeChecker) check(prog *program.Program) error {
 	own := make(map[string]*types.Package)
 	todo := make([]int, len(prog.Packages))
 	for i := range todo {
@@ -76,7 +78,7 @@ func (c *typeChecker) check(prog *program) error {
 		todo = slices.DeleteFunc(todo, func(i int) bool {
 			p := prog.Packages[i]
 			var files []*ast.File
-			for _, f := range prog.files[i] {
+			for _, f := range prog.Files[i] {
 				file, err := parser.ParseFile(c.fset, p.Name+"/"+f.Name, f.Code, parser.ParseComments|parser.SkipObjectResolution)
 				if err != nil {
 					last = fmt.Errorf("%w\n%s", err, f.Code)
@@ -248,7 +250,7 @@ func (m *mutator) reshape() {
 }
 
 // lexicons parses the changed documents.
-func (m *mutator) lexicons(t testing.TB, names []string) ([]*schema.Document, error) {
+func (m *mutator) lexicons(t testing.TB, names []string) (*input.Library, error) {
 	var docs []*schema.Document
 	for i, doc := range m.docs {
 		text, err := json.Marshal(doc)
@@ -261,13 +263,13 @@ func (m *mutator) lexicons(t testing.TB, names []string) ([]*schema.Document, er
 		}
 		docs = append(docs, d)
 	}
-	return docs, nil
+	return input.Of(docs...), nil
 }
 
 // seeds are the lexicons of testdata.
 func seeds(t testing.TB) (names []string, docs []any, cfg *plan.Config) {
 	t.Helper()
-	config, err := readConfig("testdata/lexgen.json")
+	config, err := program.ReadConfig("testdata/lexgen.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -299,8 +301,8 @@ func mutate(t testing.TB, c *typeChecker, names []string, docs []any, cfg *plan.
 	}
 	lexicons, err := m.lexicons(t, names)
 	if err == nil {
-		var prog *program
-		if prog, err = compile(lexicons, cfg); err == nil {
+		var prog *program.Program
+		if prog, err = program.Compile(lexicons, cfg, seed%2 == 0); err == nil {
 			if err := c.check(prog); err != nil {
 				t.Errorf("seed %d, %d changes: %v", seed, changes, err)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"go/ast"
 	"go/build/constraint"
@@ -12,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -43,6 +47,16 @@ func writeFile(t testing.TB, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// generate does what the command does.
+func generate(ctx context.Context, config string) (warnings []string, err error) {
+	prog, err := program.Read(ctx, config, false)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err = output.Write(ctx, prog.Folders(filepath.Dir(config)))
+	return append(prog.Warnings, warnings...), err
 }
 
 // inTemp copies the lexicons and the config of testdata, and generates there.
@@ -77,9 +91,9 @@ func TestGolden(t *testing.T) {
 	}
 	t.Run("P48 L33 a newer encoding, format or subprotocol is a warning", func(t *testing.T) {
 		want := []string{
-			`lexicons/com/example/shop/buy.json: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
-			`lexicons/com/example/shop/upload.json: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
-			`lexicons/com/example/stream/later.json: com.example.stream.later: defs.main: the subprotocol "xrpc.v9.json" is not known; reading the subscription fails`,
+			`lexicons/com/example/shop/buy.json:10: com.example.shop.buy: defs.receipt.properties.colour: format "newer-format" is not known; it becomes a plain string`,
+			`lexicons/com/example/shop/upload.json:8: com.example.shop.upload: defs.main.input: encoding "application/x-newer" is not known; the body is a stream of bytes`,
+			`lexicons/com/example/stream/later.json:5: com.example.stream.later: defs.main: the subprotocol "xrpc.v9.json" is not known; reading the subscription fails`,
 		}
 		if diff := cmp.Diff(want, warnings); diff != "" {
 			t.Error(diff)
@@ -143,12 +157,12 @@ func testModule(t testing.TB, dir, module string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := writeModule(dir, module, root); err != nil {
+	if err := gocommand.WriteModule(dir, module, root); err != nil {
 		t.Fatal(err)
 	}
 	var out []byte
 	for _, args := range [][]string{{"vet", "./..."}, {"test", "-v", "."}} {
-		if out, err = goCommand(t.Context(), dir, args...); err != nil {
+		if out, err = gocommand.InModule(t.Context(), dir, args...); err != nil {
 			t.Fatalf("go %s: %v\n%s", args[0], err, out)
 		}
 	}

@@ -7,7 +7,7 @@
 //
 // `lexgen help generate` describes the config. The work is done in a row of rooms:
 // schema reads lexicons, resolve finds what they refer to, plan decides on Go, emit
-// renders it.
+// renders it; all of them are in lexgen/internal, and package program goes through them.
 package main
 
 import (
@@ -18,10 +18,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"time"
 
 	"github.com/gimucco/atproto-go/internal/commandline"
-	"github.com/gimucco/atproto-go/lexgen/evolution"
+	"github.com/gimucco/atproto-go/lexgen/internal/corpus"
+	"github.com/gimucco/atproto-go/lexgen/internal/evolution"
+	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/spf13/cobra"
 )
 
@@ -81,19 +85,25 @@ The config is JSON. Its paths are relative to the config file:
   rename     Go names for schemas, by "nsid:path". Two schemas with one Go name are an
              error that prints the line to add
 
-All packages are generated before the first is written, beside its place; then each
-takes its place by renaming. After an error none is touched. Files in a package's
-folder that lexgen did not write stay. The same input always gives the same bytes.
+All packages are generated before the first is written. Every file is written beside its
+place; then each takes its place by renaming, and what is generated no longer is removed.
+After an error before that nothing has changed. Only files that begin with lexgen's header
+are replaced or removed; a file of another that is in the way is an error. Runs in one
+folder take turns, and what a killed one left the next one finishes, and says so. The same
+input always gives the same bytes.
 
 A string format or an encoding that lexgen does not know gives a warning, and a plain
-string or a stream of bytes. Everything else that it does not know is an error.`
+string or a stream of bytes. A definition that is broken, or of a type that lexgen does not
+know, is left out with a warning, and what needs it likewise; --strict makes that an error.
+Of a lexicon that is there twice the one in the earlier input is used. What nothing asks for
+is not read beyond its name. JSON that is no lexicon is named and passed over.`
 
 func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lexgen",
 		Short: "Generate typed Go from lexicons, the schemas of the AT Protocol",
 	}
-	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand(), reportCommand())
+	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand())
 	commandline.Strict(root)
 	return root
 }
@@ -110,13 +120,33 @@ func generateCommand() *cobra.Command {
 		Example: "  lexgen generate\n  lexgen generate --config schemas/lexgen.json",
 		Args:    cobra.NoArgs,
 	}
-	config := configFlag(cmd)
+	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		warnings, err := generate(cmd.Context(), *config)
+		prog, err := read(cmd, *config, *strict)
+		if err != nil {
+			return err
+		}
+		warnings, err := output.Write(cmd.Context(), prog.Folders(filepath.Dir(*config)))
 		warn(cmd, warnings)
 		return err
 	}
 	return cmd
+}
+
+func strictFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("strict", false, "refuse what would be left out with a warning")
+}
+
+// read makes the code that a config asks for, and prints the warnings.
+func read(cmd *cobra.Command, config string, strict bool) (*program.Program, error) {
+	prog, err := program.Read(cmd.Context(), config, strict)
+	if failed, ok := errors.AsType[*program.Error](err); ok {
+		warn(cmd, failed.Warnings)
+	}
+	if err == nil {
+		warn(cmd, prog.Warnings)
+	}
+	return prog, err
 }
 
 func warn(cmd *cobra.Command, warnings []string) {
@@ -134,16 +164,15 @@ each file that is missing, stale or different, and exits with status 1 if there 
 for CI, when the generated packages are committed.`,
 		Args: cobra.NoArgs,
 	}
-	config := configFlag(cmd)
+	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		prog, err := compileConfig(cmd.Context(), *config)
+		prog, err := read(cmd, *config, *strict)
 		if err != nil {
 			return err
 		}
-		warn(cmd, prog.Warnings)
 		var stale []string
-		for _, f := range prog.folders(filepath.Dir(*config)) {
-			names, err := f.outdated()
+		for _, f := range prog.Folders(filepath.Dir(*config)) {
+			names, err := f.Outdated()
 			if err != nil {
 				return err
 			}
@@ -179,13 +208,12 @@ change is forbidden.`,
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var sets [2]evolution.Documents
 		for i, dir := range args {
-			docs, err := readLexicons(cmd.Context(), ".", []string{dir})
-			if filepath.IsAbs(dir) {
-				docs, err = readLexicons(cmd.Context(), dir, []string{"."})
-			}
+			lib, err := input.Read(cmd.Context(), ".", []string{dir})
 			if err != nil {
 				return err
 			}
+			docs, warnings := lib.All()
+			warn(cmd, warnings)
 			sets[i] = docs
 		}
 		forbidden := 0
@@ -219,30 +247,14 @@ settled by adding a number. The go command has to be there; no network is used.`
 		Example: "  lexgen corpus lexicons\n  lexgen corpus new/lexicons --with lexicons --keep /tmp/new",
 		Args:    cobra.ExactArgs(1),
 	}
-	c := &corpus{}
-	cmd.Flags().BoolVar(&c.missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")
-	cmd.Flags().StringSliceVar(&c.with, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
-	cmd.Flags().StringVar(&c.keep, "keep", "", "work in this `folder` and leave it there")
-	cmd.Flags().StringVar(&c.library, "library", "", "the `folder` of the module "+libraryPath+" (default: the one that the current module uses)")
+	c := &corpus.Corpus{}
+	cmd.Flags().BoolVar(&c.Missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")
+	cmd.Flags().StringSliceVar(&c.With, "with", nil, "more `folders` of lexicons, that those in DIR refer to")
+	cmd.Flags().StringVar(&c.Keep, "keep", "", "work in this `folder` and leave it there")
+	cmd.Flags().StringVar(&c.Library, "library", "", "the `folder` of the module "+gocommand.Library+" (default: the one that the current module uses)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c.out, c.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
-		return c.run(cmd.Context(), args[0])
-	}
-	return cmd
-}
-
-func reportCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "report",
-		Short: "Print what a config amounts to: lexicons, types, lines, times",
-		Long: `report generates in memory and prints a page of Markdown: lexicons in, types, methods and
-lines out, how long generation takes, and how long a cold compile of each package takes,
-in a build cache of its own.`,
-		Args: cobra.NoArgs,
-	}
-	config := configFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return report(cmd.Context(), *config, cmd.OutOrStdout(), time.Now)
+		c.Out, c.Log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		return c.Run(cmd.Context(), args[0])
 	}
 	return cmd
 }

@@ -1,0 +1,301 @@
+// Package corpus tries a folder of lexicons that nobody has written a config for.
+package corpus
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/plan"
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
+)
+
+// A Corpus generates from every lexicon below dir in a module of its own, vets and
+// compiles it, and takes every type through package roundtrip.
+type Corpus struct {
+	Library string    // folder of this module; "": found by the go command
+	Keep    string    // folder to work in; "": a temporary one
+	With    []string  // more folders, that those in it refer to
+	Missing bool      // references to lexicons that are not there are allowed
+	Out     io.Writer // the counts
+	Log     io.Writer // progress
+}
+
+const corpusModule = "corpus.test"
+
+// Run does it, and prints counts.
+func (c *Corpus) Run(ctx context.Context, dir string) error {
+	step := c.progress()
+	library, err := c.findLibrary(ctx)
+	if err != nil {
+		return err
+	}
+	lib, docs, err := c.read(ctx, dir)
+	if err != nil {
+		return err
+	}
+	work := c.Keep
+	if work == "" {
+		if work, err = os.MkdirTemp("", "lexgen-corpus-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(work)
+	} else if err := os.MkdirAll(work, 0o755); err != nil {
+		return err
+	}
+	step("read %d lexicons", len(docs))
+	cfg := &plan.Config{Packages: c.packages(docs), AllowMissing: c.Missing}
+	for _, nsid := range lib.NSIDs() {
+		cfg.Generate = append(cfg.Generate, string(nsid))
+	}
+	prog, renames, err := compileRenaming(lib, cfg)
+	if err != nil {
+		return err
+	}
+	if _, err := output.Write(ctx, prog.Folders(work)); err != nil {
+		return err
+	}
+	generation := step("generated %d packages", len(prog.Packages))
+
+	types, documents, err := WriteRoundtrip(prog, work, "corpus")
+	if err != nil {
+		return err
+	}
+	if err := gocommand.WriteModule(work, corpusModule, library); err != nil {
+		return err
+	}
+	step("made %d documents of %d types", documents, types)
+	if out, err := gocommand.InModule(ctx, work, "build", "./..."); err != nil {
+		return fmt.Errorf("what was generated does not compile: %w\n%s", err, out)
+	}
+	compilation := step("compiled")
+	if out, err := gocommand.InModule(ctx, work, "vet", "./..."); err != nil {
+		return fmt.Errorf("go vet: %w\n%s", err, out)
+	}
+	step("vetted")
+	out, err := gocommand.InModule(ctx, work, "test", "-v", "-count=1", ".")
+	if err != nil {
+		return fmt.Errorf("a document does not come back as it was: %w\n%s", err, out)
+	}
+	if !bytes.Contains(out, fmt.Appendf(nil, "%d documents of %d types", documents, types)) {
+		return fmt.Errorf("not all documents were read:\n%s", out)
+	}
+	step("round trips")
+
+	for _, w := range prog.Warnings {
+		fmt.Fprintln(c.Out, "warning:", w)
+	}
+	for _, key := range slices.Sorted(maps.Keys(renames)) {
+		fmt.Fprintf(c.Out, "renamed: %s is %s; a config says this under rename\n", key, renames[key])
+	}
+	s := prog.Stats()
+	fmt.Fprintf(c.Out, "%d lexicons: %s\n", len(docs), kindsOf(docs))
+	fmt.Fprintf(c.Out, "%d packages, %d files, %d lines, %d types, %d methods; generated in %s, compiled in %s\n",
+		len(prog.Packages), s.Files, s.Lines, s.Types, s.Methods, generation.Round(time.Millisecond), compilation.Round(100*time.Millisecond))
+	fmt.Fprintf(c.Out, "%d documents of %d types read and written without loss, as JSON and as DAG-CBOR\n", documents, types)
+	return nil
+}
+
+// progress says what has been done and how long it took.
+func (c *Corpus) progress() func(format string, args ...any) time.Duration {
+	last := time.Now()
+	return func(format string, args ...any) time.Duration {
+		took := time.Since(last)
+		last = time.Now()
+		fmt.Fprintf(c.Log, "lexgen: %s (%s)\n", fmt.Sprintf(format, args...), took.Round(time.Millisecond))
+		return took
+	}
+}
+
+// findLibrary finds the folder of this module, as the current module sees it.
+func (c *Corpus) findLibrary(ctx context.Context) (string, error) {
+	if c.Library != "" {
+		return filepath.Abs(c.Library)
+	}
+	out, err := gocommand.Run(ctx, ".", []string{"list", "-m", "-f", "{{.Dir}}", gocommand.Library})
+	dir := strings.TrimSpace(string(out))
+	if err != nil || dir == "" {
+		return "", fmt.Errorf("the module %s is not among the current module's dependencies: run this inside of one that has it, or say -library: %w\n%s", gocommand.Library, cmp.Or(err, errors.New("no folder")), out)
+	}
+	return dir, nil
+}
+
+// read finds the lexicons below dir and those in c.With. What cannot be read of them is left out.
+func (c *Corpus) read(ctx context.Context, dir string) (lib *input.Library, docs []*schema.Document, err error) {
+	lib, err = input.Read(ctx, "", append([]string{dir}, c.With...))
+	if err != nil {
+		return nil, nil, err
+	}
+	docs, _ = lib.All() // the program warns
+	if len(docs) == 0 {
+		return nil, nil, fmt.Errorf("%s: no lexicon is there", dir)
+	}
+	return lib, docs, nil
+}
+
+// packages makes one package of each authority, the first two segments of its NSIDs.
+// Authorities that refer to each other become one package: Go knows no import cycles.
+func (c *Corpus) packages(docs []*schema.Document) []plan.PackageConfig {
+	refers := make(map[string]map[string]bool)
+	for _, doc := range docs {
+		from := authority(string(doc.ID))
+		if refers[from] == nil {
+			refers[from] = make(map[string]bool)
+		}
+		for _, def := range doc.Defs {
+			for ref := range schema.References(def.Type) {
+				if nsid, _, _ := strings.Cut(ref, "#"); nsid != "" {
+					refers[from][authority(nsid)] = true
+				}
+			}
+		}
+	}
+	reaches := make(map[string]map[string]bool)
+	for from := range refers {
+		seen := make(map[string]bool)
+		todo := []string{from}
+		for len(todo) > 0 {
+			at := todo[len(todo)-1]
+			todo = todo[:len(todo)-1]
+			for to := range refers[at] {
+				if !seen[to] {
+					seen[to] = true
+					todo = append(todo, to)
+				}
+			}
+		}
+		reaches[from] = seen
+	}
+	var out []plan.PackageConfig
+	done, names := make(map[string]bool), make(map[string]bool)
+	for _, a := range slices.Sorted(maps.Keys(refers)) {
+		if done[a] {
+			continue
+		}
+		var prefixes []string
+		for _, b := range slices.Sorted(maps.Keys(refers)) {
+			if b == a || reaches[a][b] && reaches[b][a] {
+				done[b] = true
+				prefixes = append(prefixes, b)
+			}
+		}
+		name := packageName(a)
+		for i := 2; names[name]; i++ {
+			name = packageName(a) + strconv.Itoa(i)
+		}
+		names[name] = true
+		out = append(out, plan.PackageConfig{Prefixes: prefixes, Name: name, Path: corpusModule + "/" + name, Dir: name})
+	}
+	return out
+}
+
+func authority(nsid string) string {
+	segments := strings.SplitN(nsid, ".", 3)
+	return strings.Join(segments[:min(2, len(segments))], ".")
+}
+
+// packageName makes a name that is no keyword and no name the go command treats
+// specially.
+func packageName(authority string) string {
+	name := strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, authority)
+	if name == "" || name[0] < 'a' {
+		name = "x" + name
+	}
+	return name
+}
+
+// maxRenames is how many clashes of names are settled before giving up.
+const maxRenames = 1000
+
+// compileRenaming is compile for lexicons that nobody has written a config for: it
+// settles clashes of names as the errors about them advise.
+func compileRenaming(lib *input.Library, cfg *plan.Config) (*program.Program, map[string]string, error) {
+	renames := make(map[string]string)
+	cfg.Rename = renames
+	for {
+		prog, err := program.Compile(lib, cfg, false)
+		if err == nil {
+			return prog, renames, nil
+		}
+		clashes := plan.Clashes(err)
+		progress := false
+		for _, c := range clashes {
+			if c.Key == "" || len(renames) >= maxRenames {
+				continue
+			}
+			name := c.Name
+			if earlier, ok := renames[c.Key]; ok {
+				name = earlier
+			}
+			renames[c.Key] = next(name)
+			progress = true
+		}
+		if !progress {
+			return nil, nil, err
+		}
+	}
+}
+
+var numbered = regexp.MustCompile(`^(.*?[A-Za-z])([0-9]*)$`)
+
+// next counts a name up: Name, Name2, Name3.
+func next(name string) string {
+	m := numbered.FindStringSubmatch(name)
+	if m == nil {
+		return name + "X2"
+	}
+	n, _ := strconv.Atoi(m[2])
+	return m[1] + strconv.Itoa(max(n, 1)+1)
+}
+
+// kindsOf counts the main definitions by kind.
+func kindsOf(docs []*schema.Document) string {
+	counts := make(map[string]int)
+	for _, doc := range docs {
+		kind := "other"
+		if def := doc.Def("main"); def != nil {
+			switch t := def.Type.(type) {
+			case *schema.Method:
+				kind = "query"
+				if t.Procedure {
+					kind = "procedure"
+				}
+			case *schema.Subscription:
+				kind = "subscription"
+			case *schema.Record:
+				kind = "record"
+			case *schema.PermissionSet:
+				kind = "permission-set"
+			}
+		}
+		counts[kind]++
+	}
+	var parts []string
+	for _, kind := range []string{"query", "procedure", "subscription", "record", "permission-set", "other"} {
+		if counts[kind] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[kind], kind))
+		}
+	}
+	return strings.Join(parts, ", ")
+}

@@ -1,0 +1,492 @@
+package plan
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gimucco/atproto-go/lexgen/internal/resolve"
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
+)
+
+// fields plans the properties of an object. owner is the name of the struct, prefix
+// what synthesised types begin with.
+func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owner, prefix string) []Field {
+	scope := newScope("type " + owner)
+	scope.reserve("the field of unknown properties", "Extra")
+	scope.reserve("a method of all generated types", "DecodeLex", "EncodeLex", "MarshalJSON", "UnmarshalJSON", "LexType", "ValidateLex")
+	var out []Field
+	for _, p := range props {
+		at := p.Type.At()
+		f := Field{JSON: p.Name, Go: b.rename(keyOf(at), camel(p.Name)), Doc: docOf("", p.Type.Doc())}
+		scope.take(f.Go, at.String(), keyOf(at))
+		f.Presence = presence(p)
+		f.Type = b.typeOf(pl, in, p.Type, prefix+f.Go, false)
+		f.Form = formOf(f.Type, f.Presence)
+		if pl != nil && f.Type.BlobLimits() != nil {
+			f.Limits = b.rename(keyOf(at)+"(limits)", owner+f.Go+"Limits")
+			f.LimitsDoc = Doc{f.Limits + " returns what " + owner + " says of its " + f.Go + ", for xrpc.WithBlobLimits."}
+			pl.take(f.Limits, at, "(limits)")
+		}
+		if f.Doc == nil {
+			f.Doc = b.refDoc(p.Type)
+		}
+		if def := defaultOf(p.Type); def != "" {
+			f.Doc = f.Doc.with("Default: " + clean(def) + ".")
+			if f.Presence == Required {
+				f.Default = def
+			}
+		}
+		out = append(out, f)
+	}
+	b.fail(scope.err())
+	return out
+}
+
+// refDoc has nothing to add for most types: the type's own comment says it.
+func (b *builder) refDoc(t schema.Type) Doc {
+	if s, ok := t.(*schema.String); ok && len(s.KnownValues) > 0 && len(s.KnownValues) <= 8 {
+		return Doc{"Known values: " + clean(strings.Join(s.KnownValues, ", ")) + "."}
+	}
+	return nil
+}
+
+func presence(p schema.Property) Presence {
+	switch {
+	case p.Required && p.Nullable:
+		return RequiredNullable
+	case p.Nullable:
+		return OptionalNullable
+	case p.Required:
+		return Required
+	}
+	return Optional
+}
+
+// defaultOf is the Go literal of a schema's default, "" if it has none.
+func defaultOf(t schema.Type) string {
+	switch t := t.(type) {
+	case *schema.Boolean:
+		if t.Default != nil {
+			return strconv.FormatBool(*t.Default)
+		}
+	case *schema.Integer:
+		if t.Default != nil {
+			return strconv.FormatInt(*t.Default, 10)
+		}
+	case *schema.String:
+		if t.Default != nil {
+			return strconv.Quote(*t.Default)
+		}
+	}
+	return ""
+}
+
+// typeOf plans the type of a schema and declares the types it needs, in pl; without
+// a place it only names them, which is how the elements of another package's array
+// are found. name is what a declared type is called, item whether it is an element.
+func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, item bool) *Type {
+	path := ""
+	if pc, _ := b.cfg.packageOf(t.At().NSID); pc != nil {
+		path = pc.Path
+	}
+	typeName := func(suffix string) Name {
+		return Name{Path: path, Name: b.rename(keyOf(t.At())+"(type)", name+suffix)}
+	}
+	declare := func(n Name) bool {
+		if pl == nil {
+			return false
+		}
+		pl.take(n.Name, t.At(), "(type)")
+		return true
+	}
+	switch t := t.(type) {
+	case *schema.Boolean:
+		return &Type{Kind: Boolean, Limits: Limits{Boolean: t.Const}}
+	case *schema.Integer:
+		limits := Limits{Minimum: t.Minimum, Maximum: t.Maximum, Integers: t.Enum}
+		if t.Const != nil {
+			limits.Integers = []int64{*t.Const}
+		}
+		return &Type{Kind: Integer, Limits: limits}
+	case *schema.Bytes:
+		return &Type{Kind: Bytes, Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
+	case *schema.CIDLink:
+		return &Type{Kind: CIDLink}
+	case *schema.Blob:
+		return &Type{Kind: Blob, Limits: Limits{Accept: t.Accept, MaxSize: t.MaxSize}}
+	case *schema.Unknown:
+		return &Type{Kind: Unknown}
+	case *schema.Missing:
+		return &Type{Kind: Object, Go: Name{Path: "github.com/gimucco/atproto-go/xrpc/lex", Name: "Any"}}
+	case *schema.String:
+		if len(t.Enum) > 0 {
+			n := typeName("")
+			if declare(n) {
+				pl.add(&Strings{Name: n.Name, Doc: Doc{n.Name + " is one of its constants."}, ValuesDoc: valuesDoc(n.Name, true), Values: b.constants(pl, t, n.Name)})
+			}
+			return &Type{Kind: String, Go: n, Limits: limitsOf(t)}
+		}
+		if len(t.KnownValues) > 0 && pl != nil {
+			pl.add(&Strings{ValuesDoc: valuesDoc(name, false), Values: b.constants(pl, t, name)})
+		}
+		format := b.format(t)
+		return &Type{Kind: String, Go: format, Format: format.Name != "", Limits: limitsOf(t)}
+	case *schema.Array:
+		return &Type{Kind: Array, Elem: b.typeOf(pl, in, t.Items, name, true), Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
+	case *schema.Object:
+		suffix := ""
+		if item {
+			suffix = "Item"
+		}
+		n := typeName(suffix)
+		if declare(n) {
+			s := &Struct{Name: n.Name, Doc: docOf(n.Name+" is an object of "+in.String(), t.Description)}
+			pl.add(s)
+			s.Fields = b.fields(pl, in, t.Properties, n.Name, n.Name)
+		}
+		return &Type{Kind: Object, Go: n}
+	case *schema.Union:
+		n := typeName("Union")
+		if declare(n) {
+			u := b.union(n.Name, t)
+			u.Doc = append(u.Doc, absentUnion)
+			pl.add(u)
+		}
+		return &Type{Kind: UnionOf, Go: n}
+	case *schema.Ref:
+		target, def, err := b.set.Ref(t.Pos, t.Ref)
+		if err != nil {
+			b.fail(err)
+			return &Type{Kind: Unknown}
+		}
+		return b.named(target, def)
+	}
+	b.fail(t.At().Errorf("this type is not supported here"))
+	return &Type{Kind: Unknown}
+}
+
+func limitsOf(t *schema.String) Limits {
+	values := t.Enum
+	if t.Const != nil {
+		values = []string{*t.Const}
+	}
+	return Limits{MinLength: t.MinLength, MaxLength: t.MaxLength, MinGraphemes: t.MinGraphemes, MaxGraphemes: t.MaxGraphemes, Values: values}
+}
+
+// named is the type of a definition that is referred to.
+func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
+	n := b.goName(id)
+	switch t := def.Type.(type) {
+	case *schema.Object, *schema.Record:
+		return &Type{Kind: Object, Go: n}
+	case *schema.String:
+		// Only a name without values stands for the format's own type.
+		format := len(t.Enum) == 0 && len(t.KnownValues) == 0 && b.format(t).Name != ""
+		return &Type{Kind: String, Go: n, Format: format, Limits: limitsOf(t)}
+	default:
+		out := b.typeOf(nil, id, t, n.Name, false)
+		out.Go = n
+		return out
+	}
+}
+
+// absentUnion ends the comment of every union.
+const absentUnion = "The zero value is absent."
+
+func (b *builder) union(name string, t *schema.Union) *Union {
+	u := &Union{Name: name, Closed: t.Closed}
+	var names []string
+	for _, ref := range t.Refs {
+		id, _, err := b.set.Ref(t.Pos, ref)
+		if err != nil {
+			b.fail(err)
+			continue
+		}
+		m := Member{LexType: id.String(), Go: b.goName(id)}
+		u.Members = append(u.Members, m)
+		names = append(names, m.LexType)
+	}
+	kind := "an open"
+	if t.Closed {
+		kind = "a closed"
+	}
+	u.Doc = Doc{name + " is " + kind + " union of " + list(names) + "."}
+	if len(names) == 0 {
+		u.Doc = Doc{name + " is an open union that names no member yet."}
+	}
+	if d := docOf("", t.Description); d != nil {
+		u.Doc = append(u.Doc, d...)
+	}
+	u.New = "New" + name
+	u.NewDoc = Doc{u.New + " returns the union of a member."}
+	return u
+}
+
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// params plans the parameters of a method.
+func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, method string) *Params {
+	pl.take(name, p.Pos, "")
+	out := &Params{Name: name, Doc: Doc{name + " are the parameters of " + string(in.NSID) + "."}}
+	pl.add(out)
+	scope := newScope("type " + name)
+	scope.reserve("a method of all parameters", "EncodeQuery", "ValidateLex")
+	for _, prop := range p.Properties {
+		at := prop.Type.At()
+		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Doc: docOf("", prop.Type.Doc()), Presence: presence(prop), Default: defaultOf(prop.Type)}
+		scope.take(f.Go, at.String(), keyOf(at))
+		f.Type = b.typeOf(pl, in, prop.Type, name+f.Go, false)
+		f.Form = formOf(f.Type, f.Presence)
+		if f.Default != "" {
+			if f.Presence == Required {
+				b.fail(at.Errorf("a required parameter cannot have a default"))
+			}
+			f.Doc = f.Doc.with("Default, sent if nil: " + clean(f.Default) + ".")
+		}
+		if f.Type.Kind == Array && f.Type.Elem.Kind == Array {
+			b.fail(at.Errorf("a parameter cannot be an array of arrays"))
+		}
+		out.Fields = append(out.Fields, f)
+	}
+	b.fail(scope.err())
+	return out
+}
+
+// method plans a query or a procedure.
+func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
+	base := b.goName(id).Name
+	last := len(pl.segments) - 1
+	m := &Method{
+		Name: b.rename(keyOf(t.Pos)+"(method)", camel(pl.segments[last])),
+		NSID: string(id.NSID), Query: !t.Procedure, Direct: b.cfg.direct(id.NSID),
+	}
+	names := b.receiver(pl, m, t.Pos)
+	pl.add(m)
+	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
+		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), m.Name)
+	}
+	m.InputEncoding, m.Input = b.body(pl, id, t.Input, base+"Input", "the input")
+	m.OutEncoding, m.Output = b.body(pl, id, t.Output, base+"Output", "the output")
+	m.Errors = b.declare(pl, id, t.Errors)
+	m.Doc = docOf(m.Name+" calls "+string(id.NSID), t.Description)
+	if len(m.Errors) > 0 {
+		m.Doc = append(m.Doc, "Errors: "+strings.Join(m.Errors, ", ")+".")
+	}
+	if m.Pager = b.pager(pl, m, t); m.Pager == nil {
+		return
+	}
+	for _, name := range []string{m.Pager.Pages, m.Pager.All} {
+		if name != "" {
+			names.take(name, t.Pos.String(), keyOf(t.Pos)+"(method)")
+		}
+	}
+}
+
+// declare notes the errors that a method declares and returns their Go names.
+func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []string {
+	var names []string
+	for _, e := range errors {
+		d := pl.pkg.errors[e.Name]
+		if d == nil {
+			d = &declared{name: e.Name}
+			pl.pkg.errors[e.Name] = d
+		}
+		if len(d.by) == 0 {
+			d.description = e.Description
+		} else if d.description != e.Description {
+			d.description = "" // methods mean different things by it
+		}
+		d.by = append(d.by, string(id.NSID))
+		names = append(names, b.rename("error "+e.Name, "Err"+camel(e.Name)))
+	}
+	return names
+}
+
+// subprotocols are those that the runtime reads (proposal 0015).
+var subprotocols = []string{"", "xrpc.v0.cbor", "xrpc.v1.cbor", "xrpc.v1.json"}
+
+// subscription plans a subscription, its parameters and messages. One without messages has no method.
+func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID) {
+	base := b.goName(id).Name
+	m := &Method{
+		Name: b.rename(keyOf(t.Pos)+"(method)", camel(pl.segments[len(pl.segments)-1])),
+		NSID: string(id.NSID), Direct: b.cfg.direct(id.NSID), Subprotocol: t.Subprotocol,
+	}
+	names := b.declare(pl, id, t.Errors)
+	message, ok := t.Message.(*schema.Union)
+	if ok {
+		b.receiver(pl, m, t.Pos)
+		pl.add(m)
+	}
+	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
+		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), base)
+		m.Cursor = cursorOf(t.Parameters)
+	}
+	if !slices.Contains(subprotocols, t.Subprotocol) {
+		b.warn(t.Pos, "the subprotocol %q is not known; reading the subscription fails", t.Subprotocol)
+	}
+	if !ok {
+		return
+	}
+	name := b.rename(keyOf(message.Pos)+"(type)", base+"Message")
+	pl.take(name, message.Pos, "(type)")
+	u := b.union(name, message)
+	u.Message = string(id.NSID)
+	for i, ref := range message.Refs {
+		if _, def, err := b.set.Ref(message.Pos, ref); err == nil {
+			u.Members[i].Seq, u.Members[i].SeqMay = b.sequence(def)
+		}
+	}
+	m.Message = &Type{Kind: UnionOf, Go: Name{Path: pl.pkg.Path, Name: name}}
+	m.Doc = docOf(m.Name+" subscribes to "+string(id.NSID), t.Description)
+	if len(names) > 0 {
+		m.Doc = append(m.Doc, "Errors: "+strings.Join(names, ", ")+".")
+	}
+	u.Doc = append(docOf(name+" is a message of "+id.String(), t.Description), u.Doc...)
+	if len(names) > 0 {
+		u.Doc = append(u.Doc, "Errors: "+strings.Join(names, ", ")+".")
+	}
+	u.Doc = append(u.Doc, absentUnion)
+	pl.add(u)
+}
+
+// cursorOf is the parameter that a subscription is resumed by.
+func cursorOf(p *schema.Params) string {
+	for _, prop := range p.Properties {
+		if _, ok := prop.Type.(*schema.Integer); ok && prop.Name == "cursor" && !prop.Nullable {
+			return prop.Name
+		}
+	}
+	return ""
+}
+
+// sequence is the field of a message's sequence number, "" if it has none, and whether it may be absent.
+func (b *builder) sequence(def *schema.Def) (field string, may bool) {
+	object, ok := def.Type.(*schema.Object)
+	if !ok {
+		return "", false
+	}
+	for _, p := range object.Properties {
+		if _, ok := p.Type.(*schema.Integer); ok && p.Name == "seq" && !p.Nullable {
+			return b.rename(keyOf(p.Type.At()), camel(p.Name)), !p.Required
+		}
+	}
+	return "", false
+}
+
+// receiver finds the service of a method, and the scope of its methods.
+func (b *builder) receiver(pl *place, m *Method, at schema.Pos) *scope {
+	p := pl.pkg
+	if len(pl.segments) == 1 {
+		m.Service = "Client"
+		p.client.take(m.Name, at.String(), keyOf(at)+"(method)")
+		p.Methods = append(p.Methods, m)
+		return p.client
+	}
+	nsid := m.NSID[:strings.LastIndex(m.NSID, ".")]
+	g := p.groups[nsid]
+	if g == nil {
+		var field string
+		for _, s := range pl.segments[:len(pl.segments)-1] {
+			field += camel(s)
+		}
+		key := nsid + "(service)"
+		field = b.rename(key, field)
+		g = &group{Group: &Group{Field: field, Type: field + "Service", Doc: Doc{field + "Service calls the methods of " + nsid + "."}, NSID: nsid}, scope: newScope("type " + field + "Service")}
+		p.groups[nsid] = g
+		p.client.take(field, "the service of "+nsid, key)
+		p.scope.take(g.Type, "the service of "+nsid, key)
+	}
+	m.Service = g.Type
+	g.Methods = append(g.Methods, m)
+	g.scope.take(m.Name, at.String(), keyOf(at)+"(method)")
+	return g.scope
+}
+
+// encodings are those of bodies that are not JSON; others are bodies of bytes too,
+// with a warning.
+var encodings = []string{"*/*", "application/octet-stream", "application/vnd.ipld.car", "application/jsonl", "application/cbor", "text/plain"}
+
+func (b *builder) body(pl *place, id resolve.ID, body *schema.Body, name, what string) (string, *Type) {
+	if body == nil {
+		return "", nil
+	}
+	name = b.rename(keyOf(body.Pos), name)
+	if body.Encoding != "application/json" {
+		kind, _, _ := strings.Cut(body.Encoding, "/")
+		if !slices.Contains(encodings, body.Encoding) && !slices.Contains([]string{"image", "video", "audio"}, kind) {
+			b.warn(body.Pos, "encoding %q is not known; the body is a stream of bytes", body.Encoding)
+		}
+		return body.Encoding, nil
+	}
+	switch s := body.Schema.(type) {
+	case nil:
+		return body.Encoding, nil
+	case *schema.Object:
+		pl.take(name, body.Pos, "")
+		st := &Struct{Name: name, Doc: docOf(name+" is "+what+" of "+string(id.NSID), cmpOr(s.Description, body.Description))}
+		pl.add(st)
+		st.Fields = b.fields(pl, id, s.Properties, name, name)
+		return body.Encoding, &Type{Kind: Object, Go: Name{Path: pl.pkg.Path, Name: name}}
+	default:
+		t := b.typeOf(pl, id, s, name, false)
+		if t.Kind != Object && t.Kind != UnionOf {
+			b.fail(body.Schema.At().Errorf("%s must be an object or a union", what))
+		}
+		return body.Encoding, t
+	}
+}
+
+func cmpOr(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// pager finds out whether a query goes on by a cursor, and over what.
+func (b *builder) pager(pl *place, m *Method, t *schema.Method) *Pager {
+	if !m.Query || m.Params == nil || m.Output == nil {
+		return nil
+	}
+	cursor := func(props []schema.Property) bool {
+		return slices.ContainsFunc(props, func(p schema.Property) bool {
+			s, ok := p.Type.(*schema.String)
+			return ok && p.Name == "cursor" && !p.Required && !p.Nullable && s.Format == "" && len(s.Enum) == 0
+		})
+	}
+	out, ok := t.Output.Schema.(*schema.Object)
+	if !ok || !cursor(t.Parameters.Properties) || !cursor(out.Properties) {
+		return nil
+	}
+	p := &Pager{Pages: m.Name + "Pages"}
+	p.PagesDoc = Doc{p.Pages + " calls " + m.Name + " page after page until there is no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor."}
+	var lists []*Field
+	for _, d := range pl.file.Decls {
+		s, ok := d.(*Struct)
+		if !ok || s.Name != m.Output.Go.Name {
+			continue
+		}
+		for i := range s.Fields {
+			f := &s.Fields[i]
+			if f.Type.Kind != Array || f.Presence == OptionalNullable {
+				continue
+			}
+			p.Lists = append(p.Lists, f.Go)
+			if f.Presence != RequiredNullable {
+				lists = append(lists, f)
+			}
+		}
+	}
+	if len(lists) == 1 { // of two, which one is meant is not ours to say
+		p.Items, p.All = lists[0], m.Name+"All"
+		p.AllDoc = Doc{p.All + " is " + p.Pages + ", " + strings.ToLower(p.Items.JSON) + " one by one."}
+	}
+	return p
+}

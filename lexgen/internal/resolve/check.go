@@ -1,0 +1,241 @@
+package resolve
+
+import (
+	"errors"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
+)
+
+// checker walks one definition, collecting what it refers to and what is wrong.
+type checker struct {
+	set      *Set
+	id       ID
+	refs     []reference
+	errs     []error
+	missing  []error // references to what is not there
+	warnings []string
+}
+
+// A reference is one that a definition makes.
+type reference struct {
+	at     schema.Pos
+	ref    string // as written
+	to     ID
+	needed bool // without it the definition cannot be
+}
+
+func (s *Set) check(id ID) *checker {
+	c := &checker{set: s, id: id}
+	for t := range schema.All(s.Def(id).Type) {
+		c.one(t)
+	}
+	return c
+}
+
+func (c *checker) fail(at schema.Pos, format string, args ...any) {
+	c.errs = append(c.errs, at.Errorf(format, args...))
+}
+
+func (c *checker) warn(at schema.Pos, format string, args ...any) {
+	c.warnings = append(c.warnings, at.Errorf(format, args...).Error())
+}
+
+// resolve finds a reference's target. Of one that cannot be used there is no definition.
+func (c *checker) resolve(at schema.Pos, ref string, needed bool) (ID, *schema.Def) {
+	id, def, err := c.set.Ref(at, ref)
+	_, missing := errors.AsType[missingError](err)
+	_, fault := errors.AsType[*FaultError](err)
+	switch {
+	case missing:
+		c.missing = append(c.missing, err)
+	case err != nil && !fault:
+		c.errs = append(c.errs, err)
+	default:
+		c.refs = append(c.refs, reference{at, ref, id, needed})
+	}
+	return id, def
+}
+
+// one checks a schema without what it is made of.
+func (c *checker) one(t schema.Type) {
+	switch t := t.(type) {
+	case *schema.Record:
+		c.finite(t.Object.Properties)
+	case *schema.Object:
+		c.finite(t.Properties)
+	case *schema.Subscription:
+		if _, ok := t.Message.(*schema.Union); !ok && t.Message != nil {
+			c.fail(t.Message.At(), "the message of a subscription must be a union")
+		}
+	case *schema.Array:
+		c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
+		if ref, ok := t.Items.(*schema.Ref); ok {
+			c.endless(t.Pos, ref)
+		}
+	case *schema.Ref:
+		c.ref(t)
+	case *schema.Union:
+		c.union(t)
+	case *schema.Boolean:
+		if t.Const != nil && t.Default != nil {
+			c.fail(t.Pos, "has both const and default")
+		}
+	case *schema.Integer:
+		c.integer(t)
+	case *schema.String:
+		c.str(t)
+	case *schema.Bytes:
+		c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
+	}
+}
+
+func (c *checker) ref(t *schema.Ref) {
+	_, def := c.resolve(t.Pos, t.Ref, true)
+	if def == nil {
+		return
+	}
+	switch def.Type.(type) {
+	case *schema.Token:
+		c.fail(t.Pos, "ref %q: a token is not data; list it in knownValues of a string", t.Ref)
+	case *schema.Method, *schema.Subscription, *schema.PermissionSet:
+		c.fail(t.Pos, "ref %q: points at a method or permission set, not at data", t.Ref)
+	}
+}
+
+func (c *checker) union(t *schema.Union) {
+	var seen []ID
+	t.Refs = slices.DeleteFunc(t.Refs, func(ref string) bool {
+		id, def := c.resolve(t.Pos, ref, t.Closed)
+		if slices.Contains(seen, id) {
+			c.warn(t.Pos, "ref %q: the union has this member already", ref)
+			return true
+		}
+		seen = append(seen, id)
+		if def == nil {
+			return false
+		}
+		switch def.Type.(type) {
+		case *schema.Object, *schema.Record:
+		default:
+			c.fail(t.Pos, "ref %q: a member of a union must be an object or a record", ref)
+		}
+		return false
+	})
+}
+
+// finite finds properties that require what they are in.
+func (c *checker) finite(properties []schema.Property) {
+	for _, p := range properties {
+		ref, ok := p.Type.(*schema.Ref)
+		if !ok || !p.Required || p.Nullable {
+			continue
+		}
+		if target, _, err := c.set.Ref(ref.Pos, ref.Ref); err == nil && c.set.recursive(c.id, target) {
+			c.fail(ref.Pos, "%s is required to hold itself: no finite value can exist; make the property optional", c.id)
+		}
+	}
+}
+
+// endless finds arrays that consist of nothing but themselves.
+func (c *checker) endless(at schema.Pos, ref *schema.Ref) {
+	seen := make(map[ID]bool)
+	for {
+		id, def, err := c.set.Ref(ref.Pos, ref.Ref)
+		if err != nil {
+			return // reported where it stands
+		}
+		if seen[id] {
+			c.fail(at, "an array of itself")
+			return
+		}
+		seen[id] = true
+		a, ok := def.Type.(*schema.Array)
+		if !ok {
+			return
+		}
+		items := a.Items
+		for {
+			inner, ok := items.(*schema.Array)
+			if !ok {
+				break
+			}
+			items = inner.Items
+		}
+		if ref, ok = items.(*schema.Ref); !ok {
+			return
+		}
+	}
+}
+
+func (c *checker) order(at schema.Pos, low string, lo *int64, high string, hi *int64) {
+	if lo != nil && hi != nil && *lo > *hi {
+		c.fail(at, "%s is greater than %s", low, high)
+	}
+}
+
+func (c *checker) integer(t *schema.Integer) {
+	c.order(t.Pos, "minimum", t.Minimum, "maximum", t.Maximum)
+	if t.Const != nil && t.Default != nil {
+		c.fail(t.Pos, "has both const and default")
+	}
+	ok := func(what string, v int64) {
+		fail := c.fail
+		if what == "default" { // the reference takes it; it is sent as it is written
+			fail = c.warn
+		}
+		if t.Minimum != nil && v < *t.Minimum || t.Maximum != nil && v > *t.Maximum {
+			fail(t.Pos, "%s %d is out of range", what, v)
+		}
+		if what != "enum" && len(t.Enum) > 0 && !slices.Contains(t.Enum, v) {
+			fail(t.Pos, "%s %d is not in enum", what, v)
+		}
+	}
+	for _, v := range t.Enum {
+		ok("enum", v)
+	}
+	if t.Default != nil {
+		ok("default", *t.Default)
+	}
+	if t.Const != nil {
+		ok("const", *t.Const)
+	}
+}
+
+func (c *checker) str(t *schema.String) {
+	c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
+	c.order(t.Pos, "minGraphemes", t.MinGraphemes, "maxGraphemes", t.MaxGraphemes)
+	if t.Const != nil && t.Default != nil {
+		c.fail(t.Pos, "has both const and default")
+	}
+	if len(t.Enum) > 0 && len(t.KnownValues) > 0 {
+		c.fail(t.Pos, "has both enum and knownValues")
+	}
+	ok := func(what, v string) {
+		fail := c.fail
+		if what == "default" {
+			fail = c.warn
+		}
+		if n := int64(len(v)); t.MinLength != nil && n < *t.MinLength || t.MaxLength != nil && n > *t.MaxLength {
+			fail(t.Pos, "%s %q: its length is out of range", what, v)
+		}
+		// Graphemes are at most code points; only that bound can be known without
+		// tables of Unicode.
+		if n := int64(utf8.RuneCountInString(v)); t.MinGraphemes != nil && n < *t.MinGraphemes {
+			fail(t.Pos, "%s %q: its length is out of range", what, v)
+		}
+		if what != "enum" && len(t.Enum) > 0 && !slices.Contains(t.Enum, v) {
+			fail(t.Pos, "%s %q is not in enum", what, v)
+		}
+	}
+	for _, v := range t.Enum {
+		ok("enum", v)
+	}
+	if t.Default != nil {
+		ok("default", *t.Default)
+	}
+	if t.Const != nil {
+		ok("const", *t.Const)
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gimucco/atproto-go/lexgen/internal/program"
+	"github.com/google/go-cmp/cmp"
+)
+
+// tolerate generates from some files and returns the warnings and the code. What is generated has to be Go.
+func tolerate(t *testing.T, c *typeChecker, config string, files map[string]string) (warnings []string, code map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	writeFile(t, filepath.Join(dir, "lexgen.json"), config)
+	for name, text := range files {
+		writeFile(t, filepath.Join(dir, name), text)
+	}
+	prog, err := program.Read(t.Context(), filepath.Join(dir, "lexgen.json"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.check(prog); err != nil {
+		t.Error(err)
+	}
+	if _, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err != nil {
+		t.Error(err)
+	}
+	return prog.Warnings, readTree(t, dir)
+}
+
+const none = `"a": {"type": "token"}`
+
+func TestWhatCannotBeUsedIsLeftOut(t *testing.T) {
+	files := map[string]string{
+		"lexicons/broken.json": `{"lexicon": 1, "id": "com.example.broken",` + "\n" + `"defs": {`,
+		"lexicons/newer.json":  document("com.example.newer", `"main": {"type": "space"}, "part": {"type": "object", "properties": {}}`),
+		"lexicons/needs.json":  document("com.example.needs", object(`"x": {"type": "array", "items": {"type": "ref", "ref": "com.example.newer"}}`)+`, "more": {"type": "object", "properties": {"y": {"type": "ref", "ref": "#main"}}}`+`, "part": {"type": "object", "properties": {"y": {"type": "ref", "ref": "com.example.newer#part"}}}`),
+		"lexicons/open.json":   document("com.example.open", object(`"x": {"type": "union", "refs": ["com.example.broken", "#b"]}, "y": {"type": "ref", "ref": "#closed"}`)+`, "b": {"type": "object", "properties": {}}, "closed": {"type": "object", "properties": {"x": {"type": "union", "closed": true, "refs": ["com.example.broken", "#b"]}}}`),
+		"lexicons/union.json":  document("com.example.union", object(`"x": {"type": "union", "refs": ["com.example.broken", "#b"]}`)+`, "b": {"type": "object", "properties": {}}`),
+		"lexicons/other.json":  document("com.example.other", none),
+		"lexicons/noid.json":   `{"lexicon": 1, "defs": {}}`,
+		"lexicons/stray.json":  `{"name": "a package", "version": "1"}`,
+		"lexicons/list.json":   `[1]`,
+	}
+	want := []string{
+		`lexicons/list.json: JSON, but no lexicon, which has a key "lexicon"; it is passed over`,
+		`lexicons/stray.json: JSON, but no lexicon, which has a key "lexicon"; it is passed over`,
+		`lexicons/noid.json:1: id is missing`,
+		`lexicons/broken.json:2: com.example.broken: not JSON: unexpected EOF; com.example.broken is left out`,
+		`lexicons/needs.json:1: com.example.needs: defs.main.properties.x.items: ref "com.example.newer": com.example.newer is left out; com.example.needs is left out`,
+		`lexicons/needs.json:1: com.example.needs: defs.more.properties.y: ref "#main": com.example.needs is left out; com.example.needs#more is left out`,
+		`lexicons/newer.json:1: com.example.newer: defs.main: type "space" is not known here; com.example.newer is left out`,
+		`lexicons/open.json:1: com.example.open: defs.closed.properties.x: ref "com.example.broken": com.example.broken is left out; com.example.open#closed is left out`,
+		`lexicons/open.json:1: com.example.open: defs.main.properties.y: ref "#closed": com.example.open#closed is left out; com.example.open is left out`,
+		`lexicons/union.json:1: com.example.union: defs.main.properties.x: ref "com.example.broken": com.example.broken is left out; this member of the union is an unknown one`,
+	}
+	c := newTypeChecker(t)
+	t.Run("P92 a lexicon that is broken or newer, and what needs it, is left out", func(t *testing.T) {
+		warnings, code := tolerate(t, c, errorsConfig, files)
+		if diff := cmp.Diff(want, warnings); diff != "" {
+			t.Error(diff)
+		}
+		for name, parts := range map[string][]string{
+			"comexample/needs.go": {"type NeedsPart struct", "Y *NewerPart"},
+			"comexample/newer.go": {"type NewerPart struct"},
+			"comexample/open.go":  {"type OpenB struct"},
+			"comexample/union.go": {"open union of com.example.union#b."},
+			"comexample/other.go": {"OtherA = "},
+		} {
+			for _, part := range parts {
+				if !strings.Contains(code[name], part) {
+					t.Errorf("%s does not have %q", name, part)
+				}
+			}
+		}
+		if strings.Contains(code["comexample/open.go"], "OpenClosed") || code["comexample/broken.go"] != "" {
+			t.Error("something is there that was left out")
+		}
+	})
+	t.Run("P92 --strict refuses", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "lexgen.json"), errorsConfig)
+		for name, text := range files {
+			writeFile(t, filepath.Join(dir, name), text)
+		}
+		have := readTree(t, dir)
+		status, _, stderr := lexgen(t, "generate", "--strict", "--config", filepath.Join(dir, "lexgen.json"))
+		for _, part := range []string{"warning: " + want[0], "lexgen: " + want[2], want[3], want[6]} {
+			if status != 1 || !strings.Contains(stderr, part) {
+				t.Errorf("status %d, and it does not say %q:\n%s", status, part, stderr)
+			}
+		}
+		if diff := cmp.Diff(have, readTree(t, dir)); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("P92 what nothing asks for is not parsed", func(t *testing.T) {
+		for name, config := range map[string]string{
+			"another prefix": strings.Replace(errorsConfig, `["com.example.*"]`, `["com.example.other"]`, 1),
+			"skip":           strings.Replace(errorsConfig, `"inputs"`, `"skip": ["com.example.broken", "com.example.newer", "com.example.needs", "com.example.open", "com.example.union"], "inputs"`, 1),
+		} {
+			warnings, _ := tolerate(t, c, config, files)
+			if diff := cmp.Diff(want[:3], warnings); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	})
+}
+
+func TestWhatTheReferenceTakes(t *testing.T) {
+	c := newTypeChecker(t)
+	const at = "lexicons/a.json:1: com.example.a: defs."
+	for _, tc := range []struct {
+		name, defs string
+		want       []string // warnings
+		code       string   // part of it
+	}{
+		{"P98 names with an underscore", `"a_b": {"type": "object", "properties": {}}, "main": {"type": "object", "properties": {"x": {"type": "ref", "ref": "#a_b"}}}`, []string{at + `a_b: "a_b": names of definitions are letters and digits`}, "X *AAB"},
+		{"P98 values that are repeated", object(`"x": {"type": "string", "enum": ["on", "off", "on"]}`), []string{at + `main.properties.x.enum[2]: "on" appears twice`}, `AXOn  AX = "on"`},
+		{"P98 no definitions", ``, []string{at[:len(at)-1] + ": is empty: nothing comes of it", "config: nothing is generated into package comexample; its folder is left as it is"}, ""},
+		{"P98 a property $bytes", object(`"$bytes": {"type": "string"}, "x": {"type": "string"}`), []string{at + `main.properties.$bytes: names that begin with $ belong to the protocol: the property has no field, and its value is kept in Extra`}, "X *string"},
+		{"P98 a default outside its limits", object(`"x": {"type": "integer", "maximum": 3, "default": 4}, "y": {"type": "string", "enum": ["a"], "default": "b"}`), []string{at + `main.properties.x: default 4 is out of range`, at + `main.properties.y: default "b" is not in enum`}, "Default: 4."},
+		{"members that are repeated", object(`"x": {"type": "union", "refs": ["#b", "com.example.a#b"]}`) + `, "b": {"type": "object", "properties": {}}`, []string{at + `main.properties.x: ref "com.example.a#b": the union has this member already`}, "an open union of com.example.a#b."},
+		{"a warning once, however often a definition is used", object(`"x": {"type": "ref", "ref": "#s"}, "y": {"type": "ref", "ref": "#s"}, "z": {"type": "array", "items": {"type": "ref", "ref": "#s"}}`) + `, "s": {"type": "string", "format": "newer"}`, []string{at + `s: format "newer" is not known; it becomes a plain string`}, "type AS = string"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			warnings, code := tolerate(t, c, errorsConfig, map[string]string{"lexicons/a.json": document("com.example.a", tc.defs)})
+			if diff := cmp.Diff(tc.want, warnings); diff != "" {
+				t.Error(diff)
+			}
+			if !strings.Contains(code["comexample/a.go"], tc.code) {
+				t.Errorf("no %q in:\n%s", tc.code, code["comexample/a.go"])
+			}
+		})
+	}
+}
+
+func TestTheEarlierInputWins(t *testing.T) {
+	c := newTypeChecker(t)
+	config := strings.Replace(errorsConfig, `["lexicons"]`, `["first", "second"]`, 1)
+	const field = `"x": {"type": "string"}`
+	for name, tc := range map[string]struct {
+		second string
+		want   []string
+	}{
+		"P98 the same lexicon in two inputs": {`{"defs": {` + object(field) + `},` + "\n" + `"id": "com.example.a", "lexicon": 1}`, nil},
+		"P98 another lexicon of the name":    {document("com.example.a", object(`"y": {"type": "string"}`)), []string{"second/b.json: com.example.a is in first/a.json already, and differs from it; the one in first/a.json is used"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			warnings, code := tolerate(t, c, config, map[string]string{"first/a.json": document("com.example.a", object(field)), "second/b.json": tc.second})
+			if diff := cmp.Diff(tc.want, warnings); diff != "" || !strings.Contains(code["comexample/a.go"], "X *string") {
+				t.Error(diff, code["comexample/a.go"])
+			}
+		})
+	}
+}
+
+func TestInputsThatAreLinks(t *testing.T) {
+	t.Run("P94 links are followed, each folder once", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "lexgen.json"), errorsConfig)
+		writeFile(t, filepath.Join(dir, "elsewhere/deep/a.json"), document("com.example.a", none))
+		writeFile(t, filepath.Join(dir, "file.json"), document("com.example.b", none))
+		for name, to := range map[string]string{"lexicons": "real", "real/deep": "../elsewhere/deep", "real/again": ".", "real/b.json": "../file.json", "real/gone.json": "none.json"} {
+			if err := os.MkdirAll(filepath.Join(dir, "real"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		warnings, err := generate(t.Context(), filepath.Join(dir, "lexgen.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"lexicons/gone.json: a link to nothing; it is passed over"}, warnings); diff != "" {
+			t.Error(diff)
+		}
+		for _, name := range []string{"a.go", "b.go"} {
+			if _, err := os.Stat(filepath.Join(dir, "comexample", name)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
