@@ -36,7 +36,9 @@ import (
 func CommitEvent(m *comatproto.SyncSubscribeReposCommit) *repo.CommitEvent {
 	e := &repo.CommitEvent{
 		DID: m.Repo, Rev: m.Rev, Commit: syntax.CID(m.Commit), PrevData: cidOf(m.PrevData),
-		Blocks: m.Blocks, TooBig: m.TooBig, Ops: make([]repo.EventOp, len(m.Ops)),
+		Blocks: m.Blocks, Ops: make([]repo.EventOp, len(m.Ops)),
+		//lint:ignore SA1019 servers older than Sync 1.1 say it
+		TooBig: m.TooBig,
 	}
 	if m.Since != nil {
 		e.Since = *m.Since
