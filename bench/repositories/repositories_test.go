@@ -114,6 +114,7 @@ type state struct {
 func (a *account) commit(t testing.TB, s *state, rev syntax.TID, extra map[cid.Cid][]byte) (root cid.Cid, car []byte) {
 	t.Helper()
 	ctx := context.Background()
+	//lint:ignore SA1019 the reader of indigo takes no other
 	nodes := blockstore.NewBlockstore(datastore.NewMapDatastore())
 	data, err := s.tree.WriteDiffBlocks(ctx, nodes)
 	if err != nil {
