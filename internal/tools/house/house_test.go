@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"internal/events":      {},
 	"internal/serverclock": {},
 	"internal/token":       {},
+	"oauth/loopback":       {"oauth", "identity", "internal/clientmetadata", "xrpc/syntax"},
 	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "identity", "xrpc", "xrpc/syntax", "internal/safehttp"},
 	"lexgen": {
 		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output",

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/gimucco/atproto-go/apppassword"
@@ -17,10 +18,12 @@ import (
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/loopback"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/oauth/seal"
 	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/oauth/store/filestore"
 	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 	"github.com/gimucco/atproto-go/records"
 	"github.com/gimucco/atproto-go/repo"
@@ -41,6 +44,26 @@ func newClient() error {
 	}
 	_ = client
 	return nil
+}
+
+func commandLine(ctx context.Context, dir string) error {
+	key, err := seal.KeyFile(filepath.Join(dir, "seal.key")) // made at the first start, for the owner alone
+	if err != nil {
+		return err
+	}
+	files, err := filestore.Open(filepath.Join(dir, "sessions"))
+	if err != nil {
+		return err
+	}
+	config := oauth.Localhost("http://127.0.0.1/callback", "atproto transition:generic")
+	config.Store, config.Seal = files, seal.Keys(key)
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		return err
+	}
+	session, err := loopback.ResumeOrLogin(ctx, client, "alice.example.com")
+	_ = session
+	return err
 }
 
 func begin(ctx context.Context, client *oauth.Client, w http.ResponseWriter, r *http.Request) error {
@@ -336,7 +359,7 @@ func readStream(ctx context.Context, api *comatproto.Client, cursor *int64) erro
 	return nil
 }
 
-var _ = []any{readStream, bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts, wholeRepository}
+var _ = []any{readStream, bot, validation, newClient, begin, finish, mounted, required, scripted, published, scopes, granted, typedCalls, lists, callErrors, callAgain, withoutSession, accounts, servicesAndKeys, rawCall, upload, download, messages, stores, sessionEvents, listSessions, stopped, sandbox, verifyCalls, callService, readAndWriteRecords, writePosts, wholeRepository, commandLine}
 
 func sessionEvents(config oauth.Config) oauth.Config {
 	config.OnEnd = func(ctx context.Context, s *oauth.Session, cause *oauth.Error) {
