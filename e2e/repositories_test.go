@@ -78,7 +78,8 @@ func TestRepositories(t *testing.T) {
 			case at < 5 || len(posts) == 0:
 				posts = append(posts, batch.Create(post))
 			case at < 7:
-				batch.CreateAt(syntax.RecordKey(fmt.Sprintf("key-%d-%d", round, i)), post)
+				past := time.Now().Add(-time.Duration(random.Int64N(int64(365 * 24 * time.Hour)))) // somewhere in between
+				batch.CreateAt(syntax.RecordKey(syntax.TIDOf(past, uint16(i))), post)
 			default: // one that is not of this batch
 				i := random.IntN(len(posts))
 				uri := posts[i]
