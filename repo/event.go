@@ -39,6 +39,7 @@ type EventOp struct {
 
 // Operations returns the operations of an event, for consumers that believe their source: nothing
 // is held to the account's key, and an operation to the tree in the event as far as that is there.
+// Several operations on one record come as the one that they make together.
 // An error comes in the place of one operation, and the loop may go on: ErrEvent, ErrTree,
 // ErrMissingBlock where the record is not there. One of ReadChange is the only thing that comes.
 func Operations(e *CommitEvent) iter.Seq2[*Operation, error] {
@@ -55,6 +56,7 @@ func Operations(e *CommitEvent) iter.Seq2[*Operation, error] {
 // A Change is a CommitEvent whose blocks were read. Safe for concurrent use.
 type Change struct {
 	event      *CommitEvent
+	ops        []EventOp   // those of the event, one for each record
 	repository *Repository // a slice
 }
 
@@ -79,7 +81,47 @@ func ReadChange(e *CommitEvent) (*Change, error) {
 	if r.commit.CID != e.Commit {
 		return nil, failure(ErrEvent, "its blocks are of the commit %s, and it says %.100q", r.commit.CID, e.Commit)
 	}
-	return &Change{event: e, repository: r}, nil
+	return &Change{event: e, ops: merge(e.Ops), repository: r}, nil
+}
+
+// merge makes one operation of several on one record, in the place of the first: the reference has
+// them in events of batches that write a record twice. Prev is what was before the batch in each of
+// them, and of what was overwritten within the batch there is nothing in the event.
+func merge(ops []EventOp) []EventOp {
+	type one struct {
+		EventOp
+		several bool
+		was, is bool // before and after: there is a record
+	}
+	all := make([]one, 0, len(ops))
+	first := make(map[string]int, len(ops))
+	for _, op := range ops {
+		i, again := first[op.Path]
+		if !again || !op.Action.known() {
+			if op.Action.known() {
+				first[op.Path] = len(all)
+			}
+			all = append(all, one{EventOp: op, was: op.Action != Create})
+			continue
+		}
+		all[i].several, all[i].is, all[i].CID = true, op.Action != Delete, op.CID
+	}
+	merged := make([]EventOp, 0, len(all))
+	for _, o := range all {
+		switch {
+		case !o.several:
+		case o.was && o.is:
+			o.Action = Update
+		case o.was:
+			o.Action = Delete
+		case o.is:
+			o.Action = Create
+		default:
+			continue // created and deleted at once
+		}
+		merged = append(merged, o.EventOp)
+	}
+	return merged
 }
 
 // openEvent reads the blocks of an event and makes sure that they are of the commit it names.
@@ -108,8 +150,8 @@ func (c *Change) Operations() iter.Seq2[*Operation, error] {
 			yield(nil, err)
 			return
 		}
-		for i := range c.event.Ops {
-			if !yield(c.operation(t, &c.event.Ops[i])) {
+		for i := range c.ops {
+			if !yield(c.operation(t, &c.ops[i])) {
 				return
 			}
 		}
@@ -143,7 +185,7 @@ func (c *Change) operation(t *tree, said *EventOp) (*Operation, error) {
 		if said.CID != "" {
 			return nil, failure(ErrEvent, "a record that is deleted has no CID, and it says %.100q", said.CID).about(said.Path)
 		}
-	default:
+	default: // none that is known
 		return nil, failure(ErrEvent, "%.40q is no action", said.Action).about(said.Path)
 	}
 	switch is, err := t.get(said.Path); {

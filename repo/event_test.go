@@ -298,10 +298,9 @@ func TestBadEvents(t *testing.T) {
 		{"no CID of what is created", func(e *CommitEvent) { e.Ops[cre].CID = "" }, nil, ErrEvent, ErrEvent},
 		{"a CID of a record that is not in the tree", func(e *CommitEvent) { e.Ops[cre].CID = e.Ops[upd].CID }, nil, ErrEvent, ErrEvent},
 		{"a creation that did not happen", func(e *CommitEvent) { e.Ops[cre].Path += "er" }, nil, ErrEvent, ErrEvent},
-		{"a deletion that did not happen", func(e *CommitEvent) { e.Ops[del].Path = updated }, nil, ErrEvent, ErrEvent},
+		{"a deletion that did not happen", func(e *CommitEvent) { e.Ops[del].Path = "com.example.note/0000034" }, nil, ErrEvent, ErrEvent},
 		{"a CID of what is deleted", func(e *CommitEvent) { e.Ops[del].CID = e.Ops[cre].CID }, nil, ErrEvent, ErrEvent},
 		{"something before what is created", func(e *CommitEvent) { e.Ops[cre].Prev = e.Ops[cre].CID }, nil, nil, ErrEvent},
-		{"two operations on one record", func(e *CommitEvent) { e.Ops = append(e.Ops, e.Ops[cre]) }, nil, nil, ErrEvent},
 		{"an update said to be a creation", func(e *CommitEvent) { e.Ops[upd].Action, e.Ops[upd].Prev = Create, "" }, nil, nil, ErrIncomplete},
 		{"an update of another record", func(e *CommitEvent) { e.Ops[upd].Prev = e.Ops[cre].CID }, nil, nil, ErrIncomplete},
 		{"before an update there was no CID", func(e *CommitEvent) { e.Ops[upd].Prev = "bafy" }, nil, nil, ErrEvent},
@@ -429,6 +428,87 @@ func TestBadEvents(t *testing.T) {
 				t.Fatal(err)
 			}
 			failsWith(t, change.Verify(account.key), c.verify)
+		}
+	})
+}
+
+// Servers have several operations on one record in events of batches.
+func TestSeveralOperationsOnOneRecord(t *testing.T) {
+	account := newSigner(t, alice)
+	const path = "com.example.note/0000007"
+	notes := manyNotes(20)
+	with, without, changed := newSample(t, account, rev, notes), maps.Clone(notes), maps.Clone(notes)
+	delete(without, path)
+	changed[path] = "changed"
+	none := newSample(t, account, rev, without)
+	was := with.records[path].text()
+	is := noteOf(t, "changed").id.text()
+	between := noteOf(t, "between").id.text() // which no event has
+	create, update, remove := EventOp{Create, path, is, ""}, EventOp{Update, path, is, was}, EventOp{Delete, path, "", was}
+	for _, c := range []struct {
+		name          string
+		before, after *sample
+		ops           []EventOp
+		want          []Operation
+	}{
+		{"created and deleted", none, newSample(t, account, nextRev, without), []EventOp{{Create, path, between, ""}, {Delete, path, "", ""}}, nil},
+		{"created, deleted and created", none, newSample(t, account, nextRev, changed), []EventOp{{Create, path, between, ""}, {Delete, path, "", ""}, create},
+			[]Operation{{Action: Create, CID: is}}},
+		{"created and updated", none, newSample(t, account, nextRev, changed), []EventOp{{Create, path, between, ""}, {Update, path, is, ""}},
+			[]Operation{{Action: Create, CID: is}}},
+		{"updated twice", with, newSample(t, account, nextRev, changed), []EventOp{{Update, path, between, was}, update},
+			[]Operation{{Action: Update, CID: is, Prev: was}}},
+		{"updated and deleted", with, newSample(t, account, nextRev, without), []EventOp{{Update, path, between, was}, remove},
+			[]Operation{{Action: Delete, Prev: was}}},
+		{"deleted and created", with, newSample(t, account, nextRev, changed), []EventOp{remove, {Create, path, is, was}},
+			[]Operation{{Action: Update, CID: is, Prev: was}}},
+		{"deleted, created and deleted", with, newSample(t, account, nextRev, without), []EventOp{remove, {Create, path, between, was}, remove},
+			[]Operation{{Action: Delete, Prev: was}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			e := c.before.commitTo(t, c.after)
+			// There is another operation behind them.
+			other := EventOp{Update, "com.example.note/0000009", "bafy", ""}
+			e.Ops = append(slices.Clone(c.ops), other)
+			var got []Operation
+			others := 0
+			for op, err := range Operations(e) {
+				if err != nil {
+					others++
+					failsWith(t, err, ErrEvent) // that one is none
+					continue
+				}
+				if (op.Record == nil) != (op.CID == "") || op.Path() != path {
+					t.Errorf("%s of %s has the record %v", op.Action, op.Path(), op.Record)
+				}
+				got = append(got, Operation{Action: op.Action, CID: op.CID, Prev: op.Prev})
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" || others != 1 {
+				t.Errorf("(-want +got), and %d others:\n%s", others, diff)
+			}
+			e.Ops = c.ops
+			change, err := ReadChange(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := change.Verify(account.key); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	t.Run("an action that is none beside others", func(t *testing.T) {
+		e := none.commitTo(t, newSample(t, account, nextRev, changed))
+		e.Ops = []EventOp{{"nothing", path, is, ""}, create, {"", path, is, ""}}
+		bad, good := 0, 0
+		for _, err := range Operations(e) {
+			if good++; err != nil {
+				good--
+				bad++
+				failsWith(t, err, ErrEvent)
+			}
+		}
+		if good != 1 || bad != 2 {
+			t.Errorf("%d good and %d bad operations, want 1 and 2", good, bad)
 		}
 	})
 }

@@ -143,8 +143,10 @@ func TestCommitProofs(t *testing.T) {
 				t.Fatal(err)
 			}
 			// Not Verify: the fixtures have no records.
-			if root, err := change.takeBack(tree); err != nil || root != before.text() {
-				t.Errorf("before it was %s, %v; want %s", root, err, before.text())
+			for range 2 { // the first leaves the tree as it was
+				if root, err := change.takeBack(tree); err != nil || root != before.text() {
+					t.Errorf("before it was %s, %v; want %s", root, err, before.text())
+				}
 			}
 		})
 	}

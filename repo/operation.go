@@ -12,6 +12,9 @@ const (
 	Delete Action = "delete"
 )
 
+// known reports whether it is one of them.
+func (a Action) known() bool { return a == Create || a == Update || a == Delete }
+
 // An Operation is what happened to one record.
 type Operation struct {
 	Action     Action

@@ -22,11 +22,10 @@ func (c *Change) Verify(key Key) error {
 	if err != nil {
 		return err
 	}
-	seen := make(map[string]bool)
 	first := c.event.PrevData == "" && c.event.Since == "" // or of an old server, which is found out below
 	inductive := c.event.PrevData != "" || first
-	for i := range c.event.Ops {
-		op := &c.event.Ops[i]
+	for i := range c.ops {
+		op := &c.ops[i]
 		if _, err := c.operation(t, op); err != nil {
 			return err
 		}
@@ -35,10 +34,6 @@ func (c *Change) Verify(key Key) error {
 		if _, err := t.get(op.Path); err != nil && op.Action != Delete {
 			return located(err, op.Path)
 		}
-		if seen[op.Path] {
-			return failure(ErrEvent, "two operations on one record").about(op.Path)
-		}
-		seen[op.Path] = true
 		switch {
 		case op.Action == Create && op.Prev != "":
 			return failure(ErrEvent, "a record that is created was nothing before, and it says %.100q", op.Prev).about(op.Path)
@@ -70,8 +65,8 @@ func (c *Change) takeBack(t *tree) (syntax.CID, error) {
 	// What was deleted comes back first, as it does elsewhere: with the blocks that servers have to
 	// send any order is good, and with less this one has the best chance.
 	for _, deleted := range []bool{true, false} {
-		for i := range c.event.Ops {
-			op := &c.event.Ops[i]
+		for i := range c.ops {
+			op := &c.ops[i]
 			if (op.Action == Delete) != deleted {
 				continue
 			}

@@ -77,6 +77,7 @@ func take(t *testing.T, s *xrpc.Stream[Event], err error, n int) (events []*Even
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer time.AfterFunc(20*time.Second, func() { s.Close() }).Stop()
 	for e, err := range s.Messages() {
 		if err != nil {
 			t.Fatal(err)
@@ -84,6 +85,9 @@ func take(t *testing.T, s *xrpc.Stream[Event], err error, n int) (events []*Even
 		if events = append(events, e); len(events) == n {
 			break
 		}
+	}
+	if len(events) < n {
+		t.Fatalf("%d of %d events came", len(events), n)
 	}
 	return events
 }

@@ -2,9 +2,10 @@ package lex
 
 import (
 	"bytes"
-	"encoding/base32"
 	"math"
 	"unicode/utf8"
+
+	"github.com/gimucco/atproto-go/internal/cidform"
 )
 
 // MaxCBORNesting is how deep objects and arrays may nest in DAG-CBOR. Records stay far
@@ -256,11 +257,6 @@ func (d *Decoder) cborBool() bool {
 	return false
 }
 
-// maxCID is the longest CID of the data model, in bytes.
-const maxCID = 100
-
-var cidEncoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
-
 // cborLink is CIDLink.
 func (d *Decoder) cborLink() CIDLink {
 	start := d.pos
@@ -273,15 +269,18 @@ func (d *Decoder) cborLink() CIDLink {
 		return ""
 	}
 	// A zero byte in front stands for the multibase that a CID in bytes does not have.
-	if len(b) < 5 || len(b) > 1+maxCID || b[0] != 0 || b[1] != 1 {
+	if len(b) == 0 || b[0] != 0 {
 		d.pos = start
-		d.fail(ErrType, "a link that is not a CID of version 1")
+		d.fail(ErrType, "a link without a zero in front")
 		return ""
 	}
-	text := make([]byte, 1+cidEncoding.EncodedLen(len(b)-1))
-	text[0] = 'b'
-	cidEncoding.Encode(text[1:], b[1:])
-	return CIDLink(d.keep(text))
+	if wrong := cidform.Check(b[1:]); wrong != "" {
+		d.pos = start
+		d.fail(ErrType, "the link %s", wrong)
+		return ""
+	}
+	var room [2 * cidform.MaxSize]byte
+	return CIDLink(d.keep(cidform.AppendText(room[:0], b[1:])))
 }
 
 // cborType finds the $type of the object that comes next, and leaves the object to be

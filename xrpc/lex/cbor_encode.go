@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/gimucco/atproto-go/internal/cidform"
 )
 
 // MarshalCBOR encodes v as DAG-CBOR: the bytes that a record's CID is made of. Errors
@@ -54,32 +56,15 @@ func (e *Encoder) cborString(s string) {
 
 // cborLink is CIDLink.
 func (e *Encoder) cborLink(c CIDLink) {
-	b, err := c.bytes()
-	if err != "" {
-		e.fail(ErrType, "link %.80q %s", string(c), err)
+	var room [cidform.MaxSize]byte
+	b, wrong := cidform.Append(room[:0], c)
+	if wrong != "" {
+		e.fail(ErrType, "link %.80q %s", string(c), wrong)
 		return
 	}
 	e.buf = appendHead(e.buf, majorTag, linkTag)
 	e.buf = append(appendHead(e.buf, majorBytes, uint64(len(b)+1)), 0)
 	e.buf = append(e.buf, b...)
-}
-
-// bytes decodes the text of a link. It says what is wrong with one that has no bytes.
-func (c CIDLink) bytes() (b []byte, wrong string) {
-	if c == "" {
-		return nil, "is empty"
-	}
-	if c[0] != 'b' {
-		return nil, "is not in base32"
-	}
-	b, err := cidEncoding.DecodeString(string(c[1:]))
-	switch {
-	case err != nil:
-		return nil, "is not in base32"
-	case len(b) < 4 || len(b) > maxCID || b[0] != 1:
-		return nil, "is not a CID of version 1"
-	}
-	return b, ""
 }
 
 // An entry is a field that was written: where it begins, its key, and, once they are

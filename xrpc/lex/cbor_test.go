@@ -78,7 +78,6 @@ func (v *anything) EncodeLex(e *Encoder) error {
 }
 
 func TestCBORIsStrict(t *testing.T) {
-	const link = "d82a58250001711220" + "650 62a5a5a00fc16d73c69442 37ccbc15b1c4a72344893368 91d09174 1a239d0"
 	for _, tc := range []struct {
 		name, hex string
 		want      error
@@ -104,6 +103,11 @@ func TestCBORIsStrict(t *testing.T) {
 		{"a link of text", "d82a6161", ErrType},
 		{"a link without its zero", "d82a450171122000", ErrType},
 		{"a link of version 0", "d82a5823001220" + strings.Repeat("00", 32), ErrType},
+		{"a link with nothing in it", "d82a40", ErrType},
+		{"a link with a digest cut short", "d82a58240001711220" + strings.Repeat("00", 31), ErrType},
+		{"a link with a digest too long", "d82a58260001711220" + strings.Repeat("00", 33), ErrType},
+		{"a link by half of SHA-256", "d82a5500017112 10" + strings.Repeat("00", 16), ErrType},
+		{"a link with a codec not in its shortest form", "d82a58260001f1001220" + strings.Repeat("00", 32), ErrType},
 		{"a tag not in its shortest form", "d9002a4500017112", ErrSyntax},
 		{"keys out of order", "a2616200616100", ErrSyntax},
 		{"keys out of order by length", "a2626161006162 00", ErrSyntax},
@@ -128,7 +132,6 @@ func TestCBORIsStrict(t *testing.T) {
 			}
 		})
 	}
-	_ = link
 }
 
 func TestCBORValues(t *testing.T) {

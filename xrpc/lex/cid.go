@@ -3,6 +3,7 @@ package lex
 import (
 	"crypto/sha256"
 
+	"github.com/gimucco/atproto-go/internal/cidform"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -32,5 +33,5 @@ func cidOf(codec byte, block []byte) syntax.CID {
 
 func cidOfDigest(codec byte, digest [sha256.Size]byte) syntax.CID {
 	b := append([]byte{1, codec, hashSHA256, sha256.Size}, digest[:]...)
-	return syntax.CID("b" + cidEncoding.EncodeToString(b))
+	return syntax.CID(cidform.AppendText(nil, b))
 }

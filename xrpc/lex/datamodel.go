@@ -1,9 +1,5 @@
 package lex
 
-import (
-	"github.com/gimucco/atproto-go/xrpc/syntax"
-)
-
 // checked is a value that somebody wrote by hand, as JSON. All of it has to be of the
 // data model: what a server would refuse is better refused here, with a path.
 type checked struct {
@@ -41,8 +37,8 @@ func (d *Decoder) checkObject() (special bool) {
 			}
 		case "$link":
 			wrapped = "$link"
-			if _, err := syntax.ParseCID(d.String()); err != nil && d.err == nil {
-				d.fail(ErrType, "%v", err)
+			if link := CIDLink(d.text("a string")); d.err == nil && link.wrong() != "" {
+				d.fail(ErrType, "link %.80q %s", string(link), link.wrong())
 			}
 		case "$bytes":
 			wrapped = "$bytes"

@@ -20,7 +20,9 @@ func (d *Decoder) transcode(e *Encoder) {
 	case kindBytes:
 		e.Bytes(d.Bytes())
 	case kindLink:
-		e.CIDLink(d.CIDLink())
+		if link := d.CIDLink(); d.err == nil {
+			e.CIDLink(link)
+		}
 	case kindArray:
 		e.BeginArray()
 		for range d.Array {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/clipperhouse/uax29/v2/graphemes"
 
+	"github.com/gimucco/atproto-go/internal/cidform"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -284,7 +285,8 @@ func (v *Validator) CIDLink(c CIDLink) *Validator {
 // check says what is wrong with a link; only strictly does it have to be by SHA-256 and
 // of one of the codecs.
 func (c CIDLink) check(mode Mode, codecs ...byte) (wrong string) {
-	b, wrong := c.bytes()
+	var room [cidform.MaxSize]byte
+	b, wrong := cidform.Append(room[:0], c)
 	switch {
 	case wrong != "" || mode == Lenient:
 	case len(b) != 36 || b[2] != hashSHA256 || b[3] != 32:

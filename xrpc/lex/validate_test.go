@@ -67,7 +67,7 @@ func TestValidator(t *testing.T) {
 		"L18 links": {check: func(v *Validator) {
 			v.Field("a").CIDLink(rawLink).CIDLink(cborLink)
 			v.Field("b").CIDLink("Qm").CIDLink("")
-		}, strict: []string{`b: link "Qm" is not in base32`, `b: link "" is empty`}},
+		}, strict: []string{`b: link "Qm" is not a CID in base32`, `b: link "" is empty`}},
 		"L19 blobs": {check: func(v *Validator) {
 			v.Field("a").Blob(png, 10, "image/*").Blob(png, -1).Blob(png, 10, "*/*").Blob(png, 10, "text/plain", "image/png")
 			v.Field("b").Blob(png, 9, "image/jpeg", "video/*")

@@ -3,6 +3,8 @@ package lex
 import (
 	"encoding/base64"
 	"strings"
+
+	"github.com/gimucco/atproto-go/internal/cidform"
 )
 
 // Bytes is a lexicon's "bytes": {"$bytes": "…"} in JSON.
@@ -119,11 +121,22 @@ func (d *Decoder) CIDLink() CIDLink {
 	if d.cbor {
 		return d.cborLink()
 	}
-	link := d.only("$link")
-	if d.err == nil && link == "" {
-		d.fail(ErrType, "$link is empty")
+	link := CIDLink(d.only("$link"))
+	if d.err != nil {
+		return ""
 	}
-	return CIDLink(link)
+	if wrong := link.wrong(); wrong != "" {
+		d.fail(ErrType, "link %.80q %s", string(link), wrong)
+		return ""
+	}
+	return link
+}
+
+// wrong says what is wrong with a link, "" for nothing.
+func (c CIDLink) wrong() string {
+	var room [cidform.MaxSize]byte
+	_, wrong := cidform.Append(room[:0], c)
+	return wrong
 }
 
 // CIDLink writes a link.

@@ -2,9 +2,12 @@ package lex
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // holder has a field of each kind of value.
@@ -42,19 +45,25 @@ func (h *holder) EncodeLex(e *Encoder) error {
 	return e.EndObject(nil)
 }
 
+// The CIDs of a file and of a record.
+const (
+	file   = "bafkreiccldh766hwcnuxnf2wh6jgzepf2nlu2lvcllt63eww5p6chi4ity"
+	record = "bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"
+)
+
 func TestValues(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
 		want     holder
 		out      string // "": as in
 	}{
-		{"L19 blob", `{"blob":{"$type":"blob","ref":{"$link":"bafkrei"},"mimeType":"image/png","size":5}}`,
-			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png", Size: 5}}, ""},
-		{"L19 empty blob", `{"blob":{"$type":"blob","ref":{"$link":"bafkrei"},"mimeType":"image/png","size":0}}`,
-			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png"}}, ""},
+		{"L19 blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"image/png","size":5}}`,
+			holder{Blob: &Blob{Ref: file, MimeType: "image/png", Size: 5}}, ""},
+		{"L19 empty blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"image/png","size":0}}`,
+			holder{Blob: &Blob{Ref: file, MimeType: "image/png"}}, ""},
 		{"L19 legacy blob keeps its form", `{"blob":{"cid":"bafkrei","mimeType":"image/png"}}`,
 			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png", Size: -1}}, ""},
-		{"L18 link", `{"link":{"$link":"bafyrei"}}`, holder{Link: new(CIDLink("bafyrei"))}, ""},
+		{"L18 link", `{"link":{"$link":"` + record + `"}}`, holder{Link: new(CIDLink(record))}, ""},
 		{"L17 bytes", `{"bytes":{"$bytes":"AQID"}}`, holder{Bytes: Bytes{1, 2, 3}}, ""},
 		{"L17 no bytes", `{"bytes":{"$bytes":""}}`, holder{Bytes: Bytes{}}, ""},
 		{"L17 bytes with padding", `{"bytes":{"$bytes":"AQ=="}}`, holder{Bytes: Bytes{1}}, `{"bytes":{"$bytes":"AQ"}}`},
@@ -100,19 +109,53 @@ func TestABlobIsReadAnew(t *testing.T) {
 func TestMalformedValues(t *testing.T) {
 	for _, in := range []string{
 		`{"blob":{}}`, `{"blob":{"$type":"blob"}}`, `{"blob":null}`, `{"blob":"x"}`,
-		`{"blob":{"$type":"blub","ref":{"$link":"b"},"mimeType":"a/b","size":1}}`,
-		`{"blob":{"$type":"blob","ref":"b","mimeType":"a/b","size":1}}`,
-		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b","size":-1}}`,
-		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b","size":1.5}}`,
-		`{"blob":{"$type":"blob","ref":{"$link":"b"},"mimeType":"a/b"}}`,
+		`{"blob":{"$type":"blub","ref":{"$link":"` + file + `"},"mimeType":"a/b","size":1}}`,
+		`{"blob":{"$type":"blob","ref":"` + file + `","mimeType":"a/b","size":1}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"a/b","size":-1}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"a/b","size":1.5}}`,
+		`{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"a/b"}}`,
 		`{"blob":{"cid":"b","mimeType":"a/b","size":1}}`,
-		`{"link":{}}`, `{"link":{"$link":""}}`, `{"link":{"$link":"a","x":1}}`, `{"link":{"x":1,"$link":"a"}}`, `{"link":{"$link":5}}`, `{"link":"a"}`,
-		`{"link":{"$link":"a","$link":"a"}}`,
+		`{"link":{}}`, `{"link":{"$link":""}}`, `{"link":{"$link":"` + record + `","x":1}}`, `{"link":{"x":1,"$link":"` + record + `"}}`, `{"link":{"$link":5}}`, `{"link":"a"}`,
+		`{"link":{"$link":"` + record + `","$link":"` + record + `"}}`,
 		`{"bytes":{"$bytes":"A"}}`, `{"bytes":{"$bytes":"_-"}}`, `{"bytes":{"$bytes":"AQ="}}`, `{"bytes":{"$bytes":"AQ====="}}`, `{"bytes":{"$bytes":"AQ=="," x":1}}`, `{"bytes":{"$bytes":5}}`, `{"bytes":"AQ"}`, `{"bytes":{"$bytes":"A\nQ"}}`,
 	} {
 		if err := UnmarshalJSON([]byte(in), new(holder)); err == nil {
 			t.Errorf("%s was accepted", in)
 		}
+	}
+}
+
+func TestLinksAreCIDs(t *testing.T) {
+	for _, tt := range []struct{ name, link string }{
+		{"spare bits", record[:len(record)-1] + "b"},
+		{"a digest that is cut short", record[:len(record)-8]},
+		{"another base", "zdj7WhuEjrB52m1BisYCtmjH1hSKa7yZ3jEZ9JcXaFRD51wVz"},
+		{"a line break", record[:9] + `\n` + record[9:]},
+	} {
+		doc := `{"link":{"$link":"` + tt.link + `"}}`
+		reads := map[string]error{
+			"a field": UnmarshalJSON([]byte(doc), new(holder)),
+			"a blob":  UnmarshalJSON([]byte(`{"blob":{"$type":"blob","ref":{"$link":"`+tt.link+`"},"mimeType":"a/b","size":1}}`), new(holder)),
+		}
+		_, reads["raw"] = Raw([]byte(doc))
+		_, reads["any"] = AnyJSON([]byte(doc))
+		_, reads["CBOR of JSON"] = MarshalCBOR(&anything{[]byte(doc)})
+		for where, err := range reads {
+			t.Run("P90 "+where+", "+tt.name, func(t *testing.T) {
+				if !errors.Is(err, ErrType) {
+					t.Errorf("error %v, want ErrType", err)
+				}
+			})
+		}
+		t.Run("P90 a struct, "+tt.name, func(t *testing.T) {
+			link := CIDLink(strings.ReplaceAll(tt.link, `\n`, "\n"))
+			if b, err := MarshalCBOR(&holder{Link: &link}); !errors.Is(err, ErrType) {
+				t.Errorf("%x, %v, want ErrType", b, err)
+			}
+			if _, err := syntax.ParseCID(string(link)); err == nil && link[0] == 'b' {
+				t.Error("ParseCID takes it")
+			}
+		})
 	}
 }
 

@@ -1,6 +1,10 @@
 package syntax
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/cidform"
+)
 
 // A CID is the content address of a block, in its string form. This type knows the
 // text only; package lex decodes it.
@@ -16,7 +20,8 @@ func ParseCID(s string) (CID, error) {
 }
 
 // Validate checks that the text can be a CID of version 1 in some multibase: 8 to
-// 256 characters of their alphabets. Version 0 is refused, as the data model has it.
+// 256 characters of their alphabets. Version 0 is refused, as the data model has it. Of one in base32, the base of
+// the data model, it also checks the numbers and the length of the digest, and that no other text means the same.
 func (c CID) Validate() error {
 	s := string(c)
 	if len(s) < 8 || len(s) > 256 {
@@ -31,6 +36,12 @@ func (c CID) Validate() error {
 	}
 	if len(s) == 46 && strings.HasPrefix(s, "Qm") {
 		return invalid(KindCID, s, "is of version 0")
+	}
+	if s[0] == 'b' { // base32, what the data model has
+		var room [cidform.MaxSize]byte
+		if _, wrong := cidform.Append(room[:0], s); wrong != "" {
+			return invalid(KindCID, s, wrong)
+		}
 	}
 	return nil
 }

@@ -24,8 +24,9 @@ const (
 // package's path or a folder above it.
 var arrows = map[string][]string{
 	"":                        {},
-	"xrpc/syntax":             {},
-	"xrpc/lex":                {"xrpc/syntax"},
+	"internal/cidform":        {},
+	"xrpc/syntax":             {"internal/cidform"},
+	"xrpc/lex":                {"xrpc/syntax", "internal/cidform"},
 	"xrpc":                    {"xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/said"},
 	"xrpc/jetstream":          {"generated", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"generated":               {"xrpc", "xrpc/lex", "xrpc/syntax"},

@@ -1,0 +1,80 @@
+// Package cidform knows the form of CIDs of version 1: in bytes, and in base32, the text form of the data model. See
+// https://atproto.com/specs/data-model#link-and-cid-formats and https://github.com/multiformats/cid.
+package cidform
+
+import (
+	"encoding/base32"
+	"encoding/binary"
+)
+
+// MaxSize is how many bytes a CID has at most. Those of the protocol have 36.
+const MaxSize = 100
+
+const (
+	version1     = 1
+	hashSHA256   = 0x12
+	digestSHA256 = 32
+)
+
+// Check says what is wrong with the bytes of a CID, "" for nothing.
+func Check(b []byte) (wrong string) {
+	if len(b) < 4 || len(b) > MaxSize || b[0] != version1 {
+		return "is not a CID of version 1"
+	}
+	rest := b[1:]
+	var numbers [3]uint64 // codec, hash, size of the digest
+	for i := range numbers {
+		n, size := binary.Uvarint(rest)
+		// A last byte of zero adds nothing: the same number has a shorter form.
+		if size <= 0 || size > 1 && rest[size-1] == 0 {
+			return "is a CID with a malformed number"
+		}
+		numbers[i], rest = n, rest[size:]
+	}
+	switch hash, digest := numbers[1], numbers[2]; {
+	case digest != uint64(len(rest)):
+		return "is a CID with a digest of another length than it says"
+	case hash == hashSHA256 && digest != digestSHA256:
+		return "is a CID with a digest of another length than SHA-256 has"
+	}
+	return ""
+}
+
+// Append appends the bytes of a CID in base32. It says what is wrong with one that is not in its only form.
+func Append[S ~string](dst []byte, text S) (b []byte, wrong string) {
+	if text == "" {
+		return dst, "is empty"
+	}
+	if text[0] != 'b' || len(text) > 1+encoding.EncodedLen(MaxSize) {
+		return dst, "is not a CID in base32"
+	}
+	start := len(dst)
+	var bits, pending uint
+	for i := 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case 'a' <= c && c <= 'z':
+			bits = bits<<5 | uint(c-'a')
+		case '2' <= c && c <= '7':
+			bits = bits<<5 | uint(c-'2'+26)
+		default:
+			return dst[:start], "is not a CID in base32"
+		}
+		if pending += 5; pending >= 8 {
+			pending -= 8
+			dst = append(dst, byte(bits>>pending))
+			bits &= 1<<pending - 1
+		}
+	}
+	// 5 bits or more would be a character that adds no byte.
+	if bits != 0 || pending >= 5 {
+		return dst[:start], "is a CID in base32 with bits behind its end"
+	}
+	return dst, Check(dst[start:])
+}
+
+var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// AppendText appends the text form, in base32, of the bytes of a CID.
+func AppendText(dst, b []byte) []byte {
+	return encoding.AppendEncode(append(dst, 'b'), b)
+}

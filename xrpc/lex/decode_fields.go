@@ -1,0 +1,107 @@
+package lex
+
+import "slices"
+
+// Once notes in seen that the field of this bit was read, and refuses a second one.
+func (d *Decoder) Once(seen *uint64, bit uint64) {
+	if *seen&bit != 0 {
+		d.fail(ErrDuplicate, "key comes twice")
+	}
+	*seen |= bit
+}
+
+// Optional is Once for a field that may be left out: it also reads a null, which
+// means the same as leaving it out, and reports whether there is a value to read.
+func (d *Decoder) Optional(seen *uint64, bit uint64) bool {
+	d.Once(seen, bit)
+	return d.present()
+}
+
+// Nullable is Once for a field that may be null, and reports whether there is a value
+// to read.
+func (d *Decoder) Nullable(seen *uint64, bit uint64) bool {
+	d.Once(seen, bit)
+	return !d.Null() && d.err == nil
+}
+
+// present reads a null that stands for nothing and reports whether something else
+// comes. The lexicon does not allow the null; that it was there is kept in Extra.
+func (d *Decoder) present() bool {
+	d.null = d.Null()
+	return !d.null && d.err == nil
+}
+
+// A nullField is a field that was null although its lexicon does not say it may be.
+type nullField struct {
+	depth int // of the object
+	name  string
+}
+
+// noteNull notes that the field of this key was such a null, if it was.
+func (d *Decoder) noteNull(key []byte) {
+	if d.null {
+		d.nulls = append(d.nulls, nullField{d.depth, string(key)})
+	}
+	d.null = false
+}
+
+// End ends an object of which all fields have been read, and returns the first error.
+func (d *Decoder) End(x *Extra) error {
+	if len(d.nulls) == 0 || d.err != nil {
+		return d.Err()
+	}
+	depth := d.depth + 1 // the object was left when its last field had been read
+	first := slices.IndexFunc(d.nulls, func(n nullField) bool { return n.depth == depth })
+	if first < 0 {
+		return nil
+	}
+	if x.fields == nil {
+		x.fields = new(extraFields)
+	}
+	for _, n := range d.nulls[first:] {
+		x.fields.nulls = append(x.fields.nulls, n.name)
+	}
+	d.nulls = d.nulls[:first]
+	return nil
+}
+
+// Missing fails because required fields were not read: names[i] is the field of
+// bit i.
+func (d *Decoder) Missing(seen uint64, names ...string) {
+	for i, name := range names {
+		if seen&(1<<i) == 0 {
+			d.fail(ErrMissing, "required field %q is missing", name)
+			return
+		}
+	}
+}
+
+// OptionalString reads a string; null is nil.
+func (d *Decoder) OptionalString() *string {
+	if !d.present() {
+		return nil
+	}
+	p := cell(&d.strings)
+	*p = d.String()
+	return p
+}
+
+// OptionalInt reads an integer; null is nil.
+func (d *Decoder) OptionalInt() *int64 {
+	if !d.present() {
+		return nil
+	}
+	p := cell(&d.integers)
+	*p = d.Int()
+	return p
+}
+
+// OptionalBool reads a boolean; null is nil.
+func (d *Decoder) OptionalBool() *bool {
+	if !d.present() {
+		return nil
+	}
+	p := cell(&d.booleans)
+	*p = d.Bool()
+	return p
+}
