@@ -57,8 +57,10 @@ func report(ctx context.Context, configFile string, out io.Writer, now func() ti
 		}
 		return now().Sub(started), nil
 	}
-	if _, err := build(gocommand.Library + "/xrpc/..."); err != nil {
-		return err
+	for _, runtime := range []string{"/xrpc", "/xrpc/paging"} { // and what they import; other packages below xrpc import generated ones
+		if _, err := build(gocommand.Library + runtime); err != nil {
+			return err
+		}
 	}
 	var total time.Duration
 	documents := 0
