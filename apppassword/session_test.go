@@ -378,7 +378,7 @@ func TestInterruptedRefreshes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(s.Refresh(t.Context()), call(t.Context(), s), s.Refresh(t.Context()), call(t.Context(), s)); err != nil {
+		if err := errors.Join(unhurried(s.Refresh)(t.Context()), call(t.Context(), s), unhurried(s.Refresh)(t.Context()), call(t.Context(), s)); err != nil {
 			t.Fatal(err)
 		}
 		apppassword.Settle(s)
@@ -393,7 +393,7 @@ func TestInterruptedRefreshes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, s.Refresh(t.Context()), apppassword.ErrAmbiguousRefresh)
+		wantKind(t, unhurried(s.Refresh)(t.Context()), apppassword.ErrAmbiguousRefresh)
 		wantKind(t, call(t.Context(), s), apppassword.ErrReauthRequired)
 		if _, err := client.Resume(t.Context(), key); !errors.Is(err, apppassword.ErrSessionUnknown) {
 			t.Errorf("resume: %v", err)

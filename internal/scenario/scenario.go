@@ -41,6 +41,7 @@ func Run(t *testing.T, b Backend) {
 	t.Run("StoreFaults", func(t *testing.T) { storeFaults(t, b) })
 	t.Run("Scopes", func(t *testing.T) { scopes(t, b) })
 	t.Run("AppPassword", func(t *testing.T) { appPassword(t, b) })
+	t.Run("Refusals", func(t *testing.T) { refusals(t, b) })
 	t.Run("Posts", func(t *testing.T) { posts(t, b) })
 	t.Run("Records", func(t *testing.T) { recordsOf(t, b) })
 }

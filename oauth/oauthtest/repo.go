@@ -15,9 +15,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A repository is the records and blobs of an account, in memory. A record's CID is
-// the digest of its JSON with sorted keys: stable and of the right form, but not the
-// one that the DAG-CBOR of the record has.
+// A repository is the records and blobs of an account, in memory. The CIDs of its commits are of the right
+// form and change with each; nothing is signed.
 type repository struct {
 	records map[string]map[string]*record // collection → record key
 	blobs   map[string]*blob
@@ -25,8 +24,10 @@ type repository struct {
 }
 
 type record struct {
-	cid   string
-	value json.RawMessage
+	cid    string
+	value  json.RawMessage
+	status string // of its validation when it was written
+	blobs  []string
 }
 
 // A commit is the state of a repository.
@@ -52,6 +53,7 @@ type write struct {
 	rkey       string
 	value      map[string]any
 	swap       *string // what must be there: nil is anything, empty is nothing
+	validate   *bool   // nil: where its lexicon is known
 }
 
 // A written record, as the methods that write return it.
@@ -73,7 +75,7 @@ func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]wri
 		records[collection] = maps.Clone(all)
 	}
 	var results []written
-	var refs []string
+	var refs []blobRef
 	for _, w := range writes {
 		result, blobs, failed := s.applyOne(auth, repo, records, w)
 		if failed != nil {
@@ -83,14 +85,28 @@ func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]wri
 		refs = append(refs, blobs...)
 	}
 	for _, ref := range refs {
-		repo.blobs[ref].referred = true
+		repo.blobs[ref.cid].referred = true
 	}
 	repo.records = records
+	repo.dropBlobs()
 	repo.commit = s.nextCommit(repo)
 	for i := range results {
 		results[i].Commit = new(repo.commit)
 	}
 	return results, nil
+}
+
+// dropBlobs removes the blobs that records referred to, and that none refers to any more, as the reference does.
+func (r *repository) dropBlobs() {
+	used := make(map[string]bool)
+	for _, all := range r.records {
+		for _, record := range all {
+			for _, cid := range record.blobs {
+				used[cid] = true
+			}
+		}
+	}
+	maps.DeleteFunc(r.blobs, func(cid string, b *blob) bool { return b.referred && !used[cid] })
 }
 
 // nextCommit names the new state of a repository. Revisions rise even if the clock
@@ -105,7 +121,7 @@ func (s *Server) nextCommit(repo *repository) commit {
 	return commit{CID: cidOf(codecDAGCBOR, [sha256.Size]byte(h.Sum(nil))), Rev: rev}
 }
 
-func (s *Server) applyOne(auth *session, repo *repository, records map[string]map[string]*record, w *write) (result written, blobs []string, failed *xrpcError) {
+func (s *Server) applyOne(auth *session, repo *repository, records map[string]map[string]*record, w *write) (result written, blobs []blobRef, failed *xrpcError) {
 	if _, err := syntax.ParseNSID(w.collection); err != nil {
 		return result, nil, fail("InvalidRequest", "Input/collection must be a valid nsid")
 	}
@@ -153,16 +169,25 @@ func (s *Server) applyOne(auth *session, repo *repository, records map[string]ma
 	}
 	blobs = blobRefs(w.value, nil)
 	for _, ref := range blobs {
-		if repo.blobs[ref] == nil {
-			return result, nil, fail("BlobNotFound", "Could not find blob: %s", ref)
+		stored := repo.blobs[ref.cid]
+		switch {
+		case stored == nil:
+			return result, nil, fail("BlobNotFound", "Could not find blob: %s", ref.cid)
+		case ref.mediaType != stored.mediaType:
+			return result, nil, fail("InvalidMimeType", "Referenced Mimetype does not match stored blob. Expected: %s, Got: %s", stored.mediaType, ref.mediaType)
+		case ref.size != strconv.Itoa(len(stored.data)):
+			return result, nil, fail("InvalidSize", "Referenced Size does not match stored blob. Expected: %d, Got: %s", len(stored.data), ref.size)
 		}
+	}
+	for _, ref := range blobs {
+		r.blobs = append(r.blobs, ref.cid)
 	}
 	if records[w.collection] == nil {
 		records[w.collection] = make(map[string]*record)
 	}
 	records[w.collection][w.rkey] = r
 	result.CID = r.cid
-	result.ValidationStatus = "unknown" // the sandbox knows no lexicons
+	result.ValidationStatus = r.status
 	return result, blobs, nil
 }
 
@@ -178,34 +203,23 @@ func (s *Server) freeKey(taken map[string]*record) syntax.TID {
 	}
 }
 
-func newRecord(w *write) (*record, *xrpcError) {
-	if w.value == nil {
-		return nil, fail("InvalidRequest", "Input must have the property \"record\"")
-	}
-	if kind, ok := w.value["$type"]; !ok {
-		w.value["$type"] = w.collection
-	} else if kind != w.collection {
-		return nil, fail("InvalidRequest", "Invalid $type: expected %s, got %v", w.collection, kind)
-	}
-	value, err := json.Marshal(w.value)
-	if err != nil {
-		return nil, fail("InvalidRequest", "Invalid record: %v", err)
-	}
-	return &record{cid: cidOf(codecDAGCBOR, sha256.Sum256(value)), value: value}, nil
-}
+// A blobRef is what a record says of a blob.
+type blobRef struct{ cid, mediaType, size string }
 
-// blobRefs appends the CIDs of the blobs that a value refers to.
-func blobRefs(value any, refs []string) []string {
+// blobRefs appends the blobs that a value refers to.
+func blobRefs(value any, refs []blobRef) []blobRef {
 	switch v := value.(type) {
 	case []any:
 		for _, item := range v {
 			refs = blobRefs(item, refs)
 		}
+	case object:
+		return blobRefs(map[string]any(v), refs)
 	case map[string]any:
 		if v["$type"] == "blob" {
 			if ref, ok := v["ref"].(map[string]any); ok {
 				if link, ok := ref["$link"].(string); ok {
-					return append(refs, link)
+					return append(refs, blobRef{link, fmt.Sprint(v["mimeType"]), fmt.Sprint(v["size"])})
 				}
 			}
 		}
@@ -234,6 +248,7 @@ type recordInput struct {
 	Record     object          `json:"record"`
 	SwapRecord json.RawMessage `json:"swapRecord"`
 	SwapCommit string          `json:"swapCommit"`
+	Validate   *bool           `json:"validate"`
 }
 
 // writeOne makes one change.
@@ -242,7 +257,7 @@ func (s *Server) writeOne(c *call, action string) (*written, *xrpcError) {
 	if failed := c.input(&in); failed != nil {
 		return nil, failed
 	}
-	w := &write{action: action, collection: in.Collection, rkey: in.Rkey, value: in.Record}
+	w := &write{action: action, collection: in.Collection, rkey: in.Rkey, value: in.Record, validate: in.Validate}
 	switch {
 	case in.SwapRecord == nil:
 	case string(in.SwapRecord) == "null":
@@ -280,7 +295,7 @@ func (s *Server) unchanged(auth *session, w *write) *written {
 	if failed != nil || r.cid != current.cid {
 		return nil
 	}
-	return &written{URI: "at://" + string(auth.did) + "/" + w.collection + "/" + w.rkey, CID: r.cid, ValidationStatus: "unknown"}
+	return &written{URI: "at://" + string(auth.did) + "/" + w.collection + "/" + w.rkey, CID: r.cid, ValidationStatus: r.status}
 }
 
 // ownRepo refuses to write where the caller is not at home. s.mu is held.
@@ -318,6 +333,7 @@ func (s *Server) applyWrites(c *call) (any, *xrpcError) {
 	var in struct {
 		Repo       string `json:"repo"`
 		SwapCommit string `json:"swapCommit"`
+		Validate   *bool  `json:"validate"`
 		Writes     []struct {
 			Type       string `json:"$type"`
 			Collection string `json:"collection"`
@@ -337,7 +353,7 @@ func (s *Server) applyWrites(c *call) (any, *xrpcError) {
 		if !ok || action != "create" && action != "update" && action != "delete" {
 			return nil, fail("InvalidRequest", "Action not supported: %s", w.Type)
 		}
-		writes = append(writes, &write{action: action, collection: w.Collection, rkey: w.Rkey, value: w.Value})
+		writes = append(writes, &write{action: action, collection: w.Collection, rkey: w.Rkey, value: w.Value, validate: in.Validate})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -352,7 +368,10 @@ func (s *Server) applyWrites(c *call) (any, *xrpcError) {
 	for i, r := range results {
 		answer := map[string]string{"$type": prefix + writes[i].action + "Result"}
 		if writes[i].action != "delete" {
-			answer["uri"], answer["cid"], answer["validationStatus"] = r.URI, r.CID, r.ValidationStatus
+			answer["uri"], answer["cid"] = r.URI, r.CID
+			if r.ValidationStatus != "" {
+				answer["validationStatus"] = r.ValidationStatus
+			}
 		}
 		answers = append(answers, answer)
 	}

@@ -186,7 +186,7 @@ func TestFaults(t *testing.T) {
 			transport.ForceAttemptHTTP2 = http2
 			g.hc.Transport = transport
 			tokens := g.login("atproto transition:generic")
-			create := map[string]any{"repo": tokens.str("sub"), "collection": "app.bsky.feed.post", "record": map[string]any{"text": "x"}}
+			create := map[string]any{"repo": tokens.str("sub"), "collection": "app.bsky.feed.post", "record": map[string]any{"text": "x", "createdAt": "2026-01-02T03:04:05Z"}}
 			count := func() int {
 				return len(g.call("GET", "/xrpc/com.atproto.repo.listRecords?collection=app.bsky.feed.post&repo="+tokens.str("sub"), "x", nil).body["records"].([]any))
 			}
@@ -287,7 +287,7 @@ func TestRecords(t *testing.T) {
 		return g.request("GET", issuer+"/xrpc/com.atproto.repo."+method+"?"+q.Encode(), nil, nil)
 	}
 	note := func(text string) map[string]any {
-		return map[string]any{"text": text, "big": json.Number("9007199254740993")}
+		return map[string]any{"text": text, "createdAt": "2026-01-02T03:04:05Z", "big": json.Number("9007199254740991")}
 	}
 
 	t.Run("getSession", func(t *testing.T) {
@@ -312,7 +312,7 @@ func TestRecords(t *testing.T) {
 	t.Run("getRecord", func(t *testing.T) {
 		a := get("getRecord", "rkey", rkey)
 		want(t, a, 200, "")
-		if a.str("cid") != created.str("cid") || !strings.Contains(a.text, "9007199254740993") || !strings.Contains(a.text, `"$type":"app.bsky.feed.post"`) {
+		if a.str("cid") != created.str("cid") || !strings.Contains(a.text, "9007199254740991") || !strings.Contains(a.text, `"$type":"app.bsky.feed.post"`) {
 			t.Error(a.text)
 		}
 		want(t, get("getRecord", "rkey", "none"), 400, "RecordNotFound")
@@ -399,7 +399,7 @@ func TestScopes(t *testing.T) {
 	g := newRig(t)
 	create := func(access, collection string) *answer {
 		return g.call("POST", "/xrpc/com.atproto.repo.createRecord", access,
-			map[string]any{"repo": "alice.test", "collection": collection, "record": map[string]any{}})
+			map[string]any{"repo": "alice.test", "collection": collection, "record": map[string]any{"text": "", "createdAt": "2026-01-02T03:04:05Z"}})
 	}
 	plain := g.login("atproto").str("access_token")
 	want(t, create(plain, "app.bsky.feed.post"), 403, "ScopeMissingError")
@@ -441,7 +441,7 @@ func TestBlobs(t *testing.T) {
 		return map[string]any{"repo": did, "collection": "com.example.file", "record": map[string]any{
 			"files": []any{map[string]any{"$type": "blob", "ref": map[string]any{"$link": ref}, "mimeType": "image/png", "size": len(data)}}}}
 	}
-	want(t, g.call("POST", "/xrpc/com.atproto.repo.createRecord", access, record("bafkreiaaaa")), 400, "BlobNotFound")
+	want(t, g.call("POST", "/xrpc/com.atproto.repo.createRecord", access, record("bafkreiccldh766hwcnuxnf2wh6jgzepf2nlu2lvcllt63eww5p6chi4ity")), 400, "BlobNotFound")
 	want(t, g.call("POST", "/xrpc/com.atproto.repo.createRecord", access, record(link)), 200, "")
 	if a := get(); a.status != 200 || a.text != string(data) || a.header.Get("Content-Type") != "image/png" {
 		t.Errorf("got %d, %d bytes, %s", a.status, len(a.text), a.header.Get("Content-Type"))
