@@ -619,7 +619,7 @@ func TestInvalidGrantIsBelievedOnlyIfTheStoreAgrees(t *testing.T) {
 				}
 				first = false
 				// While we were away another process took over and refreshed.
-				if err := other.Refresh(context.Background()); err != nil {
+				if err := refreshPatiently(context.Background(), other); err != nil {
 					t.Error(err)
 				}
 				return respond(req, 400, `{"error":"invalid_grant"}`), nil
