@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/emit"
 	"github.com/google/go-cmp/cmp"
@@ -504,7 +505,9 @@ func TestPlaces(t *testing.T) {
 			for _, dir := range tc.dirs {
 				folders = append(folders, Folder{Dir: dir, Files: file})
 			}
-			_, err := Write(t.Context(), folders)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // who takes one folder for two waits for itself
+			defer cancel()
+			_, err := Write(ctx, folders)
 			if tc.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.err) {
 					t.Errorf("error %v, want one with %q", err, tc.err)

@@ -1,0 +1,225 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gimucco/atproto-go/lexgen/internal/resolve"
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+	"github.com/google/go-cmp/cmp"
+)
+
+// config is one of two packages, one of which exists.
+func config() *Config {
+	return &Config{
+		Packages: []PackageConfig{
+			{Prefixes: []string{"com.example"}, Name: "comexample", Path: "x.test/comexample", Dir: "comexample"},
+			{Prefixes: []string{"org.other"}, Name: "other", Path: "x.test/other", External: true},
+		},
+		Generate: []string{"com.example.*"},
+	}
+}
+
+// build plans lexicons, each by NSID and its definitions.
+func build(t testing.TB, cfg *Config, lexicons map[string]string) (*Program, error) {
+	t.Helper()
+	var docs []*schema.Document
+	var nsids []syntax.NSID
+	for nsid, defs := range lexicons {
+		d, err := schema.Parse(nsid+".json", []byte(`{"lexicon": 1, "id": "`+nsid+`", "defs": {`+defs+`}}`))
+		if err == nil {
+			err = d.Err()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs, nsids = append(docs, d), append(nsids, d.ID)
+	}
+	set, err := resolve.New(docs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(nsids)
+	roots, err := cfg.Roots(nsids)
+	if err != nil {
+		return nil, err
+	}
+	closure, err := set.Closure(roots)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Build(set, cfg, closure.IDs)
+}
+
+// show is what a plan says of one declaration, a line each.
+func show(d Decl) []string {
+	var out []string
+	field := func(f Field) {
+		form := []string{"", "*", "?"}[f.Form]
+		out = append(out, strings.TrimSpace(fmt.Sprintf("  %s %s%s %q %s", f.Go, form, typeName(f.Type), f.JSON, f.Default)))
+	}
+	switch d := d.(type) {
+	case *Struct:
+		out = append(out, fmt.Sprintf("struct %s %s %s", d.Name, d.LexType, d.NSID))
+		for _, f := range d.Fields {
+			field(f)
+		}
+	case *Params:
+		out = append(out, "params "+d.Name)
+		for _, f := range d.Fields {
+			field(f)
+		}
+	case *Union:
+		members := ""
+		for _, m := range d.Members {
+			members += " " + m.Go.Name
+		}
+		out = append(out, fmt.Sprintf("union %s by %s of%s", d.Name, d.New, members))
+	case *Strings:
+		out = append(out, strings.TrimSpace("strings "+d.Name))
+		for _, v := range d.Values {
+			out = append(out, fmt.Sprintf("%s = %q", v.Name, v.Value))
+		}
+	case *Alias:
+		out = append(out, "alias "+d.Name+" "+typeName(d.Type))
+	case *Method:
+		line := "method " + d.Service + "." + d.Name
+		if d.Pager != nil {
+			line += " " + d.Pager.Pages + " " + d.Pager.All
+		}
+		out = append(out, line)
+	}
+	for i := range out {
+		out[i] = strings.TrimSpace(out[i])
+	}
+	return out
+}
+
+func typeName(t *Type) string {
+	switch {
+	case t.Go.Name != "":
+		return t.Go.Name
+	case t.Kind == Array:
+		return "[]" + typeName(t.Elem)
+	}
+	return []string{"bool", "int64", "string", "Bytes", "CIDLink", "Blob", "Unknown", "object", "union"}[t.Kind]
+}
+
+func TestBuildDecidesNamesAndForms(t *testing.T) {
+	for _, tc := range []struct {
+		name, nsid, defs string
+		want             []string
+	}{
+		{"L22 what may be absent or null", "com.example.a", `"main": {"type": "object", "required": ["a", "b", "l"], "nullable": ["b", "c", "l"], "properties": {
+			"a": {"type": "string"}, "b": {"type": "string"}, "c": {"type": "integer"}, "d": {"type": "boolean"}, "e": {"type": "bytes"}, "f": {"type": "unknown"}, "g": {"type": "cid-link"}, "h": {"type": "blob"},
+			"l": {"type": "array", "items": {"type": "integer"}}, "o": {"type": "object", "properties": {}}}}`, []string{
+			`struct AO`, `struct A com.example.a`, `A string "a"`, `B *string "b"`, `C ?int64 "c"`, `D *bool "d"`, `E Bytes "e"`, `F Unknown "f"`, `G *CIDLink "g"`, `H *Blob "h"`, `L []int64 "l"`, `O *AO "o"`}},
+		{"P88 a required field with a default", "com.example.a", `"main": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "default": 3}, "b": {"type": "integer", "default": 4}}}`, []string{
+			"struct A com.example.a", `A int64 "a" 3`, `B *int64 "b"`}},
+		{"L31 records", "com.example.a", `"main": {"type": "record", "key": "tid", "record": {"type": "object", "properties": {}}}`, []string{"struct A com.example.a ANSID"}},
+		{"L27 unions", "com.example.a", `"main": {"type": "object", "properties": {"u": {"type": "union", "refs": ["#b"]}, "l": {"type": "array", "items": {"type": "object", "properties": {}}}}}, "b": {"type": "object", "properties": {}}`, []string{
+			"struct A com.example.a", `L []ALItem "l"`, `U AUUnion "u"`, "struct ALItem", "union AUUnion by NewAUUnion of AB", "struct AB com.example.a#b"}},
+		{"L16 values", "com.example.a", `"main": {"type": "object", "properties": {"e": {"type": "string", "enum": ["on", "!on", "2x"]}, "k": {"type": "string", "knownValues": ["com.example.a#t", "org.other.defs#t"]}, "n": {"type": "ref", "ref": "#n"}}}, "n": {"type": "string", "knownValues": ["x"]}, "t": {"type": "token"}`, []string{
+			"struct A com.example.a", `E *AE "e"`, `K *string "k"`, `N *AN "n"`, "strings AE", `AE2x = "2x"`, `AENotOn = "!on"`, `AEOn = "on"`, "strings", `AKT = "com.example.a#t"`, `AKDefsT = "org.other.defs#t"`, "strings AN", `ANX = "x"`, "strings", `AT = "com.example.a#t"`}},
+		{"a named array", "com.example.a", `"l": {"type": "array", "items": {"type": "string", "format": "did"}}, "d": {"type": "string", "format": "did"}`, []string{"alias AD DID", "alias AL []DID"}},
+		{"L32 a query with a cursor", "com.example.feed.list", `"main": {"type": "query", "parameters": {"type": "params", "properties": {"cursor": {"type": "string"}, "limit": {"type": "integer", "default": 50}}},
+			"output": {"encoding": "application/json", "schema": {"type": "object", "required": ["items"], "properties": {"cursor": {"type": "string"}, "items": {"type": "array", "items": {"type": "string"}}}}}}`, []string{
+			"method FeedService.List ListPages ListAll", "params FeedListParams", `Cursor *string "cursor"`, `Limit *int64 "limit" 50`, "struct FeedListOutput", `Cursor *string "cursor"`, `Items []string "items"`}},
+		{"a method of three segments", "com.example.ping", `"main": {"type": "procedure", "input": {"encoding": "*/*"}}`, []string{"method Client.Ping"}},
+		{"L33 a subscription", "com.example.feed.watch", `"main": {"type": "subscription", "message": {"schema": {"type": "union", "refs": ["#m"]}}}, "m": {"type": "object", "required": ["seq"], "properties": {"seq": {"type": "integer"}}}`, []string{
+			"method FeedService.Watch", "union FeedWatchMessage by NewFeedWatchMessage of FeedWatchM", "struct FeedWatchM com.example.feed.watch#m", `Seq int64 "seq"`}},
+		{"L34 a permission set", "com.example.access", `"main": {"type": "permission-set", "title": "All", "permissions": []}`, []string{"strings", `AccessNSID = "com.example.access"`}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prog, err := build(t, config(), map[string]string{tc.nsid: tc.defs, "org.other.defs": `"t": {"type": "token"}`})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, d := range prog.Packages[0].Files[0].Decls {
+				got = append(got, show(d)...)
+			}
+			want := slices.Clone(tc.want)
+			slices.Sort(want)
+			slices.Sort(got)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestBuildWritesTheComments(t *testing.T) {
+	prog, err := build(t, config(), map[string]string{"com.example.server.getIt": `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object", "properties": {"b": {"type": "blob", "maxSize": 5}}}}, "errors": [{"name": "Gone"}]}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := prog.Packages[0]
+	got := map[string]string{
+		"package": strings.Join(p.Docs.Package, "|"), "example": strings.Join(p.Docs.Example, "|"), "client": strings.Join(p.Docs.Client, "|"),
+		"service": strings.Join(p.Groups[0].Doc, "|"), "error": strings.Join(p.Errors[0].Doc, "|"), "method": strings.Join(p.Groups[0].Methods[0].Doc, "|"),
+	}
+	for _, d := range p.Files[0].Decls {
+		if s, ok := d.(*Struct); ok {
+			got["limits"] = strings.Join(s.Fields[0].LimitsDoc, "|")
+		}
+	}
+	want := map[string]string{
+		"package": "Package comexample has the methods, records and objects of com.example.|Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing.",
+		"example": "api := comexample.NewClient(session)|out, err := api.Server.GetIt(ctx)",
+		"client":  "A Client calls the methods of com.example. Make it with NewClient; it is safe for concurrent use.",
+		"service": "ServerService calls the methods of com.example.server.", "error": "ErrGone is an error of com.example.server.getIt.",
+		"method": "GetIt calls com.example.server.getIt.|Errors: ErrGone.",
+		"limits": "ServerGetItOutputBLimits returns what ServerGetItOutput says of its B, for xrpc.WithBlobLimits.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestRoots(t *testing.T) {
+	there := []syntax.NSID{"com.example.a", "com.example.b.c", "org.other.defs"}
+	cfg := &Config{Generate: []string{"com.example.*"}, Skip: []string{"com.example.b.*"}, Direct: []string{"com.example.b"}}
+	roots, err := cfg.Roots(there)
+	if diff := cmp.Diff([]syntax.NSID{"com.example.a"}, roots); diff != "" || err != nil {
+		t.Error(diff, err)
+	}
+	cfg = &Config{Generate: []string{"com.example", "none.x.y"}, Skip: []string{"com.example.b"}, Direct: []string{"org.other.defs", "org.none"}}
+	_, err = cfg.Roots(there)
+	want := `config: generate: "com.example" is no lexicon; all that is below it is "com.example.*"
+config: generate: "none.x.y" matches no lexicon among the inputs
+config: skip: "com.example.b" is no lexicon; all that is below it is "com.example.b.*"
+config: direct: "org.other.defs" is a lexicon, not a prefix; what it begins with is "org.other"
+config: direct: "org.none" matches no lexicon among the inputs`
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+func TestConfigIsChecked(t *testing.T) {
+	for name, tc := range map[string]struct {
+		change func(*Config)
+		want   string
+	}{
+		"a name":              {func(c *Config) { c.Packages[0].Name = "com-example" }, `packages: "com-example" is not a name of a package`},
+		"no path":             {func(c *Config) { c.Packages[0].Path = "" }, "packages: comexample needs a path and prefixes"},
+		"neither dir nor ext": {func(c *Config) { c.Packages[0].Dir = "" }, `packages: comexample needs either a dir or "external": true`},
+		"one prefix":          {func(c *Config) { c.Packages[1].Prefixes = []string{"com.example"} }, "packages: prefix com.example belongs to both comexample and other"},
+		"one path":            {func(c *Config) { c.Packages[1].Path = "x.test/comexample" }, "packages: comexample and other have one path, x.test/comexample"},
+		"a pattern":           {func(c *Config) { c.Packages[0].Prefixes[0] = "com.example.*" }, `packages: comexample: "com.example.*" is no prefix`},
+		"an empty prefix":     {func(c *Config) { c.Direct = []string{""} }, "direct: a prefix is empty"},
+		"a rename":            {func(c *Config) { c.Rename = map[string]string{"x": "y"} }, `rename: x: "y" is not an exported Go name`},
+		"nothing":             {func(c *Config) { c.Generate = nil }, "generate: names nothing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config()
+			tc.change(cfg)
+			if err := cfg.Validate(); err == nil || !strings.HasPrefix(err.Error(), tc.want) {
+				t.Errorf("error %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
