@@ -44,7 +44,7 @@ func TestRawRequests(t *testing.T) {
 	t.Run("a body of JSON, and of a generated type", func(t *testing.T) {
 		for _, body := range []any{
 			map[string]any{"repo": s.DID(), "collection": "com.example.note", "record": map[string]any{"$type": "com.example.note", "n": 1}},
-			&comatproto.RepoDeleteRecordInput{Repo: "alice.test", Collection: "com.example.note", Rkey: "none"},
+			&comatproto.RepoDeleteRecordInput{Repo: "alice.test", Collection: "com.example.note", RKey: "none"},
 		} {
 			path := "/xrpc/com.atproto.repo.createRecord"
 			if _, ok := body.(map[string]any); !ok {

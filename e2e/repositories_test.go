@@ -122,7 +122,7 @@ func TestRepositories(t *testing.T) {
 	t.Run("the server proves records, and that there is none", func(t *testing.T) {
 		proof := func(key syntax.RecordKey) *repo.Repository {
 			t.Helper()
-			return read(api.Sync.GetRecord(t.Context(), &comatproto.SyncGetRecordParams{DID: alice.DID, Collection: appbsky.FeedPostNSID, Rkey: key}))
+			return read(api.Sync.GetRecord(t.Context(), &comatproto.SyncGetRecordParams{DID: alice.DID, Collection: appbsky.FeedPostNSID, RKey: key}))
 		}
 		n := 0
 		for want, err := range after.Collection(appbsky.FeedPostNSID) {

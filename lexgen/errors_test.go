@@ -157,7 +157,7 @@ func TestWriteKeepsWhatIsNotOurs(t *testing.T) {
 	}
 	got := readTree(t, dir)
 	var names []string
-	for _, name := range []string{"comexample/a.go", "comexample/doc.go", "comexample/records.go", "comexample/mine_test.go", "comexample/testdata/x.json", "lexgen.json", "lexicons/a.json"} {
+	for _, name := range []string{"comexample/a.go", "comexample/doc.go", "comexample/records.go", "comexample/lexgen.names", "comexample/mine_test.go", "comexample/testdata/x.json", "lexgen.json", "lexicons/a.json"} {
 		if _, ok := got[name]; !ok {
 			t.Errorf("%s is missing", name)
 		}

@@ -79,6 +79,9 @@ func (c *typeChecker) check(prog *program.Program) error {
 			p := prog.Packages[i]
 			var files []*ast.File
 			for _, f := range prog.Files[i] {
+				if !strings.HasSuffix(f.Name, ".go") {
+					continue
+				}
 				file, err := parser.ParseFile(c.fset, p.Name+"/"+f.Name, f.Code, parser.ParseComments|parser.SkipObjectResolution)
 				if err != nil {
 					last = fmt.Errorf("%w\n%s", err, f.Code)

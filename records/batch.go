@@ -52,7 +52,7 @@ func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
 	collection, err := collectionOf(record)
 	b.fail(err)
 	b.fail(key.Validate())
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, Rkey: &key, Value: lex.Of(record)}), record)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, RKey: &key, Value: lex.Of(record)}), record)
 	return syntax.RecordURI(syntax.AtIdentifier(b.account.DID()), collection, key)
 }
 
@@ -61,13 +61,13 @@ func (b *Batch) Update(key syntax.RecordKey, record lex.Typed) {
 	collection, err := collectionOf(record)
 	b.fail(err)
 	b.fail(key.Validate())
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, Rkey: key, Value: lex.Of(record)}), record)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, RKey: key, Value: lex.Of(record)}), record)
 }
 
 // Delete adds the deletion of a record that is there.
 func (b *Batch) Delete(uri syntax.ATURI) {
 	b.fail(own(b.account, uri))
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), Rkey: uri.RecordKey()}), nil)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), RKey: uri.RecordKey()}), nil)
 }
 
 func (b *Batch) add(w comatproto.RepoApplyWritesInputWritesUnion, record lex.Typed) {

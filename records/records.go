@@ -159,7 +159,7 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 		return nil, err
 	}
 	out, err := comatproto.NewClient(account).Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
-		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, Rkey: s.key, Validate: s.validate,
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: s.key, Validate: s.validate,
 		Record: lex.Of(record), SwapCommit: s.swapCommit,
 	}, s.calls...)
 	if err != nil {
@@ -188,7 +188,7 @@ func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.
 		return nil, err
 	}
 	out, err := comatproto.NewClient(account).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{
-		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, Rkey: key, Validate: s.validate,
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: key, Validate: s.validate,
 		Record: lex.Of(record), SwapRecord: s.swap, SwapCommit: s.swapCommit,
 	}, s.calls...)
 	if err != nil {
@@ -226,7 +226,7 @@ func Get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, uri syntax.ATU
 }
 
 func get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.AtIdentifier, collection syntax.NSID, key syntax.RecordKey, s *settings) (*T, *Ref, error) {
-	out, err := comatproto.NewClient(doer).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{Repo: repo, Collection: collection, Rkey: key}, s.calls...)
+	out, err := comatproto.NewClient(doer).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{Repo: repo, Collection: collection, RKey: key}, s.calls...)
 	if err != nil {
 		return nil, nil, said(err)
 	}
@@ -254,7 +254,7 @@ func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Opti
 		return err
 	}
 	in := &comatproto.RepoDeleteRecordInput{
-		Repo: syntax.AtIdentifier(account.DID()), Collection: uri.Collection(), Rkey: uri.RecordKey(), SwapCommit: s.swapCommit,
+		Repo: syntax.AtIdentifier(account.DID()), Collection: uri.Collection(), RKey: uri.RecordKey(), SwapCommit: s.swapCommit,
 	}
 	if cid, ok := s.swap.Get(); ok {
 		in.SwapRecord = &cid

@@ -90,7 +90,7 @@ func (s *NotificationRegisterPushInput) UnmarshalJSON(b []byte) error {
 
 // Known values of NotificationRegisterPushInputPlatform.
 const (
-	NotificationRegisterPushInputPlatformIos     = "ios"
+	NotificationRegisterPushInputPlatformIOS     = "ios"
 	NotificationRegisterPushInputPlatformAndroid = "android"
 	NotificationRegisterPushInputPlatformWeb     = "web"
 )

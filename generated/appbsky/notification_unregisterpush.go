@@ -84,7 +84,7 @@ func (s *NotificationUnregisterPushInput) UnmarshalJSON(b []byte) error {
 
 // Known values of NotificationUnregisterPushInputPlatform.
 const (
-	NotificationUnregisterPushInputPlatformIos     = "ios"
+	NotificationUnregisterPushInputPlatformIOS     = "ios"
 	NotificationUnregisterPushInputPlatformAndroid = "android"
 	NotificationUnregisterPushInputPlatformWeb     = "web"
 )

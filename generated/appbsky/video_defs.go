@@ -112,6 +112,6 @@ func (s *VideoDefsJobStatus) UnmarshalJSON(b []byte) error {
 
 // Known values of VideoDefsJobStatusState.
 const (
-	VideoDefsJobStatusStateJOBSTATECOMPLETED = "JOB_STATE_COMPLETED"
-	VideoDefsJobStatusStateJOBSTATEFAILED    = "JOB_STATE_FAILED"
+	VideoDefsJobStatusStateJobStateCompleted = "JOB_STATE_COMPLETED"
+	VideoDefsJobStatusStateJobStateFailed    = "JOB_STATE_FAILED"
 )

@@ -280,7 +280,7 @@ type RepoApplyWritesCreate struct {
 
 	// NOTE: maxLength is redundant with record-key format. Keeping it temporarily to ensure
 	// backwards compatibility.
-	Rkey *syntax.RecordKey
+	RKey *syntax.RecordKey
 
 	Value lex.Unknown
 
@@ -303,7 +303,7 @@ func (s *RepoApplyWritesCreate) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<2)
-			s.Rkey = (*syntax.RecordKey)(d.OptionalString())
+			s.RKey = (*syntax.RecordKey)(d.OptionalString())
 		case "value":
 			d.Once(&seen, 1<<1)
 			s.Value = d.Unknown()
@@ -321,8 +321,8 @@ func (s *RepoApplyWritesCreate) DecodeLex(d *lex.Decoder) error {
 func (s *RepoApplyWritesCreate) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("collection").String(string(s.Collection))
-	if s.Rkey != nil {
-		e.Key("rkey").String(string(*s.Rkey))
+	if s.RKey != nil {
+		e.Key("rkey").String(string(*s.RKey))
 	}
 	e.Key("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
@@ -331,8 +331,8 @@ func (s *RepoApplyWritesCreate) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *RepoApplyWritesCreate) ValidateLex(v *lex.Validator) {
 	v.Field("collection").Format(s.Collection)
-	if s.Rkey != nil {
-		v.Field("rkey").Format(*s.Rkey).MaxBytes(string(*s.Rkey), 512)
+	if s.RKey != nil {
+		v.Field("rkey").Format(*s.RKey).MaxBytes(string(*s.RKey), 512)
 	}
 	v.Field("value").Unknown(s.Value)
 	v.Extra(&s.Extra)
@@ -352,7 +352,7 @@ func (s *RepoApplyWritesCreate) UnmarshalJSON(b []byte) error {
 // existing record.
 type RepoApplyWritesUpdate struct {
 	Collection syntax.NSID
-	Rkey       syntax.RecordKey
+	RKey       syntax.RecordKey
 	Value      lex.Unknown
 
 	Extra lex.Extra // fields that the lexicon does not have
@@ -374,7 +374,7 @@ func (s *RepoApplyWritesUpdate) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<1)
-			s.Rkey = syntax.RecordKey(d.String())
+			s.RKey = syntax.RecordKey(d.String())
 		case "value":
 			d.Once(&seen, 1<<2)
 			s.Value = d.Unknown()
@@ -392,7 +392,7 @@ func (s *RepoApplyWritesUpdate) DecodeLex(d *lex.Decoder) error {
 func (s *RepoApplyWritesUpdate) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.Rkey))
+	e.Key("rkey").String(string(s.RKey))
 	e.Key("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
 }
@@ -400,7 +400,7 @@ func (s *RepoApplyWritesUpdate) EncodeLex(e *lex.Encoder) error {
 // ValidateLex implements lex.Validatable.
 func (s *RepoApplyWritesUpdate) ValidateLex(v *lex.Validator) {
 	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.Rkey)
+	v.Field("rkey").Format(s.RKey)
 	v.Field("value").Unknown(s.Value)
 	v.Extra(&s.Extra)
 }
@@ -419,7 +419,7 @@ func (s *RepoApplyWritesUpdate) UnmarshalJSON(b []byte) error {
 // existing record.
 type RepoApplyWritesDelete struct {
 	Collection syntax.NSID
-	Rkey       syntax.RecordKey
+	RKey       syntax.RecordKey
 
 	Extra lex.Extra // fields that the lexicon does not have
 }
@@ -440,7 +440,7 @@ func (s *RepoApplyWritesDelete) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<1)
-			s.Rkey = syntax.RecordKey(d.String())
+			s.RKey = syntax.RecordKey(d.String())
 		default:
 			d.Extra(&s.Extra, key)
 		}
@@ -455,14 +455,14 @@ func (s *RepoApplyWritesDelete) DecodeLex(d *lex.Decoder) error {
 func (s *RepoApplyWritesDelete) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.Rkey))
+	e.Key("rkey").String(string(s.RKey))
 	return e.EndObject(&s.Extra)
 }
 
 // ValidateLex implements lex.Validatable.
 func (s *RepoApplyWritesDelete) ValidateLex(v *lex.Validator) {
 	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.Rkey)
+	v.Field("rkey").Format(s.RKey)
 	v.Extra(&s.Extra)
 }
 

@@ -23,7 +23,7 @@ func (s RepoService) CreateRecord(ctx context.Context, input *RepoCreateRecordIn
 type RepoCreateRecordInput struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 	Collection syntax.NSID         // The NSID of the record collection.
-	Rkey       *syntax.RecordKey   // The Record Key.
+	RKey       *syntax.RecordKey   // The Record Key.
 
 	// Can be set to 'false' to skip Lexicon schema validation of record data, 'true' to require it,
 	// or leave unset to validate only for known Lexicons.
@@ -49,7 +49,7 @@ func (s *RepoCreateRecordInput) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<3)
-			s.Rkey = (*syntax.RecordKey)(d.OptionalString())
+			s.RKey = (*syntax.RecordKey)(d.OptionalString())
 		case "validate":
 			d.Once(&seen, 1<<4)
 			s.Validate = d.OptionalBool()
@@ -74,8 +74,8 @@ func (s *RepoCreateRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("repo").String(string(s.Repo))
 	e.Key("collection").String(string(s.Collection))
-	if s.Rkey != nil {
-		e.Key("rkey").String(string(*s.Rkey))
+	if s.RKey != nil {
+		e.Key("rkey").String(string(*s.RKey))
 	}
 	if s.Validate != nil {
 		e.Key("validate").Bool(*s.Validate)
@@ -91,8 +91,8 @@ func (s *RepoCreateRecordInput) EncodeLex(e *lex.Encoder) error {
 func (s *RepoCreateRecordInput) ValidateLex(v *lex.Validator) {
 	v.Field("repo").Format(s.Repo)
 	v.Field("collection").Format(s.Collection)
-	if s.Rkey != nil {
-		v.Field("rkey").Format(*s.Rkey).MaxBytes(string(*s.Rkey), 512)
+	if s.RKey != nil {
+		v.Field("rkey").Format(*s.RKey).MaxBytes(string(*s.RKey), 512)
 	}
 	v.Field("record").Unknown(s.Record)
 	if s.SwapCommit != nil {

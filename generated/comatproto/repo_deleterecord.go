@@ -23,7 +23,7 @@ func (s RepoService) DeleteRecord(ctx context.Context, input *RepoDeleteRecordIn
 type RepoDeleteRecordInput struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 	Collection syntax.NSID         // The NSID of the record collection.
-	Rkey       syntax.RecordKey    // The Record Key.
+	RKey       syntax.RecordKey    // The Record Key.
 	SwapRecord *syntax.CID         // Compare and swap with the previous record by CID.
 	SwapCommit *syntax.CID         // Compare and swap with the previous commit by CID.
 
@@ -44,7 +44,7 @@ func (s *RepoDeleteRecordInput) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<2)
-			s.Rkey = syntax.RecordKey(d.String())
+			s.RKey = syntax.RecordKey(d.String())
 		case "swapRecord":
 			d.Once(&seen, 1<<3)
 			s.SwapRecord = (*syntax.CID)(d.OptionalString())
@@ -66,7 +66,7 @@ func (s *RepoDeleteRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("repo").String(string(s.Repo))
 	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.Rkey))
+	e.Key("rkey").String(string(s.RKey))
 	if s.SwapRecord != nil {
 		e.Key("swapRecord").String(string(*s.SwapRecord))
 	}
@@ -80,7 +80,7 @@ func (s *RepoDeleteRecordInput) EncodeLex(e *lex.Encoder) error {
 func (s *RepoDeleteRecordInput) ValidateLex(v *lex.Validator) {
 	v.Field("repo").Format(s.Repo)
 	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.Rkey)
+	v.Field("rkey").Format(s.RKey)
 	if s.SwapRecord != nil {
 		v.Field("swapRecord").Format(*s.SwapRecord)
 	}

@@ -23,7 +23,7 @@ func (s RepoService) GetRecord(ctx context.Context, params *RepoGetRecordParams,
 type RepoGetRecordParams struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo.
 	Collection syntax.NSID         // The NSID of the record collection.
-	Rkey       syntax.RecordKey    // The Record Key.
+	RKey       syntax.RecordKey    // The Record Key.
 
 	// The CID of the version of the record. If not specified, then return the most recent version.
 	CID *syntax.CID
@@ -36,7 +36,7 @@ func (p *RepoGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("repo", string(p.Repo))
 	q.String("collection", string(p.Collection))
-	q.String("rkey", string(p.Rkey))
+	q.String("rkey", string(p.RKey))
 	if p.CID != nil {
 		q.String("cid", string(*p.CID))
 	}
@@ -49,7 +49,7 @@ func (p *RepoGetRecordParams) ValidateLex(v *lex.Validator) {
 	}
 	v.Field("repo").Format(p.Repo)
 	v.Field("collection").Format(p.Collection)
-	v.Field("rkey").Format(p.Rkey)
+	v.Field("rkey").Format(p.RKey)
 	if p.CID != nil {
 		v.Field("cid").Format(*p.CID)
 	}

@@ -23,7 +23,7 @@ func (s RepoService) PutRecord(ctx context.Context, input *RepoPutRecordInput, o
 type RepoPutRecordInput struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 	Collection syntax.NSID         // The NSID of the record collection.
-	Rkey       syntax.RecordKey    // The Record Key.
+	RKey       syntax.RecordKey    // The Record Key.
 
 	// Can be set to 'false' to skip Lexicon schema validation of record data, 'true' to require it,
 	// or leave unset to validate only for known Lexicons.
@@ -54,7 +54,7 @@ func (s *RepoPutRecordInput) DecodeLex(d *lex.Decoder) error {
 			s.Collection = syntax.NSID(d.String())
 		case "rkey":
 			d.Once(&seen, 1<<2)
-			s.Rkey = syntax.RecordKey(d.String())
+			s.RKey = syntax.RecordKey(d.String())
 		case "validate":
 			d.Once(&seen, 1<<4)
 			s.Validate = d.OptionalBool()
@@ -82,7 +82,7 @@ func (s *RepoPutRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("repo").String(string(s.Repo))
 	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.Rkey))
+	e.Key("rkey").String(string(s.RKey))
 	if s.Validate != nil {
 		e.Key("validate").Bool(*s.Validate)
 	}
@@ -100,7 +100,7 @@ func (s *RepoPutRecordInput) EncodeLex(e *lex.Encoder) error {
 func (s *RepoPutRecordInput) ValidateLex(v *lex.Validator) {
 	v.Field("repo").Format(s.Repo)
 	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.Rkey).MaxBytes(string(s.Rkey), 512)
+	v.Field("rkey").Format(s.RKey).MaxBytes(string(s.RKey), 512)
 	v.Field("record").Unknown(s.Record)
 	if x, ok := s.SwapRecord.Get(); ok {
 		v.Field("swapRecord").Format(x)

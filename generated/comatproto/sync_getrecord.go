@@ -24,7 +24,7 @@ func (s SyncService) GetRecord(ctx context.Context, params *SyncGetRecordParams,
 type SyncGetRecordParams struct {
 	DID        syntax.DID // The DID of the repo.
 	Collection syntax.NSID
-	Rkey       syntax.RecordKey // Record Key.
+	RKey       syntax.RecordKey // Record Key.
 }
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -34,7 +34,7 @@ func (p *SyncGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("did", string(p.DID))
 	q.String("collection", string(p.Collection))
-	q.String("rkey", string(p.Rkey))
+	q.String("rkey", string(p.RKey))
 }
 
 // ValidateLex implements lex.Validatable.
@@ -44,5 +44,5 @@ func (p *SyncGetRecordParams) ValidateLex(v *lex.Validator) {
 	}
 	v.Field("did").Format(p.DID)
 	v.Field("collection").Format(p.Collection)
-	v.Field("rkey").Format(p.Rkey)
+	v.Field("rkey").Format(p.RKey)
 }

@@ -89,14 +89,14 @@ func scopes(t *testing.T, b Backend) {
 				}},
 				{"put a post", oauthscope.Repo(postCollection, oauthscope.Create, oauthscope.Update), func() error {
 					_, err := api.Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{
-						Repo: syntax.AtIdentifier(alice.DID), Collection: postCollection, Rkey: rkey,
+						Repo: syntax.AtIdentifier(alice.DID), Collection: postCollection, RKey: rkey,
 						Record: lex.Of(&appbsky.FeedPost{Text: "changed", CreatedAt: syntax.Now()}),
 					})
 					return err
 				}},
 				{"delete a post", oauthscope.Repo(postCollection, oauthscope.Delete), func() error {
 					_, err := api.Repo.DeleteRecord(ctx, &comatproto.RepoDeleteRecordInput{
-						Repo: syntax.AtIdentifier(alice.DID), Collection: postCollection, Rkey: "nosuchpost",
+						Repo: syntax.AtIdentifier(alice.DID), Collection: postCollection, RKey: "nosuchpost",
 					})
 					return err
 				}},

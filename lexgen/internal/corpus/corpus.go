@@ -11,7 +11,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,29 +243,13 @@ func compileRenaming(lib *input.Library, cfg *plan.Config) (*program.Program, ma
 			if c.Key == "" || len(renames) >= maxRenames {
 				continue
 			}
-			name := c.Name
-			if earlier, ok := renames[c.Key]; ok {
-				name = earlier
-			}
-			renames[c.Key] = next(name)
+			renames[c.Key] = c.Proposal
 			progress = true
 		}
 		if !progress {
 			return nil, nil, err
 		}
 	}
-}
-
-var numbered = regexp.MustCompile(`^(.*?[A-Za-z])([0-9]*)$`)
-
-// next counts a name up: Name, Name2, Name3.
-func next(name string) string {
-	m := numbered.FindStringSubmatch(name)
-	if m == nil {
-		return name + "X2"
-	}
-	n, _ := strconv.Atoi(m[2])
-	return m[1] + strconv.Itoa(max(n, 1)+1)
 }
 
 // kindsOf counts the main definitions by kind.

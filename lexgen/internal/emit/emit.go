@@ -3,7 +3,10 @@ package emit
 import (
 	"bytes"
 	"fmt"
+	"go/token"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dave/jennifer/jen"
@@ -44,7 +47,43 @@ func Package(p *plan.Package, names map[string]string) ([]File, error) {
 			}
 		})
 	}
+	e.files = append(e.files, File{Name: ManifestFile, Code: manifest(p)})
 	return e.files, e.err
+}
+
+// ManifestFile says what a package calls schemas, for those who generate packages that refer to it.
+const ManifestFile = "lexgen.names"
+
+// manifest has a line for each schema.
+func manifest(p *plan.Package) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\n// What package %s calls the schemas of its lexicons; lexgen reads it where another package refers to them.\n", Header, p.Name)
+	for _, key := range slices.Sorted(maps.Keys(p.Manifest)) {
+		fmt.Fprintf(&b, "%s %s\n", strconv.Quote(key), p.Manifest[key])
+	}
+	return b.Bytes()
+}
+
+// ReadManifest reads what ManifestFile contains.
+func ReadManifest(text []byte) (plan.Manifest, error) {
+	m := make(plan.Manifest)
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "//") {
+			continue
+		}
+		quoted, err := strconv.QuotedPrefix(line)
+		if err != nil {
+			return nil, fmt.Errorf("%q is no line of a manifest", line)
+		}
+		key, _ := strconv.Unquote(quoted)
+		name := strings.TrimSpace(line[len(quoted):])
+		if !token.IsIdentifier(name) || !token.IsExported(name) {
+			return nil, fmt.Errorf("%q is no line of a manifest", line)
+		}
+		m[key] = name
+	}
+	return m, nil
 }
 
 type emitter struct {

@@ -10,7 +10,7 @@ import (
 // printed is the code of a declaration in a package of its own.
 func printed(t testing.TB, decls ...plan.Decl) string {
 	t.Helper()
-	p := &plan.Package{Name: "comexample", Path: "x.test/comexample", Files: []*plan.File{{Name: "a.go", Decls: decls}}}
+	p := &plan.Package{Name: "comexample", Path: "x.test/comexample", TypeParameter: "T", Files: []*plan.File{{Name: "a.go", Decls: decls}}}
 	files, err := Package(p, map[string]string{"x.test/other": "other"})
 	if err != nil {
 		t.Fatal(err)

@@ -104,7 +104,7 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 	f.Type().Id(u.Name).Struct(jen.Id("Value").Qual(lexPath, "Typed"))
 	f.Line()
 	f.Comment("// " + strings.Join(u.NewDoc, " ")) // a line, however long
-	f.Func().Id(u.New).Types(jen.Id("T").Interface(
+	f.Func().Id(u.New).Types(jen.Id(e.pkg.TypeParameter).Interface(
 		jen.UnionFunc(func(g *jen.Group) {
 			for _, m := range u.Members {
 				g.Op("*").Add(e.name(m.Go))
@@ -114,7 +114,7 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 			}
 		}),
 		jen.Qual(lexPath, "Typed"),
-	)).Params(jen.Id("v").Id("T")).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
+	)).Params(jen.Id("v").Id(e.pkg.TypeParameter)).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
 	f.Line()
 	recv := jen.Id("u").Op("*").Id(u.Name)
 	f.Comment("// DecodeLex implements lex.Decodable.")

@@ -10,6 +10,22 @@ import (
 	"strings"
 )
 
+// Packages finds the folders of packages that the module around root can import, by import path. It asks no network.
+func Packages(ctx context.Context, root string, paths []string) map[string]string {
+	args := append([]string{"list", "-e", "-find", "-mod=readonly", "-f", "{{.ImportPath}}\t{{.Dir}}"}, paths...)
+	out, err := Run(ctx, root, args, "GOPROXY=off")
+	dirs := make(map[string]string)
+	if err != nil {
+		return dirs // without a module, or without the go command, there are none
+	}
+	for line := range strings.Lines(string(out)) {
+		if path, dir, ok := strings.Cut(strings.TrimRight(line, "\r\n"), "\t"); ok {
+			dirs[path] = dir
+		}
+	}
+	return dirs
+}
+
 // Folder finds a folder of a module that the module around root uses, as "example.org/module/folder". It asks for the
 // module in the module cache, also where there is vendor/, into which the go command puts packages and nothing else.
 func Folder(ctx context.Context, root, folder string) (string, error) {

@@ -23,6 +23,9 @@ func isTemporary(name string) bool {
 	return strings.HasPrefix(name, ".lexgen-") && strings.HasSuffix(name, ".tmp")
 }
 
+// isGenerated reports whether lexgen writes files of such names.
+func isGenerated(name string) bool { return filepath.Ext(name) == ".go" || name == emit.ManifestFile }
+
 // A change is what a folder needs to be right.
 type change struct {
 	*place
@@ -72,7 +75,7 @@ func (w writer) compare(p *place) (*change, error) {
 			}
 			c.left = append(c.left, name)
 			c.interrupted = c.interrupted || name == unfinished
-		case !wanted[name] && entry.Type().IsRegular() && filepath.Ext(name) == ".go":
+		case !wanted[name] && entry.Type().IsRegular() && isGenerated(name):
 			ours, err := w.ours(path)
 			if err != nil {
 				return nil, err

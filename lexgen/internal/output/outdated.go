@@ -25,7 +25,7 @@ func (f Folder) Outdated() ([]string, error) {
 			out = append(out, name+" says that a run was interrupted")
 		case isTemporary(entry.Name()):
 			out = append(out, name+" was left by an interrupted run")
-		case entry.Type().IsRegular() && filepath.Ext(name) == ".go" &&
+		case entry.Type().IsRegular() && isGenerated(entry.Name()) &&
 			!slices.ContainsFunc(f.Files, func(file emit.File) bool { return file.Name == entry.Name() }):
 			ours, err := w.ours(name)
 			if err != nil {

@@ -62,7 +62,7 @@ type declared struct {
 
 func newPkg(pc PackageConfig) *pkg {
 	p := &pkg{
-		Package: &Package{Name: pc.Name, Path: pc.Path, Dir: pc.Dir, Prefixes: pc.Prefixes},
+		Package: &Package{Name: pc.Name, Path: pc.Path, Dir: pc.Dir, Prefixes: pc.Prefixes, Manifest: make(Manifest)},
 		scope:   newScope("package " + pc.Name),
 		client:  newScope("package " + pc.Name + ", type Client"),
 		groups:  make(map[string]*group),
@@ -111,10 +111,9 @@ func (b *builder) document(doc *schema.Document, ids []resolve.ID) {
 	}
 	segments := strings.Split(strings.TrimPrefix(string(doc.ID), prefix+"."), ".")
 	pl := &place{pkg: b.packages[pc.Path], file: &File{Name: fileName(segments)}, doc: doc, segments: segments}
-	for _, other := range pl.pkg.Files {
-		if other.Name == pl.file.Name {
-			pl.file.Name = strings.TrimSuffix(pl.file.Name, ".go") + "_2.go"
-		}
+	base := strings.TrimSuffix(pl.file.Name, ".go")
+	for n := 2; slices.ContainsFunc(pl.pkg.Files, func(other *File) bool { return other.Name == pl.file.Name }); n++ {
+		pl.file.Name = fmt.Sprintf("%s_%d.go", base, n)
 	}
 	for _, def := range wanted {
 		b.definition(pl, def)
@@ -130,6 +129,10 @@ func (b *builder) goName(id resolve.ID) Name {
 	if pc == nil {
 		return Name{Name: camel(id.String())} // reported by document
 	}
+	key := string(id.NSID) + ":defs." + id.Name
+	if name, ok := b.external(pc, key); ok {
+		return Name{Path: pc.Path, Name: name}
+	}
 	var name strings.Builder
 	for s := range strings.SplitSeq(strings.TrimPrefix(string(id.NSID), prefix+"."), ".") {
 		name.WriteString(camel(s))
@@ -137,7 +140,20 @@ func (b *builder) goName(id resolve.ID) Name {
 	if id.Name != "main" {
 		name.WriteString(camel(id.Name))
 	}
-	return Name{Path: pc.Path, Name: b.rename(string(id.NSID)+":defs."+id.Name, name.String())}
+	return Name{Path: pc.Path, Name: b.rename(key, name.String())}
+}
+
+// external is the name that a package which exists has for a schema. Of one without a manifest the names are guessed.
+func (b *builder) external(pc *PackageConfig, key string) (string, bool) {
+	manifest := b.cfg.Manifests[pc.Path]
+	if !pc.External || manifest == nil {
+		return "", false
+	}
+	name, ok := manifest[key]
+	if !ok {
+		b.fail(fmt.Errorf("config: package %s has nothing for %s: it was generated from other lexicons; use another version of it, or generate what is missing", pc.Path, key))
+	}
+	return name, true
 }
 
 // rename gives the config a say.
@@ -157,7 +173,18 @@ func (pl *place) take(name string, at schema.Pos, suffix string) {
 	if suffix == "(nsid)" {
 		key = keyOf(at) // it is named after the definition
 	}
-	pl.pkg.scope.take(name, at.String()+suffix, key)
+	pl.pkg.scope.take(name, at.String()+suffix, key, strings.TrimSuffix(name, nsidSuffix(suffix)))
+	if suffix == "" || suffix == "(type)" {
+		pl.pkg.Manifest[key] = name
+	}
+}
+
+// nsidSuffix is what the constant of an NSID has behind the name of its type, which is what can be renamed.
+func nsidSuffix(suffix string) string {
+	if suffix == "(nsid)" {
+		return "NSID"
+	}
+	return ""
 }
 
 func (pl *place) add(d Decl) { pl.file.Decls = append(pl.file.Decls, d) }
@@ -226,10 +253,14 @@ func (b *builder) finish() (*Program, error) {
 		for _, e := range p.errors {
 			b.declaredError(p, e)
 		}
-		b.fail(p.scope.err())
-		b.fail(p.client.err())
+		clashes := []*scope{p.scope, p.client}
 		for _, g := range p.groups {
-			b.fail(g.scope.err())
+			clashes = append(clashes, g.scope)
+		}
+		for _, s := range clashes {
+			b.clashes(s)
+		}
+		for _, g := range p.groups {
 			p.Groups = append(p.Groups, g.Group)
 		}
 		slices.SortFunc(p.Groups, func(a, b *Group) int { return cmp.Compare(a.Field, b.Field) })
@@ -237,6 +268,10 @@ func (b *builder) finish() (*Program, error) {
 		slices.SortFunc(p.Errors, func(a, b Error) int { return cmp.Compare(a.Name, b.Name) })
 		slices.SortFunc(p.Records, func(a, b Record) int { return cmp.Compare(a.NSID, b.NSID) })
 		p.Docs = docsOf(p.Package)
+		p.TypeParameter = "T"
+		for p.scope.has(p.TypeParameter) {
+			p.TypeParameter = next(p.TypeParameter)
+		}
 		prog.Packages = append(prog.Packages, p.Package)
 	}
 	for key := range b.cfg.Rename {
@@ -246,8 +281,9 @@ func (b *builder) finish() (*Program, error) {
 	}
 	b.fail(cycles(prog))
 	if len(b.errs) > 0 {
+		b.propose()
 		slices.SortFunc(b.errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
-		return nil, errors.Join(b.errs...)
+		return nil, errors.Join(slices.CompactFunc(b.errs, func(a, b error) bool { return a.Error() == b.Error() })...)
 	}
 	prog.Warnings = b.warnings
 	return prog, nil
@@ -264,7 +300,7 @@ func (b *builder) declaredError(p *pkg, e *declared) {
 	case n > 2:
 		by = fmt.Sprintf("%s and %d others", by, n-1)
 	}
-	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), key)
+	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), key, name)
 	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, Doc: docOf(name+" is an error of "+by, e.description)})
 }
 
@@ -292,6 +328,7 @@ func (b *builder) format(t *schema.String) Name {
 // constants plans the values of a string, each a constant beginning with prefix.
 func (b *builder) constants(pl *place, t *schema.String, prefix string) []Constant {
 	var out []Constant
+	used := make(map[string]bool)
 	for _, v := range slices.Concat(t.Enum, t.KnownValues) {
 		short := v
 		if nsid, name, ok := strings.Cut(v, "#"); ok {
@@ -300,7 +337,12 @@ func (b *builder) constants(pl *place, t *schema.String, prefix string) []Consta
 			}
 		}
 		suffix := fmt.Sprintf("(value %s)", v)
-		name := b.rename(keyOf(t.Pos)+suffix, prefix+valueName(short))
+		name := prefix + valueName(short)
+		if used[name] { // the earlier value keeps its name
+			name = prefix + spelledName(short)
+		}
+		used[name] = true
+		name = b.rename(keyOf(t.Pos)+suffix, name)
 		pl.take(name, t.Pos, suffix)
 		out = append(out, Constant{Name: name, Value: v})
 	}
@@ -315,24 +357,6 @@ func tokenName(nsid, name string, in syntax.NSID) string {
 	}
 	segments := strings.Split(nsid, ".")
 	return strings.Join(segments[2:], "-") + "-" + name
-}
-
-// valueName is the part of a constant's name that stands for its value. "!hide" and
-// "hide" are different values, so a sign in front is spelled out.
-func valueName(v string) string {
-	if rest, ok := strings.CutPrefix(v, "!"); ok {
-		return "Not" + camelTail(rest)
-	}
-	return camelTail(v)
-}
-
-// camelTail is camel for what never stands first.
-func camelTail(s string) string {
-	name := camel(s)
-	if len(name) > 1 && name[0] == 'X' && name[1] >= '0' && name[1] <= '9' {
-		return name[1:]
-	}
-	return name
 }
 
 // cycles finds packages that would import each other.

@@ -19,6 +19,9 @@ type Config struct {
 	Direct   []string          `json:"direct,omitempty"` // prefixes of the methods that are the PDS's own
 	Rename   map[string]string `json:"rename,omitempty"` // "nsid:path" of a schema → Go name
 
+	// Manifests are those of external packages, by import path. Of a package without one the names are guessed.
+	Manifests map[string]Manifest `json:"-"`
+
 	// AllowMissing keeps values whose lexicon is not among the inputs as lex.Any.
 	AllowMissing bool `json:"allowMissing,omitempty"`
 }

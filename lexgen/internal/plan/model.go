@@ -18,7 +18,12 @@ type Package struct {
 	Errors          []Error   // sorted by Go name
 	Records         []Record  // sorted by NSID
 	Docs            PackageDocs
+	Manifest        Manifest
+	TypeParameter   string // of the functions that make unions: no type is called so
 }
+
+// A Manifest is what a package calls schemas that others may refer to: Go names by "nsid:path".
+type Manifest map[string]string
 
 // PackageDocs are the comments of what a package has whatever its lexicons say.
 type PackageDocs struct {

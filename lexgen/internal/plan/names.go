@@ -1,6 +1,9 @@
 package plan
 
 import (
+	"fmt"
+	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -9,8 +12,8 @@ import (
 // more would rename what programs use already.
 var initialisms = map[string]string{
 	"api": "API", "apis": "APIs", "cid": "CID", "cids": "CIDs", "css": "CSS", "did": "DID", "dids": "DIDs",
-	"dns": "DNS", "html": "HTML", "http": "HTTP", "https": "HTTPS", "id": "ID", "ids": "IDs", "ip": "IP",
-	"json": "JSON", "jwt": "JWT", "jwts": "JWTs", "nsid": "NSID", "nsids": "NSIDs", "sql": "SQL", "tid": "TID",
+	"dns": "DNS", "html": "HTML", "http": "HTTP", "https": "HTTPS", "id": "ID", "ids": "IDs", "ios": "IOS", "ip": "IP",
+	"json": "JSON", "jwt": "JWT", "jwts": "JWTs", "nsid": "NSID", "nsids": "NSIDs", "rkey": "RKey", "rkeys": "RKeys", "sql": "SQL", "tid": "TID",
 	"tids": "TIDs", "tls": "TLS", "ttl": "TTL", "ui": "UI", "uri": "URI", "uris": "URIs", "url": "URL",
 	"urls": "URLs", "uuid": "UUID", "xrpc": "XRPC",
 }
@@ -20,7 +23,7 @@ var initialisms = map[string]string{
 // gets an X in front.
 func camel(s string) string {
 	var b strings.Builder
-	for _, w := range words(s) {
+	for _, w := range words(unshout(s)) {
 		if up, ok := initialisms[strings.ToLower(w)]; ok {
 			b.WriteString(up)
 			continue
@@ -32,6 +35,14 @@ func camel(s string) string {
 		return "X" + name
 	}
 	return name
+}
+
+// unshout takes SHOUTING_CASE for words.
+func unshout(s string) string {
+	if strings.Contains(s, "_") && s == strings.ToUpper(s) {
+		return strings.ToLower(s)
+	}
+	return s
 }
 
 // words splits at everything but ASCII letters and digits, and where a new word
@@ -67,6 +78,61 @@ func words(s string) []string {
 // plural says that what follows an initialism is its s: DIDs.
 func plural(rest []rune) bool {
 	return rest[0] == 's' && (len(rest) == 1 || !unicode.IsLower(rest[1]))
+}
+
+// valueName is the part of a constant's name that stands for its value. "!hide" and
+// "hide" are different values, so a sign in front is spelled out; so is a value without letters and digits.
+func valueName(v string) string {
+	if len(words(v)) == 0 {
+		return spelledName(v)
+	}
+	if rest, ok := strings.CutPrefix(v, "!"); ok {
+		return "Not" + camelTail(rest)
+	}
+	return camelTail(v)
+}
+
+// spelledName names a value with the code points of all that is neither letter nor digit.
+func spelledName(v string) string {
+	var b strings.Builder
+	begin := true // of a word
+	for _, r := range v {
+		switch {
+		case r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			fmt.Fprintf(&b, "U%04X", r)
+			begin = true
+			continue
+		case begin:
+			r = unicode.ToUpper(r)
+		}
+		b.WriteRune(r)
+		begin = false
+	}
+	if b.Len() == 0 {
+		return "Empty"
+	}
+	return b.String()
+}
+
+// camelTail is camel for what never stands first.
+func camelTail(s string) string {
+	name := camel(s)
+	if len(name) > 1 && name[0] == 'X' && name[1] >= '0' && name[1] <= '9' {
+		return name[1:]
+	}
+	return name
+}
+
+var numbered = regexp.MustCompile(`^(.*?[A-Za-z])([0-9]*)$`)
+
+// next counts a name up: Name, Name2, Name3.
+func next(name string) string {
+	m := numbered.FindStringSubmatch(name)
+	if m == nil {
+		return name + "X2"
+	}
+	n, _ := strconv.Atoi(m[2])
+	return m[1] + strconv.Itoa(max(n, 1)+1)
 }
 
 // constrained are the endings of file names that the go command gives a meaning.

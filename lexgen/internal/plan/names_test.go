@@ -5,7 +5,7 @@ import "testing"
 func TestCamel(t *testing.T) {
 	for name, want := range map[string]string{
 		"repo": "Repo", "listRecords": "ListRecords", "uri": "URI", "cid": "CID", "did": "DID", "didDoc": "DIDDoc", "accessJwt": "AccessJWT",
-		"recordUri": "RecordURI", "cids": "CIDs", "allDids": "AllDIDs", "DIDs": "DIDs", "plcOp": "PlcOp", "rkey": "Rkey", "strongRef": "StrongRef",
+		"recordUri": "RecordURI", "cids": "CIDs", "allDids": "AllDIDs", "DIDs": "DIDs", "plcOp": "PlcOp", "rkey": "RKey", "ios": "IOS", "SUBJECT_STATUS": "SubjectStatus", "NOT_FOUND": "NotFound", "OLD_DID": "OldDID", "HTTP": "HTTP", "max_size": "MaxSize", "strongRef": "StrongRef",
 		"getDIDDoc": "GetDIDDoc", "HTTPServer": "HTTPServer", "identity": "Identity", "idea": "Idea", "ctx": "Ctx", "type": "Type", "c": "C",
 		"1st": "X1st", "foo.bar": "FooBar", "cid-link": "CIDLink", "_x": "X", "é": "X", "": "X", "a1b": "A1b", "utf8Text": "Utf8Text", "*/": "X",
 	} {

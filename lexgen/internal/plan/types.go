@@ -19,7 +19,7 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 	for _, p := range props {
 		at := p.Type.At()
 		f := Field{JSON: p.Name, Go: b.rename(keyOf(at), camel(p.Name)), Doc: docOf("", p.Type.Doc())}
-		scope.take(f.Go, at.String(), keyOf(at))
+		scope.take(f.Go, at.String(), keyOf(at), f.Go)
 		f.Presence = presence(p)
 		f.Type = b.typeOf(pl, in, p.Type, prefix+f.Go, false)
 		f.Form = formOf(f.Type, f.Presence)
@@ -39,7 +39,7 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 		}
 		out = append(out, f)
 	}
-	b.fail(scope.err())
+	b.clashes(scope)
 	return out
 }
 
@@ -91,6 +91,11 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 		path = pc.Path
 	}
 	typeName := func(suffix string) Name {
+		if pc, _ := b.cfg.packageOf(t.At().NSID); pc != nil {
+			if name, ok := b.external(pc, keyOf(t.At())+"(type)"); ok {
+				return Name{Path: path, Name: name}
+			}
+		}
 		return Name{Path: path, Name: b.rename(keyOf(t.At())+"(type)", name+suffix)}
 	}
 	declare := func(n Name) bool {
@@ -151,6 +156,7 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 		if declare(n) {
 			u := b.union(n.Name, t)
 			u.Doc = append(u.Doc, absentUnion)
+			pl.take(u.New, t.Pos, "(new)")
 			pl.add(u)
 		}
 		return &Type{Kind: UnionOf, Go: n}
@@ -218,7 +224,7 @@ func (b *builder) union(name string, t *schema.Union) *Union {
 	if d := docOf("", t.Description); d != nil {
 		u.Doc = append(u.Doc, d...)
 	}
-	u.New = "New" + name
+	u.New = b.rename(keyOf(t.Pos)+"(new)", "New"+name)
 	u.NewDoc = Doc{u.New + " returns the union of a member."}
 	return u
 }
@@ -240,7 +246,7 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 	for _, prop := range p.Properties {
 		at := prop.Type.At()
 		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Doc: docOf("", prop.Type.Doc()), Presence: presence(prop), Default: defaultOf(prop.Type)}
-		scope.take(f.Go, at.String(), keyOf(at))
+		scope.take(f.Go, at.String(), keyOf(at), f.Go)
 		f.Type = b.typeOf(pl, in, prop.Type, name+f.Go, false)
 		f.Form = formOf(f.Type, f.Presence)
 		if f.Default != "" {
@@ -254,7 +260,7 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 		}
 		out.Fields = append(out.Fields, f)
 	}
-	b.fail(scope.err())
+	b.clashes(scope)
 	return out
 }
 
@@ -283,7 +289,7 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 	}
 	for _, name := range []string{m.Pager.Pages, m.Pager.All} {
 		if name != "" {
-			names.take(name, t.Pos.String(), keyOf(t.Pos)+"(method)")
+			names.take(name, t.Pos.String(), keyOf(t.Pos)+"(method)", m.Name)
 		}
 	}
 }
@@ -334,9 +340,14 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 	if !ok {
 		return
 	}
-	name := b.rename(keyOf(message.Pos)+"(type)", base+"Message")
+	suffix := "Message"
+	if slices.ContainsFunc(pl.doc.Defs, func(d schema.Def) bool { return camel(d.Name) == suffix }) {
+		suffix = "MessageUnion" // the definition has the name
+	}
+	name := b.rename(keyOf(message.Pos)+"(type)", base+suffix)
 	pl.take(name, message.Pos, "(type)")
 	u := b.union(name, message)
+	pl.take(u.New, message.Pos, "(new)")
 	u.Message = string(id.NSID)
 	for i, ref := range message.Refs {
 		if _, def, err := b.set.Ref(message.Pos, ref); err == nil {
@@ -385,7 +396,7 @@ func (b *builder) receiver(pl *place, m *Method, at schema.Pos) *scope {
 	p := pl.pkg
 	if len(pl.segments) == 1 {
 		m.Service = "Client"
-		p.client.take(m.Name, at.String(), keyOf(at)+"(method)")
+		p.client.take(m.Name, at.String(), keyOf(at)+"(method)", m.Name)
 		p.Methods = append(p.Methods, m)
 		return p.client
 	}
@@ -400,12 +411,12 @@ func (b *builder) receiver(pl *place, m *Method, at schema.Pos) *scope {
 		field = b.rename(key, field)
 		g = &group{Group: &Group{Field: field, Type: field + "Service", Doc: Doc{field + "Service calls the methods of " + nsid + "."}, NSID: nsid}, scope: newScope("type " + field + "Service")}
 		p.groups[nsid] = g
-		p.client.take(field, "the service of "+nsid, key)
-		p.scope.take(g.Type, "the service of "+nsid, key)
+		p.client.take(field, "the service of "+nsid, key, field)
+		p.scope.take(g.Type, "the service of "+nsid, key, field)
 	}
 	m.Service = g.Type
 	g.Methods = append(g.Methods, m)
-	g.scope.take(m.Name, at.String(), keyOf(at)+"(method)")
+	g.scope.take(m.Name, at.String(), keyOf(at)+"(method)", m.Name)
 	return g.scope
 }
 

@@ -63,6 +63,12 @@ func Read(ctx context.Context, configFile string, strict bool) (*Program, error)
 	if err != nil {
 		return nil, err
 	}
+	found, warnings, err := manifests(ctx, filepath.Dir(configFile), cfg.Packages)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Manifests = found
+	lib.Warnings = append(lib.Warnings, warnings...)
 	return Compile(lib, &cfg.Config, strict)
 }
 

@@ -2,6 +2,7 @@ package program
 
 import (
 	"bytes"
+	"strings"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 )
@@ -21,9 +22,12 @@ func (p *Program) Stats() Stats {
 
 // PackageStats counts what is in a package, by its number among Packages.
 func (p *Program) PackageStats(i int) Stats {
-	s := Stats{Files: len(p.Files[i])}
+	var s Stats
 	for _, f := range p.Files[i] {
-		s.Lines += bytes.Count(f.Code, []byte("\n"))
+		if strings.HasSuffix(f.Name, ".go") {
+			s.Files++
+			s.Lines += bytes.Count(f.Code, []byte("\n"))
+		}
 	}
 	for _, f := range p.Packages[i].Files {
 		for _, d := range f.Decls {

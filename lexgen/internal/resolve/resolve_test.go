@@ -124,6 +124,9 @@ func TestClosure(t *testing.T) {
 			"left out: a.json:1: com.example.a: defs.c: an array of itself; com.example.a#c is left out"}},
 		{"P92 what needs what is broken", object(`"x": {"type": "ref", "ref": "com.example.broken#y"}`) + b, []string{"com.example.a#b", "left out: broken.json is broken; com.example.broken#y is left out", `left out: ` + at + `.properties.x: ref "com.example.broken#y": com.example.broken#y is left out; com.example.a is left out`}},
 		{"P92 an open union loses a member", object(`"x": {"type": "union", "refs": ["com.example.broken", "#b"]}`) + b, []string{"com.example.a", "com.example.a#b", `warning: ` + at + `.properties.x: ref "com.example.broken": com.example.broken is left out; this member of the union is an unknown one`, "left out: broken.json is broken; com.example.broken is left out"}},
+		{"P92 an open union loses a member that needs what is left out", object(`"x": {"type": "union", "refs": ["#c", "#b"]}`) + b + `, "c": {"type": "object", "properties": {"t": {"type": "ref", "ref": "#t"}}}, "t": {"type": "token"}`, []string{"com.example.a", "com.example.a#b", "com.example.a#t",
+			`warning: ` + at + `.properties.x: ref "#c": com.example.a#c is left out; this member of the union is an unknown one`,
+			`left out: a.json:1: com.example.a: defs.c.properties.t: ref "#t": a token is not data; list it in knownValues of a string; com.example.a#c is left out`}},
 		{"P92 a closed union needs its members", object(`"x": {"type": "union", "closed": true, "refs": ["com.example.broken", "#b"]}`) + b, []string{"com.example.a#b", "left out: broken.json is broken; com.example.broken is left out", `left out: ` + at + `.properties.x: ref "com.example.broken": com.example.broken is left out; com.example.a is left out`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -351,9 +351,9 @@ type EvilShade string
 
 // The values of EvilShade.
 const (
-	EvilShadeA EvilShade = "a"
-	EvilShadeX EvilShade = "*/"
-	EvilShadeB EvilShade = "`b"
+	EvilShadeA          EvilShade = "a"
+	EvilShadeU002AU002F EvilShade = "*/"
+	EvilShadeB          EvilShade = "`b"
 )
 
 // EvilTok is the token com.example.evil#tok: //go:linkname x y.
