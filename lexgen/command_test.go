@@ -82,7 +82,7 @@ func TestDiff(t *testing.T) {
 		want   string
 	}{
 		"L54 a new property": {"new", 0, "allowed    com.example.a: defs.main.properties.y: the property is new\n"},
-		"L54 another type":   {"worse", 1, "forbidden  com.example.a: defs.main.properties.x: the type was string and is integer\n"},
+		"L54 another type":   {"worse", 1, "forbidden  com.example.a: defs.main.properties.x: the type was string and is integer\nbreaks Go  com.example.a: A.X was *string and is *int64\n"},
 		"L54 nothing":        {"old", 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

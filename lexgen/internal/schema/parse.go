@@ -2,8 +2,10 @@ package schema
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -146,7 +148,7 @@ func (p *parser) primary(n *node, kind string) Type {
 		}
 		return s
 	case "permission-set":
-		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail")}
+		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail"), Permissions: permissions(n)}
 	}
 	m := &Method{Base: p.base(n), Procedure: kind == "procedure", Parameters: p.params(n), Output: p.body(n, "output"), Errors: p.errors(n)}
 	if m.Procedure {
@@ -155,6 +157,52 @@ func (p *parser) primary(n *node, kind string) Type {
 		p.fail(in.pos, "a query has no input")
 	}
 	return m
+}
+
+// permissions are those of a set: whatever they consist of, for they are no types of data.
+func permissions(n *node) []string {
+	list := n.get("permissions")
+	if list == nil {
+		return nil
+	}
+	items, _ := list.value.([]node)
+	var out []string
+	for i := range items {
+		var words []string
+		for j := range items[i].members {
+			if m := &items[i].members[j]; m.key != "type" {
+				words = append(words, m.key+"="+m.value.line())
+			}
+		}
+		slices.Sort(words)
+		out = append(out, strings.Join(words, " "))
+	}
+	return out
+}
+
+// line is a value in one line. Arrays are sets here.
+func (n *node) line() string {
+	if n.object {
+		var words []string
+		for i := range n.members {
+			words = append(words, n.members[i].key+"="+n.members[i].value.line())
+		}
+		slices.Sort(words)
+		return "{" + strings.Join(words, " ") + "}"
+	}
+	items, ok := n.value.([]node)
+	if !ok {
+		if s, ok := n.value.(string); ok {
+			return strconv.QuoteToASCII(s)
+		}
+		return fmt.Sprint(n.value)
+	}
+	var words []string
+	for i := range items {
+		words = append(words, items[i].line())
+	}
+	slices.Sort(words)
+	return "[" + strings.Join(words, " ") + "]"
 }
 
 func (p *parser) params(n *node) *Params {
