@@ -56,7 +56,7 @@ const (
 )
 
 func TestCallsOnTheWire(t *testing.T) {
-	put := comatproto.RepoPutRecordInput{Repo: "did:plc:a", Collection: "com.example.x", Rkey: "self", Record: lex.Of(&comatproto.RepoStrongRef{URI: uri, CID: cid})}
+	put := comatproto.RepoPutRecordInput{Repo: "did:plc:a", Collection: "com.example.x", RKey: "self", Record: lex.Of(&comatproto.RepoStrongRef{URI: uri, CID: cid})}
 	putNull, putSome := put, put
 	putNull.SwapRecord = lex.Null[syntax.CID]()
 	putSome.SwapRecord = lex.Some(syntax.CID(cid))
@@ -251,7 +251,7 @@ func TestValidationOfCalls(t *testing.T) {
 	}
 	t.Run("L52 input", func(t *testing.T) {
 		d := &doer{}
-		_, err := comatproto.NewClient(d).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{Repo: "x", Collection: "com.example.x", Rkey: ".", Record: lex.Of(&comatproto.RepoStrongRef{CID: cid})}, xrpc.WithValidation(true))
+		_, err := comatproto.NewClient(d).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{Repo: "x", Collection: "com.example.x", RKey: ".", Record: lex.Of(&comatproto.RepoStrongRef{CID: cid})}, xrpc.WithValidation(true))
 		var invalid *lex.ValidationError
 		if !errors.As(err, &invalid) {
 			t.Fatal(err)

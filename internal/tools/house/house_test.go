@@ -80,7 +80,7 @@ var arrows = map[string][]string{
 	"lexgen/internal/gocommand": {},
 	"lexgen/internal/input":     {"lexgen/internal/gocommand", "lexgen/internal/schema", "xrpc/syntax"},
 	"lexgen/internal/program": {
-		"lexgen/internal/emit", "lexgen/internal/input", "lexgen/internal/output", "lexgen/internal/plan", "lexgen/internal/resolve", "lexgen/internal/schema", "xrpc/syntax",
+		"lexgen/internal/emit", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output", "lexgen/internal/plan", "lexgen/internal/resolve", "lexgen/internal/schema", "xrpc/syntax",
 	},
 	"lexgen/internal/corpus": {
 		"lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output", "lexgen/internal/plan", "lexgen/internal/program", "lexgen/internal/resolve",
