@@ -65,6 +65,7 @@ type Union struct {
 	Name    string
 	Doc     Doc
 	New     string // the function that makes one of a member
+	AnyType bool   // New takes any type: there are too many members for a constraint
 	NewDoc  Doc
 	Members []Member
 	Closed  bool

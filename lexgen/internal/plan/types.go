@@ -197,6 +197,9 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	}
 }
 
+// maxTerms is how many types a constraint may list. One of them is that of unknown members.
+const maxTerms = 100
+
 // absentUnion ends the comment of every union.
 const absentUnion = "The zero value is absent."
 
@@ -226,6 +229,10 @@ func (b *builder) union(name string, t *schema.Union) *Union {
 	}
 	u.New = b.rename(keyOf(t.Pos)+"(new)", "New"+name)
 	u.NewDoc = Doc{u.New + " returns the union of a member."}
+	if len(u.Members) >= maxTerms {
+		u.AnyType = true
+		u.NewDoc = Doc{u.New + " returns the union of a member. There are more than the compiler can check; lex.Validate does."}
+	}
 	return u
 }
 

@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -289,7 +290,10 @@ func (p *parser) data(n *node) Type {
 	case "integer":
 		t := &Integer{Base: b, Default: p.integer(n, "default"), Const: p.integer(n, "const"), Minimum: p.integer(n, "minimum"), Maximum: p.integer(n, "maximum")}
 		if c := n.get("enum"); c != nil {
-			items, _ := c.value.([]node)
+			items, ok := c.value.([]node)
+			if !ok {
+				p.fail(c.pos, "not an array")
+			}
 			for i := range items {
 				v := p.integerOf(&items[i])
 				switch {
@@ -466,6 +470,9 @@ func (p *parser) integerOf(n *node) *int64 {
 		return nil
 	}
 	v, err := num.Int64()
+	if f, floatErr := num.Float64(); err != nil && floatErr == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return new(int64(f)) // 3.0 and 3e2 are integers, too
+	}
 	if err != nil {
 		p.fail(n.pos, "%s is not a 64-bit integer", num)
 		return nil
