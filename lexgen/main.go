@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 
 	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/lexgen/internal/corpus"
@@ -25,6 +26,7 @@ import (
 	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
 	"github.com/gimucco/atproto-go/lexgen/internal/input"
 	"github.com/gimucco/atproto-go/lexgen/internal/output"
+	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/spf13/cobra"
 )
@@ -197,29 +199,31 @@ func diffCommand() *cobra.Command {
 
   forbidden  the rules for the evolution of lexicons do not allow it: data of the one
              version would be invalid in the other
-  breaks Go  allowed, but programs that use the generated code may have to change
+  breaks Go  programs that use the generated code have to change: a name is gone, or has
+             another type
   allowed    anything else
 
+What breaks in Go is told from the code of both versions, without the renames of a config.
 See https://atproto.com/specs/lexicon#lexicon-evolution. The exit status is 1 if a
 change is forbidden.`,
-		Example: "  lexgen diff old/lexicons new/lexicons",
+		Example: "  lexgen diff old/lexicons new/lexicons\n  lexgen diff --markdown old/lexicons new/lexicons > description.md",
 		Args:    cobra.ExactArgs(2),
 	}
+	markdown := cmd.Flags().Bool("markdown", false, "print a text for a pull request")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var sets [2]evolution.Documents
-		for i, dir := range args {
-			lib, err := input.Read(cmd.Context(), ".", []string{dir})
-			if err != nil {
-				return err
-			}
-			docs, warnings := lib.All()
-			warn(cmd, warnings)
-			sets[i] = docs
+		changes, warnings, err := diff(cmd.Context(), args[0], args[1])
+		warn(cmd, warnings)
+		if err != nil {
+			return err
+		}
+		if *markdown {
+			fmt.Fprint(cmd.OutOrStdout(), evolution.Markdown(changes))
 		}
 		forbidden := 0
-		changes := evolution.Compare(sets[0], sets[1])
 		for _, c := range changes {
-			fmt.Fprintln(cmd.OutOrStdout(), c)
+			if !*markdown {
+				fmt.Fprintln(cmd.OutOrStdout(), c)
+			}
 			if c.Verdict == evolution.Forbidden {
 				forbidden++
 			}
@@ -230,6 +234,30 @@ change is forbidden.`,
 		return nil
 	}
 	return cmd
+}
+
+// diff compares two inputs: their schemas, and their plans.
+func diff(ctx context.Context, before, after string) (changes []evolution.Change, warnings []string, err error) {
+	var libs [2]*input.Library
+	var docs [2]evolution.Documents
+	for i, dir := range []string{before, after} {
+		if libs[i], err = input.Read(ctx, ".", []string{dir}); err != nil {
+			return nil, warnings, err
+		}
+		var more []string
+		docs[i], more = libs[i].All()
+		warnings = append(warnings, more...)
+	}
+	packages := program.Packages("lexicons", slices.Concat(docs[0], docs[1]))
+	var plans [2]*plan.Program
+	for i, lib := range libs {
+		prog, _, err := program.Guess(lib, packages, true)
+		if err != nil {
+			return nil, warnings, err
+		}
+		plans[i] = prog.Program
+	}
+	return evolution.Merge(evolution.Compare(docs[0], docs[1]), evolution.CompareGo(plans[0], plans[1])), warnings, nil
 }
 
 func corpusCommand() *cobra.Command {

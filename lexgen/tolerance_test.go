@@ -46,8 +46,8 @@ func TestWhatCannotBeUsedIsLeftOut(t *testing.T) {
 		"lexicons/list.json":   `[1]`,
 	}
 	want := []string{
-		`lexicons/list.json: JSON, but no lexicon, which has a key "lexicon"; it is passed over`,
-		`lexicons/stray.json: JSON, but no lexicon, which has a key "lexicon"; it is passed over`,
+		`lexicons/list.json: no lexicon, which is a JSON object with a key "lexicon"; it is passed over`,
+		`lexicons/stray.json: no lexicon, which is a JSON object with a key "lexicon"; it is passed over`,
 		`lexicons/noid.json:1: id is missing`,
 		`lexicons/broken.json:2: com.example.broken: not JSON: unexpected EOF; com.example.broken is left out`,
 		`lexicons/needs.json:1: com.example.needs: defs.main.properties.x.items: ref "com.example.newer": com.example.newer is left out; com.example.needs is left out`,

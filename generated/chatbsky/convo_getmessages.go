@@ -41,6 +41,13 @@ func (s ConvoService) GetMessagesPages(ctx context.Context, params *ConvoGetMess
 	})
 }
 
+// GetMessagesAll is GetMessagesPages, messages one by one.
+func (s ConvoService) GetMessagesAll(ctx context.Context, params *ConvoGetMessagesParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetMessagesOutputMessagesUnion, error] {
+	return paging.All(s.GetMessagesPages(ctx, params, opts...), func(page *ConvoGetMessagesOutput) []ConvoGetMessagesOutputMessagesUnion {
+		return page.Messages
+	})
+}
+
 // ConvoGetMessagesParams are the parameters of chat.bsky.convo.getMessages.
 type ConvoGetMessagesParams struct {
 	ConvoID string

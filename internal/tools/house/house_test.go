@@ -67,7 +67,7 @@ var arrows = map[string][]string{
 	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "generated", "identity", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp"},
 	"lexgen": {
 		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output",
-		"lexgen/internal/program",
+		"lexgen/internal/plan", "lexgen/internal/program",
 	},
 	"lexgen/roundtrip":          {"xrpc/lex"},
 	"lexgen/internal/schema":    {"xrpc/syntax"},
@@ -75,7 +75,7 @@ var arrows = map[string][]string{
 	"lexgen/internal/plan":      {"lexgen/internal/resolve", "lexgen/internal/schema", "xrpc/syntax"},
 	"lexgen/internal/emit":      {"lexgen/internal/plan"},
 	"lexgen/internal/output":    {"lexgen/internal/emit"},
-	"lexgen/internal/evolution": {"lexgen/internal/schema", "xrpc/syntax"},
+	"lexgen/internal/evolution": {"lexgen/internal/plan", "lexgen/internal/schema", "xrpc/syntax"},
 	"lexgen/internal/sample":    {"lexgen/internal/resolve", "lexgen/internal/schema"},
 	"lexgen/internal/gocommand": {},
 	"lexgen/internal/input":     {"lexgen/internal/gocommand", "lexgen/internal/schema", "xrpc/syntax"},

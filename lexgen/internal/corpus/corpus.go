@@ -12,15 +12,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
 	"github.com/gimucco/atproto-go/lexgen/internal/input"
 	"github.com/gimucco/atproto-go/lexgen/internal/output"
-	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
 	"github.com/gimucco/atproto-go/lexgen/internal/schema"
 )
@@ -59,12 +56,11 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 		return err
 	}
 	step("read %d lexicons", len(docs))
-	cfg := &plan.Config{Packages: c.packages(docs), AllowMissing: c.Missing}
-	for _, nsid := range lib.NSIDs() {
-		cfg.Generate = append(cfg.Generate, string(nsid))
-	}
-	prog, renames, err := compileRenaming(lib, cfg)
+	prog, renames, err := program.Guess(lib, program.Packages(corpusModule, docs), c.Missing)
 	if err != nil {
+		return err
+	}
+	if err := prog.Render(); err != nil {
 		return err
 	}
 	if _, err := output.Write(ctx, prog.Folders(work)); err != nil {
@@ -146,110 +142,6 @@ func (c *Corpus) read(ctx context.Context, dir string) (lib *input.Library, docs
 		return nil, nil, fmt.Errorf("%s: no lexicon is there", dir)
 	}
 	return lib, docs, nil
-}
-
-// packages makes one package of each authority, the first two segments of its NSIDs.
-// Authorities that refer to each other become one package: Go knows no import cycles.
-func (c *Corpus) packages(docs []*schema.Document) []plan.PackageConfig {
-	refers := make(map[string]map[string]bool)
-	for _, doc := range docs {
-		from := authority(string(doc.ID))
-		if refers[from] == nil {
-			refers[from] = make(map[string]bool)
-		}
-		for _, def := range doc.Defs {
-			for ref := range schema.References(def.Type) {
-				if nsid, _, _ := strings.Cut(ref, "#"); nsid != "" {
-					refers[from][authority(nsid)] = true
-				}
-			}
-		}
-	}
-	reaches := make(map[string]map[string]bool)
-	for from := range refers {
-		seen := make(map[string]bool)
-		todo := []string{from}
-		for len(todo) > 0 {
-			at := todo[len(todo)-1]
-			todo = todo[:len(todo)-1]
-			for to := range refers[at] {
-				if !seen[to] {
-					seen[to] = true
-					todo = append(todo, to)
-				}
-			}
-		}
-		reaches[from] = seen
-	}
-	var out []plan.PackageConfig
-	done, names := make(map[string]bool), make(map[string]bool)
-	for _, a := range slices.Sorted(maps.Keys(refers)) {
-		if done[a] {
-			continue
-		}
-		var prefixes []string
-		for _, b := range slices.Sorted(maps.Keys(refers)) {
-			if b == a || reaches[a][b] && reaches[b][a] {
-				done[b] = true
-				prefixes = append(prefixes, b)
-			}
-		}
-		name := packageName(a)
-		for i := 2; names[name]; i++ {
-			name = packageName(a) + strconv.Itoa(i)
-		}
-		names[name] = true
-		out = append(out, plan.PackageConfig{Prefixes: prefixes, Name: name, Path: corpusModule + "/" + name, Dir: name})
-	}
-	return out
-}
-
-func authority(nsid string) string {
-	segments := strings.SplitN(nsid, ".", 3)
-	return strings.Join(segments[:min(2, len(segments))], ".")
-}
-
-// packageName makes a name that is no keyword and no name the go command treats
-// specially.
-func packageName(authority string) string {
-	name := strings.Map(func(r rune) rune {
-		if r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, authority)
-	if name == "" || name[0] < 'a' {
-		name = "x" + name
-	}
-	return name
-}
-
-// maxRenames is how many clashes of names are settled before giving up.
-const maxRenames = 1000
-
-// compileRenaming is compile for lexicons that nobody has written a config for: it
-// settles clashes of names as the errors about them advise.
-func compileRenaming(lib *input.Library, cfg *plan.Config) (*program.Program, map[string]string, error) {
-	renames := make(map[string]string)
-	cfg.Rename = renames
-	for {
-		prog, err := program.Compile(lib, cfg, false)
-		if err == nil {
-			return prog, renames, nil
-		}
-		clashes := plan.Clashes(err)
-		progress := false
-		for _, c := range clashes {
-			if c.Key == "" || len(renames) >= maxRenames {
-				continue
-			}
-			renames[c.Key] = c.Proposal
-			progress = true
-		}
-		if !progress {
-			return nil, nil, err
-		}
-	}
 }
 
 // kindsOf counts the main definitions by kind.

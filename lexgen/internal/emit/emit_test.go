@@ -62,11 +62,12 @@ func TestEmitPrintsThePlan(t *testing.T) {
 			"// Bounds bind.\nfunc Bounds() lex.BlobLimits", "MaxSize: 5", `Accept: []string{"image/*"}`, `v.Field("a").Blob(&s.A, 5, "image/*")`}},
 		"a union": {&plan.Union{Name: "U", Doc: plan.Doc{"U unites."}, New: "Makes", NewDoc: plan.Doc{"Makes makes."}, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{
 			"// U unites.\ntype U struct", "// Makes makes.\nfunc Makes[T interface {", "*other.Elsewhere | *lex.UnknownVariant", `case "com.example.m":`}},
-		"a closed union": {&plan.Union{Name: "U", New: "NewU", Closed: true, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{"d.ClosedUnion()"}},
-		"messages":       {&plan.Union{Name: "U", New: "NewU", Message: "com.example.w", Members: []plan.Member{{LexType: "com.example.w#m", Go: plan.Name{Name: "M"}, Seq: "Num"}, {LexType: "com.example.w#n", Go: plan.Name{Name: "N"}, Seq: "Num", SeqMay: true}}}, []string{"return v.Num, true", "return *v.Num, true"}},
-		"values":         {&plan.Strings{Name: "E", Doc: plan.Doc{"E is."}, ValuesDoc: plan.Doc{"They are."}, Values: []plan.Constant{{Name: "On", Value: "1"}, {Name: "Off", Value: "a\"b\n"}}}, []string{"// E is.\ntype E string", "// They are.\nconst (", `On  E = "1"`, `Off E = "a\"b\n"`}},
-		"a constant":     {&plan.Strings{Values: []plan.Constant{{Name: "Tok", Value: "x", Doc: plan.Doc{"Tok is a token."}}}}, []string{"// Tok is a token.\nconst Tok = \"x\""}},
-		"a named array":  {&plan.Alias{Name: "L", Type: &plan.Type{Kind: plan.Array, Elem: typeOf(plan.CIDLink), Go: plan.Name{Name: "L"}}}, []string{"type L = []lex.CIDLink"}},
+		"a closed union":      {&plan.Union{Name: "U", New: "NewU", Closed: true, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{"d.ClosedUnion()"}},
+		"a union of too many": {&plan.Union{Name: "U", New: "Makes", AnyType: true, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{"func Makes(v lex.Typed) U {", "func (u *U) DecodeLex"}},
+		"messages":            {&plan.Union{Name: "U", New: "NewU", Message: "com.example.w", Members: []plan.Member{{LexType: "com.example.w#m", Go: plan.Name{Name: "M"}, Seq: "Num"}, {LexType: "com.example.w#n", Go: plan.Name{Name: "N"}, Seq: "Num", SeqMay: true}}}, []string{"return v.Num, true", "return *v.Num, true"}},
+		"values":              {&plan.Strings{Name: "E", Doc: plan.Doc{"E is."}, ValuesDoc: plan.Doc{"They are."}, Values: []plan.Constant{{Name: "On", Value: "1"}, {Name: "Off", Value: "a\"b\n"}}}, []string{"// E is.\ntype E string", "// They are.\nconst (", `On  E = "1"`, `Off E = "a\"b\n"`}},
+		"a constant":          {&plan.Strings{Values: []plan.Constant{{Name: "Tok", Value: "x", Doc: plan.Doc{"Tok is a token."}}}}, []string{"// Tok is a token.\nconst Tok = \"x\""}},
+		"a named array":       {&plan.Alias{Name: "L", Type: &plan.Type{Kind: plan.Array, Elem: typeOf(plan.CIDLink), Go: plan.Name{Name: "L"}}}, []string{"type L = []lex.CIDLink"}},
 		"parameters": {&plan.Params{Name: "P", Fields: []plan.Field{
 			{JSON: "a", Go: "A", Type: typeOf(plan.Integer), Presence: plan.Optional, Form: plan.Pointer, Default: "50"},
 			{JSON: "b", Go: "B", Type: &plan.Type{Kind: plan.Array, Elem: typeOf(plan.Boolean)}, Presence: plan.Optional},

@@ -104,6 +104,12 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 	f.Type().Id(u.Name).Struct(jen.Id("Value").Qual(lexPath, "Typed"))
 	f.Line()
 	f.Comment("// " + strings.Join(u.NewDoc, " ")) // a line, however long
+	if u.AnyType {
+		f.Func().Id(u.New).Params(jen.Id("v").Qual(lexPath, "Typed")).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
+		f.Line()
+		e.unionCodec(f, u)
+		return
+	}
 	f.Func().Id(u.New).Types(jen.Id(e.pkg.TypeParameter).Interface(
 		jen.UnionFunc(func(g *jen.Group) {
 			for _, m := range u.Members {
@@ -116,6 +122,10 @@ func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 		jen.Qual(lexPath, "Typed"),
 	)).Params(jen.Id("v").Id(e.pkg.TypeParameter)).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
 	f.Line()
+	e.unionCodec(f, u)
+}
+
+func (e *emitter) unionCodec(f *jen.File, u *plan.Union) {
 	recv := jen.Id("u").Op("*").Id(u.Name)
 	f.Comment("// DecodeLex implements lex.Decodable.")
 	f.Func().Params(recv.Clone()).Id("DecodeLex").Params(jen.Id("d").Op("*").Qual(lexPath, "Decoder")).Error().Block(

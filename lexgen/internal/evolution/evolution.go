@@ -2,7 +2,8 @@
 // evolution forbid, and what programs that use the generated Go have to follow.
 //
 // The rules are those of https://atproto.com/specs/lexicon#lexicon-evolution: data of
-// either version has to be valid in the other.
+// either version has to be valid in the other. They are read off the schemas. What breaks in Go is
+// read off the plans of both versions.
 package evolution
 
 import (
@@ -175,6 +176,8 @@ func (c *comparer) schema(before, after schema.Type) {
 			c.add(Forbidden, at, "key was %s and is %s", before.Key, after.Key)
 		}
 		c.schema(before.Object, after.Object)
+	case *schema.PermissionSet:
+		c.permissions(before.(*schema.PermissionSet), after)
 	case *schema.Method:
 		before := before.(*schema.Method)
 		c.params(at, before.Parameters, after.Parameters)
@@ -251,10 +254,27 @@ func (c *comparer) str(before, after *schema.String) {
 	}
 	for _, v := range before.KnownValues {
 		if !slices.Contains(after.KnownValues, v) {
-			c.add(BreaksGo, at, "known value %q was removed, and its constant with it", v)
+			c.add(Allowed, at, "known value %q was removed", v)
 		}
 	}
 	defaults(c, at, before.Default, after.Default)
+}
+
+// permissions compares what programs get that ask for a set.
+func (c *comparer) permissions(before, after *schema.PermissionSet) {
+	for _, p := range after.Permissions {
+		if !slices.Contains(before.Permissions, p) {
+			c.add(Allowed, after.Pos, "permission %s is new", p)
+		}
+	}
+	for _, p := range before.Permissions {
+		if !slices.Contains(after.Permissions, p) {
+			c.add(Allowed, after.Pos, "permission %s was removed: who relies on it is refused", p)
+		}
+	}
+	if before.Title != after.Title || before.Detail != after.Detail {
+		c.add(Allowed, after.Pos, "what people read of the set changed")
+	}
 }
 
 func (c *comparer) union(before, after *schema.Union) {
@@ -286,7 +306,7 @@ func (c *comparer) union(before, after *schema.Union) {
 		case closed:
 			c.add(Forbidden, at, "member %s was removed, and the union is closed", m)
 		default:
-			c.add(BreaksGo, at, "member %s was removed: it is read as an unknown one", m)
+			c.add(Allowed, at, "member %s was removed: it is read as an unknown one", m)
 		}
 	}
 }
@@ -299,9 +319,6 @@ func (c *comparer) params(at schema.Pos, before, after *schema.Params) {
 	if after != nil {
 		now = after.Properties
 		at = after.Pos
-	}
-	if (len(old) == 0) != (len(now) == 0) {
-		c.add(BreaksGo, at, "the method has parameters in one version and none in the other")
 	}
 	c.properties(at, old, now)
 }
@@ -340,7 +357,7 @@ func (c *comparer) properties(at schema.Pos, before, after []schema.Property) {
 		case p.Required:
 			c.add(Forbidden, p.Type.At(), "the property was required and is removed")
 		default:
-			c.add(BreaksGo, p.Type.At(), "the property was removed: it is kept in Extra; better keep it, deprecated")
+			c.add(Allowed, p.Type.At(), "the property was removed: it is kept in Extra; better keep it, deprecated")
 		}
 	}
 }
@@ -372,7 +389,7 @@ func (c *comparer) errors(at schema.Pos, before, after []schema.Error) {
 	}
 	for _, e := range before {
 		if !has(after, e.Name) {
-			c.add(BreaksGo, at, "error %s was removed", e.Name)
+			c.add(Allowed, at, "error %s was removed", e.Name)
 		}
 	}
 }

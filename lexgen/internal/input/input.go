@@ -145,7 +145,7 @@ func (l *Library) add(name, path string) error {
 	nsid, idErr := syntax.ParseNSID(head.ID)
 	switch {
 	case headErr == nil && !head.Lexicon:
-		l.Warnings = append(l.Warnings, name+": JSON, but no lexicon, which has a key \"lexicon\"; it is passed over")
+		l.Warnings = append(l.Warnings, name+": no lexicon, which is a JSON object with a key \"lexicon\"; it is passed over")
 	case idErr != nil: // nothing can refer to it: what is wrong is told at once
 		_, err := schema.Parse(name, data)
 		l.Broken = append(l.Broken, cmp.Or(err, fmt.Errorf("%s: id: %w", name, idErr)))

@@ -110,7 +110,7 @@ func (b *builder) document(doc *schema.Document, ids []resolve.ID) {
 		return
 	}
 	segments := strings.Split(strings.TrimPrefix(string(doc.ID), prefix+"."), ".")
-	pl := &place{pkg: b.packages[pc.Path], file: &File{Name: fileName(segments)}, doc: doc, segments: segments}
+	pl := &place{pkg: b.packages[pc.Path], file: &File{Name: fileName(segments), NSID: doc.ID}, doc: doc, segments: segments}
 	base := strings.TrimSuffix(pl.file.Name, ".go")
 	for n := 2; slices.ContainsFunc(pl.pkg.Files, func(other *File) bool { return other.Name == pl.file.Name }); n++ {
 		pl.file.Name = fmt.Sprintf("%s_%d.go", base, n)
@@ -301,7 +301,7 @@ func (b *builder) declaredError(p *pkg, e *declared) {
 		by = fmt.Sprintf("%s and %d others", by, n-1)
 	}
 	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), key, name)
-	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, Doc: docOf(name+" is an error of "+by, e.description)})
+	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, NSID: syntax.NSID(e.by[0]), Doc: docOf(name+" is an error of "+by, e.description)})
 }
 
 // formats are the string formats and their kinds of string.

@@ -152,6 +152,33 @@ func TestBuildDecidesNamesAndForms(t *testing.T) {
 	}
 }
 
+func TestAllIsOverTheListThatWasThereFirst(t *testing.T) {
+	list := func(name string) string { return `"` + name + `": {"type": "array", "items": {"type": "string"}}` }
+	for _, tc := range []struct{ name, required, properties, want string }{
+		{"one list", `"a"`, list("a"), "A"},
+		{"a second list that is optional", `"b"`, list("a") + ", " + list("b"), "B"},
+		{"lists that are optional", ``, list("b") + ", " + list("a"), "B"},
+		{"two lists that are required", `"a", "b"`, list("a") + ", " + list("b"), ""},
+		{"no list", ``, `"a": {"type": "string"}`, ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prog, err := build(t, config(), map[string]string{"com.example.feed.list": `"main": {"type": "query", "parameters": {"type": "params", "properties": {"cursor": {"type": "string"}}},
+				"output": {"encoding": "application/json", "schema": {"type": "object", "required": [` + tc.required + `], "properties": {"cursor": {"type": "string"}, ` + tc.properties + `}}}}`})
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := prog.Packages[0].Groups[0].Methods[0].Pager
+			got := ""
+			if p.Items != nil {
+				got = p.Items.Go
+			}
+			if got != tc.want || (p.All == "ListAll") != (got != "") {
+				t.Errorf("%s goes over %q, want %q", p.All, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestBuildWritesTheComments(t *testing.T) {
 	prog, err := build(t, config(), map[string]string{"com.example.server.getIt": `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object", "properties": {"b": {"type": "blob", "maxSize": 5}}}}, "errors": [{"name": "Gone"}]}`})
 	if err != nil {

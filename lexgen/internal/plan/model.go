@@ -1,6 +1,10 @@
 package plan
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
 
 // A Program is everything to be generated.
 type Program struct {
@@ -38,6 +42,7 @@ type PackageDocs struct {
 // A File is what is made of one lexicon document.
 type File struct {
 	Name  string // without directory
+	NSID  syntax.NSID
 	Decls []Decl // in the order of the document
 }
 
@@ -60,6 +65,7 @@ type Union struct {
 	Name    string
 	Doc     Doc
 	New     string // the function that makes one of a member
+	AnyType bool   // New takes any type: there are too many members for a constraint
 	NewDoc  Doc
 	Members []Member
 	Closed  bool
@@ -135,7 +141,7 @@ type Pager struct {
 	Pages    string // name of the method that yields pages
 	PagesDoc Doc
 	Lists    []string // Go names of the output's arrays
-	All      string   // name of the method that yields the items of the only array, "" if there is none such
+	All      string   // name of the method that yields the items of one array, "" if there is none
 	AllDoc   Doc
 	Items    *Field // that array
 }
@@ -153,6 +159,7 @@ type Group struct {
 type Error struct {
 	Name, Value string
 	Doc         Doc
+	NSID        syntax.NSID // of the first method that declares it
 }
 
 // A Record is an entry of Records.

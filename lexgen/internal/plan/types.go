@@ -197,6 +197,9 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	}
 }
 
+// maxTerms is how many types a constraint may list. One of them is that of unknown members.
+const maxTerms = 100
+
 // absentUnion ends the comment of every union.
 const absentUnion = "The zero value is absent."
 
@@ -226,6 +229,10 @@ func (b *builder) union(name string, t *schema.Union) *Union {
 	}
 	u.New = b.rename(keyOf(t.Pos)+"(new)", "New"+name)
 	u.NewDoc = Doc{u.New + " returns the union of a member."}
+	if len(u.Members) >= maxTerms {
+		u.AnyType = true
+		u.NewDoc = Doc{u.New + " returns the union of a member. There are more than the compiler can check; lex.Validate does."}
+	}
 	return u
 }
 
@@ -478,7 +485,7 @@ func (b *builder) pager(pl *place, m *Method, t *schema.Method) *Pager {
 	}
 	p := &Pager{Pages: m.Name + "Pages"}
 	p.PagesDoc = Doc{p.Pages + " calls " + m.Name + " page after page until there is no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor."}
-	var lists []*Field
+	var required, optional []*Field
 	for _, d := range pl.file.Decls {
 		s, ok := d.(*Struct)
 		if !ok || s.Name != m.Output.Go.Name {
@@ -490,13 +497,24 @@ func (b *builder) pager(pl *place, m *Method, t *schema.Method) *Pager {
 				continue
 			}
 			p.Lists = append(p.Lists, f.Go)
-			if f.Presence != RequiredNullable {
-				lists = append(lists, f)
+			switch f.Presence {
+			case Required:
+				required = append(required, f)
+			case Optional:
+				optional = append(optional, f)
 			}
 		}
 	}
-	if len(lists) == 1 { // of two, which one is meant is not ours to say
-		p.Items, p.All = lists[0], m.Name+"All"
+	// What is added later is optional and stands at the end: it takes nothing away. Which of two that are required is meant is
+	// not ours to say.
+	switch {
+	case len(required) == 1:
+		p.Items = required[0]
+	case len(required) == 0 && len(optional) > 0:
+		p.Items = optional[0]
+	}
+	if p.Items != nil {
+		p.All = m.Name + "All"
 		p.AllDoc = Doc{p.All + " is " + p.Pages + ", " + strings.ToLower(p.Items.JSON) + " one by one."}
 	}
 	return p

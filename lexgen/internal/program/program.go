@@ -77,12 +77,22 @@ type Program struct {
 	*plan.Program
 	Set   *resolve.Set
 	Files [][]emit.File // of each package
+	names map[string]string
 }
 
 // Compile makes the code that a config asks for of a library. What cannot be used of it, and what needs that, is left out
 // with a warning; with strict it is an error. Lexicons that nothing asks for are not parsed. The warnings are also there
 // with an error.
 func Compile(lib *input.Library, cfg *plan.Config, strict bool) (*Program, error) {
+	prog, err := planOf(lib, cfg, strict)
+	if err != nil {
+		return nil, err
+	}
+	return prog, prog.Render()
+}
+
+// planOf is Compile, without the code.
+func planOf(lib *input.Library, cfg *plan.Config, strict bool) (*Program, error) {
 	roots, err := cfg.Roots(lib.NSIDs())
 	if err != nil {
 		return nil, err
@@ -120,15 +130,20 @@ func Compile(lib *input.Library, cfg *plan.Config, strict bool) (*Program, error
 	for _, pc := range cfg.Packages {
 		names[pc.Path] = pc.Name
 	}
-	prog := &Program{Program: planned, Set: set}
-	for _, p := range planned.Packages {
-		files, err := emit.Package(p, names)
+	return &Program{Program: planned, Set: set, names: names}, nil
+}
+
+// Render makes the code of what has been planned.
+func (p *Program) Render() error {
+	p.Files = nil
+	for _, pkg := range p.Packages {
+		files, err := emit.Package(pkg, p.names)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		prog.Files = append(prog.Files, files)
+		p.Files = append(p.Files, files)
 	}
-	return prog, nil
+	return nil
 }
 
 // load parses lexicons and those that they refer to. broken are those that cannot be read.

@@ -16,6 +16,7 @@ type checker struct {
 	errs     []error
 	missing  []error // references to what is not there
 	warnings []string
+	nested   bool // an array is in itself, or too deep
 }
 
 // A reference is one that a definition makes.
@@ -71,8 +72,9 @@ func (c *checker) one(t schema.Type) {
 		}
 	case *schema.Array:
 		c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
-		if ref, ok := t.Items.(*schema.Ref); ok {
-			c.endless(t.Pos, ref)
+		if err := c.array(t); err != nil && !c.nested {
+			c.nested = true // the arrays in it say the same
+			c.errs = append(c.errs, err)
 		}
 	case *schema.Ref:
 		c.ref(t)
@@ -138,33 +140,32 @@ func (c *checker) finite(properties []schema.Property) {
 	}
 }
 
-// endless finds arrays that consist of nothing but themselves.
-func (c *checker) endless(at schema.Pos, ref *schema.Ref) {
+// maxArrays is how deep arrays may be in each other. The Go compiler gives up at some depth.
+const maxArrays = 32
+
+// array finds arrays that consist of nothing but themselves, and those that are too deep.
+func (c *checker) array(t *schema.Array) error {
 	seen := make(map[ID]bool)
-	for {
-		id, def, err := c.set.Ref(ref.Pos, ref.Ref)
-		if err != nil {
-			return // reported where it stands
-		}
-		if seen[id] {
-			c.fail(at, "an array of itself")
-			return
-		}
-		seen[id] = true
-		a, ok := def.Type.(*schema.Array)
-		if !ok {
-			return
-		}
-		items := a.Items
-		for {
-			inner, ok := items.(*schema.Array)
-			if !ok {
-				break
+	var items schema.Type = t
+	for depth := 0; ; {
+		switch inner := items.(type) {
+		case *schema.Array:
+			if depth++; depth > maxArrays {
+				return t.Pos.Errorf("arrays are nested deeper than %d", maxArrays)
 			}
 			items = inner.Items
-		}
-		if ref, ok = items.(*schema.Ref); !ok {
-			return
+		case *schema.Ref:
+			id, def, err := c.set.Ref(inner.Pos, inner.Ref)
+			if err != nil {
+				return nil // reported where it stands
+			}
+			if seen[id] {
+				return t.Pos.Errorf("an array of itself")
+			}
+			seen[id] = true
+			items = def.Type
+		default:
+			return nil
 		}
 	}
 }

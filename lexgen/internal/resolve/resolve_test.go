@@ -120,7 +120,7 @@ func TestClosure(t *testing.T) {
 			"left out: a.json:1: com.example.a: defs.b.properties.y: com.example.a#b is required to hold itself: no finite value can exist; make the property optional; com.example.a#b is left out"}},
 		{"P45 what may hold itself", `"main": {"type": "object", "required": ["x"], "properties": {"x": {"type": "array", "items": {"type": "ref", "ref": "#main"}}, "y": {"type": "ref", "ref": "#main"}}}`, []string{"com.example.a"}},
 		{"an array of itself", `"b": {"type": "array", "items": {"type": "array", "items": {"type": "ref", "ref": "#c"}}}, "c": {"type": "array", "items": {"type": "ref", "ref": "#b"}}`, []string{
-			"left out: a.json:1: com.example.a: defs.b.items: an array of itself; com.example.a#b is left out",
+			"left out: a.json:1: com.example.a: defs.b: an array of itself; com.example.a#b is left out",
 			"left out: a.json:1: com.example.a: defs.c: an array of itself; com.example.a#c is left out"}},
 		{"P92 what needs what is broken", object(`"x": {"type": "ref", "ref": "com.example.broken#y"}`) + b, []string{"com.example.a#b", "left out: broken.json is broken; com.example.broken#y is left out", `left out: ` + at + `.properties.x: ref "com.example.broken#y": com.example.broken#y is left out; com.example.a is left out`}},
 		{"P92 an open union loses a member", object(`"x": {"type": "union", "refs": ["com.example.broken", "#b"]}`) + b, []string{"com.example.a", "com.example.a#b", `warning: ` + at + `.properties.x: ref "com.example.broken": com.example.broken is left out; this member of the union is an unknown one`, "left out: broken.json is broken; com.example.broken is left out"}},

@@ -2,8 +2,11 @@ package schema
 
 import (
 	"encoding/json"
+	"fmt"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -146,7 +149,7 @@ func (p *parser) primary(n *node, kind string) Type {
 		}
 		return s
 	case "permission-set":
-		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail")}
+		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail"), Permissions: permissions(n)}
 	}
 	m := &Method{Base: p.base(n), Procedure: kind == "procedure", Parameters: p.params(n), Output: p.body(n, "output"), Errors: p.errors(n)}
 	if m.Procedure {
@@ -155,6 +158,52 @@ func (p *parser) primary(n *node, kind string) Type {
 		p.fail(in.pos, "a query has no input")
 	}
 	return m
+}
+
+// permissions are those of a set: whatever they consist of, for they are no types of data.
+func permissions(n *node) []string {
+	list := n.get("permissions")
+	if list == nil {
+		return nil
+	}
+	items, _ := list.value.([]node)
+	var out []string
+	for i := range items {
+		var words []string
+		for j := range items[i].members {
+			if m := &items[i].members[j]; m.key != "type" {
+				words = append(words, m.key+"="+m.value.line())
+			}
+		}
+		slices.Sort(words)
+		out = append(out, strings.Join(words, " "))
+	}
+	return out
+}
+
+// line is a value in one line. Arrays are sets here.
+func (n *node) line() string {
+	if n.object {
+		var words []string
+		for i := range n.members {
+			words = append(words, n.members[i].key+"="+n.members[i].value.line())
+		}
+		slices.Sort(words)
+		return "{" + strings.Join(words, " ") + "}"
+	}
+	items, ok := n.value.([]node)
+	if !ok {
+		if s, ok := n.value.(string); ok {
+			return strconv.QuoteToASCII(s)
+		}
+		return fmt.Sprint(n.value)
+	}
+	var words []string
+	for i := range items {
+		words = append(words, items[i].line())
+	}
+	slices.Sort(words)
+	return "[" + strings.Join(words, " ") + "]"
 }
 
 func (p *parser) params(n *node) *Params {
@@ -241,7 +290,10 @@ func (p *parser) data(n *node) Type {
 	case "integer":
 		t := &Integer{Base: b, Default: p.integer(n, "default"), Const: p.integer(n, "const"), Minimum: p.integer(n, "minimum"), Maximum: p.integer(n, "maximum")}
 		if c := n.get("enum"); c != nil {
-			items, _ := c.value.([]node)
+			items, ok := c.value.([]node)
+			if !ok {
+				p.fail(c.pos, "not an array")
+			}
 			for i := range items {
 				v := p.integerOf(&items[i])
 				switch {
@@ -418,6 +470,9 @@ func (p *parser) integerOf(n *node) *int64 {
 		return nil
 	}
 	v, err := num.Int64()
+	if f, floatErr := num.Float64(); err != nil && floatErr == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return new(int64(f)) // 3.0 and 3e2 are integers, too
+	}
 	if err != nil {
 		p.fail(n.pos, "%s is not a 64-bit integer", num)
 		return nil

@@ -147,6 +147,7 @@ func TestParseRefuses(t *testing.T) {
 		{"too deep", strings.Repeat(`{"a":`, 1000), "nested deeper"},
 		{"another version", `{"lexicon":2,"id":"com.example.x","defs":{"a":{"type":"token"}}}`, "lexicon is not 1"},
 		{"a fraction", `{"lexicon":1,"id":"com.example.x","defs":{"a":{"type":"integer","maximum":1.5}}}`, "defs.a.maximum: 1.5 is not a 64-bit integer"},
+		{"a number beyond all limits", `{"lexicon":1,"id":"com.example.x","defs":{"a":{"type":"integer","maximum":1e999999999}}}`, "defs.a.maximum: 1e999999999 is not a 64-bit integer"},
 		{"a query with input", `{"lexicon":1,"id":"com.example.x","defs":{"main":{"type":"query","input":{"encoding":"*/*"}}}}`, "defs.main.input: a query has no input"},
 		{"L31 a key of a record", `{"lexicon":1,"id":"com.example.x","defs":{"main":{"type":"record","key":"x","record":{"type":"object"}}}}`, "defs.main: key"},
 		{"a key twice", "{\"lexicon\":1,\"id\":\"com.example.x\",\n\"defs\":{\"a\":{\"type\":\"token\"},\n\"a\":1}}", "x.json:3: com.example.x: defs.a: appears twice"},
@@ -176,6 +177,7 @@ func TestParseTolerates(t *testing.T) {
 		{"P98 integers that are repeated", property(`{"type":"integer","enum":[1,1]}`), []string{at + `main.properties.p.enum[1]: 1 appears twice`}, []string{"main"}},
 		{"P98 errors that are repeated", `"defs":{"main":{"type":"query","errors":[{"name":"A"},{"name":"A"}]}}`, []string{at + `main.errors[1]: error "A" appears twice`}, []string{"main"}},
 		{"P98 a property $bytes", `"defs":{"main":{"type":"object","required":["$bytes"],"properties":{"$bytes":{"type":"string"}}}}`, []string{at + "main.properties.$bytes: names that begin with $ belong to the protocol: the property has no field, and its value is kept in Extra"}, []string{"main"}},
+		{"integers with a point or an exponent", property(`{"type":"integer","maximum":3.0,"enum":[1e0]}`), nil, []string{"main"}},
 		{"a definition that is wrong leaves the others", `"defs":{"a":{"type":"newer"},"b":{"type":"token"},"c":{"type":"object","properties":{"d":{"type":"newer"}}}}`, nil, []string{"b", `a: x.json:2: com.example.x: defs.a: type "newer" is not known here`, `c: x.json:2: com.example.x: defs.c.properties.d: type "newer" is not known here`}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -215,6 +215,7 @@ type (
 	PermissionSet struct {
 		Base
 		Title, Detail string
+		Permissions   []string // each as one line, which is the same for the same permission
 	}
 )
 
