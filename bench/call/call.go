@@ -16,6 +16,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"testing"
 
 	"github.com/bluesky-social/indigo/atproto/atcrypto"
 	indigo "github.com/bluesky-social/indigo/atproto/auth/oauth"
@@ -204,4 +205,35 @@ func Parallel(op figures.Operation) figures.Operation {
 		}
 		return first
 	}
+}
+
+// Figures are what bench-check looks at: allocations are limited, and the ratio is told.
+func Figures(ctx context.Context) (all []figures.Figure, done func(), err error) {
+	b, err := New(ctx, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	allocations := func(op figures.Operation) (float64, error) {
+		const calls = 500
+		var failed error
+		n := testing.AllocsPerRun(calls, func() {
+			if err := op(ctx, 1); err != nil {
+				failed = err
+			}
+		})
+		return n, failed
+	}
+	return []figures.Figure{
+		{Name: "call.allocs", What: "allocations of a typed call over HTTP/1.1 above those of net/http and a signature", Limit: 50, Measure: func(context.Context) (float64, error) {
+			ours, err := allocations(b.Ours)
+			if err != nil {
+				return 0, err
+			}
+			base, err := allocations(b.Bare)
+			return ours - base, err
+		}},
+		{Name: "call.network", What: "times net/http with headers of the same size, and a signature, over HTTP/1.1", Measure: func(ctx context.Context) (float64, error) {
+			return figures.Ratio(ctx, b.Ours, b.Bare)
+		}},
+	}, b.Close, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/gimucco/atproto-go/bench/call"
 	"github.com/gimucco/atproto-go/bench/codec"
 	"github.com/gimucco/atproto-go/bench/dpop"
 	"github.com/gimucco/atproto-go/bench/figures"
@@ -35,7 +36,12 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all = slices.Concat(all, codecs, proofs)
+	calls, doneCalls, err := call.Figures(ctx)
+	if err != nil {
+		return err
+	}
+	defer doneCalls()
+	all = slices.Concat(all, codecs, proofs, calls)
 	above := 0
 	for _, f := range all {
 		value, err := f.Check(ctx)

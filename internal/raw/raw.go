@@ -100,12 +100,14 @@ func bodyOf(r io.Reader, contentType string) *xrpc.Body {
 }
 
 // Resolve puts a target onto a session's origin. An absolute URL must be on that origin: a token
-// and its proof are for one server (O102). What is not fails with an *OriginError.
+// and its proof are for one server (O102). What is not fails with an *OriginError. An origin is scheme, host and
+// perhaps port, as a session keeps it.
 func Resolve(origin string, target *url.URL) (*url.URL, error) {
-	base, err := url.Parse(origin)
-	if err != nil {
-		return nil, &OriginError{err}
+	scheme, host, ok := strings.Cut(origin, "://") // every call asks: no need to read it as a URL
+	if !ok || host == "" || strings.ContainsAny(host, "/?#@") {
+		return nil, &OriginError{fmt.Errorf("the session's server %.100q is no origin", origin)}
 	}
+	base := &url.URL{Scheme: scheme, Host: host}
 	if target.Opaque != "" {
 		// It would be written as the target of the request, whatever its host is (P79).
 		return nil, &OriginError{fmt.Errorf("the URL has the opaque part %.100q, the session is for %s", target.Opaque, origin)}
