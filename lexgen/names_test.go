@@ -11,7 +11,10 @@ import (
 	"testing"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
+	"github.com/gimucco/atproto-go/lexgen/internal/input"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
+	"github.com/gimucco/atproto-go/lexgen/internal/schema"
+	"github.com/google/go-cmp/cmp"
 )
 
 // proposals are the lines for the config in an error.
@@ -113,6 +116,43 @@ func TestNamesThatEmissionMakesUp(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestPackagesOfAuthorities(t *testing.T) {
+	c := newTypeChecker(t)
+	t.Run("P46 lexicons that end alike and authorities that are spelled alike are kept apart", func(t *testing.T) {
+		var docs []*schema.Document
+		for _, nsid := range []string{"com.example.a.getThing", "com.example.b.getThing", "com.my-site.thing", "com.mysite.thing", "io.github.somebody.thing", "internal.testdata.thing", "go.type.thing"} {
+			doc, err := schema.Parse(nsid+".json", []byte(document(nsid, object(`"x": {"type": "string"}`))))
+			if err != nil {
+				t.Fatal(err)
+			}
+			docs = append(docs, doc)
+		}
+		prog, renames, err := program.Guess(input.Of(docs...), program.Packages("x.test", docs), false)
+		if err != nil || len(renames) > 0 {
+			t.Fatal(err, renames)
+		}
+		if err := prog.Render(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.check(prog); err != nil {
+			t.Error(err)
+		}
+		got := make(map[string]string)
+		for _, p := range prog.Packages {
+			for key, name := range p.Manifest {
+				got[strings.TrimSuffix(key, ":defs.main")] = p.Path + " " + name
+			}
+		}
+		want := map[string]string{
+			"com.example.a.getThing": "x.test/comexample AGetThing", "com.example.b.getThing": "x.test/comexample BGetThing", "com.my-site.thing": "x.test/commysite Thing", "com.mysite.thing": "x.test/commysite2 Thing",
+			"io.github.somebody.thing": "x.test/iogithub SomebodyThing", "internal.testdata.thing": "x.test/internaltestdata Thing", "go.type.thing": "x.test/gotype Thing",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
 
 func TestNamesOfExternalPackages(t *testing.T) {

@@ -186,3 +186,33 @@ func TestInputsThatAreLinks(t *testing.T) {
 		}
 	})
 }
+
+func TestAbsolutePaths(t *testing.T) {
+	t.Run("P94 inputs and folders may be absolute", func(t *testing.T) {
+		dir, elsewhere := t.TempDir(), t.TempDir()
+		writeFile(t, filepath.Join(elsewhere, "lexicons/a.json"), document("com.example.a", none))
+		writeFile(t, filepath.Join(dir, "lexgen.json"), strings.NewReplacer(
+			`["lexicons"]`, `["`+filepath.ToSlash(filepath.Join(elsewhere, "lexicons"))+`"]`, `"dir": "comexample"`, `"dir": "`+filepath.ToSlash(filepath.Join(elsewhere, "out"))+`"`,
+		).Replace(errorsConfig))
+		for range 2 {
+			if warnings, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err != nil || len(warnings) > 0 {
+				t.Fatal(err, warnings)
+			}
+		}
+		if _, err := os.Stat(filepath.Join(elsewhere, "out/a.go")); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("P94 two packages in one folder are refused by name", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "lexicons/a.json"), document("com.example.a", none))
+		writeFile(t, filepath.Join(dir, "lexicons/b.json"), document("org.other.b", none))
+		writeFile(t, filepath.Join(dir, "lexgen.json"), strings.NewReplacer(`"packages": [`, `"packages": [{"prefixes": ["org.other"], "name": "other", "path": "example.test/other", "dir": "./x/../comexample"}, `, `["com.example.*"]`, `["com.example.*", "org.other.*"]`).Replace(errorsConfig))
+		if _, err := generate(t.Context(), filepath.Join(dir, "lexgen.json")); err == nil || !strings.Contains(err.Error(), "comexample are one folder; give each package its own") {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "comexample")); err == nil {
+			t.Error("a folder was left")
+		}
+	})
+}

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -75,6 +76,15 @@ func (r *Results) Passed() bool {
 		}
 	}
 	return !r.BuildFailed && len(r.Packages) > 0
+}
+
+// Include takes the results of another run, of other packages.
+func (r *Results) Include(other *Results) {
+	maps.Copy(r.Tests, other.Tests)
+	maps.Copy(r.Packages, other.Packages)
+	maps.Copy(r.output, other.output)
+	r.BuildFailed = r.BuildFailed || other.BuildFailed
+	r.Other += other.Other
 }
 
 // Output returns what a test printed.

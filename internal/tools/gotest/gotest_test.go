@@ -1,6 +1,7 @@
 package gotest
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,4 +82,26 @@ func TestRun(t *testing.T) {
 			t.Error("it passed")
 		}
 	})
+}
+
+func TestIncludeTakesTheResultsOfAnotherRun(t *testing.T) {
+	read := func(pkg, outcome string) *Results {
+		r, err := Read(strings.NewReader(fmt.Sprintf(`{"Action":"start","Package":%[1]q}
+{"Action":"run","Package":%[1]q,"Test":"TestX"}
+{"Action":"output","Package":%[1]q,"Test":"TestX","Output":"of %[1]s"}
+{"Action":%[2]q,"Package":%[1]q,"Test":"TestX"}
+{"Action":%[2]q,"Package":%[1]q}
+`, pkg, outcome)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	all := read("a", "pass")
+	if all.Include(read("b", "pass")); !all.Passed() || len(all.Tests) != 2 || all.Output(Test{"b", "TestX"}) != "of b" {
+		t.Errorf("passed %v: %v", all.Passed(), all.Tests)
+	}
+	if all.Include(read("c", "fail")); all.Passed() || len(all.Failures()) != 1 {
+		t.Errorf("passed %v: %v", all.Passed(), all.Tests)
+	}
 }
