@@ -88,7 +88,7 @@ func TestPost(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &server{answers: tt.answers}
 			ref, err := records.Post(t.Context(), s, tt.draft)
-			if diff := cmp.Diff(tt.calls, s.calls); diff != "" {
+			if diff := cmp.Diff(tt.calls, s.calls, sameJSON); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			if err != nil || ref.CID != two {

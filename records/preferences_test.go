@@ -52,7 +52,7 @@ func TestUpdatePreferences(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := &server{answers: tt.answers}
 			err := records.UpdatePreferences(t.Context(), s, tt.change)
-			if diff := cmp.Diff(tt.calls, s.calls); diff != "" {
+			if diff := cmp.Diff(tt.calls, s.calls, sameJSON); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
 			if fails := tt.err != nil || len(tt.calls) == 1 && tt.name == "what cannot be read is not overwritten"; (err != nil) != fails || tt.err != nil && !errors.Is(err, tt.err) {

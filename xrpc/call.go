@@ -260,7 +260,9 @@ func (a *success) decode(out lex.Decodable) error {
 		return a.invalid(a.body.beginning(maxErrorBody), fmt.Errorf("content type is %.200q, not %q", contentType, a.method.Output))
 	}
 	a.body.within(o.outputTimeout, ErrOutputTimeout)
-	body, err := readAll(a.body, a.size, o.maxOutput)
+	buffer := readBuffers.Get().(*readBuffer)
+	defer buffer.release() // neither outputs nor errors hold on to the body
+	body, err := buffer.readAll(a.body, a.size, o.maxOutput)
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrOutputTooLarge) || isBadCompression(err):
@@ -288,32 +290,3 @@ func isBadCompression(err error) bool {
 // ErrOutputTooLarge is the cause when a typed output is larger than WithMaxOutput
 // allows.
 var ErrOutputTooLarge = errors.New("output too large")
-
-// readAll reads a body into one piece of memory, of the right size where the server
-// says it. What it read it returns with an error, too.
-func readAll(body io.Reader, announced, limit int64) ([]byte, error) {
-	tooLarge := func() error { return fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, limit) }
-	if announced > limit {
-		beginning, _ := io.ReadAll(io.LimitReader(body, maxErrorBody))
-		return beginning, tooLarge()
-	}
-	// The server's word on the size is taken only so far: it costs memory.
-	size := min(max(announced, 512), 1<<20)
-	buf := make([]byte, 0, size+1)
-	for {
-		n, err := body.Read(buf[len(buf):cap(buf)])
-		buf = buf[:len(buf)+n]
-		if int64(len(buf)) > limit {
-			return buf, tooLarge()
-		}
-		if err == io.EOF {
-			return buf, nil
-		}
-		if err != nil {
-			return buf, err
-		}
-		if len(buf) == cap(buf) {
-			buf = append(buf, 0)[:len(buf)]
-		}
-	}
-}

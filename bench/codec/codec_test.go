@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -105,34 +106,31 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkCBOR(b *testing.B) {
-	for _, d := range documents(b)[2:] {
-		v := d.New()
-		if err := lex.UnmarshalJSON(d.JSON, v); err != nil {
-			b.Fatal(err)
-		}
-		cbor, err := lex.MarshalCBOR(v)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Run(d.Name+"/decode", func(b *testing.B) {
-			b.SetBytes(int64(len(cbor)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := lex.UnmarshalCBOR(cbor, d.New()); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-		b.Run(d.Name+"/encode", func(b *testing.B) {
-			b.SetBytes(int64(len(cbor)))
-			b.ReportAllocs()
-			for b.Loop() {
-				if _, err := lex.MarshalCBOR(v); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+	post := documents(b)[2]
+	v, theirs := post.New(), new(bsky.FeedPost)
+	if err := errors.Join(lex.UnmarshalJSON(post.JSON, v), json.Unmarshal(post.JSON, theirs)); err != nil {
+		b.Fatal(err)
 	}
+	cbor, err := lex.MarshalCBOR(v)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var same bytes.Buffer
+	if err := theirs.MarshalCBOR(&same); err != nil || !bytes.Equal(same.Bytes(), cbor) {
+		b.Fatalf("indigo writes %x, %v, not %x", same.Bytes(), err, cbor)
+	}
+	b.Run("post/decode", func(b *testing.B) {
+		run(b, []string{"ours", "indigo"}, map[string]figures.Operation{
+			"ours":   times(func() error { return lex.UnmarshalCBOR(cbor, post.New()) }),
+			"indigo": times(func() error { return new(bsky.FeedPost).UnmarshalCBOR(bytes.NewReader(cbor)) }),
+		}, len(cbor))
+	})
+	b.Run("post/encode", func(b *testing.B) {
+		run(b, []string{"ours", "indigo"}, map[string]figures.Operation{
+			"ours":   times(func() error { _, err := lex.MarshalCBOR(v); return err }),
+			"indigo": times(func() error { return theirs.MarshalCBOR(new(bytes.Buffer)) }),
+		}, len(cbor))
+	})
 }
 
 func BenchmarkThread(b *testing.B) {

@@ -92,37 +92,37 @@ func (s *ActorDefsProfileViewBasic) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
-	}
-	if s.Pronouns != nil {
-		e.Key("pronouns").String(*s.Pronouns)
+	e.Field("did").String(string(s.DID))
+	if !s.Debug.IsZero() {
+		e.Field("debug").Unknown(s.Debug)
 	}
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
+		e.Field("avatar").String(string(*s.Avatar))
 	}
-	if s.Associated != nil {
-		e.Key("associated").Value(s.Associated)
-	}
-	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
-	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
-	}
-	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.Verification != nil {
-		e.Key("verification").Value(s.Verification)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Status != nil {
-		e.Key("status").Value(s.Status)
+		e.Field("status").Value(s.Status)
 	}
-	if !s.Debug.IsZero() {
-		e.Key("debug").Unknown(s.Debug)
+	if s.Viewer != nil {
+		e.Field("viewer").Value(s.Viewer)
+	}
+	if s.Pronouns != nil {
+		e.Field("pronouns").String(*s.Pronouns)
+	}
+	if s.CreatedAt != nil {
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.Associated != nil {
+		e.Field("associated").Value(s.Associated)
+	}
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
+	}
+	if s.Verification != nil {
+		e.Field("verification").Value(s.Verification)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -263,43 +263,43 @@ func (s *ActorDefsProfileView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
-	}
-	if s.Pronouns != nil {
-		e.Key("pronouns").String(*s.Pronouns)
-	}
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+	e.Field("did").String(string(s.DID))
+	if !s.Debug.IsZero() {
+		e.Field("debug").Unknown(s.Debug)
 	}
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
+		e.Field("avatar").String(string(*s.Avatar))
 	}
-	if s.Associated != nil {
-		e.Key("associated").Value(s.Associated)
-	}
-	if s.IndexedAt != nil {
-		e.Key("indexedAt").String(string(*s.IndexedAt))
-	}
-	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
-	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
-	}
-	if s.Verification != nil {
-		e.Key("verification").Value(s.Verification)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Status != nil {
-		e.Key("status").Value(s.Status)
+		e.Field("status").Value(s.Status)
 	}
-	if !s.Debug.IsZero() {
-		e.Key("debug").Unknown(s.Debug)
+	if s.Viewer != nil {
+		e.Field("viewer").Value(s.Viewer)
+	}
+	if s.Pronouns != nil {
+		e.Field("pronouns").String(*s.Pronouns)
+	}
+	if s.CreatedAt != nil {
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.IndexedAt != nil {
+		e.Field("indexedAt").String(string(*s.IndexedAt))
+	}
+	if s.Associated != nil {
+		e.Field("associated").Value(s.Associated)
+	}
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
+	}
+	if s.Verification != nil {
+		e.Field("verification").Value(s.Verification)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -476,64 +476,64 @@ func (s *ActorDefsProfileViewDetailed) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileViewDetailed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
-	}
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.Pronouns != nil {
-		e.Key("pronouns").String(*s.Pronouns)
-	}
-	if s.Website != nil {
-		e.Key("website").String(string(*s.Website))
+	e.Field("did").String(string(s.DID))
+	if !s.Debug.IsZero() {
+		e.Field("debug").Unknown(s.Debug)
 	}
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
+		e.Field("avatar").String(string(*s.Avatar))
 	}
 	if s.Banner != nil {
-		e.Key("banner").String(string(*s.Banner))
+		e.Field("banner").String(string(*s.Banner))
 	}
-	if s.FollowersCount != nil {
-		e.Key("followersCount").Int(*s.FollowersCount)
-	}
-	if s.FollowsCount != nil {
-		e.Key("followsCount").Int(*s.FollowsCount)
-	}
-	if s.PostsCount != nil {
-		e.Key("postsCount").Int(*s.PostsCount)
-	}
-	if s.Associated != nil {
-		e.Key("associated").Value(s.Associated)
-	}
-	if s.JoinedViaStarterPack != nil {
-		e.Key("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
-	}
-	if s.IndexedAt != nil {
-		e.Key("indexedAt").String(string(*s.IndexedAt))
-	}
-	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
-	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
-	}
-	if s.PinnedPost != nil {
-		e.Key("pinnedPost").Value(s.PinnedPost)
-	}
-	if s.Verification != nil {
-		e.Key("verification").Value(s.Verification)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Status != nil {
-		e.Key("status").Value(s.Status)
+		e.Field("status").Value(s.Status)
 	}
-	if !s.Debug.IsZero() {
-		e.Key("debug").Unknown(s.Debug)
+	if s.Viewer != nil {
+		e.Field("viewer").Value(s.Viewer)
+	}
+	if s.Website != nil {
+		e.Field("website").String(string(*s.Website))
+	}
+	if s.Pronouns != nil {
+		e.Field("pronouns").String(*s.Pronouns)
+	}
+	if s.CreatedAt != nil {
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.IndexedAt != nil {
+		e.Field("indexedAt").String(string(*s.IndexedAt))
+	}
+	if s.Associated != nil {
+		e.Field("associated").Value(s.Associated)
+	}
+	if s.PinnedPost != nil {
+		e.Field("pinnedPost").Value(s.PinnedPost)
+	}
+	if s.PostsCount != nil {
+		e.Field("postsCount").Int(*s.PostsCount)
+	}
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
+	}
+	if s.FollowsCount != nil {
+		e.Field("followsCount").Int(*s.FollowsCount)
+	}
+	if s.Verification != nil {
+		e.Field("verification").Value(s.Verification)
+	}
+	if s.FollowersCount != nil {
+		e.Field("followersCount").Int(*s.FollowersCount)
+	}
+	if s.JoinedViaStarterPack != nil {
+		e.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -667,26 +667,26 @@ func (s *ActorDefsProfileAssociated) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileAssociated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Lists != nil {
-		e.Key("lists").Int(*s.Lists)
-	}
-	if s.Feedgens != nil {
-		e.Key("feedgens").Int(*s.Feedgens)
-	}
-	if s.StarterPacks != nil {
-		e.Key("starterPacks").Int(*s.StarterPacks)
-	}
-	if s.Labeler != nil {
-		e.Key("labeler").Bool(*s.Labeler)
-	}
 	if s.Chat != nil {
-		e.Key("chat").Value(s.Chat)
-	}
-	if s.ActivitySubscription != nil {
-		e.Key("activitySubscription").Value(s.ActivitySubscription)
+		e.Field("chat").Value(s.Chat)
 	}
 	if s.Germ != nil {
-		e.Key("germ").Value(s.Germ)
+		e.Field("germ").Value(s.Germ)
+	}
+	if s.Lists != nil {
+		e.Field("lists").Int(*s.Lists)
+	}
+	if s.Labeler != nil {
+		e.Field("labeler").Bool(*s.Labeler)
+	}
+	if s.Feedgens != nil {
+		e.Field("feedgens").Int(*s.Feedgens)
+	}
+	if s.StarterPacks != nil {
+		e.Field("starterPacks").Int(*s.StarterPacks)
+	}
+	if s.ActivitySubscription != nil {
+		e.Field("activitySubscription").Value(s.ActivitySubscription)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -762,9 +762,9 @@ func (s *ActorDefsProfileAssociatedChat) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileAssociatedChat) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("allowIncoming").String(s.AllowIncoming)
+	e.Field("allowIncoming").String(s.AllowIncoming)
 	if s.AllowGroupInvites != nil {
-		e.Key("allowGroupInvites").String(*s.AllowGroupInvites)
+		e.Field("allowGroupInvites").String(*s.AllowGroupInvites)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -836,8 +836,8 @@ func (s *ActorDefsProfileAssociatedGerm) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileAssociatedGerm) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("messageMeUrl").String(string(s.MessageMeURL))
-	e.Key("showButtonTo").String(s.ShowButtonTo)
+	e.Field("messageMeUrl").String(string(s.MessageMeURL))
+	e.Field("showButtonTo").String(s.ShowButtonTo)
 	return e.EndObject(&s.Extra)
 }
 
@@ -898,7 +898,7 @@ func (s *ActorDefsProfileAssociatedActivitySubscription) DecodeLex(d *lex.Decode
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileAssociatedActivitySubscription) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("allowSubscriptions").String(s.AllowSubscriptions)
+	e.Field("allowSubscriptions").String(s.AllowSubscriptions)
 	return e.EndObject(&s.Extra)
 }
 
@@ -998,31 +998,31 @@ func (s *ActorDefsViewerState) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Muted != nil {
-		e.Key("muted").Bool(*s.Muted)
-	}
-	if s.MutedByList != nil {
-		e.Key("mutedByList").Value(s.MutedByList)
-	}
-	if s.BlockedBy != nil {
-		e.Key("blockedBy").Bool(*s.BlockedBy)
+		e.Field("muted").Bool(*s.Muted)
 	}
 	if s.Blocking != nil {
-		e.Key("blocking").String(string(*s.Blocking))
+		e.Field("blocking").String(string(*s.Blocking))
 	}
-	if s.BlockingByList != nil {
-		e.Key("blockingByList").Value(s.BlockingByList)
+	if s.BlockedBy != nil {
+		e.Field("blockedBy").Bool(*s.BlockedBy)
 	}
 	if s.Following != nil {
-		e.Key("following").String(string(*s.Following))
+		e.Field("following").String(string(*s.Following))
 	}
 	if s.FollowedBy != nil {
-		e.Key("followedBy").String(string(*s.FollowedBy))
+		e.Field("followedBy").String(string(*s.FollowedBy))
+	}
+	if s.MutedByList != nil {
+		e.Field("mutedByList").Value(s.MutedByList)
+	}
+	if s.BlockingByList != nil {
+		e.Field("blockingByList").Value(s.BlockingByList)
 	}
 	if s.KnownFollowers != nil {
-		e.Key("knownFollowers").Value(s.KnownFollowers)
+		e.Field("knownFollowers").Value(s.KnownFollowers)
 	}
 	if s.ActivitySubscription != nil {
-		e.Key("activitySubscription").Value(s.ActivitySubscription)
+		e.Field("activitySubscription").Value(s.ActivitySubscription)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1102,8 +1102,8 @@ func (s *ActorDefsKnownFollowers) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsKnownFollowers) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("count").Int(s.Count)
-	lex.EncodeSlice(e.Key("followers"), s.Followers)
+	e.Field("count").Int(s.Count)
+	lex.EncodeSlice(e.Field("followers"), s.Followers)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1170,9 +1170,9 @@ func (s *ActorDefsVerificationState) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsVerificationState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
-	e.Key("verifiedStatus").String(s.VerifiedStatus)
-	e.Key("trustedVerifierStatus").String(s.TrustedVerifierStatus)
+	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
+	e.Field("verifiedStatus").String(s.VerifiedStatus)
+	e.Field("trustedVerifierStatus").String(s.TrustedVerifierStatus)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1264,16 +1264,16 @@ func (s *ActorDefsVerificationView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsVerificationView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("issuer").String(string(s.Issuer))
-	if s.IssuerDisplayName != nil {
-		e.Key("issuerDisplayName").String(*s.IssuerDisplayName)
-	}
+	e.Field("uri").String(string(s.URI))
+	e.Field("issuer").String(string(s.Issuer))
+	e.Field("isValid").Bool(s.IsValid)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.IssuerHandle != nil {
-		e.Key("issuerHandle").String(string(*s.IssuerHandle))
+		e.Field("issuerHandle").String(string(*s.IssuerHandle))
 	}
-	e.Key("uri").String(string(s.URI))
-	e.Key("isValid").Bool(s.IsValid)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	if s.IssuerDisplayName != nil {
+		e.Field("issuerDisplayName").String(*s.IssuerDisplayName)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -1423,7 +1423,7 @@ func (s *ActorDefsAdultContentPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsAdultContentPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("enabled").Bool(s.Enabled)
+	e.Field("enabled").Bool(s.Enabled)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1486,11 +1486,11 @@ func (s *ActorDefsContentLabelPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsContentLabelPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("label").String(s.Label)
 	if s.LabelerDID != nil {
-		e.Key("labelerDid").String(string(*s.LabelerDID))
+		e.Field("labelerDid").String(string(*s.LabelerDID))
 	}
-	e.Key("label").String(s.Label)
-	e.Key("visibility").String(s.Visibility)
+	e.Field("visibility").String(s.Visibility)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1566,10 +1566,10 @@ func (s *ActorDefsSavedFeed) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsSavedFeed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("type").String(s.Type)
-	e.Key("value").String(s.Value)
-	e.Key("pinned").Bool(s.Pinned)
+	e.Field("id").String(s.ID)
+	e.Field("type").String(s.Type)
+	e.Field("value").String(s.Value)
+	e.Field("pinned").Bool(s.Pinned)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1629,7 +1629,7 @@ func (s *ActorDefsSavedFeedsPrefV2) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsSavedFeedsPrefV2) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1691,10 +1691,10 @@ func (s *ActorDefsSavedFeedsPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsSavedFeedsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("pinned"), s.Pinned)
-	lex.EncodeStrings(e.Key("saved"), s.Saved)
+	lex.EncodeStrings(e.Field("saved"), s.Saved)
+	lex.EncodeStrings(e.Field("pinned"), s.Pinned)
 	if s.TimelineIndex != nil {
-		e.Key("timelineIndex").Int(*s.TimelineIndex)
+		e.Field("timelineIndex").Int(*s.TimelineIndex)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1755,7 +1755,7 @@ func (s *ActorDefsPersonalDetailsPref) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsPersonalDetailsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.BirthDate != nil {
-		e.Key("birthDate").String(string(*s.BirthDate))
+		e.Field("birthDate").String(string(*s.BirthDate))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1825,13 +1825,13 @@ func (s *ActorDefsDeclaredAgePref) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsDeclaredAgePref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.IsOverAge13 != nil {
-		e.Key("isOverAge13").Bool(*s.IsOverAge13)
+		e.Field("isOverAge13").Bool(*s.IsOverAge13)
 	}
 	if s.IsOverAge16 != nil {
-		e.Key("isOverAge16").Bool(*s.IsOverAge16)
+		e.Field("isOverAge16").Bool(*s.IsOverAge16)
 	}
 	if s.IsOverAge18 != nil {
-		e.Key("isOverAge18").Bool(*s.IsOverAge18)
+		e.Field("isOverAge18").Bool(*s.IsOverAge18)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1912,21 +1912,21 @@ func (s *ActorDefsFeedViewPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsFeedViewPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("feed").String(s.Feed)
+	e.Field("feed").String(s.Feed)
 	if s.HideReplies != nil {
-		e.Key("hideReplies").Bool(*s.HideReplies)
-	}
-	if s.HideRepliesByUnfollowed != nil {
-		e.Key("hideRepliesByUnfollowed").Bool(*s.HideRepliesByUnfollowed)
-	}
-	if s.HideRepliesByLikeCount != nil {
-		e.Key("hideRepliesByLikeCount").Int(*s.HideRepliesByLikeCount)
+		e.Field("hideReplies").Bool(*s.HideReplies)
 	}
 	if s.HideReposts != nil {
-		e.Key("hideReposts").Bool(*s.HideReposts)
+		e.Field("hideReposts").Bool(*s.HideReposts)
 	}
 	if s.HideQuotePosts != nil {
-		e.Key("hideQuotePosts").Bool(*s.HideQuotePosts)
+		e.Field("hideQuotePosts").Bool(*s.HideQuotePosts)
+	}
+	if s.HideRepliesByLikeCount != nil {
+		e.Field("hideRepliesByLikeCount").Int(*s.HideRepliesByLikeCount)
+	}
+	if s.HideRepliesByUnfollowed != nil {
+		e.Field("hideRepliesByUnfollowed").Bool(*s.HideRepliesByUnfollowed)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1981,7 +1981,7 @@ func (s *ActorDefsThreadViewPref) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsThreadViewPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Sort != nil {
-		e.Key("sort").String(*s.Sort)
+		e.Field("sort").String(*s.Sort)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2045,7 +2045,7 @@ func (s *ActorDefsInterestsPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsInterestsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("tags"), s.Tags)
+	lex.EncodeStrings(e.Field("tags"), s.Tags)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2132,15 +2132,15 @@ func (s *ActorDefsMutedWord) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsMutedWord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.ID != nil {
-		e.Key("id").String(*s.ID)
+		e.Field("id").String(*s.ID)
 	}
-	e.Key("value").String(s.Value)
-	lex.EncodeStrings(e.Key("targets"), s.Targets)
-	if s.ActorTarget != nil {
-		e.Key("actorTarget").String(*s.ActorTarget)
-	}
+	e.Field("value").String(s.Value)
+	lex.EncodeStrings(e.Field("targets"), s.Targets)
 	if s.ExpiresAt != nil {
-		e.Key("expiresAt").String(string(*s.ExpiresAt))
+		e.Field("expiresAt").String(string(*s.ExpiresAt))
+	}
+	if s.ActorTarget != nil {
+		e.Field("actorTarget").String(*s.ActorTarget)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2207,7 +2207,7 @@ func (s *ActorDefsMutedWordsPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsMutedWordsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2261,7 +2261,7 @@ func (s *ActorDefsHiddenPostsPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsHiddenPostsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("items"), s.Items)
+	lex.EncodeStrings(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2317,7 +2317,7 @@ func (s *ActorDefsLabelersPref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsLabelersPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("labelers"), s.Labelers)
+	lex.EncodeSlice(e.Field("labelers"), s.Labelers)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2371,7 +2371,7 @@ func (s *ActorDefsLabelerPrefItem) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsLabelerPrefItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -2438,14 +2438,14 @@ func (s *ActorDefsBskyAppStatePref) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsBskyAppStatePref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.ActiveProgressGuide != nil {
-		e.Key("activeProgressGuide").Value(s.ActiveProgressGuide)
+	if s.Nuxs != nil {
+		lex.EncodeSlice(e.Field("nuxs"), s.Nuxs)
 	}
 	if s.QueuedNudges != nil {
-		lex.EncodeStrings(e.Key("queuedNudges"), s.QueuedNudges)
+		lex.EncodeStrings(e.Field("queuedNudges"), s.QueuedNudges)
 	}
-	if s.Nuxs != nil {
-		lex.EncodeSlice(e.Key("nuxs"), s.Nuxs)
+	if s.ActiveProgressGuide != nil {
+		e.Field("activeProgressGuide").Value(s.ActiveProgressGuide)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2512,7 +2512,7 @@ func (s *ActorDefsBskyAppProgressGuide) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsBskyAppProgressGuide) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("guide").String(s.Guide)
+	e.Field("guide").String(s.Guide)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2583,13 +2583,13 @@ func (s *ActorDefsNux) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsNux) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("completed").Bool(s.Completed)
+	e.Field("id").String(s.ID)
 	if s.Data != nil {
-		e.Key("data").String(*s.Data)
+		e.Field("data").String(*s.Data)
 	}
+	e.Field("completed").Bool(s.Completed)
 	if s.ExpiresAt != nil {
-		e.Key("expiresAt").String(string(*s.ExpiresAt))
+		e.Field("expiresAt").String(string(*s.ExpiresAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2650,7 +2650,7 @@ func (s *ActorDefsVerificationPrefs) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsVerificationPrefs) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.HideBadges != nil {
-		e.Key("hideBadges").Bool(*s.HideBadges)
+		e.Field("hideBadges").Bool(*s.HideBadges)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2710,11 +2710,11 @@ func (s *ActorDefsLiveEventPreferences) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsLiveEventPreferences) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.HiddenFeedIDs != nil {
-		lex.EncodeStrings(e.Key("hiddenFeedIds"), s.HiddenFeedIDs)
-	}
 	if s.HideAllFeeds != nil {
-		e.Key("hideAllFeeds").Bool(*s.HideAllFeeds)
+		e.Field("hideAllFeeds").Bool(*s.HideAllFeeds)
+	}
+	if s.HiddenFeedIDs != nil {
+		lex.EncodeStrings(e.Field("hiddenFeedIds"), s.HiddenFeedIDs)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2780,10 +2780,10 @@ func (s *ActorDefsPostInteractionSettingsPref) DecodeLex(d *lex.Decoder) error {
 func (s *ActorDefsPostInteractionSettingsPref) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.ThreadgateAllowRules != nil {
-		lex.EncodeSlice(e.Key("threadgateAllowRules"), s.ThreadgateAllowRules)
+		lex.EncodeSlice(e.Field("threadgateAllowRules"), s.ThreadgateAllowRules)
 	}
 	if s.PostgateEmbeddingRules != nil {
-		lex.EncodeSlice(e.Key("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
+		lex.EncodeSlice(e.Field("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3000,28 +3000,28 @@ func (s *ActorDefsStatusView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsStatusView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.URI != nil {
-		e.Key("uri").String(string(*s.URI))
-	}
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	e.Key("status").String(s.Status)
-	e.Key("record").Unknown(s.Record)
+	if s.URI != nil {
+		e.Field("uri").String(string(*s.URI))
+	}
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
 	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
+	}
+	e.Field("record").Unknown(s.Record)
+	e.Field("status").String(s.Status)
+	if s.IsActive != nil {
+		e.Field("isActive").Bool(*s.IsActive)
 	}
 	if s.ExpiresAt != nil {
-		e.Key("expiresAt").String(string(*s.ExpiresAt))
-	}
-	if s.IsActive != nil {
-		e.Key("isActive").Bool(*s.IsActive)
+		e.Field("expiresAt").String(string(*s.ExpiresAt))
 	}
 	if s.IsDisabled != nil {
-		e.Key("isDisabled").Bool(*s.IsDisabled)
+		e.Field("isDisabled").Bool(*s.IsDisabled)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -46,7 +46,7 @@ func (s *ActorGetPreferencesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("preferences"), s.Preferences)
+	lex.EncodeSlice(e.Field("preferences"), s.Preferences)
 	return e.EndObject(&s.Extra)
 }
 

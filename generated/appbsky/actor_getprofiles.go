@@ -68,7 +68,7 @@ func (s *ActorGetProfilesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorGetProfilesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("profiles"), s.Profiles)
+	lex.EncodeSlice(e.Field("profiles"), s.Profiles)
 	return e.EndObject(&s.Extra)
 }
 

@@ -120,15 +120,15 @@ func (s *ActorGetSuggestionsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorGetSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	if s.RecID != nil {
-		e.Key("recId").Int(*s.RecID)
+		e.Field("recId").Int(*s.RecID)
+	}
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
+	if s.Cursor != nil {
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -104,35 +104,35 @@ func (s *ActorProfile) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorProfile) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.actor.profile")
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
-	}
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.Pronouns != nil {
-		e.Key("pronouns").String(*s.Pronouns)
-	}
-	if s.Website != nil {
-		e.Key("website").String(string(*s.Website))
-	}
 	if s.Avatar != nil {
-		e.Key("avatar").Blob(*s.Avatar)
+		e.Field("avatar").Blob(*s.Avatar)
 	}
 	if s.Banner != nil {
-		e.Key("banner").Blob(*s.Banner)
+		e.Field("banner").Blob(*s.Banner)
 	}
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
-	if s.JoinedViaStarterPack != nil {
-		e.Key("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
+	if s.Website != nil {
+		e.Field("website").String(string(*s.Website))
 	}
-	if s.PinnedPost != nil {
-		e.Key("pinnedPost").Value(s.PinnedPost)
+	if s.Pronouns != nil {
+		e.Field("pronouns").String(*s.Pronouns)
 	}
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.PinnedPost != nil {
+		e.Field("pinnedPost").Value(s.PinnedPost)
+	}
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
+	}
+	if s.JoinedViaStarterPack != nil {
+		e.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -45,7 +45,7 @@ func (s *ActorPutPreferencesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("preferences"), s.Preferences)
+	lex.EncodeSlice(e.Field("preferences"), s.Preferences)
 	return e.EndObject(&s.Extra)
 }
 

@@ -122,10 +122,10 @@ func (s *ActorSearchActorsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorSearchActorsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
 }
 

@@ -81,7 +81,7 @@ func (s *ActorSearchActorsTypeaheadOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorSearchActorsTypeaheadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
 }
 

@@ -64,14 +64,14 @@ func (s *ActorStatus) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorStatus) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.actor.status")
-	e.Key("status").String(s.Status)
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
 	}
+	e.Field("status").String(s.Status)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.DurationMinutes != nil {
-		e.Key("durationMinutes").Int(*s.DurationMinutes)
+		e.Field("durationMinutes").Int(*s.DurationMinutes)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

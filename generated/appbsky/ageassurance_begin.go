@@ -64,12 +64,12 @@ func (s *AgeassuranceBeginInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceBeginInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
-	e.Key("language").String(s.Language)
-	e.Key("countryCode").String(s.CountryCode)
+	e.Field("email").String(s.Email)
+	e.Field("language").String(s.Language)
 	if s.RegionCode != nil {
-		e.Key("regionCode").String(*s.RegionCode)
+		e.Field("regionCode").String(*s.RegionCode)
 	}
+	e.Field("countryCode").String(s.CountryCode)
 	return e.EndObject(&s.Extra)
 }
 

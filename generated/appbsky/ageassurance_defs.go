@@ -74,11 +74,11 @@ func (s *AgeassuranceDefsState) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("access").String(string(s.Access))
+	e.Field("status").String(string(s.Status))
 	if s.LastInitiatedAt != nil {
-		e.Key("lastInitiatedAt").String(string(*s.LastInitiatedAt))
+		e.Field("lastInitiatedAt").String(string(*s.LastInitiatedAt))
 	}
-	e.Key("status").String(string(s.Status))
-	e.Key("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -133,7 +133,7 @@ func (s *AgeassuranceDefsStateMetadata) DecodeLex(d *lex.Decoder) error {
 func (s *AgeassuranceDefsStateMetadata) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.AccountCreatedAt != nil {
-		e.Key("accountCreatedAt").String(string(*s.AccountCreatedAt))
+		e.Field("accountCreatedAt").String(string(*s.AccountCreatedAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -190,7 +190,7 @@ func (s *AgeassuranceDefsConfig) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("regions"), s.Regions)
+	lex.EncodeSlice(e.Field("regions"), s.Regions)
 	return e.EndObject(&s.Extra)
 }
 
@@ -267,12 +267,12 @@ func (s *AgeassuranceDefsConfigRegion) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegion) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("countryCode").String(s.CountryCode)
+	lex.EncodeSlice(e.Field("rules"), s.Rules)
 	if s.RegionCode != nil {
-		e.Key("regionCode").String(*s.RegionCode)
+		e.Field("regionCode").String(*s.RegionCode)
 	}
-	e.Key("minAccessAge").Int(s.MinAccessAge)
-	lex.EncodeSlice(e.Key("rules"), s.Rules)
+	e.Field("countryCode").String(s.CountryCode)
+	e.Field("minAccessAge").Int(s.MinAccessAge)
 	return e.EndObject(&s.Extra)
 }
 
@@ -401,7 +401,7 @@ func (s *AgeassuranceDefsConfigRegionRuleDefault) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleDefault) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("access").String(string(s.Access))
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -460,8 +460,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("age").Int(s.Age)
-	e.Key("access").String(string(s.Access))
+	e.Field("age").Int(s.Age)
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -521,8 +521,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("age").Int(s.Age)
-	e.Key("access").String(string(s.Access))
+	e.Field("age").Int(s.Age)
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -582,8 +582,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) DecodeLex(d *lex.Deco
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("age").Int(s.Age)
-	e.Key("access").String(string(s.Access))
+	e.Field("age").Int(s.Age)
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -643,8 +643,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("age").Int(s.Age)
-	e.Key("access").String(string(s.Access))
+	e.Field("age").Int(s.Age)
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -704,8 +704,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("date").String(string(s.Date))
-	e.Key("access").String(string(s.Access))
+	e.Field("date").String(string(s.Date))
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -765,8 +765,8 @@ func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("date").String(string(s.Date))
-	e.Key("access").String(string(s.Access))
+	e.Field("date").String(string(s.Date))
+	e.Field("access").String(string(s.Access))
 	return e.EndObject(&s.Extra)
 }
 
@@ -879,29 +879,29 @@ func (s *AgeassuranceDefsEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceDefsEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("attemptId").String(s.AttemptID)
-	e.Key("status").String(s.Status)
-	e.Key("access").String(s.Access)
-	e.Key("countryCode").String(s.CountryCode)
-	if s.RegionCode != nil {
-		e.Key("regionCode").String(*s.RegionCode)
-	}
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
+	e.Field("access").String(s.Access)
 	if s.InitIP != nil {
-		e.Key("initIp").String(*s.InitIP)
+		e.Field("initIp").String(*s.InitIP)
 	}
 	if s.InitUa != nil {
-		e.Key("initUa").String(*s.InitUa)
+		e.Field("initUa").String(*s.InitUa)
 	}
+	e.Field("status").String(s.Status)
+	e.Field("attemptId").String(s.AttemptID)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.CompleteIP != nil {
-		e.Key("completeIp").String(*s.CompleteIP)
+		e.Field("completeIp").String(*s.CompleteIP)
 	}
 	if s.CompleteUa != nil {
-		e.Key("completeUa").String(*s.CompleteUa)
+		e.Field("completeUa").String(*s.CompleteUa)
 	}
+	if s.RegionCode != nil {
+		e.Field("regionCode").String(*s.RegionCode)
+	}
+	e.Field("countryCode").String(s.CountryCode)
 	return e.EndObject(&s.Extra)
 }
 

@@ -69,8 +69,8 @@ func (s *AgeassuranceGetStateOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AgeassuranceGetStateOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("state").Value(&s.State)
-	e.Key("metadata").Value(&s.Metadata)
+	e.Field("state").Value(&s.State)
+	e.Field("metadata").Value(&s.Metadata)
 	return e.EndObject(&s.Extra)
 }
 

@@ -45,7 +45,7 @@ func (s *BookmarkDefsBookmark) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *BookmarkDefsBookmark) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
+	e.Field("subject").Value(&s.Subject)
 	return e.EndObject(&s.Extra)
 }
 
@@ -107,11 +107,11 @@ func (s *BookmarkDefsBookmarkView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *BookmarkDefsBookmarkView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
+	e.Field("item").Value(&s.Item)
+	e.Field("subject").Value(&s.Subject)
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
-	e.Key("item").Value(&s.Item)
 	return e.EndObject(&s.Extra)
 }
 

@@ -49,7 +49,7 @@ func (s *BookmarkDeleteBookmarkInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *BookmarkDeleteBookmarkInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 

@@ -111,9 +111,9 @@ func (s *BookmarkGetBookmarksOutput) DecodeLex(d *lex.Decoder) error {
 func (s *BookmarkGetBookmarksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("bookmarks"), s.Bookmarks)
+	lex.EncodeSlice(e.Field("bookmarks"), s.Bookmarks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,8 +47,8 @@ func (s *ContactDefsMatchAndContactIndex) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactDefsMatchAndContactIndex) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("match").Value(&s.Match)
-	e.Key("contactIndex").Int(s.ContactIndex)
+	e.Field("match").Value(&s.Match)
+	e.Field("contactIndex").Int(s.ContactIndex)
 	return e.EndObject(&s.Extra)
 }
 
@@ -111,8 +111,8 @@ func (s *ContactDefsSyncStatus) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactDefsSyncStatus) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("syncedAt").String(string(s.SyncedAt))
-	e.Key("matchesCount").Int(s.MatchesCount)
+	e.Field("syncedAt").String(string(s.SyncedAt))
+	e.Field("matchesCount").Int(s.MatchesCount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -172,8 +172,8 @@ func (s *ContactDefsNotification) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactDefsNotification) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("from").String(string(s.From))
-	e.Key("to").String(string(s.To))
+	e.Field("to").String(string(s.To))
+	e.Field("from").String(string(s.From))
 	return e.EndObject(&s.Extra)
 }
 

@@ -49,7 +49,7 @@ func (s *ContactDismissMatchInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactDismissMatchInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
+	e.Field("subject").String(string(s.Subject))
 	return e.EndObject(&s.Extra)
 }
 

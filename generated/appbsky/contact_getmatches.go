@@ -113,9 +113,9 @@ func (s *ContactGetMatchesOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactGetMatchesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("matches"), s.Matches)
+	lex.EncodeSlice(e.Field("matches"), s.Matches)
 	return e.EndObject(&s.Extra)
 }
 

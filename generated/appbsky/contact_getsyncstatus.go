@@ -49,7 +49,7 @@ func (s *ContactGetSyncStatusOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ContactGetSyncStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.SyncStatus != nil {
-		e.Key("syncStatus").Value(s.SyncStatus)
+		e.Field("syncStatus").Value(s.SyncStatus)
 	}
 	return e.EndObject(&s.Extra)
 }

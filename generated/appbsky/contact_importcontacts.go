@@ -59,8 +59,8 @@ func (s *ContactImportContactsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactImportContactsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("token").String(s.Token)
-	lex.EncodeStrings(e.Key("contacts"), s.Contacts)
+	e.Field("token").String(s.Token)
+	lex.EncodeStrings(e.Field("contacts"), s.Contacts)
 	return e.EndObject(&s.Extra)
 }
 
@@ -111,7 +111,7 @@ func (s *ContactImportContactsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactImportContactsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
+	lex.EncodeSlice(e.Field("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
 	return e.EndObject(&s.Extra)
 }
 

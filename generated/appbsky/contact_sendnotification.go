@@ -50,8 +50,8 @@ func (s *ContactSendNotificationInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactSendNotificationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("from").String(string(s.From))
-	e.Key("to").String(string(s.To))
+	e.Field("to").String(string(s.To))
+	e.Field("from").String(string(s.From))
 	return e.EndObject(&s.Extra)
 }
 

@@ -48,7 +48,7 @@ func (s *ContactStartPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactStartPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("phone").String(s.Phone)
+	e.Field("phone").String(s.Phone)
 	return e.EndObject(&s.Extra)
 }
 

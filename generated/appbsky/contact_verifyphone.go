@@ -57,8 +57,8 @@ func (s *ContactVerifyPhoneInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactVerifyPhoneInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("phone").String(s.Phone)
-	e.Key("code").String(s.Code)
+	e.Field("code").String(s.Code)
+	e.Field("phone").String(s.Phone)
 	return e.EndObject(&s.Extra)
 }
 
@@ -108,7 +108,7 @@ func (s *ContactVerifyPhoneOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ContactVerifyPhoneOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("token").String(s.Token)
+	e.Field("token").String(s.Token)
 	return e.EndObject(&s.Extra)
 }
 

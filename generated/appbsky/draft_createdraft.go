@@ -47,7 +47,7 @@ func (s *DraftCreateDraftInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftCreateDraftInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("draft").Value(&s.Draft)
+	e.Field("draft").Value(&s.Draft)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *DraftCreateDraftOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftCreateDraftOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
+	e.Field("id").String(s.ID)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,8 +47,8 @@ func (s *DraftDefsDraftWithID) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftWithID) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(string(s.ID))
-	e.Key("draft").Value(&s.Draft)
+	e.Field("id").String(string(s.ID))
+	e.Field("draft").Value(&s.Draft)
 	return e.EndObject(&s.Extra)
 }
 
@@ -133,21 +133,21 @@ func (s *DraftDefsDraft) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraft) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	if s.Langs != nil {
+		lex.EncodeStrings(e.Field("langs"), s.Langs)
+	}
+	lex.EncodeSlice(e.Field("posts"), s.Posts)
 	if s.DeviceID != nil {
-		e.Key("deviceId").String(*s.DeviceID)
+		e.Field("deviceId").String(*s.DeviceID)
 	}
 	if s.DeviceName != nil {
-		e.Key("deviceName").String(*s.DeviceName)
-	}
-	lex.EncodeSlice(e.Key("posts"), s.Posts)
-	if s.Langs != nil {
-		lex.EncodeStrings(e.Key("langs"), s.Langs)
-	}
-	if s.PostgateEmbeddingRules != nil {
-		lex.EncodeSlice(e.Key("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
+		e.Field("deviceName").String(*s.DeviceName)
 	}
 	if s.ThreadgateAllow != nil {
-		lex.EncodeSlice(e.Key("threadgateAllow"), s.ThreadgateAllow)
+		lex.EncodeSlice(e.Field("threadgateAllow"), s.ThreadgateAllow)
+	}
+	if s.PostgateEmbeddingRules != nil {
+		lex.EncodeSlice(e.Field("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -369,24 +369,24 @@ func (s *DraftDefsDraftPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("text").String(s.Text)
+	e.Field("text").String(s.Text)
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
 	if s.EmbedImages != nil {
-		lex.EncodeSlice(e.Key("embedImages"), s.EmbedImages)
-	}
-	if s.EmbedGallery != nil {
-		e.Key("embedGallery").Value(s.EmbedGallery)
+		lex.EncodeSlice(e.Field("embedImages"), s.EmbedImages)
 	}
 	if s.EmbedVideos != nil {
-		lex.EncodeSlice(e.Key("embedVideos"), s.EmbedVideos)
+		lex.EncodeSlice(e.Field("embedVideos"), s.EmbedVideos)
 	}
-	if s.EmbedExternals != nil {
-		lex.EncodeSlice(e.Key("embedExternals"), s.EmbedExternals)
+	if s.EmbedGallery != nil {
+		e.Field("embedGallery").Value(s.EmbedGallery)
 	}
 	if s.EmbedRecords != nil {
-		lex.EncodeSlice(e.Key("embedRecords"), s.EmbedRecords)
+		lex.EncodeSlice(e.Field("embedRecords"), s.EmbedRecords)
+	}
+	if s.EmbedExternals != nil {
+		lex.EncodeSlice(e.Field("embedExternals"), s.EmbedExternals)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -526,10 +526,10 @@ func (s *DraftDefsDraftView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(string(s.ID))
-	e.Key("draft").Value(&s.Draft)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("updatedAt").String(string(s.UpdatedAt))
+	e.Field("id").String(string(s.ID))
+	e.Field("draft").Value(&s.Draft)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("updatedAt").String(string(s.UpdatedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -587,7 +587,7 @@ func (s *DraftDefsDraftEmbedLocalRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedLocalRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("path").String(s.Path)
+	e.Field("path").String(s.Path)
 	return e.EndObject(&s.Extra)
 }
 
@@ -645,8 +645,8 @@ func (s *DraftDefsDraftEmbedCaption) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedCaption) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("lang").String(string(s.Lang))
-	e.Key("content").String(s.Content)
+	e.Field("lang").String(string(s.Lang))
+	e.Field("content").String(s.Content)
 	return e.EndObject(&s.Extra)
 }
 
@@ -701,7 +701,7 @@ func (s *DraftDefsDraftEmbedGallery) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedGallery) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -817,10 +817,10 @@ func (s *DraftDefsDraftEmbedImage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedImage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("localRef").Value(&s.LocalRef)
 	if s.Alt != nil {
-		e.Key("alt").String(*s.Alt)
+		e.Field("alt").String(*s.Alt)
 	}
+	e.Field("localRef").Value(&s.LocalRef)
 	return e.EndObject(&s.Extra)
 }
 
@@ -886,13 +886,13 @@ func (s *DraftDefsDraftEmbedVideo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedVideo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("localRef").Value(&s.LocalRef)
 	if s.Alt != nil {
-		e.Key("alt").String(*s.Alt)
+		e.Field("alt").String(*s.Alt)
 	}
 	if s.Captions != nil {
-		lex.EncodeSlice(e.Key("captions"), s.Captions)
+		lex.EncodeSlice(e.Field("captions"), s.Captions)
 	}
+	e.Field("localRef").Value(&s.LocalRef)
 	return e.EndObject(&s.Extra)
 }
 
@@ -952,7 +952,7 @@ func (s *DraftDefsDraftEmbedExternal) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedExternal) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1006,7 +1006,7 @@ func (s *DraftDefsDraftEmbedRecord) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDefsDraftEmbedRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("record").Value(&s.Record)
+	e.Field("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
 }
 

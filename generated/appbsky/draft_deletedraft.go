@@ -45,7 +45,7 @@ func (s *DraftDeleteDraftInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftDeleteDraftInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(string(s.ID))
+	e.Field("id").String(string(s.ID))
 	return e.EndObject(&s.Extra)
 }
 

@@ -110,9 +110,9 @@ func (s *DraftGetDraftsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *DraftGetDraftsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("drafts"), s.Drafts)
+	lex.EncodeSlice(e.Field("drafts"), s.Drafts)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,7 +47,7 @@ func (s *DraftUpdateDraftInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *DraftUpdateDraftInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("draft").Value(&s.Draft)
+	e.Field("draft").Value(&s.Draft)
 	return e.EndObject(&s.Extra)
 }
 

@@ -44,8 +44,8 @@ func (s *EmbedDefsAspectRatio) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedDefsAspectRatio) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("width").Int(s.Width)
-	e.Key("height").Int(s.Height)
+	e.Field("width").Int(s.Width)
+	e.Field("height").Int(s.Height)
 	return e.EndObject(&s.Extra)
 }
 

@@ -43,7 +43,7 @@ func (s *EmbedExternal) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternal) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("external").Value(&s.External)
+	e.Field("external").Value(&s.External)
 	return e.EndObject(&s.Extra)
 }
 
@@ -123,14 +123,14 @@ func (s *EmbedExternalExternal) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalExternal) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("title").String(s.Title)
-	e.Key("description").String(s.Description)
+	e.Field("uri").String(string(s.URI))
 	if s.Thumb != nil {
-		e.Key("thumb").Blob(*s.Thumb)
+		e.Field("thumb").Blob(*s.Thumb)
 	}
+	e.Field("title").String(s.Title)
+	e.Field("description").String(s.Description)
 	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Key("associatedRefs"), s.AssociatedRefs)
+		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -191,7 +191,7 @@ func (s *EmbedExternalView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("external").Value(&s.External)
+	e.Field("external").Value(&s.External)
 	return e.EndObject(&s.Extra)
 }
 
@@ -300,32 +300,32 @@ func (s *EmbedExternalViewExternal) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalViewExternal) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("title").String(s.Title)
-	e.Key("description").String(s.Description)
+	e.Field("uri").String(string(s.URI))
 	if s.Thumb != nil {
-		e.Key("thumb").String(string(*s.Thumb))
+		e.Field("thumb").String(string(*s.Thumb))
 	}
-	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.ReadingTime != nil {
-		e.Key("readingTime").Int(*s.ReadingTime)
-	}
+	e.Field("title").String(s.Title)
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Source != nil {
-		e.Key("source").Value(s.Source)
+		e.Field("source").Value(s.Source)
+	}
+	if s.CreatedAt != nil {
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.UpdatedAt != nil {
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
+	}
+	e.Field("description").String(s.Description)
+	if s.ReadingTime != nil {
+		e.Field("readingTime").Int(*s.ReadingTime)
 	}
 	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Key("associatedRefs"), s.AssociatedRefs)
+		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
 	}
 	if s.AssociatedProfiles != nil {
-		lex.EncodeSlice(e.Key("associatedProfiles"), s.AssociatedProfiles)
+		lex.EncodeSlice(e.Field("associatedProfiles"), s.AssociatedProfiles)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -428,16 +428,16 @@ func (s *EmbedExternalViewExternalSource) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalViewExternalSource) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	if s.Icon != nil {
-		e.Key("icon").String(string(*s.Icon))
-	}
-	e.Key("title").String(s.Title)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("icon").String(string(*s.Icon))
 	}
 	if s.Theme != nil {
-		e.Key("theme").Value(s.Theme)
+		e.Field("theme").Value(s.Theme)
+	}
+	e.Field("title").String(s.Title)
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -513,17 +513,17 @@ func (s *EmbedExternalViewExternalSourceTheme) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalViewExternalSourceTheme) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	if s.AccentRGB != nil {
+		e.Field("accentRGB").Value(s.AccentRGB)
+	}
 	if s.BackgroundRGB != nil {
-		e.Key("backgroundRGB").Value(s.BackgroundRGB)
+		e.Field("backgroundRGB").Value(s.BackgroundRGB)
 	}
 	if s.ForegroundRGB != nil {
-		e.Key("foregroundRGB").Value(s.ForegroundRGB)
-	}
-	if s.AccentRGB != nil {
-		e.Key("accentRGB").Value(s.AccentRGB)
+		e.Field("foregroundRGB").Value(s.ForegroundRGB)
 	}
 	if s.AccentForegroundRGB != nil {
-		e.Key("accentForegroundRGB").Value(s.AccentForegroundRGB)
+		e.Field("accentForegroundRGB").Value(s.AccentForegroundRGB)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -598,9 +598,9 @@ func (s *EmbedExternalColorRGB) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedExternalColorRGB) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("r").Int(s.R)
-	e.Key("g").Int(s.G)
-	e.Key("b").Int(s.B)
+	e.Field("b").Int(s.B)
+	e.Field("g").Int(s.G)
+	e.Field("r").Int(s.R)
 	return e.EndObject(&s.Extra)
 }
 

@@ -41,7 +41,7 @@ func (s *EmbedGallery) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedGallery) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -166,9 +166,9 @@ func (s *EmbedGalleryImage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedGalleryImage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("image").Blob(s.Image)
-	e.Key("alt").String(s.Alt)
-	e.Key("aspectRatio").Value(&s.AspectRatio)
+	e.Field("alt").String(s.Alt)
+	e.Field("image").Blob(s.Image)
+	e.Field("aspectRatio").Value(&s.AspectRatio)
 	return e.EndObject(&s.Extra)
 }
 
@@ -223,7 +223,7 @@ func (s *EmbedGalleryView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedGalleryView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -348,10 +348,10 @@ func (s *EmbedGalleryViewImage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedGalleryViewImage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("thumbnail").String(string(s.Thumbnail))
-	e.Key("fullsize").String(string(s.Fullsize))
-	e.Key("alt").String(s.Alt)
-	e.Key("aspectRatio").Value(&s.AspectRatio)
+	e.Field("alt").String(s.Alt)
+	e.Field("fullsize").String(string(s.Fullsize))
+	e.Field("thumbnail").String(string(s.Thumbnail))
+	e.Field("aspectRatio").Value(&s.AspectRatio)
 	return e.EndObject(&s.Extra)
 }
 

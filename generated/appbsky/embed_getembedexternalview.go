@@ -100,13 +100,13 @@ func (s *EmbedGetEmbedExternalViewOutput) DecodeLex(d *lex.Decoder) error {
 func (s *EmbedGetEmbedExternalViewOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.View != nil {
-		e.Key("view").Value(s.View)
+		e.Field("view").Value(s.View)
 	}
 	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Key("associatedRefs"), s.AssociatedRefs)
+		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
 	}
 	if s.AssociatedRecords != nil {
-		lex.EncodeArray(e.Key("associatedRecords"), s.AssociatedRecords, (*lex.Encoder).Unknown)
+		lex.EncodeArray(e.Field("associatedRecords"), s.AssociatedRecords, (*lex.Encoder).Unknown)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -41,7 +41,7 @@ func (s *EmbedImages) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedImages) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("images"), s.Images)
+	lex.EncodeSlice(e.Field("images"), s.Images)
 	return e.EndObject(&s.Extra)
 }
 
@@ -112,10 +112,10 @@ func (s *EmbedImagesImage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedImagesImage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("image").Blob(s.Image)
-	e.Key("alt").String(s.Alt)
+	e.Field("alt").String(s.Alt)
+	e.Field("image").Blob(s.Image)
 	if s.AspectRatio != nil {
-		e.Key("aspectRatio").Value(s.AspectRatio)
+		e.Field("aspectRatio").Value(s.AspectRatio)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -173,7 +173,7 @@ func (s *EmbedImagesView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedImagesView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("images"), s.Images)
+	lex.EncodeSlice(e.Field("images"), s.Images)
 	return e.EndObject(&s.Extra)
 }
 
@@ -246,11 +246,11 @@ func (s *EmbedImagesViewImage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedImagesViewImage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("thumb").String(string(s.Thumb))
-	e.Key("fullsize").String(string(s.Fullsize))
-	e.Key("alt").String(s.Alt)
+	e.Field("alt").String(s.Alt)
+	e.Field("thumb").String(string(s.Thumb))
+	e.Field("fullsize").String(string(s.Fullsize))
 	if s.AspectRatio != nil {
-		e.Key("aspectRatio").Value(s.AspectRatio)
+		e.Field("aspectRatio").Value(s.AspectRatio)
 	}
 	return e.EndObject(&s.Extra)
 }

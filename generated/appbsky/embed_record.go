@@ -42,7 +42,7 @@ func (s *EmbedRecord) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("record").Value(&s.Record)
+	e.Field("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *EmbedRecordView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("record").Value(&s.Record)
+	e.Field("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
 }
 
@@ -263,29 +263,29 @@ func (s *EmbedRecordViewRecord) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordViewRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("author").Value(&s.Author)
-	e.Key("value").Unknown(s.Value)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("value").Unknown(s.Value)
+	e.Field("author").Value(&s.Author)
+	if s.Embeds != nil {
+		lex.EncodeSlice(e.Field("embeds"), s.Embeds)
+	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
-	if s.ReplyCount != nil {
-		e.Key("replyCount").Int(*s.ReplyCount)
-	}
-	if s.RepostCount != nil {
-		e.Key("repostCount").Int(*s.RepostCount)
-	}
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	if s.LikeCount != nil {
-		e.Key("likeCount").Int(*s.LikeCount)
+		e.Field("likeCount").Int(*s.LikeCount)
 	}
 	if s.QuoteCount != nil {
-		e.Key("quoteCount").Int(*s.QuoteCount)
+		e.Field("quoteCount").Int(*s.QuoteCount)
 	}
-	if s.Embeds != nil {
-		lex.EncodeSlice(e.Key("embeds"), s.Embeds)
+	if s.ReplyCount != nil {
+		e.Field("replyCount").Int(*s.ReplyCount)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	if s.RepostCount != nil {
+		e.Field("repostCount").Int(*s.RepostCount)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -430,8 +430,8 @@ func (s *EmbedRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("notFound").Bool(s.NotFound)
+	e.Field("uri").String(string(s.URI))
+	e.Field("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
 }
 
@@ -494,9 +494,9 @@ func (s *EmbedRecordViewBlocked) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordViewBlocked) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("blocked").Bool(s.Blocked)
-	e.Key("author").Value(&s.Author)
+	e.Field("uri").String(string(s.URI))
+	e.Field("author").Value(&s.Author)
+	e.Field("blocked").Bool(s.Blocked)
 	return e.EndObject(&s.Extra)
 }
 
@@ -556,8 +556,8 @@ func (s *EmbedRecordViewDetached) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordViewDetached) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("detached").Bool(s.Detached)
+	e.Field("uri").String(string(s.URI))
+	e.Field("detached").Bool(s.Detached)
 	return e.EndObject(&s.Extra)
 }
 

@@ -42,8 +42,8 @@ func (s *EmbedRecordWithMedia) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordWithMedia) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("record").Value(&s.Record)
-	e.Key("media").Value(&s.Media)
+	e.Field("media").Value(&s.Media)
+	e.Field("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
 }
 
@@ -162,8 +162,8 @@ func (s *EmbedRecordWithMediaView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedRecordWithMediaView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("record").Value(&s.Record)
-	e.Key("media").Value(&s.Media)
+	e.Field("media").Value(&s.Media)
+	e.Field("record").Value(&s.Record)
 	return e.EndObject(&s.Extra)
 }
 

@@ -66,18 +66,18 @@ func (s *EmbedVideo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedVideo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("video").Blob(s.Video)
-	if s.Captions != nil {
-		lex.EncodeSlice(e.Key("captions"), s.Captions)
-	}
 	if s.Alt != nil {
-		e.Key("alt").String(*s.Alt)
+		e.Field("alt").String(*s.Alt)
+	}
+	e.Field("video").Blob(s.Video)
+	if s.Captions != nil {
+		lex.EncodeSlice(e.Field("captions"), s.Captions)
 	}
 	if s.AspectRatio != nil {
-		e.Key("aspectRatio").Value(s.AspectRatio)
+		e.Field("aspectRatio").Value(s.AspectRatio)
 	}
 	if s.Presentation != nil {
-		e.Key("presentation").String(*s.Presentation)
+		e.Field("presentation").String(*s.Presentation)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -157,8 +157,8 @@ func (s *EmbedVideoCaption) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedVideoCaption) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("lang").String(string(s.Lang))
-	e.Key("file").Blob(s.File)
+	e.Field("file").Blob(s.File)
+	e.Field("lang").String(string(s.Lang))
 	return e.EndObject(&s.Extra)
 }
 
@@ -234,19 +234,19 @@ func (s *EmbedVideoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedVideoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("cid").String(string(s.CID))
-	e.Key("playlist").String(string(s.Playlist))
-	if s.Thumbnail != nil {
-		e.Key("thumbnail").String(string(*s.Thumbnail))
-	}
 	if s.Alt != nil {
-		e.Key("alt").String(*s.Alt)
+		e.Field("alt").String(*s.Alt)
+	}
+	e.Field("cid").String(string(s.CID))
+	e.Field("playlist").String(string(s.Playlist))
+	if s.Thumbnail != nil {
+		e.Field("thumbnail").String(string(*s.Thumbnail))
 	}
 	if s.AspectRatio != nil {
-		e.Key("aspectRatio").Value(s.AspectRatio)
+		e.Field("aspectRatio").Value(s.AspectRatio)
 	}
 	if s.Presentation != nil {
-		e.Key("presentation").String(*s.Presentation)
+		e.Field("presentation").String(*s.Presentation)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -103,40 +103,40 @@ func (s *FeedDefsPostView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsPostView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("author").Value(&s.Author)
-	e.Key("record").Unknown(s.Record)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	if !s.Debug.IsZero() {
+		e.Field("debug").Unknown(s.Debug)
+	}
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
 	}
-	if s.BookmarkCount != nil {
-		e.Key("bookmarkCount").Int(*s.BookmarkCount)
+	e.Field("author").Value(&s.Author)
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
-	if s.ReplyCount != nil {
-		e.Key("replyCount").Int(*s.ReplyCount)
+	e.Field("record").Unknown(s.Record)
+	if s.Viewer != nil {
+		e.Field("viewer").Value(s.Viewer)
 	}
-	if s.RepostCount != nil {
-		e.Key("repostCount").Int(*s.RepostCount)
-	}
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	if s.LikeCount != nil {
-		e.Key("likeCount").Int(*s.LikeCount)
+		e.Field("likeCount").Int(*s.LikeCount)
 	}
 	if s.QuoteCount != nil {
-		e.Key("quoteCount").Int(*s.QuoteCount)
+		e.Field("quoteCount").Int(*s.QuoteCount)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+	if s.ReplyCount != nil {
+		e.Field("replyCount").Int(*s.ReplyCount)
 	}
 	if s.Threadgate != nil {
-		e.Key("threadgate").Value(s.Threadgate)
+		e.Field("threadgate").Value(s.Threadgate)
 	}
-	if !s.Debug.IsZero() {
-		e.Key("debug").Unknown(s.Debug)
+	if s.RepostCount != nil {
+		e.Field("repostCount").Int(*s.RepostCount)
+	}
+	if s.BookmarkCount != nil {
+		e.Field("bookmarkCount").Int(*s.BookmarkCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -313,26 +313,26 @@ func (s *FeedDefsViewerState) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Repost != nil {
-		e.Key("repost").String(string(*s.Repost))
-	}
 	if s.Like != nil {
-		e.Key("like").String(string(*s.Like))
-	}
-	if s.Bookmarked != nil {
-		e.Key("bookmarked").Bool(*s.Bookmarked)
-	}
-	if s.ThreadMuted != nil {
-		e.Key("threadMuted").Bool(*s.ThreadMuted)
-	}
-	if s.ReplyDisabled != nil {
-		e.Key("replyDisabled").Bool(*s.ReplyDisabled)
-	}
-	if s.EmbeddingDisabled != nil {
-		e.Key("embeddingDisabled").Bool(*s.EmbeddingDisabled)
+		e.Field("like").String(string(*s.Like))
 	}
 	if s.Pinned != nil {
-		e.Key("pinned").Bool(*s.Pinned)
+		e.Field("pinned").Bool(*s.Pinned)
+	}
+	if s.Repost != nil {
+		e.Field("repost").String(string(*s.Repost))
+	}
+	if s.Bookmarked != nil {
+		e.Field("bookmarked").Bool(*s.Bookmarked)
+	}
+	if s.ThreadMuted != nil {
+		e.Field("threadMuted").Bool(*s.ThreadMuted)
+	}
+	if s.ReplyDisabled != nil {
+		e.Field("replyDisabled").Bool(*s.ReplyDisabled)
+	}
+	if s.EmbeddingDisabled != nil {
+		e.Field("embeddingDisabled").Bool(*s.EmbeddingDisabled)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -391,7 +391,7 @@ func (s *FeedDefsThreadContext) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDefsThreadContext) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.RootAuthorLike != nil {
-		e.Key("rootAuthorLike").String(string(*s.RootAuthorLike))
+		e.Field("rootAuthorLike").String(string(*s.RootAuthorLike))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -470,18 +470,18 @@ func (s *FeedDefsFeedViewPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsFeedViewPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("post").Value(&s.Post)
+	e.Field("post").Value(&s.Post)
 	if s.Reply != nil {
-		e.Key("reply").Value(s.Reply)
-	}
-	if s.Reason.Value != nil {
-		e.Key("reason").Value(&s.Reason)
-	}
-	if s.FeedContext != nil {
-		e.Key("feedContext").String(*s.FeedContext)
+		e.Field("reply").Value(s.Reply)
 	}
 	if s.ReqID != nil {
-		e.Key("reqId").String(*s.ReqID)
+		e.Field("reqId").String(*s.ReqID)
+	}
+	if s.Reason.Value != nil {
+		e.Field("reason").Value(&s.Reason)
+	}
+	if s.FeedContext != nil {
+		e.Field("feedContext").String(*s.FeedContext)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -615,10 +615,10 @@ func (s *FeedDefsReplyRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsReplyRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("root").Value(&s.Root)
-	e.Key("parent").Value(&s.Parent)
+	e.Field("root").Value(&s.Root)
+	e.Field("parent").Value(&s.Parent)
 	if s.GrandparentAuthor != nil {
-		e.Key("grandparentAuthor").Value(s.GrandparentAuthor)
+		e.Field("grandparentAuthor").Value(s.GrandparentAuthor)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -805,14 +805,14 @@ func (s *FeedDefsReasonRepost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsReasonRepost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("by").Value(&s.By)
-	if s.URI != nil {
-		e.Key("uri").String(string(*s.URI))
-	}
+	e.Field("by").Value(&s.By)
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	if s.URI != nil {
+		e.Field("uri").String(string(*s.URI))
+	}
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -928,15 +928,15 @@ func (s *FeedDefsThreadViewPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsThreadViewPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("post").Value(&s.Post)
+	e.Field("post").Value(&s.Post)
 	if s.Parent.Value != nil {
-		e.Key("parent").Value(&s.Parent)
+		e.Field("parent").Value(&s.Parent)
 	}
 	if s.Replies != nil {
-		lex.EncodeSlice(e.Key("replies"), s.Replies)
+		lex.EncodeSlice(e.Field("replies"), s.Replies)
 	}
 	if s.ThreadContext != nil {
-		e.Key("threadContext").Value(s.ThreadContext)
+		e.Field("threadContext").Value(s.ThreadContext)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1120,8 +1120,8 @@ func (s *FeedDefsNotFoundPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsNotFoundPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("notFound").Bool(s.NotFound)
+	e.Field("uri").String(string(s.URI))
+	e.Field("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1184,9 +1184,9 @@ func (s *FeedDefsBlockedPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsBlockedPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("blocked").Bool(s.Blocked)
-	e.Key("author").Value(&s.Author)
+	e.Field("uri").String(string(s.URI))
+	e.Field("author").Value(&s.Author)
+	e.Field("blocked").Bool(s.Blocked)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1247,9 +1247,9 @@ func (s *FeedDefsBlockedAuthor) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsBlockedAuthor) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1365,36 +1365,36 @@ func (s *FeedDefsGeneratorView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsGeneratorView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("did").String(string(s.DID))
-	e.Key("creator").Value(&s.Creator)
-	e.Key("displayName").String(s.DisplayName)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Key("descriptionFacets"), s.DescriptionFacets)
-	}
+	e.Field("cid").String(string(s.CID))
+	e.Field("did").String(string(s.DID))
+	e.Field("uri").String(string(s.URI))
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
-	}
-	if s.LikeCount != nil {
-		e.Key("likeCount").Int(*s.LikeCount)
-	}
-	if s.AcceptsInteractions != nil {
-		e.Key("acceptsInteractions").Bool(*s.AcceptsInteractions)
+		e.Field("avatar").String(string(*s.Avatar))
 	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
+	}
+	e.Field("creator").Value(&s.Creator)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.LikeCount != nil {
+		e.Field("likeCount").Int(*s.LikeCount)
 	}
 	if s.ContentMode != nil {
-		e.Key("contentMode").String(*s.ContentMode)
+		e.Field("contentMode").String(*s.ContentMode)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	e.Field("displayName").String(s.DisplayName)
+	if s.DescriptionFacets != nil {
+		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.AcceptsInteractions != nil {
+		e.Field("acceptsInteractions").Bool(*s.AcceptsInteractions)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -1474,7 +1474,7 @@ func (s *FeedDefsGeneratorViewerState) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDefsGeneratorViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Like != nil {
-		e.Key("like").String(string(*s.Like))
+		e.Field("like").String(string(*s.Like))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1543,12 +1543,12 @@ func (s *FeedDefsSkeletonFeedPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsSkeletonFeedPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("post").String(string(s.Post))
+	e.Field("post").String(string(s.Post))
 	if s.Reason.Value != nil {
-		e.Key("reason").Value(&s.Reason)
+		e.Field("reason").Value(&s.Reason)
 	}
 	if s.FeedContext != nil {
-		e.Key("feedContext").String(*s.FeedContext)
+		e.Field("feedContext").String(*s.FeedContext)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1665,7 +1665,7 @@ func (s *FeedDefsSkeletonReasonRepost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsSkeletonReasonRepost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("repost").String(string(s.Repost))
+	e.Field("repost").String(string(s.Repost))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1770,17 +1770,17 @@ func (s *FeedDefsThreadgateView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDefsThreadgateView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.URI != nil {
-		e.Key("uri").String(string(*s.URI))
-	}
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	if !s.Record.IsZero() {
-		e.Key("record").Unknown(s.Record)
+	if s.URI != nil {
+		e.Field("uri").String(string(*s.URI))
 	}
 	if s.Lists != nil {
-		lex.EncodeSlice(e.Key("lists"), s.Lists)
+		lex.EncodeSlice(e.Field("lists"), s.Lists)
+	}
+	if !s.Record.IsZero() {
+		e.Field("record").Unknown(s.Record)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1860,16 +1860,16 @@ func (s *FeedDefsInteraction) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDefsInteraction) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Item != nil {
-		e.Key("item").String(string(*s.Item))
+		e.Field("item").String(string(*s.Item))
 	}
 	if s.Event != nil {
-		e.Key("event").String(*s.Event)
-	}
-	if s.FeedContext != nil {
-		e.Key("feedContext").String(*s.FeedContext)
+		e.Field("event").String(*s.Event)
 	}
 	if s.ReqID != nil {
-		e.Key("reqId").String(*s.ReqID)
+		e.Field("reqId").String(*s.ReqID)
+	}
+	if s.FeedContext != nil {
+		e.Field("feedContext").String(*s.FeedContext)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -56,10 +56,10 @@ func (s *FeedDescribeFeedGeneratorOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDescribeFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
+	e.Field("did").String(string(s.DID))
+	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	if s.Links != nil {
-		e.Key("links").Value(s.Links)
+		e.Field("links").Value(s.Links)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -118,7 +118,7 @@ func (s *FeedDescribeFeedGeneratorFeed) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedDescribeFeedGeneratorFeed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -174,10 +174,10 @@ func (s *FeedDescribeFeedGeneratorLinks) DecodeLex(d *lex.Decoder) error {
 func (s *FeedDescribeFeedGeneratorLinks) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PrivacyPolicy != nil {
-		e.Key("privacyPolicy").String(*s.PrivacyPolicy)
+		e.Field("privacyPolicy").String(*s.PrivacyPolicy)
 	}
 	if s.TermsOfService != nil {
-		e.Key("termsOfService").String(*s.TermsOfService)
+		e.Field("termsOfService").String(*s.TermsOfService)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -97,27 +97,27 @@ func (s *FeedGenerator) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGenerator) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.feed.generator")
-	e.Key("did").String(string(s.DID))
-	e.Key("displayName").String(s.DisplayName)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Key("descriptionFacets"), s.DescriptionFacets)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Avatar != nil {
-		e.Key("avatar").Blob(*s.Avatar)
-	}
-	if s.AcceptsInteractions != nil {
-		e.Key("acceptsInteractions").Bool(*s.AcceptsInteractions)
+		e.Field("avatar").Blob(*s.Avatar)
 	}
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.ContentMode != nil {
-		e.Key("contentMode").String(*s.ContentMode)
+		e.Field("contentMode").String(*s.ContentMode)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	e.Field("displayName").String(s.DisplayName)
+	if s.DescriptionFacets != nil {
+		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
+	}
+	if s.AcceptsInteractions != nil {
+		e.Field("acceptsInteractions").Bool(*s.AcceptsInteractions)
+	}
 	return e.EndObject(&s.Extra)
 }
 

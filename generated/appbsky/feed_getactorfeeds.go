@@ -114,10 +114,10 @@ func (s *FeedGetActorFeedsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetActorFeedsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
 }
 

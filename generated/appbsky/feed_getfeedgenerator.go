@@ -80,9 +80,9 @@ func (s *FeedGetFeedGeneratorOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("view").Value(&s.View)
-	e.Key("isOnline").Bool(s.IsOnline)
-	e.Key("isValid").Bool(s.IsValid)
+	e.Field("view").Value(&s.View)
+	e.Field("isValid").Bool(s.IsValid)
+	e.Field("isOnline").Bool(s.IsOnline)
 	return e.EndObject(&s.Extra)
 }
 

@@ -69,7 +69,7 @@ func (s *FeedGetFeedGeneratorsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
+	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
 }
 

@@ -125,12 +125,12 @@ func (s *FeedGetFeedSkeletonOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetFeedSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Key("feed"), s.Feed)
+	lex.EncodeSlice(e.Field("feed"), s.Feed)
 	if s.ReqID != nil {
-		e.Key("reqId").String(*s.ReqID)
+		e.Field("reqId").String(*s.ReqID)
+	}
+	if s.Cursor != nil {
+		e.Field("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
 }

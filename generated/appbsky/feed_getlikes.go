@@ -132,14 +132,14 @@ func (s *FeedGetLikesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetLikesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
+	e.Field("uri").String(string(s.URI))
+	lex.EncodeSlice(e.Field("likes"), s.Likes)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("likes"), s.Likes)
 	return e.EndObject(&s.Extra)
 }
 
@@ -205,9 +205,9 @@ func (s *FeedGetLikesLike) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetLikesLike) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("actor").Value(&s.Actor)
+	e.Field("actor").Value(&s.Actor)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	return e.EndObject(&s.Extra)
 }
 

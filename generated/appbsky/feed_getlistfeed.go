@@ -116,10 +116,10 @@ func (s *FeedGetListFeedOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetListFeedOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("feed"), s.Feed)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("feed"), s.Feed)
 	return e.EndObject(&s.Extra)
 }
 

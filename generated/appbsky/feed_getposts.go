@@ -69,7 +69,7 @@ func (s *FeedGetPostsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetPostsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("posts"), s.Posts)
+	lex.EncodeSlice(e.Field("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
 }
 

@@ -96,9 +96,9 @@ func (s *FeedGetPostThreadOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetPostThreadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("thread").Value(&s.Thread)
+	e.Field("thread").Value(&s.Thread)
 	if s.Threadgate != nil {
-		e.Key("threadgate").Value(s.Threadgate)
+		e.Field("threadgate").Value(s.Threadgate)
 	}
 	return e.EndObject(&s.Extra)
 }

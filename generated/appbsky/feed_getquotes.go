@@ -131,14 +131,14 @@ func (s *FeedGetQuotesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetQuotesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
+	e.Field("uri").String(string(s.URI))
+	lex.EncodeSlice(e.Field("posts"), s.Posts)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
 }
 

@@ -131,14 +131,14 @@ func (s *FeedGetRepostedByOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedGetRepostedByOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
+	e.Field("uri").String(string(s.URI))
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("repostedBy"), s.RepostedBy)
+	lex.EncodeSlice(e.Field("repostedBy"), s.RepostedBy)
 	return e.EndObject(&s.Extra)
 }
 

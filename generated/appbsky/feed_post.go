@@ -95,29 +95,29 @@ func (s *FeedPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.feed.post")
-	e.Key("text").String(s.Text)
-	if s.Entities != nil {
-		lex.EncodeSlice(e.Key("entities"), s.Entities)
+	if s.Tags != nil {
+		lex.EncodeStrings(e.Field("tags"), s.Tags)
 	}
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Key("facets"), s.Facets)
-	}
-	if s.Reply != nil {
-		e.Key("reply").Value(s.Reply)
-	}
+	e.Field("text").String(s.Text)
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
 	}
 	if s.Langs != nil {
-		lex.EncodeStrings(e.Key("langs"), s.Langs)
+		lex.EncodeStrings(e.Field("langs"), s.Langs)
+	}
+	if s.Reply != nil {
+		e.Field("reply").Value(s.Reply)
+	}
+	if s.Facets != nil {
+		lex.EncodeSlice(e.Field("facets"), s.Facets)
 	}
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
-	if s.Tags != nil {
-		lex.EncodeStrings(e.Key("tags"), s.Tags)
+	if s.Entities != nil {
+		lex.EncodeSlice(e.Field("entities"), s.Entities)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -321,8 +321,8 @@ func (s *FeedPostReplyRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedPostReplyRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("root").Value(&s.Root)
-	e.Key("parent").Value(&s.Parent)
+	e.Field("root").Value(&s.Root)
+	e.Field("parent").Value(&s.Parent)
 	return e.EndObject(&s.Extra)
 }
 
@@ -387,9 +387,9 @@ func (s *FeedPostEntity) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedPostEntity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("index").Value(&s.Index)
-	e.Key("type").String(s.Type)
-	e.Key("value").String(s.Value)
+	e.Field("type").String(s.Type)
+	e.Field("index").Value(&s.Index)
+	e.Field("value").String(s.Value)
 	return e.EndObject(&s.Extra)
 }
 
@@ -450,8 +450,8 @@ func (s *FeedPostTextSlice) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedPostTextSlice) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("start").Int(s.Start)
-	e.Key("end").Int(s.End)
+	e.Field("end").Int(s.End)
+	e.Field("start").Int(s.Start)
 	return e.EndObject(&s.Extra)
 }
 

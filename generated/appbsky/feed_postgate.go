@@ -68,13 +68,13 @@ func (s *FeedPostgate) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedPostgate) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.feed.postgate")
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("post").String(string(s.Post))
-	if s.DetachedEmbeddingURIs != nil {
-		lex.EncodeStrings(e.Key("detachedEmbeddingUris"), s.DetachedEmbeddingURIs)
-	}
+	e.Field("post").String(string(s.Post))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.EmbeddingRules != nil {
-		lex.EncodeSlice(e.Key("embeddingRules"), s.EmbeddingRules)
+		lex.EncodeSlice(e.Field("embeddingRules"), s.EmbeddingRules)
+	}
+	if s.DetachedEmbeddingURIs != nil {
+		lex.EncodeStrings(e.Field("detachedEmbeddingUris"), s.DetachedEmbeddingURIs)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -58,11 +58,11 @@ func (s *FeedRepost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedRepost) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.feed.repost")
-	e.Key("subject").Value(&s.Subject)
-	e.Key("createdAt").String(string(s.CreatedAt))
 	if s.Via != nil {
-		e.Key("via").Value(s.Via)
+		e.Field("via").Value(s.Via)
 	}
+	e.Field("subject").Value(&s.Subject)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

@@ -215,13 +215,13 @@ func (s *FeedSearchPostsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedSearchPostsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("posts"), s.Posts)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.HitsTotal != nil {
-		e.Key("hitsTotal").Int(*s.HitsTotal)
+		e.Field("hitsTotal").Int(*s.HitsTotal)
 	}
-	lex.EncodeSlice(e.Key("posts"), s.Posts)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,9 +51,9 @@ func (s *FeedSendInteractionsInput) DecodeLex(d *lex.Decoder) error {
 func (s *FeedSendInteractionsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Feed != nil {
-		e.Key("feed").String(string(*s.Feed))
+		e.Field("feed").String(string(*s.Feed))
 	}
-	lex.EncodeSlice(e.Key("interactions"), s.Interactions)
+	lex.EncodeSlice(e.Field("interactions"), s.Interactions)
 	return e.EndObject(&s.Extra)
 }
 

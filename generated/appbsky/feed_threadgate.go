@@ -67,13 +67,13 @@ func (s *FeedThreadgate) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedThreadgate) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.feed.threadgate")
-	e.Key("post").String(string(s.Post))
+	e.Field("post").String(string(s.Post))
 	if s.Allow != nil {
-		lex.EncodeSlice(e.Key("allow"), s.Allow)
+		lex.EncodeSlice(e.Field("allow"), s.Allow)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.HiddenReplies != nil {
-		lex.EncodeStrings(e.Key("hiddenReplies"), s.HiddenReplies)
+		lex.EncodeStrings(e.Field("hiddenReplies"), s.HiddenReplies)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -322,7 +322,7 @@ func (s *FeedThreadgateListRule) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *FeedThreadgateListRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("list").String(string(s.List))
+	e.Field("list").String(string(s.List))
 	return e.EndObject(&s.Extra)
 }
 

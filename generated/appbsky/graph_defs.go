@@ -76,24 +76,24 @@ func (s *GraphDefsListViewBasic) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsListViewBasic) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("name").String(s.Name)
-	e.Key("purpose").String(string(s.Purpose))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("name").String(s.Name)
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
-	}
-	if s.ListItemCount != nil {
-		e.Key("listItemCount").Int(*s.ListItemCount)
+		e.Field("avatar").String(string(*s.Avatar))
 	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
+	e.Field("purpose").String(string(s.Purpose))
 	if s.IndexedAt != nil {
-		e.Key("indexedAt").String(string(*s.IndexedAt))
+		e.Field("indexedAt").String(string(*s.IndexedAt))
+	}
+	if s.ListItemCount != nil {
+		e.Field("listItemCount").Int(*s.ListItemCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -212,30 +212,30 @@ func (s *GraphDefsListView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsListView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("creator").Value(&s.Creator)
-	e.Key("name").String(s.Name)
-	e.Key("purpose").String(string(s.Purpose))
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Key("descriptionFacets"), s.DescriptionFacets)
-	}
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("name").String(s.Name)
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
-	}
-	if s.ListItemCount != nil {
-		e.Key("listItemCount").Int(*s.ListItemCount)
+		e.Field("avatar").String(string(*s.Avatar))
 	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	e.Field("creator").Value(&s.Creator)
+	e.Field("purpose").String(string(s.Purpose))
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	if s.ListItemCount != nil {
+		e.Field("listItemCount").Int(*s.ListItemCount)
+	}
+	if s.DescriptionFacets != nil {
+		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -315,8 +315,8 @@ func (s *GraphDefsListItemView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsListItemView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("subject").Value(&s.Subject)
+	e.Field("uri").String(string(s.URI))
+	e.Field("subject").Value(&s.Subject)
 	return e.EndObject(&s.Extra)
 }
 
@@ -415,29 +415,29 @@ func (s *GraphDefsStarterPackView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsStarterPackView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("record").Unknown(s.Record)
-	e.Key("creator").Value(&s.Creator)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
 	if s.List != nil {
-		e.Key("list").Value(s.List)
-	}
-	if s.ListItemsSample != nil {
-		lex.EncodeSlice(e.Key("listItemsSample"), s.ListItemsSample)
+		e.Field("list").Value(s.List)
 	}
 	if s.Feeds != nil {
-		lex.EncodeSlice(e.Key("feeds"), s.Feeds)
-	}
-	if s.JoinedWeekCount != nil {
-		e.Key("joinedWeekCount").Int(*s.JoinedWeekCount)
-	}
-	if s.JoinedAllTimeCount != nil {
-		e.Key("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
+		lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	}
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	e.Field("record").Unknown(s.Record)
+	e.Field("creator").Value(&s.Creator)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.JoinedWeekCount != nil {
+		e.Field("joinedWeekCount").Int(*s.JoinedWeekCount)
+	}
+	if s.ListItemsSample != nil {
+		lex.EncodeSlice(e.Field("listItemsSample"), s.ListItemsSample)
+	}
+	if s.JoinedAllTimeCount != nil {
+		e.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -546,23 +546,23 @@ func (s *GraphDefsStarterPackViewBasic) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsStarterPackViewBasic) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("record").Unknown(s.Record)
-	e.Key("creator").Value(&s.Creator)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
+	}
+	e.Field("record").Unknown(s.Record)
+	e.Field("creator").Value(&s.Creator)
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	if s.ListItemCount != nil {
-		e.Key("listItemCount").Int(*s.ListItemCount)
+		e.Field("listItemCount").Int(*s.ListItemCount)
 	}
 	if s.JoinedWeekCount != nil {
-		e.Key("joinedWeekCount").Int(*s.JoinedWeekCount)
+		e.Field("joinedWeekCount").Int(*s.JoinedWeekCount)
 	}
 	if s.JoinedAllTimeCount != nil {
-		e.Key("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
+		e.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
 	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
-	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -656,10 +656,10 @@ func (s *GraphDefsListViewerState) DecodeLex(d *lex.Decoder) error {
 func (s *GraphDefsListViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Muted != nil {
-		e.Key("muted").Bool(*s.Muted)
+		e.Field("muted").Bool(*s.Muted)
 	}
 	if s.Blocked != nil {
-		e.Key("blocked").String(string(*s.Blocked))
+		e.Field("blocked").String(string(*s.Blocked))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -721,8 +721,8 @@ func (s *GraphDefsNotFoundActor) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsNotFoundActor) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actor").String(string(s.Actor))
-	e.Key("notFound").Bool(s.NotFound)
+	e.Field("actor").String(string(s.Actor))
+	e.Field("notFound").Bool(s.NotFound)
 	return e.EndObject(&s.Extra)
 }
 
@@ -816,24 +816,24 @@ func (s *GraphDefsRelationship) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphDefsRelationship) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	if s.Following != nil {
-		e.Key("following").String(string(*s.Following))
-	}
-	if s.FollowedBy != nil {
-		e.Key("followedBy").String(string(*s.FollowedBy))
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Blocking != nil {
-		e.Key("blocking").String(string(*s.Blocking))
+		e.Field("blocking").String(string(*s.Blocking))
 	}
 	if s.BlockedBy != nil {
-		e.Key("blockedBy").String(string(*s.BlockedBy))
+		e.Field("blockedBy").String(string(*s.BlockedBy))
 	}
-	if s.BlockingByList != nil {
-		e.Key("blockingByList").String(string(*s.BlockingByList))
+	if s.Following != nil {
+		e.Field("following").String(string(*s.Following))
+	}
+	if s.FollowedBy != nil {
+		e.Field("followedBy").String(string(*s.FollowedBy))
 	}
 	if s.BlockedByList != nil {
-		e.Key("blockedByList").String(string(*s.BlockedByList))
+		e.Field("blockedByList").String(string(*s.BlockedByList))
+	}
+	if s.BlockingByList != nil {
+		e.Field("blockingByList").String(string(*s.BlockingByList))
 	}
 	return e.EndObject(&s.Extra)
 }

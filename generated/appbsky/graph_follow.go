@@ -58,11 +58,11 @@ func (s *GraphFollow) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphFollow) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.follow")
-	e.Key("subject").String(string(s.Subject))
-	e.Key("createdAt").String(string(s.CreatedAt))
 	if s.Via != nil {
-		e.Key("via").Value(s.Via)
+		e.Field("via").Value(s.Via)
 	}
+	e.Field("subject").String(string(s.Subject))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

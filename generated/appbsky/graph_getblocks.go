@@ -110,10 +110,10 @@ func (s *GraphGetBlocksOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetBlocksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("blocks"), s.Blocks)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("blocks"), s.Blocks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -118,11 +118,11 @@ func (s *GraphGetFollowsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetFollowsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("follows"), s.Follows)
+	lex.EncodeSlice(e.Field("follows"), s.Follows)
+	e.Field("subject").Value(&s.Subject)
 	return e.EndObject(&s.Extra)
 }
 

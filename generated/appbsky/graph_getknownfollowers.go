@@ -118,11 +118,11 @@ func (s *GraphGetKnownFollowersOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetKnownFollowersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("followers"), s.Followers)
+	e.Field("subject").Value(&s.Subject)
+	lex.EncodeSlice(e.Field("followers"), s.Followers)
 	return e.EndObject(&s.Extra)
 }
 

@@ -118,11 +118,11 @@ func (s *GraphGetListOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetListOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("list").Value(&s.List)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	e.Key("list").Value(&s.List)
-	lex.EncodeSlice(e.Key("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 

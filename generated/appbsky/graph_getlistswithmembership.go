@@ -128,9 +128,9 @@ func (s *GraphGetListsWithMembershipOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GraphGetListsWithMembershipOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("listsWithMembership"), s.ListsWithMembership)
+	lex.EncodeSlice(e.Field("listsWithMembership"), s.ListsWithMembership)
 	return e.EndObject(&s.Extra)
 }
 
@@ -191,9 +191,9 @@ func (s *GraphGetListsWithMembershipListWithMembership) DecodeLex(d *lex.Decoder
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetListsWithMembershipListWithMembership) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("list").Value(&s.List)
+	e.Field("list").Value(&s.List)
 	if s.ListItem != nil {
-		e.Key("listItem").Value(s.ListItem)
+		e.Field("listItem").Value(s.ListItem)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -110,10 +110,10 @@ func (s *GraphGetMutesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetMutesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("mutes"), s.Mutes)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("mutes"), s.Mutes)
 	return e.EndObject(&s.Extra)
 }
 

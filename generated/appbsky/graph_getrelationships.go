@@ -83,9 +83,9 @@ func (s *GraphGetRelationshipsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GraphGetRelationshipsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Actor != nil {
-		e.Key("actor").String(string(*s.Actor))
+		e.Field("actor").String(string(*s.Actor))
 	}
-	lex.EncodeSlice(e.Key("relationships"), s.Relationships)
+	lex.EncodeSlice(e.Field("relationships"), s.Relationships)
 	return e.EndObject(&s.Extra)
 }
 

@@ -66,7 +66,7 @@ func (s *GraphGetStarterPackOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetStarterPackOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("starterPack").Value(&s.StarterPack)
+	e.Field("starterPack").Value(&s.StarterPack)
 	return e.EndObject(&s.Extra)
 }
 

@@ -68,7 +68,7 @@ func (s *GraphGetStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -120,9 +120,9 @@ func (s *GraphGetStarterPacksWithMembershipOutput) DecodeLex(d *lex.Decoder) err
 func (s *GraphGetStarterPacksWithMembershipOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("starterPacksWithMembership"), s.StarterPacksWithMembership)
+	lex.EncodeSlice(e.Field("starterPacksWithMembership"), s.StarterPacksWithMembership)
 	return e.EndObject(&s.Extra)
 }
 
@@ -183,10 +183,10 @@ func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) DecodeLex(
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("starterPack").Value(&s.StarterPack)
 	if s.ListItem != nil {
-		e.Key("listItem").Value(s.ListItem)
+		e.Field("listItem").Value(s.ListItem)
 	}
+	e.Field("starterPack").Value(&s.StarterPack)
 	return e.EndObject(&s.Extra)
 }
 

@@ -88,16 +88,16 @@ func (s *GraphGetSuggestedFollowsByActorOutput) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *GraphGetSuggestedFollowsByActorOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("suggestions"), s.Suggestions)
+	if s.RecID != nil {
+		e.Field("recId").Int(*s.RecID)
+	}
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	if s.IsFallback != nil {
-		e.Key("isFallback").Bool(*s.IsFallback)
+		e.Field("isFallback").Bool(*s.IsFallback)
 	}
-	if s.RecID != nil {
-		e.Key("recId").Int(*s.RecID)
-	}
+	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
 	return e.EndObject(&s.Extra)
 }
 

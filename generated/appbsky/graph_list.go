@@ -83,21 +83,21 @@ func (s *GraphList) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphList) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.list")
-	e.Key("purpose").String(string(s.Purpose))
-	e.Key("name").String(s.Name)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Key("descriptionFacets"), s.DescriptionFacets)
-	}
+	e.Field("name").String(s.Name)
 	if s.Avatar != nil {
-		e.Key("avatar").Blob(*s.Avatar)
+		e.Field("avatar").Blob(*s.Avatar)
 	}
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("purpose").String(string(s.Purpose))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	if s.DescriptionFacets != nil {
+		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
+	}
 	return e.EndObject(&s.Extra)
 }
 

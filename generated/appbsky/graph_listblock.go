@@ -52,8 +52,8 @@ func (s *GraphListblock) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphListblock) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.listblock")
-	e.Key("subject").String(string(s.Subject))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("subject").String(string(s.Subject))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

@@ -59,9 +59,9 @@ func (s *GraphListitem) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphListitem) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.listitem")
-	e.Key("subject").String(string(s.Subject))
-	e.Key("list").String(string(s.List))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("list").String(string(s.List))
+	e.Field("subject").String(string(s.Subject))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

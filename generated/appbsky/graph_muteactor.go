@@ -46,7 +46,7 @@ func (s *GraphMuteActorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphMuteActorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actor").String(string(s.Actor))
+	e.Field("actor").String(string(s.Actor))
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *GraphMuteActorListInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphMuteActorListInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("list").String(string(s.List))
+	e.Field("list").String(string(s.List))
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *GraphMuteThreadInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphMuteThreadInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("root").String(string(s.Root))
+	e.Field("root").String(string(s.Root))
 	return e.EndObject(&s.Extra)
 }
 

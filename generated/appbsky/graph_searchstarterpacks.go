@@ -116,9 +116,9 @@ func (s *GraphSearchStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GraphSearchStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -70,18 +70,18 @@ func (s *GraphStarterpack) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphStarterpack) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.starterpack")
-	e.Key("name").String(s.Name)
+	e.Field("list").String(string(s.List))
+	e.Field("name").String(s.Name)
+	if s.Feeds != nil {
+		lex.EncodeSlice(e.Field("feeds"), s.Feeds)
+	}
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
 	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Key("descriptionFacets"), s.DescriptionFacets)
+		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
 	}
-	e.Key("list").String(string(s.List))
-	if s.Feeds != nil {
-		lex.EncodeSlice(e.Key("feeds"), s.Feeds)
-	}
-	e.Key("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -146,7 +146,7 @@ func (s *GraphStarterpackFeedItem) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphStarterpackFeedItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 

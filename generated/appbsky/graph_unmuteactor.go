@@ -45,7 +45,7 @@ func (s *GraphUnmuteActorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphUnmuteActorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actor").String(string(s.Actor))
+	e.Field("actor").String(string(s.Actor))
 	return e.EndObject(&s.Extra)
 }
 

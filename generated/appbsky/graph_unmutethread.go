@@ -45,7 +45,7 @@ func (s *GraphUnmuteThreadInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphUnmuteThreadInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("root").String(string(s.Root))
+	e.Field("root").String(string(s.Root))
 	return e.EndObject(&s.Extra)
 }
 

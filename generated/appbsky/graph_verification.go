@@ -70,10 +70,10 @@ func (s *GraphVerification) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GraphVerification) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.graph.verification")
-	e.Key("subject").String(string(s.Subject))
-	e.Key("handle").String(string(s.Handle))
-	e.Key("displayName").String(s.DisplayName)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("handle").String(string(s.Handle))
+	e.Field("subject").String(string(s.Subject))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("displayName").String(s.DisplayName)
 	return e.EndObject(&s.Extra)
 }
 

@@ -68,18 +68,18 @@ func (s *LabelerDefsLabelerView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelerDefsLabelerView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("creator").Value(&s.Creator)
-	if s.LikeCount != nil {
-		e.Key("likeCount").Int(*s.LikeCount)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+	e.Field("creator").Value(&s.Creator)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.LikeCount != nil {
+		e.Field("likeCount").Int(*s.LikeCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -200,28 +200,28 @@ func (s *LabelerDefsLabelerViewDetailed) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelerDefsLabelerViewDetailed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("creator").Value(&s.Creator)
-	e.Key("policies").Value(&s.Policies)
-	if s.LikeCount != nil {
-		e.Key("likeCount").Int(*s.LikeCount)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+	e.Field("creator").Value(&s.Creator)
+	e.Field("policies").Value(&s.Policies)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.LikeCount != nil {
+		e.Field("likeCount").Int(*s.LikeCount)
 	}
 	if s.ReasonTypes != nil {
-		lex.EncodeStrings(e.Key("reasonTypes"), s.ReasonTypes)
+		lex.EncodeStrings(e.Field("reasonTypes"), s.ReasonTypes)
 	}
 	if s.SubjectTypes != nil {
-		lex.EncodeStrings(e.Key("subjectTypes"), s.SubjectTypes)
+		lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
 	}
 	if s.SubjectCollections != nil {
-		lex.EncodeStrings(e.Key("subjectCollections"), s.SubjectCollections)
+		lex.EncodeStrings(e.Field("subjectCollections"), s.SubjectCollections)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -292,7 +292,7 @@ func (s *LabelerDefsLabelerViewerState) DecodeLex(d *lex.Decoder) error {
 func (s *LabelerDefsLabelerViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Like != nil {
-		e.Key("like").String(string(*s.Like))
+		e.Field("like").String(string(*s.Like))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -358,9 +358,9 @@ func (s *LabelerDefsLabelerPolicies) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelerDefsLabelerPolicies) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("labelValues"), s.LabelValues)
+	lex.EncodeStrings(e.Field("labelValues"), s.LabelValues)
 	if s.LabelValueDefinitions != nil {
-		lex.EncodeSlice(e.Key("labelValueDefinitions"), s.LabelValueDefinitions)
+		lex.EncodeSlice(e.Field("labelValueDefinitions"), s.LabelValueDefinitions)
 	}
 	return e.EndObject(&s.Extra)
 }

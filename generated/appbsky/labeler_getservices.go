@@ -75,7 +75,7 @@ func (s *LabelerGetServicesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelerGetServicesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("views"), s.Views)
+	lex.EncodeSlice(e.Field("views"), s.Views)
 	return e.EndObject(&s.Extra)
 }
 

@@ -82,19 +82,19 @@ func (s *LabelerServiceRecord) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelerServiceRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.labeler.service")
-	e.Key("policies").Value(&s.Policies)
 	if s.Labels.Value != nil {
-		e.Key("labels").Value(&s.Labels)
+		e.Field("labels").Value(&s.Labels)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("policies").Value(&s.Policies)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.ReasonTypes != nil {
-		lex.EncodeStrings(e.Key("reasonTypes"), s.ReasonTypes)
+		lex.EncodeStrings(e.Field("reasonTypes"), s.ReasonTypes)
 	}
 	if s.SubjectTypes != nil {
-		lex.EncodeStrings(e.Key("subjectTypes"), s.SubjectTypes)
+		lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
 	}
 	if s.SubjectCollections != nil {
-		lex.EncodeStrings(e.Key("subjectCollections"), s.SubjectCollections)
+		lex.EncodeStrings(e.Field("subjectCollections"), s.SubjectCollections)
 	}
 	return e.EndObject(&s.Extra)
 }

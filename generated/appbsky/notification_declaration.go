@@ -47,7 +47,7 @@ func (s *NotificationDeclaration) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDeclaration) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("app.bsky.notification.declaration")
-	e.Key("allowSubscriptions").String(s.AllowSubscriptions)
+	e.Field("allowSubscriptions").String(s.AllowSubscriptions)
 	return e.EndObject(&s.Extra)
 }
 

@@ -85,8 +85,8 @@ func (s *NotificationDefsChatPreference) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsChatPreference) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("include").String(s.Include)
-	e.Key("push").Bool(s.Push)
+	e.Field("push").Bool(s.Push)
+	e.Field("include").String(s.Include)
 	return e.EndObject(&s.Extra)
 }
 
@@ -153,9 +153,9 @@ func (s *NotificationDefsFilterablePreference) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsFilterablePreference) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("include").String(s.Include)
-	e.Key("list").Bool(s.List)
-	e.Key("push").Bool(s.Push)
+	e.Field("list").Bool(s.List)
+	e.Field("push").Bool(s.Push)
+	e.Field("include").String(s.Include)
 	return e.EndObject(&s.Extra)
 }
 
@@ -218,8 +218,8 @@ func (s *NotificationDefsPreference) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsPreference) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("list").Bool(s.List)
-	e.Key("push").Bool(s.Push)
+	e.Field("list").Bool(s.List)
+	e.Field("push").Bool(s.Push)
 	return e.EndObject(&s.Extra)
 }
 
@@ -320,19 +320,19 @@ func (s *NotificationDefsPreferences) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsPreferences) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("chat").Value(&s.Chat)
-	e.Key("follow").Value(&s.Follow)
-	e.Key("like").Value(&s.Like)
-	e.Key("likeViaRepost").Value(&s.LikeViaRepost)
-	e.Key("mention").Value(&s.Mention)
-	e.Key("quote").Value(&s.Quote)
-	e.Key("reply").Value(&s.Reply)
-	e.Key("repost").Value(&s.Repost)
-	e.Key("repostViaRepost").Value(&s.RepostViaRepost)
-	e.Key("starterpackJoined").Value(&s.StarterpackJoined)
-	e.Key("subscribedPost").Value(&s.SubscribedPost)
-	e.Key("unverified").Value(&s.Unverified)
-	e.Key("verified").Value(&s.Verified)
+	e.Field("chat").Value(&s.Chat)
+	e.Field("like").Value(&s.Like)
+	e.Field("quote").Value(&s.Quote)
+	e.Field("reply").Value(&s.Reply)
+	e.Field("follow").Value(&s.Follow)
+	e.Field("repost").Value(&s.Repost)
+	e.Field("mention").Value(&s.Mention)
+	e.Field("verified").Value(&s.Verified)
+	e.Field("unverified").Value(&s.Unverified)
+	e.Field("likeViaRepost").Value(&s.LikeViaRepost)
+	e.Field("subscribedPost").Value(&s.SubscribedPost)
+	e.Field("repostViaRepost").Value(&s.RepostViaRepost)
+	e.Field("starterpackJoined").Value(&s.StarterpackJoined)
 	return e.EndObject(&s.Extra)
 }
 
@@ -402,8 +402,8 @@ func (s *NotificationDefsActivitySubscription) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsActivitySubscription) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("post").Bool(s.Post)
-	e.Key("reply").Bool(s.Reply)
+	e.Field("post").Bool(s.Post)
+	e.Field("reply").Bool(s.Reply)
 	return e.EndObject(&s.Extra)
 }
 
@@ -462,8 +462,8 @@ func (s *NotificationDefsSubjectActivitySubscription) DecodeLex(d *lex.Decoder) 
 // EncodeLex implements lex.Encodable.
 func (s *NotificationDefsSubjectActivitySubscription) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
-	e.Key("activitySubscription").Value(&s.ActivitySubscription)
+	e.Field("subject").String(string(s.Subject))
+	e.Field("activitySubscription").Value(&s.ActivitySubscription)
 	return e.EndObject(&s.Extra)
 }
 

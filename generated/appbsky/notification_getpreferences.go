@@ -45,7 +45,7 @@ func (s *NotificationGetPreferencesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("preferences").Value(&s.Preferences)
+	e.Field("preferences").Value(&s.Preferences)
 	return e.EndObject(&s.Extra)
 }
 

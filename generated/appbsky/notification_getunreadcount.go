@@ -75,7 +75,7 @@ func (s *NotificationGetUnreadCountOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationGetUnreadCountOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("count").Int(s.Count)
+	e.Field("count").Int(s.Count)
 	return e.EndObject(&s.Extra)
 }
 

@@ -114,9 +114,9 @@ func (s *NotificationListActivitySubscriptionsOutput) DecodeLex(d *lex.Decoder) 
 func (s *NotificationListActivitySubscriptionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("subscriptions"), s.Subscriptions)
+	lex.EncodeSlice(e.Field("subscriptions"), s.Subscriptions)
 	return e.EndObject(&s.Extra)
 }
 

@@ -135,15 +135,15 @@ func (s *NotificationListNotificationsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *NotificationListNotificationsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Key("notifications"), s.Notifications)
-	if s.Priority != nil {
-		e.Key("priority").Bool(*s.Priority)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.SeenAt != nil {
-		e.Key("seenAt").String(string(*s.SeenAt))
+		e.Field("seenAt").String(string(*s.SeenAt))
 	}
+	if s.Priority != nil {
+		e.Field("priority").Bool(*s.Priority)
+	}
+	lex.EncodeSlice(e.Field("notifications"), s.Notifications)
 	return e.EndObject(&s.Extra)
 }
 
@@ -238,18 +238,18 @@ func (s *NotificationListNotificationsNotification) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (s *NotificationListNotificationsNotification) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("author").Value(&s.Author)
-	e.Key("reason").String(s.Reason)
-	if s.ReasonSubject != nil {
-		e.Key("reasonSubject").String(string(*s.ReasonSubject))
-	}
-	e.Key("record").Unknown(s.Record)
-	e.Key("isRead").Bool(s.IsRead)
-	e.Key("indexedAt").String(string(s.IndexedAt))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("author").Value(&s.Author)
+	e.Field("isRead").Bool(s.IsRead)
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
+	}
+	e.Field("reason").String(s.Reason)
+	e.Field("record").Unknown(s.Record)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.ReasonSubject != nil {
+		e.Field("reasonSubject").String(string(*s.ReasonSubject))
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -52,8 +52,8 @@ func (s *NotificationPutActivitySubscriptionInput) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *NotificationPutActivitySubscriptionInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
-	e.Key("activitySubscription").Value(&s.ActivitySubscription)
+	e.Field("subject").String(string(s.Subject))
+	e.Field("activitySubscription").Value(&s.ActivitySubscription)
 	return e.EndObject(&s.Extra)
 }
 
@@ -109,9 +109,9 @@ func (s *NotificationPutActivitySubscriptionOutput) DecodeLex(d *lex.Decoder) er
 // EncodeLex implements lex.Encodable.
 func (s *NotificationPutActivitySubscriptionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
+	e.Field("subject").String(string(s.Subject))
 	if s.ActivitySubscription != nil {
-		e.Key("activitySubscription").Value(s.ActivitySubscription)
+		e.Field("activitySubscription").Value(s.ActivitySubscription)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -45,7 +45,7 @@ func (s *NotificationPutPreferencesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("priority").Bool(s.Priority)
+	e.Field("priority").Bool(s.Priority)
 	return e.EndObject(&s.Extra)
 }
 

@@ -104,43 +104,43 @@ func (s *NotificationPutPreferencesV2Input) DecodeLex(d *lex.Decoder) error {
 func (s *NotificationPutPreferencesV2Input) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Chat != nil {
-		e.Key("chat").Value(s.Chat)
-	}
-	if s.Follow != nil {
-		e.Key("follow").Value(s.Follow)
+		e.Field("chat").Value(s.Chat)
 	}
 	if s.Like != nil {
-		e.Key("like").Value(s.Like)
-	}
-	if s.LikeViaRepost != nil {
-		e.Key("likeViaRepost").Value(s.LikeViaRepost)
-	}
-	if s.Mention != nil {
-		e.Key("mention").Value(s.Mention)
+		e.Field("like").Value(s.Like)
 	}
 	if s.Quote != nil {
-		e.Key("quote").Value(s.Quote)
+		e.Field("quote").Value(s.Quote)
 	}
 	if s.Reply != nil {
-		e.Key("reply").Value(s.Reply)
+		e.Field("reply").Value(s.Reply)
+	}
+	if s.Follow != nil {
+		e.Field("follow").Value(s.Follow)
 	}
 	if s.Repost != nil {
-		e.Key("repost").Value(s.Repost)
+		e.Field("repost").Value(s.Repost)
 	}
-	if s.RepostViaRepost != nil {
-		e.Key("repostViaRepost").Value(s.RepostViaRepost)
-	}
-	if s.StarterpackJoined != nil {
-		e.Key("starterpackJoined").Value(s.StarterpackJoined)
-	}
-	if s.SubscribedPost != nil {
-		e.Key("subscribedPost").Value(s.SubscribedPost)
-	}
-	if s.Unverified != nil {
-		e.Key("unverified").Value(s.Unverified)
+	if s.Mention != nil {
+		e.Field("mention").Value(s.Mention)
 	}
 	if s.Verified != nil {
-		e.Key("verified").Value(s.Verified)
+		e.Field("verified").Value(s.Verified)
+	}
+	if s.Unverified != nil {
+		e.Field("unverified").Value(s.Unverified)
+	}
+	if s.LikeViaRepost != nil {
+		e.Field("likeViaRepost").Value(s.LikeViaRepost)
+	}
+	if s.SubscribedPost != nil {
+		e.Field("subscribedPost").Value(s.SubscribedPost)
+	}
+	if s.RepostViaRepost != nil {
+		e.Field("repostViaRepost").Value(s.RepostViaRepost)
+	}
+	if s.StarterpackJoined != nil {
+		e.Field("starterpackJoined").Value(s.StarterpackJoined)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -228,7 +228,7 @@ func (s *NotificationPutPreferencesV2Output) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationPutPreferencesV2Output) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("preferences").Value(&s.Preferences)
+	e.Field("preferences").Value(&s.Preferences)
 	return e.EndObject(&s.Extra)
 }
 

@@ -62,12 +62,12 @@ func (s *NotificationRegisterPushInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationRegisterPushInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("serviceDid").String(string(s.ServiceDID))
-	e.Key("token").String(s.Token)
-	e.Key("platform").String(s.Platform)
-	e.Key("appId").String(s.AppID)
+	e.Field("appId").String(s.AppID)
+	e.Field("token").String(s.Token)
+	e.Field("platform").String(s.Platform)
+	e.Field("serviceDid").String(string(s.ServiceDID))
 	if s.AgeRestricted != nil {
-		e.Key("ageRestricted").Bool(*s.AgeRestricted)
+		e.Field("ageRestricted").Bool(*s.AgeRestricted)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -59,10 +59,10 @@ func (s *NotificationUnregisterPushInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationUnregisterPushInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("serviceDid").String(string(s.ServiceDID))
-	e.Key("token").String(s.Token)
-	e.Key("platform").String(s.Platform)
-	e.Key("appId").String(s.AppID)
+	e.Field("appId").String(s.AppID)
+	e.Field("token").String(s.Token)
+	e.Field("platform").String(s.Platform)
+	e.Field("serviceDid").String(string(s.ServiceDID))
 	return e.EndObject(&s.Extra)
 }
 

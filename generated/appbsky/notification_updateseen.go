@@ -46,7 +46,7 @@ func (s *NotificationUpdateSeenInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *NotificationUpdateSeenInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seenAt").String(string(s.SeenAt))
+	e.Field("seenAt").String(string(s.SeenAt))
 	return e.EndObject(&s.Extra)
 }
 

@@ -45,8 +45,8 @@ func (s *RichtextFacet) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RichtextFacet) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("index").Value(&s.Index)
-	lex.EncodeSlice(e.Key("features"), s.Features)
+	e.Field("index").Value(&s.Index)
+	lex.EncodeSlice(e.Field("features"), s.Features)
 	return e.EndObject(&s.Extra)
 }
 
@@ -161,7 +161,7 @@ func (s *RichtextFacetMention) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RichtextFacetMention) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -216,7 +216,7 @@ func (s *RichtextFacetLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RichtextFacetLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -272,7 +272,7 @@ func (s *RichtextFacetTag) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RichtextFacetTag) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("tag").String(s.Tag)
+	e.Field("tag").String(s.Tag)
 	return e.EndObject(&s.Extra)
 }
 
@@ -334,8 +334,8 @@ func (s *RichtextFacetByteSlice) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RichtextFacetByteSlice) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("byteStart").Int(s.ByteStart)
-	e.Key("byteEnd").Int(s.ByteEnd)
+	e.Field("byteEnd").Int(s.ByteEnd)
+	e.Field("byteStart").Int(s.ByteStart)
 	return e.EndObject(&s.Extra)
 }
 

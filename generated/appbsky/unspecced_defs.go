@@ -41,7 +41,7 @@ func (s *UnspeccedDefsSkeletonSearchPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsSkeletonSearchPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -95,7 +95,7 @@ func (s *UnspeccedDefsSkeletonSearchActor) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsSkeletonSearchActor) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -149,7 +149,7 @@ func (s *UnspeccedDefsSkeletonSearchStarterPack) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsSkeletonSearchStarterPack) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -215,14 +215,14 @@ func (s *UnspeccedDefsTrendingTopic) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsTrendingTopic) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("topic").String(s.Topic)
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
-	}
+	e.Field("link").String(s.Link)
+	e.Field("topic").String(s.Topic)
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
-	e.Key("link").String(s.Link)
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -303,18 +303,18 @@ func (s *UnspeccedDefsSkeletonTrend) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsSkeletonTrend) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("topic").String(s.Topic)
-	e.Key("displayName").String(s.DisplayName)
-	e.Key("link").String(s.Link)
-	e.Key("startedAt").String(string(s.StartedAt))
-	e.Key("postCount").Int(s.PostCount)
+	lex.EncodeStrings(e.Field("dids"), s.DIDs)
+	e.Field("link").String(s.Link)
+	e.Field("topic").String(s.Topic)
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
 	if s.Category != nil {
-		e.Key("category").String(*s.Category)
+		e.Field("category").String(*s.Category)
 	}
-	lex.EncodeStrings(e.Key("dids"), s.DIDs)
+	e.Field("postCount").Int(s.PostCount)
+	e.Field("startedAt").String(string(s.StartedAt))
+	e.Field("displayName").String(s.DisplayName)
 	return e.EndObject(&s.Extra)
 }
 
@@ -405,18 +405,18 @@ func (s *UnspeccedDefsTrendView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsTrendView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("topic").String(s.Topic)
-	e.Key("displayName").String(s.DisplayName)
-	e.Key("link").String(s.Link)
-	e.Key("startedAt").String(string(s.StartedAt))
-	e.Key("postCount").Int(s.PostCount)
+	e.Field("link").String(s.Link)
+	e.Field("topic").String(s.Topic)
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
 	if s.Category != nil {
-		e.Key("category").String(*s.Category)
+		e.Field("category").String(*s.Category)
 	}
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
+	e.Field("postCount").Int(s.PostCount)
+	e.Field("startedAt").String(string(s.StartedAt))
+	e.Field("displayName").String(s.DisplayName)
 	return e.EndObject(&s.Extra)
 }
 
@@ -510,12 +510,12 @@ func (s *UnspeccedDefsThreadItemPost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsThreadItemPost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("post").Value(&s.Post)
-	e.Key("moreParents").Bool(s.MoreParents)
-	e.Key("moreReplies").Int(s.MoreReplies)
-	e.Key("opThread").Bool(s.OpThread)
-	e.Key("hiddenByThreadgate").Bool(s.HiddenByThreadgate)
-	e.Key("mutedByViewer").Bool(s.MutedByViewer)
+	e.Field("post").Value(&s.Post)
+	e.Field("opThread").Bool(s.OpThread)
+	e.Field("moreParents").Bool(s.MoreParents)
+	e.Field("moreReplies").Int(s.MoreReplies)
+	e.Field("mutedByViewer").Bool(s.MutedByViewer)
+	e.Field("hiddenByThreadgate").Bool(s.HiddenByThreadgate)
 	return e.EndObject(&s.Extra)
 }
 
@@ -651,7 +651,7 @@ func (s *UnspeccedDefsThreadItemBlocked) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsThreadItemBlocked) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("author").Value(&s.Author)
+	e.Field("author").Value(&s.Author)
 	return e.EndObject(&s.Extra)
 }
 
@@ -711,10 +711,10 @@ func (s *UnspeccedDefsAgeAssuranceState) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsAgeAssuranceState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("status").String(s.Status)
 	if s.LastInitiatedAt != nil {
-		e.Key("lastInitiatedAt").String(string(*s.LastInitiatedAt))
+		e.Field("lastInitiatedAt").String(string(*s.LastInitiatedAt))
 	}
-	e.Key("status").String(s.Status)
 	return e.EndObject(&s.Extra)
 }
 
@@ -810,23 +810,23 @@ func (s *UnspeccedDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("status").String(s.Status)
-	e.Key("attemptId").String(s.AttemptID)
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
 	if s.InitIP != nil {
-		e.Key("initIp").String(*s.InitIP)
+		e.Field("initIp").String(*s.InitIP)
 	}
 	if s.InitUa != nil {
-		e.Key("initUa").String(*s.InitUa)
+		e.Field("initUa").String(*s.InitUa)
 	}
+	e.Field("status").String(s.Status)
+	e.Field("attemptId").String(s.AttemptID)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.CompleteIP != nil {
-		e.Key("completeIp").String(*s.CompleteIP)
+		e.Field("completeIp").String(*s.CompleteIP)
 	}
 	if s.CompleteUa != nil {
-		e.Key("completeUa").String(*s.CompleteUa)
+		e.Field("completeUa").String(*s.CompleteUa)
 	}
 	return e.EndObject(&s.Extra)
 }

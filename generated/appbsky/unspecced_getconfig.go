@@ -47,11 +47,11 @@ func (s *UnspeccedGetConfigOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetConfigOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.CheckEmailConfirmed != nil {
-		e.Key("checkEmailConfirmed").Bool(*s.CheckEmailConfirmed)
-	}
 	if s.LiveNow != nil {
-		lex.EncodeSlice(e.Key("liveNow"), s.LiveNow)
+		lex.EncodeSlice(e.Field("liveNow"), s.LiveNow)
+	}
+	if s.CheckEmailConfirmed != nil {
+		e.Field("checkEmailConfirmed").Bool(*s.CheckEmailConfirmed)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -112,8 +112,8 @@ func (s *UnspeccedGetConfigLiveNowConfig) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetConfigLiveNowConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	lex.EncodeStrings(e.Key("domains"), s.Domains)
+	e.Field("did").String(string(s.DID))
+	lex.EncodeStrings(e.Field("domains"), s.Domains)
 	return e.EndObject(&s.Extra)
 }
 

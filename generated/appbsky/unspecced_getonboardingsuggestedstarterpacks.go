@@ -75,7 +75,7 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

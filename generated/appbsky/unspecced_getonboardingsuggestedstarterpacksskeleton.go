@@ -86,7 +86,7 @@ func (s *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput) DecodeLex(d 
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetOnboardingSuggestedStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeStrings(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

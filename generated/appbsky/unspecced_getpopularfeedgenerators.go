@@ -116,10 +116,10 @@ func (s *UnspeccedGetPopularFeedGeneratorsOutput) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetPopularFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
 }
 

@@ -76,7 +76,7 @@ func (s *UnspeccedGetPostThreadOtherV2Output) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetPostThreadOtherV2Output) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("thread"), s.Thread)
+	lex.EncodeSlice(e.Field("thread"), s.Thread)
 	return e.EndObject(&s.Extra)
 }
 
@@ -143,9 +143,9 @@ func (s *UnspeccedGetPostThreadOtherV2ThreadItem) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetPostThreadOtherV2ThreadItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("depth").Int(s.Depth)
-	e.Key("value").Value(&s.Value)
+	e.Field("uri").String(string(s.URI))
+	e.Field("depth").Int(s.Depth)
+	e.Field("value").Value(&s.Value)
 	return e.EndObject(&s.Extra)
 }
 

@@ -136,11 +136,11 @@ func (s *UnspeccedGetPostThreadV2Output) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetPostThreadV2Output) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("thread"), s.Thread)
+	lex.EncodeSlice(e.Field("thread"), s.Thread)
 	if s.Threadgate != nil {
-		e.Key("threadgate").Value(s.Threadgate)
+		e.Field("threadgate").Value(s.Threadgate)
 	}
-	e.Key("hasOtherReplies").Bool(s.HasOtherReplies)
+	e.Field("hasOtherReplies").Bool(s.HasOtherReplies)
 	return e.EndObject(&s.Extra)
 }
 
@@ -209,9 +209,9 @@ func (s *UnspeccedGetPostThreadV2ThreadItem) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetPostThreadV2ThreadItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("depth").Int(s.Depth)
-	e.Key("value").Value(&s.Value)
+	e.Field("uri").String(string(s.URI))
+	e.Field("depth").Int(s.Depth)
+	e.Field("value").Value(&s.Value)
 	return e.EndObject(&s.Extra)
 }
 

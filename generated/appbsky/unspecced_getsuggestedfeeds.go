@@ -71,7 +71,7 @@ func (s *UnspeccedGetSuggestedFeedsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedFeedsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("feeds"), s.Feeds)
+	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
 }
 

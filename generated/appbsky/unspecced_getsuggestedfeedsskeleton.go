@@ -85,7 +85,7 @@ func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("feeds"), s.Feeds)
+	lex.EncodeStrings(e.Field("feeds"), s.Feeds)
 	return e.EndObject(&s.Extra)
 }
 

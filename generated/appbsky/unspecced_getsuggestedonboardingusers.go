@@ -88,12 +88,12 @@ func (s *UnspeccedGetSuggestedOnboardingUsersOutput) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedOnboardingUsersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	if s.RecID != nil {
-		e.Key("recId").String(*s.RecID)
+		e.Field("recId").String(*s.RecID)
 	}
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

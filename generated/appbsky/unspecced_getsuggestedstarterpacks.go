@@ -74,7 +74,7 @@ func (s *UnspeccedGetSuggestedStarterPacksOutput) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -85,7 +85,7 @@ func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) DecodeLex(d *lex.Decod
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeStrings(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

@@ -80,9 +80,9 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverOutput) DecodeLex(d *lex.Decoder) 
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedUsersForDiscoverOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -92,9 +92,9 @@ func (s *UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput) DecodeLex(d *lex.D
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedUsersForDiscoverSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("dids"), s.DIDs)
+	lex.EncodeStrings(e.Field("dids"), s.DIDs)
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -84,9 +84,9 @@ func (s *UnspeccedGetSuggestedUsersForExploreOutput) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedUsersForExploreOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

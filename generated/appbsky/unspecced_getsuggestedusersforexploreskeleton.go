@@ -96,9 +96,9 @@ func (s *UnspeccedGetSuggestedUsersForExploreSkeletonOutput) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedUsersForExploreSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("dids"), s.DIDs)
+	lex.EncodeStrings(e.Field("dids"), s.DIDs)
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

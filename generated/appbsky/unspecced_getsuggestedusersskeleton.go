@@ -99,12 +99,12 @@ func (s *UnspeccedGetSuggestedUsersSkeletonOutput) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestedUsersSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("dids"), s.DIDs)
+	lex.EncodeStrings(e.Field("dids"), s.DIDs)
 	if s.RecID != nil {
-		e.Key("recId").String(*s.RecID)
+		e.Field("recId").String(*s.RecID)
 	}
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -152,18 +152,18 @@ func (s *UnspeccedGetSuggestionsSkeletonOutput) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetSuggestionsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
-	if s.RelativeToDID != nil {
-		e.Key("relativeToDid").String(string(*s.RelativeToDID))
-	}
 	if s.RecID != nil {
-		e.Key("recId").Int(*s.RecID)
+		e.Field("recId").Int(*s.RecID)
+	}
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
+	if s.Cursor != nil {
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.RecIDStr != nil {
-		e.Key("recIdStr").String(*s.RecIDStr)
+		e.Field("recIdStr").String(*s.RecIDStr)
+	}
+	if s.RelativeToDID != nil {
+		e.Field("relativeToDid").String(string(*s.RelativeToDID))
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -46,7 +46,7 @@ func (s *UnspeccedGetTaggedSuggestionsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetTaggedSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("suggestions"), s.Suggestions)
+	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
 	return e.EndObject(&s.Extra)
 }
 
@@ -109,9 +109,9 @@ func (s *UnspeccedGetTaggedSuggestionsSuggestion) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetTaggedSuggestionsSuggestion) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("tag").String(s.Tag)
-	e.Key("subjectType").String(s.SubjectType)
-	e.Key("subject").String(string(s.Subject))
+	e.Field("tag").String(s.Tag)
+	e.Field("subject").String(string(s.Subject))
+	e.Field("subjectType").String(s.SubjectType)
 	return e.EndObject(&s.Extra)
 }
 

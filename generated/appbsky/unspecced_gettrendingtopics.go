@@ -86,8 +86,8 @@ func (s *UnspeccedGetTrendingTopicsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetTrendingTopicsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("topics"), s.Topics)
-	lex.EncodeSlice(e.Key("suggested"), s.Suggested)
+	lex.EncodeSlice(e.Field("topics"), s.Topics)
+	lex.EncodeSlice(e.Field("suggested"), s.Suggested)
 	return e.EndObject(&s.Extra)
 }
 

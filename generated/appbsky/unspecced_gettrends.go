@@ -71,7 +71,7 @@ func (s *UnspeccedGetTrendsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetTrendsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("trends"), s.Trends)
+	lex.EncodeSlice(e.Field("trends"), s.Trends)
 	return e.EndObject(&s.Extra)
 }
 

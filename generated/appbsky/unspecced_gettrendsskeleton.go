@@ -82,7 +82,7 @@ func (s *UnspeccedGetTrendsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedGetTrendsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("trends"), s.Trends)
+	lex.EncodeSlice(e.Field("trends"), s.Trends)
 	return e.EndObject(&s.Extra)
 }
 

@@ -59,9 +59,9 @@ func (s *UnspeccedInitAgeAssuranceInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedInitAgeAssuranceInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
-	e.Key("language").String(s.Language)
-	e.Key("countryCode").String(s.CountryCode)
+	e.Field("email").String(s.Email)
+	e.Field("language").String(s.Language)
+	e.Field("countryCode").String(s.CountryCode)
 	return e.EndObject(&s.Extra)
 }
 

@@ -144,13 +144,13 @@ func (s *UnspeccedSearchActorsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *UnspeccedSearchActorsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("actors"), s.Actors)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.HitsTotal != nil {
-		e.Key("hitsTotal").Int(*s.HitsTotal)
+		e.Field("hitsTotal").Int(*s.HitsTotal)
 	}
-	lex.EncodeSlice(e.Key("actors"), s.Actors)
 	return e.EndObject(&s.Extra)
 }
 

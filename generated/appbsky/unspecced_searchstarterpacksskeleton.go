@@ -141,12 +141,12 @@ func (s *UnspeccedSearchStarterPacksSkeletonOutput) DecodeLex(d *lex.Decoder) er
 func (s *UnspeccedSearchStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.HitsTotal != nil {
-		e.Key("hitsTotal").Int(*s.HitsTotal)
+		e.Field("hitsTotal").Int(*s.HitsTotal)
 	}
-	lex.EncodeSlice(e.Key("starterPacks"), s.StarterPacks)
+	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
 	return e.EndObject(&s.Extra)
 }
 

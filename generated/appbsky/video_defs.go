@@ -70,20 +70,20 @@ func (s *VideoDefsJobStatus) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VideoDefsJobStatus) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("jobId").String(s.JobID)
-	e.Key("did").String(string(s.DID))
-	e.Key("state").String(s.State)
-	if s.Progress != nil {
-		e.Key("progress").Int(*s.Progress)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Blob != nil {
-		e.Key("blob").Blob(*s.Blob)
+		e.Field("blob").Blob(*s.Blob)
 	}
 	if s.Error != nil {
-		e.Key("error").String(*s.Error)
+		e.Field("error").String(*s.Error)
 	}
+	e.Field("jobId").String(s.JobID)
+	e.Field("state").String(s.State)
 	if s.Message != nil {
-		e.Key("message").String(*s.Message)
+		e.Field("message").String(*s.Message)
+	}
+	if s.Progress != nil {
+		e.Field("progress").Int(*s.Progress)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -61,7 +61,7 @@ func (s *VideoGetJobStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VideoGetJobStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("jobStatus").Value(&s.JobStatus)
+	e.Field("jobStatus").Value(&s.JobStatus)
 	return e.EndObject(&s.Extra)
 }
 

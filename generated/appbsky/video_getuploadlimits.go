@@ -61,18 +61,18 @@ func (s *VideoGetUploadLimitsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VideoGetUploadLimitsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("canUpload").Bool(s.CanUpload)
-	if s.RemainingDailyVideos != nil {
-		e.Key("remainingDailyVideos").Int(*s.RemainingDailyVideos)
-	}
-	if s.RemainingDailyBytes != nil {
-		e.Key("remainingDailyBytes").Int(*s.RemainingDailyBytes)
+	if s.Error != nil {
+		e.Field("error").String(*s.Error)
 	}
 	if s.Message != nil {
-		e.Key("message").String(*s.Message)
+		e.Field("message").String(*s.Message)
 	}
-	if s.Error != nil {
-		e.Key("error").String(*s.Error)
+	e.Field("canUpload").Bool(s.CanUpload)
+	if s.RemainingDailyBytes != nil {
+		e.Field("remainingDailyBytes").Int(*s.RemainingDailyBytes)
+	}
+	if s.RemainingDailyVideos != nil {
+		e.Field("remainingDailyVideos").Int(*s.RemainingDailyVideos)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -45,7 +45,7 @@ func (s *VideoUploadVideoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VideoUploadVideoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("jobStatus").Value(&s.JobStatus)
+	e.Field("jobStatus").Value(&s.JobStatus)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,9 +51,9 @@ func (s *ActorDeclaration) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDeclaration) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("chat.bsky.actor.declaration")
-	e.Key("allowIncoming").String(s.AllowIncoming)
+	e.Field("allowIncoming").String(s.AllowIncoming)
 	if s.AllowGroupInvites != nil {
-		e.Key("allowGroupInvites").String(*s.AllowGroupInvites)
+		e.Field("allowGroupInvites").String(*s.AllowGroupInvites)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -102,34 +102,34 @@ func (s *ActorDefsProfileViewBasic) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
-	if s.DisplayName != nil {
-		e.Key("displayName").String(*s.DisplayName)
+	e.Field("did").String(string(s.DID))
+	if s.Kind.Value != nil {
+		e.Field("kind").Value(&s.Kind)
 	}
 	if s.Avatar != nil {
-		e.Key("avatar").String(string(*s.Avatar))
+		e.Field("avatar").String(string(*s.Avatar))
 	}
-	if s.Associated != nil {
-		e.Key("associated").Value(s.Associated)
+	e.Field("handle").String(string(s.Handle))
+	if s.Labels != nil {
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		e.Field("viewer").Value(s.Viewer)
 	}
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
+	}
+	if s.Associated != nil {
+		e.Field("associated").Value(s.Associated)
+	}
+	if s.DisplayName != nil {
+		e.Field("displayName").String(*s.DisplayName)
 	}
 	if s.ChatDisabled != nil {
-		e.Key("chatDisabled").Bool(*s.ChatDisabled)
+		e.Field("chatDisabled").Bool(*s.ChatDisabled)
 	}
 	if s.Verification != nil {
-		e.Key("verification").Value(s.Verification)
-	}
-	if s.Kind.Value != nil {
-		e.Key("kind").Value(&s.Kind)
+		e.Field("verification").Value(s.Verification)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -321,10 +321,10 @@ func (s *ActorDefsGroupConvoMember) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorDefsGroupConvoMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("role").String(string(s.Role))
 	if s.AddedBy != nil {
-		e.Key("addedBy").Value(s.AddedBy)
+		e.Field("addedBy").Value(s.AddedBy)
 	}
-	e.Key("role").String(string(s.Role))
 	return e.EndObject(&s.Extra)
 }
 

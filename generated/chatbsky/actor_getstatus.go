@@ -60,9 +60,9 @@ func (s *ActorGetStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ActorGetStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("chatDisabled").Bool(s.ChatDisabled)
-	e.Key("canCreateGroups").Bool(s.CanCreateGroups)
-	e.Key("groupMemberLimit").Int(s.GroupMemberLimit)
+	e.Field("chatDisabled").Bool(s.ChatDisabled)
+	e.Field("canCreateGroups").Bool(s.CanCreateGroups)
+	e.Field("groupMemberLimit").Int(s.GroupMemberLimit)
 	return e.EndObject(&s.Extra)
 }
 

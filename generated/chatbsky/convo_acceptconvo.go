@@ -47,7 +47,7 @@ func (s *ConvoAcceptConvoInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoAcceptConvoInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -94,7 +94,7 @@ func (s *ConvoAcceptConvoOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ConvoAcceptConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Rev != nil {
-		e.Key("rev").String(*s.Rev)
+		e.Field("rev").String(*s.Rev)
 	}
 	return e.EndObject(&s.Extra)
 }

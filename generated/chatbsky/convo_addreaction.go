@@ -57,9 +57,9 @@ func (s *ConvoAddReactionInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoAddReactionInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("messageId").String(s.MessageID)
-	e.Key("value").String(s.Value)
+	e.Field("value").String(s.Value)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("messageId").String(s.MessageID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -108,7 +108,7 @@ func (s *ConvoAddReactionOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoAddReactionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("message").Value(&s.Message)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 

@@ -74,8 +74,8 @@ func (s *ConvoDefsConvoRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsConvoRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("did").String(string(s.DID))
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -137,9 +137,9 @@ func (s *ConvoDefsMessageRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsMessageRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("messageId").String(s.MessageID)
+	e.Field("did").String(string(s.DID))
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("messageId").String(s.MessageID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -203,12 +203,12 @@ func (s *ConvoDefsMessageInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsMessageInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("text").String(s.Text)
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Key("facets"), s.Facets)
-	}
+	e.Field("text").String(s.Text)
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
+	}
+	if s.Facets != nil {
+		lex.EncodeSlice(e.Field("facets"), s.Facets)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -359,20 +359,20 @@ func (s *ConvoDefsMessageView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsMessageView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("rev").String(s.Rev)
-	e.Key("text").String(s.Text)
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Key("facets"), s.Facets)
-	}
+	e.Field("id").String(s.ID)
+	e.Field("rev").String(s.Rev)
+	e.Field("text").String(s.Text)
 	if s.Embed.Value != nil {
-		e.Key("embed").Value(&s.Embed)
+		e.Field("embed").Value(&s.Embed)
 	}
+	if s.Facets != nil {
+		lex.EncodeSlice(e.Field("facets"), s.Facets)
+	}
+	e.Field("sender").Value(&s.Sender)
+	e.Field("sentAt").String(string(s.SentAt))
 	if s.Reactions != nil {
-		lex.EncodeSlice(e.Key("reactions"), s.Reactions)
+		lex.EncodeSlice(e.Field("reactions"), s.Reactions)
 	}
-	e.Key("sender").Value(&s.Sender)
-	e.Key("sentAt").String(string(s.SentAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -493,7 +493,7 @@ func (s *ConvoDefsSystemMessageReferredUser) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageReferredUser) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -560,10 +560,10 @@ func (s *ConvoDefsSystemMessageView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("rev").String(s.Rev)
-	e.Key("sentAt").String(string(s.SentAt))
-	e.Key("data").Value(&s.Data)
+	e.Field("id").String(s.ID)
+	e.Field("rev").String(s.Rev)
+	e.Field("data").Value(&s.Data)
+	e.Field("sentAt").String(string(s.SentAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -719,9 +719,9 @@ func (s *ConvoDefsSystemMessageDataAddMember) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataAddMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("member").Value(&s.Member)
-	e.Key("role").String(string(s.Role))
-	e.Key("addedBy").Value(&s.AddedBy)
+	e.Field("role").String(string(s.Role))
+	e.Field("member").Value(&s.Member)
+	e.Field("addedBy").Value(&s.AddedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -782,8 +782,8 @@ func (s *ConvoDefsSystemMessageDataRemoveMember) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataRemoveMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("member").Value(&s.Member)
-	e.Key("removedBy").Value(&s.RemovedBy)
+	e.Field("member").Value(&s.Member)
+	e.Field("removedBy").Value(&s.RemovedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -855,10 +855,10 @@ func (s *ConvoDefsSystemMessageDataMemberJoin) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataMemberJoin) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("member").Value(&s.Member)
-	e.Key("role").String(string(s.Role))
+	e.Field("role").String(string(s.Role))
+	e.Field("member").Value(&s.Member)
 	if s.ApprovedBy != nil {
-		e.Key("approvedBy").Value(s.ApprovedBy)
+		e.Field("approvedBy").Value(s.ApprovedBy)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -918,7 +918,7 @@ func (s *ConvoDefsSystemMessageDataMemberLeave) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataMemberLeave) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("member").Value(&s.Member)
+	e.Field("member").Value(&s.Member)
 	return e.EndObject(&s.Extra)
 }
 
@@ -974,7 +974,7 @@ func (s *ConvoDefsSystemMessageDataLockConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataLockConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("lockedBy").Value(&s.LockedBy)
+	e.Field("lockedBy").Value(&s.LockedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1030,7 +1030,7 @@ func (s *ConvoDefsSystemMessageDataUnlockConvo) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataUnlockConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("unlockedBy").Value(&s.UnlockedBy)
+	e.Field("unlockedBy").Value(&s.UnlockedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1087,7 +1087,7 @@ func (s *ConvoDefsSystemMessageDataLockConvoPermanently) DecodeLex(d *lex.Decode
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataLockConvoPermanently) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("lockedBy").Value(&s.LockedBy)
+	e.Field("lockedBy").Value(&s.LockedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1144,11 +1144,11 @@ func (s *ConvoDefsSystemMessageDataEditGroup) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsSystemMessageDataEditGroup) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.OldName != nil {
-		e.Key("oldName").String(*s.OldName)
-	}
 	if s.NewName != nil {
-		e.Key("newName").String(*s.NewName)
+		e.Field("newName").String(*s.NewName)
+	}
+	if s.OldName != nil {
+		e.Field("oldName").String(*s.OldName)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1385,10 +1385,10 @@ func (s *ConvoDefsDeletedMessageView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsDeletedMessageView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("rev").String(s.Rev)
-	e.Key("sender").Value(&s.Sender)
-	e.Key("sentAt").String(string(s.SentAt))
+	e.Field("id").String(s.ID)
+	e.Field("rev").String(s.Rev)
+	e.Field("sender").Value(&s.Sender)
+	e.Field("sentAt").String(string(s.SentAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1443,7 +1443,7 @@ func (s *ConvoDefsMessageViewSender) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsMessageViewSender) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1505,9 +1505,9 @@ func (s *ConvoDefsReactionView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsReactionView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("value").String(s.Value)
-	e.Key("sender").Value(&s.Sender)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("value").String(s.Value)
+	e.Field("sender").Value(&s.Sender)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1562,7 +1562,7 @@ func (s *ConvoDefsReactionViewSender) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsReactionViewSender) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1620,8 +1620,8 @@ func (s *ConvoDefsMessageAndReactionView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsMessageAndReactionView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("message").Value(&s.Message)
-	e.Key("reaction").Value(&s.Reaction)
+	e.Field("message").Value(&s.Message)
+	e.Field("reaction").Value(&s.Reaction)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1723,22 +1723,22 @@ func (s *ConvoDefsConvoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("rev").String(s.Rev)
-	lex.EncodeSlice(e.Key("members"), s.Members)
-	if s.LastMessage.Value != nil {
-		e.Key("lastMessage").Value(&s.LastMessage)
-	}
-	if s.LastReaction.Value != nil {
-		e.Key("lastReaction").Value(&s.LastReaction)
-	}
-	e.Key("muted").Bool(s.Muted)
-	if s.Status != nil {
-		e.Key("status").String(string(*s.Status))
-	}
-	e.Key("unreadCount").Int(s.UnreadCount)
+	e.Field("id").String(s.ID)
+	e.Field("rev").String(s.Rev)
 	if s.Kind.Value != nil {
-		e.Key("kind").Value(&s.Kind)
+		e.Field("kind").Value(&s.Kind)
+	}
+	e.Field("muted").Bool(s.Muted)
+	if s.Status != nil {
+		e.Field("status").String(string(*s.Status))
+	}
+	lex.EncodeSlice(e.Field("members"), s.Members)
+	if s.LastMessage.Value != nil {
+		e.Field("lastMessage").Value(&s.LastMessage)
+	}
+	e.Field("unreadCount").Int(s.UnreadCount)
+	if s.LastReaction.Value != nil {
+		e.Field("lastReaction").Value(&s.LastReaction)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2053,19 +2053,19 @@ func (s *ConvoDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("name").String(s.Name)
 	if s.JoinLink != nil {
-		e.Key("joinLink").Value(s.JoinLink)
+		e.Field("joinLink").Value(s.JoinLink)
 	}
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("lockStatus").String(string(s.LockStatus))
+	e.Field("memberCount").Int(s.MemberCount)
+	e.Field("memberLimit").Int(s.MemberLimit)
 	if s.JoinRequestCount != nil {
-		e.Key("joinRequestCount").Int(*s.JoinRequestCount)
+		e.Field("joinRequestCount").Int(*s.JoinRequestCount)
 	}
-	e.Key("lockStatus").String(string(s.LockStatus))
-	e.Key("memberCount").Int(s.MemberCount)
-	e.Key("memberLimit").Int(s.MemberLimit)
-	e.Key("name").String(s.Name)
 	if s.UnreadJoinRequestCount != nil {
-		e.Key("unreadJoinRequestCount").Int(*s.UnreadJoinRequestCount)
+		e.Field("unreadJoinRequestCount").Int(*s.UnreadJoinRequestCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2138,8 +2138,8 @@ func (s *ConvoDefsLogBeginConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogBeginConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2197,8 +2197,8 @@ func (s *ConvoDefsLogAcceptConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogAcceptConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2256,8 +2256,8 @@ func (s *ConvoDefsLogLeaveConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogLeaveConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2315,8 +2315,8 @@ func (s *ConvoDefsLogMuteConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogMuteConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2374,8 +2374,8 @@ func (s *ConvoDefsLogUnmuteConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogUnmuteConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2445,11 +2445,11 @@ func (s *ConvoDefsLogCreateMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogCreateMessage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2572,9 +2572,9 @@ func (s *ConvoDefsLogDeleteMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogDeleteMessage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2695,9 +2695,9 @@ func (s *ConvoDefsLogReadMessage) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogReadMessage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2830,12 +2830,12 @@ func (s *ConvoDefsLogAddReaction) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogAddReaction) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	e.Key("reaction").Value(&s.Reaction)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	e.Field("reaction").Value(&s.Reaction)
 	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2971,12 +2971,12 @@ func (s *ConvoDefsLogRemoveReaction) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogRemoveReaction) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	e.Key("reaction").Value(&s.Reaction)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	e.Field("reaction").Value(&s.Reaction)
 	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3101,9 +3101,9 @@ func (s *ConvoDefsLogReadConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogReadConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3234,10 +3234,10 @@ func (s *ConvoDefsLogAddMember) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogAddMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3311,10 +3311,10 @@ func (s *ConvoDefsLogRemoveMember) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogRemoveMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3388,10 +3388,10 @@ func (s *ConvoDefsLogMemberJoin) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogMemberJoin) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3465,10 +3465,10 @@ func (s *ConvoDefsLogMemberLeave) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogMemberLeave) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3540,10 +3540,10 @@ func (s *ConvoDefsLogLockConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogLockConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3615,10 +3615,10 @@ func (s *ConvoDefsLogUnlockConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogUnlockConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3690,10 +3690,10 @@ func (s *ConvoDefsLogLockConvoPermanently) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogLockConvoPermanently) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
-	lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
+	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3760,9 +3760,9 @@ func (s *ConvoDefsLogEditGroup) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogEditGroup) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3828,9 +3828,9 @@ func (s *ConvoDefsLogCreateJoinLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogCreateJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3896,9 +3896,9 @@ func (s *ConvoDefsLogEditJoinLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogEditJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3964,9 +3964,9 @@ func (s *ConvoDefsLogEnableJoinLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogEnableJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4032,9 +4032,9 @@ func (s *ConvoDefsLogDisableJoinLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogDisableJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4098,9 +4098,9 @@ func (s *ConvoDefsLogIncomingJoinRequest) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogIncomingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("member").Value(&s.Member)
+	e.Field("rev").String(s.Rev)
+	e.Field("member").Value(&s.Member)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4165,9 +4165,9 @@ func (s *ConvoDefsLogApproveJoinRequest) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogApproveJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("member").Value(&s.Member)
+	e.Field("rev").String(s.Rev)
+	e.Field("member").Value(&s.Member)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4231,9 +4231,9 @@ func (s *ConvoDefsLogRejectJoinRequest) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogRejectJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("member").Value(&s.Member)
+	e.Field("rev").String(s.Rev)
+	e.Field("member").Value(&s.Member)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4293,8 +4293,8 @@ func (s *ConvoDefsLogOutgoingJoinRequest) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogOutgoingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4358,9 +4358,9 @@ func (s *ConvoDefsLogWithdrawIncomingJoinRequest) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogWithdrawIncomingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("member").Value(&s.Member)
+	e.Field("rev").String(s.Rev)
+	e.Field("member").Value(&s.Member)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4421,8 +4421,8 @@ func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4481,8 +4481,8 @@ func (s *ConvoDefsLogReadJoinRequests) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDefsLogReadJoinRequests) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("rev").String(s.Rev)
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,8 +51,8 @@ func (s *ConvoDeleteMessageForSelfInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoDeleteMessageForSelfInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("messageId").String(s.MessageID)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("messageId").String(s.MessageID)
 	return e.EndObject(&s.Extra)
 }
 

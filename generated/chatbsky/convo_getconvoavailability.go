@@ -76,10 +76,10 @@ func (s *ConvoGetConvoAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoGetConvoAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("canChat").Bool(s.CanChat)
 	if s.Convo != nil {
-		e.Key("convo").Value(s.Convo)
+		e.Field("convo").Value(s.Convo)
 	}
+	e.Field("canChat").Bool(s.CanChat)
 	return e.EndObject(&s.Extra)
 }
 

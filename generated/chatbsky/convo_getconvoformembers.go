@@ -73,7 +73,7 @@ func (s *ConvoGetConvoForMembersOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoGetConvoForMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

@@ -123,11 +123,11 @@ func (s *ConvoGetMessagesOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ConvoGetMessagesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("messages"), s.Messages)
+	lex.EncodeSlice(e.Field("messages"), s.Messages)
 	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Key("relatedProfiles"), s.RelatedProfiles)
+		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -113,9 +113,9 @@ func (s *ConvoListConvoRequestsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ConvoListConvoRequestsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("requests"), s.Requests)
+	lex.EncodeSlice(e.Field("requests"), s.Requests)
 	return e.EndObject(&s.Extra)
 }
 

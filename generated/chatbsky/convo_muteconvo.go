@@ -47,7 +47,7 @@ func (s *ConvoMuteConvoInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoMuteConvoInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -95,7 +95,7 @@ func (s *ConvoMuteConvoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoMuteConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

@@ -50,8 +50,8 @@ func (s *ConvoSendMessageInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoSendMessageInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,7 +47,7 @@ func (s *ConvoSendMessageBatchInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoSendMessageBatchInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *ConvoSendMessageBatchOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoSendMessageBatchOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("items"), s.Items)
+	lex.EncodeSlice(e.Field("items"), s.Items)
 	return e.EndObject(&s.Extra)
 }
 
@@ -154,8 +154,8 @@ func (s *ConvoSendMessageBatchBatchItem) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoSendMessageBatchBatchItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("message").Value(&s.Message)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("message").Value(&s.Message)
 	return e.EndObject(&s.Extra)
 }
 

@@ -48,7 +48,7 @@ func (s *ConvoUnlockConvoInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUnlockConvoInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *ConvoUnlockConvoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUnlockConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,7 +47,7 @@ func (s *ConvoUnmuteConvoInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUnmuteConvoInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -95,7 +95,7 @@ func (s *ConvoUnmuteConvoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUnmuteConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

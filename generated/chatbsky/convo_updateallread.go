@@ -43,7 +43,7 @@ func (s *ConvoUpdateAllReadInput) DecodeLex(d *lex.Decoder) error {
 func (s *ConvoUpdateAllReadInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -98,7 +98,7 @@ func (s *ConvoUpdateAllReadOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUpdateAllReadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("updatedCount").Int(s.UpdatedCount)
+	e.Field("updatedCount").Int(s.UpdatedCount)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,9 +51,9 @@ func (s *ConvoUpdateReadInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUpdateReadInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	if s.MessageID != nil {
-		e.Key("messageId").String(*s.MessageID)
+		e.Field("messageId").String(*s.MessageID)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -102,7 +102,7 @@ func (s *ConvoUpdateReadOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ConvoUpdateReadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

@@ -38,7 +38,7 @@ func (s *EmbedJoinLink) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedJoinLink) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
+	e.Field("code").String(s.Code)
 	return e.EndObject(&s.Extra)
 }
 
@@ -91,7 +91,7 @@ func (s *EmbedJoinLinkView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EmbedJoinLinkView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("joinLinkPreview").Value(&s.JoinLinkPreview)
+	e.Field("joinLinkPreview").Value(&s.JoinLinkPreview)
 	return e.EndObject(&s.Extra)
 }
 

@@ -55,8 +55,8 @@ func (s *GroupAddMembersInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupAddMembersInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	lex.EncodeStrings(e.Key("members"), s.Members)
+	e.Field("convoId").String(s.ConvoID)
+	lex.EncodeStrings(e.Field("members"), s.Members)
 	return e.EndObject(&s.Extra)
 }
 
@@ -112,9 +112,9 @@ func (s *GroupAddMembersOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupAddMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	if s.AddedMembers != nil {
-		lex.EncodeSlice(e.Key("addedMembers"), s.AddedMembers)
+		lex.EncodeSlice(e.Field("addedMembers"), s.AddedMembers)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -57,8 +57,8 @@ func (s *GroupCreateGroupInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupCreateGroupInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("members"), s.Members)
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
+	lex.EncodeStrings(e.Field("members"), s.Members)
 	return e.EndObject(&s.Extra)
 }
 
@@ -110,7 +110,7 @@ func (s *GroupCreateGroupOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupCreateGroupOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

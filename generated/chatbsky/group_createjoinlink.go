@@ -56,11 +56,11 @@ func (s *GroupCreateJoinLinkInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupCreateJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("joinRule").String(string(s.JoinRule))
 	if s.RequireApproval != nil {
-		e.Key("requireApproval").Bool(*s.RequireApproval)
+		e.Field("requireApproval").Bool(*s.RequireApproval)
 	}
-	e.Key("joinRule").String(string(s.JoinRule))
 	return e.EndObject(&s.Extra)
 }
 
@@ -108,7 +108,7 @@ func (s *GroupCreateJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupCreateJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("joinLink").Value(&s.JoinLink)
+	e.Field("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
 }
 

@@ -75,11 +75,11 @@ func (s *GroupDefsJoinLinkView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDefsJoinLinkView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
-	e.Key("enabledStatus").String(string(s.EnabledStatus))
-	e.Key("requireApproval").Bool(s.RequireApproval)
-	e.Key("joinRule").String(string(s.JoinRule))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("code").String(s.Code)
+	e.Field("joinRule").String(string(s.JoinRule))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("enabledStatus").String(string(s.EnabledStatus))
+	e.Field("requireApproval").Bool(s.RequireApproval)
 	return e.EndObject(&s.Extra)
 }
 
@@ -174,20 +174,20 @@ func (s *GroupDefsJoinLinkPreviewView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDefsJoinLinkPreviewView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
-	e.Key("name").String(s.Name)
-	e.Key("owner").Value(&s.Owner)
-	e.Key("memberCount").Int(s.MemberCount)
-	e.Key("memberLimit").Int(s.MemberLimit)
-	e.Key("requireApproval").Bool(s.RequireApproval)
-	e.Key("joinRule").String(string(s.JoinRule))
-	e.Key("enabledStatus").String(string(s.EnabledStatus))
+	e.Field("code").String(s.Code)
+	e.Field("name").String(s.Name)
 	if s.Convo != nil {
-		e.Key("convo").Value(s.Convo)
+		e.Field("convo").Value(s.Convo)
 	}
+	e.Field("owner").Value(&s.Owner)
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
 	}
+	e.Field("joinRule").String(string(s.JoinRule))
+	e.Field("memberCount").Int(s.MemberCount)
+	e.Field("memberLimit").Int(s.MemberLimit)
+	e.Field("enabledStatus").String(string(s.EnabledStatus))
+	e.Field("requireApproval").Bool(s.RequireApproval)
 	return e.EndObject(&s.Extra)
 }
 
@@ -247,7 +247,7 @@ func (s *GroupDefsJoinLinkViewerState) DecodeLex(d *lex.Decoder) error {
 func (s *GroupDefsJoinLinkViewerState) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.RequestedAt != nil {
-		e.Key("requestedAt").String(string(*s.RequestedAt))
+		e.Field("requestedAt").String(string(*s.RequestedAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -312,9 +312,9 @@ func (s *GroupDefsJoinRequestView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDefsJoinRequestView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("requestedBy").Value(&s.RequestedBy)
-	e.Key("requestedAt").String(string(s.RequestedAt))
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("requestedAt").String(string(s.RequestedAt))
+	e.Field("requestedBy").Value(&s.RequestedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -391,12 +391,12 @@ func (s *GroupDefsJoinRequestConvoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDefsJoinRequestConvoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("name").String(s.Name)
-	e.Key("owner").Value(&s.Owner)
-	e.Key("memberCount").Int(s.MemberCount)
-	e.Key("memberLimit").Int(s.MemberLimit)
-	e.Key("requestedAt").String(string(s.RequestedAt))
+	e.Field("name").String(s.Name)
+	e.Field("owner").Value(&s.Owner)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("memberCount").Int(s.MemberCount)
+	e.Field("memberLimit").Int(s.MemberLimit)
+	e.Field("requestedAt").String(string(s.RequestedAt))
 	return e.EndObject(&s.Extra)
 }
 

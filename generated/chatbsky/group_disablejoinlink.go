@@ -48,7 +48,7 @@ func (s *GroupDisableJoinLinkInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDisableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *GroupDisableJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupDisableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("joinLink").Value(&s.JoinLink)
+	e.Field("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
 }
 

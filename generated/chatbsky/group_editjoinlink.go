@@ -56,12 +56,12 @@ func (s *GroupEditJoinLinkInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupEditJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	if s.RequireApproval != nil {
-		e.Key("requireApproval").Bool(*s.RequireApproval)
-	}
+	e.Field("convoId").String(s.ConvoID)
 	if s.JoinRule != nil {
-		e.Key("joinRule").String(string(*s.JoinRule))
+		e.Field("joinRule").String(string(*s.JoinRule))
+	}
+	if s.RequireApproval != nil {
+		e.Field("requireApproval").Bool(*s.RequireApproval)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -110,7 +110,7 @@ func (s *GroupEditJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupEditJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("joinLink").Value(&s.JoinLink)
+	e.Field("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
 }
 

@@ -48,7 +48,7 @@ func (s *GroupEnableJoinLinkInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupEnableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -96,7 +96,7 @@ func (s *GroupEnableJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupEnableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("joinLink").Value(&s.JoinLink)
+	e.Field("joinLink").Value(&s.JoinLink)
 	return e.EndObject(&s.Extra)
 }
 

@@ -69,7 +69,7 @@ func (s *GroupGetJoinLinkPreviewsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupGetJoinLinkPreviewsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("joinLinkPreviews"), s.JoinLinkPreviews)
+	lex.EncodeSlice(e.Field("joinLinkPreviews"), s.JoinLinkPreviews)
 	return e.EndObject(&s.Extra)
 }
 

@@ -117,9 +117,9 @@ func (s *GroupListJoinRequestsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *GroupListJoinRequestsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("requests"), s.Requests)
+	lex.EncodeSlice(e.Field("requests"), s.Requests)
 	return e.EndObject(&s.Extra)
 }
 

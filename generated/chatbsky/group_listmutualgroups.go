@@ -115,10 +115,10 @@ func (s *GroupListMutualGroupsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupListMutualGroupsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("convos"), s.Convos)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("convos"), s.Convos)
 	return e.EndObject(&s.Extra)
 }
 

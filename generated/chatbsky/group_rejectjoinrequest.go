@@ -53,8 +53,8 @@ func (s *GroupRejectJoinRequestInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupRejectJoinRequestInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("member").String(string(s.Member))
+	e.Field("member").String(string(s.Member))
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 

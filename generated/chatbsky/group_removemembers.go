@@ -53,8 +53,8 @@ func (s *GroupRemoveMembersInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupRemoveMembersInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	lex.EncodeStrings(e.Key("members"), s.Members)
+	e.Field("convoId").String(s.ConvoID)
+	lex.EncodeStrings(e.Field("members"), s.Members)
 	return e.EndObject(&s.Extra)
 }
 
@@ -105,7 +105,7 @@ func (s *GroupRemoveMembersOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupRemoveMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

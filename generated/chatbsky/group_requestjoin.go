@@ -49,7 +49,7 @@ func (s *GroupRequestJoinInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupRequestJoinInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
+	e.Field("code").String(s.Code)
 	return e.EndObject(&s.Extra)
 }
 
@@ -104,10 +104,10 @@ func (s *GroupRequestJoinOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *GroupRequestJoinOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("status").String(s.Status)
 	if s.Convo != nil {
-		e.Key("convo").Value(s.Convo)
+		e.Field("convo").Value(s.Convo)
 	}
+	e.Field("status").String(s.Status)
 	return e.EndObject(&s.Extra)
 }
 

@@ -57,10 +57,10 @@ func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("rev").String(s.Rev)
+	e.Field("id").String(s.ID)
+	e.Field("rev").String(s.Rev)
 	if s.Kind.Value != nil {
-		e.Key("kind").Value(&s.Kind)
+		e.Field("kind").Value(&s.Kind)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -253,15 +253,15 @@ func (s *ModerationDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("name").String(s.Name)
 	if s.JoinLink != nil {
-		e.Key("joinLink").Value(s.JoinLink)
+		e.Field("joinLink").Value(s.JoinLink)
 	}
-	e.Key("joinRequestCount").Int(s.JoinRequestCount)
-	e.Key("lockStatus").String(string(s.LockStatus))
-	e.Key("memberCount").Int(s.MemberCount)
-	e.Key("memberLimit").Int(s.MemberLimit)
-	e.Key("name").String(s.Name)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("lockStatus").String(string(s.LockStatus))
+	e.Field("memberCount").Int(s.MemberCount)
+	e.Field("memberLimit").Int(s.MemberLimit)
+	e.Field("joinRequestCount").Int(s.JoinRequestCount)
 	return e.EndObject(&s.Extra)
 }
 

@@ -74,9 +74,9 @@ func (s *ModerationGetActorMetadataOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetActorMetadataOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("day").Value(&s.Day)
-	e.Key("month").Value(&s.Month)
-	e.Key("all").Value(&s.All)
+	e.Field("all").Value(&s.All)
+	e.Field("day").Value(&s.Day)
+	e.Field("month").Value(&s.Month)
 	return e.EndObject(&s.Extra)
 }
 
@@ -144,10 +144,10 @@ func (s *ModerationGetActorMetadataMetadata) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetActorMetadataMetadata) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("messagesSent").Int(s.MessagesSent)
-	e.Key("messagesReceived").Int(s.MessagesReceived)
-	e.Key("convos").Int(s.Convos)
-	e.Key("convosStarted").Int(s.ConvosStarted)
+	e.Field("convos").Int(s.Convos)
+	e.Field("messagesSent").Int(s.MessagesSent)
+	e.Field("convosStarted").Int(s.ConvosStarted)
+	e.Field("messagesReceived").Int(s.MessagesReceived)
 	return e.EndObject(&s.Extra)
 }
 

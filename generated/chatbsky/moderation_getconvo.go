@@ -65,7 +65,7 @@ func (s *ModerationGetConvoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetConvoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convo").Value(&s.Convo)
+	e.Field("convo").Value(&s.Convo)
 	return e.EndObject(&s.Extra)
 }
 

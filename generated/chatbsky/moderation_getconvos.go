@@ -68,7 +68,7 @@ func (s *ModerationGetConvosOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetConvosOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("convos"), s.Convos)
+	lex.EncodeSlice(e.Field("convos"), s.Convos)
 	return e.EndObject(&s.Extra)
 }
 

@@ -114,7 +114,7 @@ func (s *ModerationGetMessageContextOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetMessageContextOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("messages"), s.Messages)
+	lex.EncodeSlice(e.Field("messages"), s.Messages)
 	return e.EndObject(&s.Extra)
 }
 

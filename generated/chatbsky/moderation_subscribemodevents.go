@@ -189,14 +189,14 @@ func (s *ModerationSubscribeModEventsEventConvoFirstMessage) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventConvoFirstMessage) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("rev").String(s.Rev)
+	e.Field("user").String(string(s.User))
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.MessageID != nil {
-		e.Key("messageId").String(*s.MessageID)
+		e.Field("messageId").String(*s.MessageID)
 	}
-	lex.EncodeStrings(e.Key("recipients"), s.Recipients)
-	e.Key("rev").String(s.Rev)
-	e.Key("user").String(string(s.User))
+	lex.EncodeStrings(e.Field("recipients"), s.Recipients)
 	return e.EndObject(&s.Extra)
 }
 
@@ -290,15 +290,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatCreated) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatCreated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	lex.EncodeStrings(e.Key("initialMemberDids"), s.InitialMemberDIDs)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
+	lex.EncodeStrings(e.Field("initialMemberDids"), s.InitialMemberDIDs)
 	return e.EndObject(&s.Extra)
 }
 
@@ -406,17 +406,17 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) DecodeLex(d *lex
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("requestMembersCount").Int(s.RequestMembersCount)
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectDid").String(string(s.SubjectDID))
-	e.Key("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("subjectDid").String(string(s.SubjectDID))
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
+	e.Field("requestMembersCount").Int(s.RequestMembersCount)
+	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
 	return e.EndObject(&s.Extra)
 }
 
@@ -514,16 +514,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) DecodeLex(d *le
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("joinLinkCode").String(s.JoinLinkCode)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("joinLinkCode").String(s.JoinLinkCode)
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
+	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
 	return e.EndObject(&s.Extra)
 }
 
@@ -619,16 +619,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) DecodeLex(d *lex
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("joinLinkCode").String(s.JoinLinkCode)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("joinLinkCode").String(s.JoinLinkCode)
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
+	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
 	return e.EndObject(&s.Extra)
 }
 
@@ -720,15 +720,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) DecodeLe
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectDid").String(string(s.SubjectDID))
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("subjectDid").String(string(s.SubjectDID))
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -821,15 +821,15 @@ func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) DecodeLe
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectDid").String(string(s.SubjectDID))
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("subjectDid").String(string(s.SubjectDID))
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -930,21 +930,21 @@ func (s *ModerationSubscribeModEventsEventChatAccepted) DecodeLex(d *lex.Decoder
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventChatAccepted) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	if s.GroupMemberCount != nil {
-		e.Key("groupMemberCount").Int(*s.GroupMemberCount)
-	}
-	if s.GroupName != nil {
-		e.Key("groupName").String(*s.GroupName)
-	}
-	e.Key("method").String(s.Method)
+	e.Field("rev").String(s.Rev)
+	e.Field("method").String(s.Method)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
 	if s.OwnerDID != nil {
-		e.Key("ownerDid").String(string(*s.OwnerDID))
+		e.Field("ownerDid").String(string(*s.OwnerDID))
 	}
-	e.Key("rev").String(s.Rev)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	if s.GroupName != nil {
+		e.Field("groupName").String(*s.GroupName)
+	}
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	if s.GroupMemberCount != nil {
+		e.Field("groupMemberCount").Int(*s.GroupMemberCount)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -1052,16 +1052,16 @@ func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) DecodeLex(d *lex.
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	e.Key("leaveMethod").String(s.LeaveMethod)
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("subjectDid").String(string(s.SubjectDID))
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	e.Field("subjectDid").String(string(s.SubjectDID))
+	e.Field("leaveMethod").String(s.LeaveMethod)
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1199,33 +1199,33 @@ func (s *ModerationSubscribeModEventsEventGroupChatUpdated) DecodeLex(d *lex.Dec
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventGroupChatUpdated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Key("convoId").String(s.ConvoID)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("groupMemberCount").Int(s.GroupMemberCount)
-	e.Key("groupName").String(s.GroupName)
-	if s.JoinLinkCode != nil {
-		e.Key("joinLinkCode").String(*s.JoinLinkCode)
-	}
-	if s.JoinLinkFollowersOnly != nil {
-		e.Key("joinLinkFollowersOnly").Bool(*s.JoinLinkFollowersOnly)
-	}
-	if s.JoinLinkRequiresApproval != nil {
-		e.Key("joinLinkRequiresApproval").Bool(*s.JoinLinkRequiresApproval)
-	}
-	if s.LockReason != nil {
-		e.Key("lockReason").String(*s.LockReason)
-	}
+	e.Field("rev").String(s.Rev)
+	e.Field("convoId").String(s.ConvoID)
 	if s.NewName != nil {
-		e.Key("newName").String(*s.NewName)
+		e.Field("newName").String(*s.NewName)
 	}
 	if s.OldName != nil {
-		e.Key("oldName").String(*s.OldName)
+		e.Field("oldName").String(*s.OldName)
 	}
-	e.Key("ownerDid").String(string(s.OwnerDID))
-	e.Key("rev").String(s.Rev)
-	e.Key("updateType").String(s.UpdateType)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("ownerDid").String(string(s.OwnerDID))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("groupName").String(s.GroupName)
+	if s.LockReason != nil {
+		e.Field("lockReason").String(*s.LockReason)
+	}
+	e.Field("updateType").String(s.UpdateType)
+	if s.JoinLinkCode != nil {
+		e.Field("joinLinkCode").String(*s.JoinLinkCode)
+	}
+	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
+	e.Field("groupMemberCount").Int(s.GroupMemberCount)
+	if s.JoinLinkFollowersOnly != nil {
+		e.Field("joinLinkFollowersOnly").Bool(*s.JoinLinkFollowersOnly)
+	}
+	if s.JoinLinkRequiresApproval != nil {
+		e.Field("joinLinkRequiresApproval").Bool(*s.JoinLinkRequiresApproval)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -1319,10 +1319,10 @@ func (s *ModerationSubscribeModEventsEventRateLimitExceeded) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *ModerationSubscribeModEventsEventRateLimitExceeded) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actorDid").String(string(s.ActorDID))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("endpoint").String(s.Endpoint)
-	e.Key("rev").String(s.Rev)
+	e.Field("rev").String(s.Rev)
+	e.Field("actorDid").String(string(s.ActorDID))
+	e.Field("endpoint").String(s.Endpoint)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 

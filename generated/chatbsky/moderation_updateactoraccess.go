@@ -53,11 +53,11 @@ func (s *ModerationUpdateActorAccessInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationUpdateActorAccessInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("actor").String(string(s.Actor))
-	e.Key("allowAccess").Bool(s.AllowAccess)
 	if s.Ref != nil {
-		e.Key("ref").String(*s.Ref)
+		e.Field("ref").String(*s.Ref)
 	}
+	e.Field("actor").String(string(s.Actor))
+	e.Field("allowAccess").Bool(s.AllowAccess)
 	return e.EndObject(&s.Extra)
 }
 

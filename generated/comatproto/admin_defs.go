@@ -45,10 +45,10 @@ func (s *AdminDefsStatusAttr) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDefsStatusAttr) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("applied").Bool(s.Applied)
 	if s.Ref != nil {
-		e.Key("ref").String(*s.Ref)
+		e.Field("ref").String(*s.Ref)
 	}
+	e.Field("applied").Bool(s.Applied)
 	return e.EndObject(&s.Extra)
 }
 
@@ -149,35 +149,35 @@ func (s *AdminDefsAccountView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDefsAccountView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
+	e.Field("did").String(string(s.DID))
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
-	if s.RelatedRecords != nil {
-		lex.EncodeArray(e.Key("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	if s.InvitedBy != nil {
-		e.Key("invitedBy").Value(s.InvitedBy)
-	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Invites != nil {
-		lex.EncodeSlice(e.Key("invites"), s.Invites)
+		lex.EncodeSlice(e.Field("invites"), s.Invites)
 	}
-	if s.InvitesDisabled != nil {
-		e.Key("invitesDisabled").Bool(*s.InvitesDisabled)
-	}
-	if s.EmailConfirmedAt != nil {
-		e.Key("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.InvitedBy != nil {
+		e.Field("invitedBy").Value(s.InvitedBy)
 	}
 	if s.InviteNote != nil {
-		e.Key("inviteNote").String(*s.InviteNote)
+		e.Field("inviteNote").String(*s.InviteNote)
 	}
 	if s.DeactivatedAt != nil {
-		e.Key("deactivatedAt").String(string(*s.DeactivatedAt))
+		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
+	}
+	if s.RelatedRecords != nil {
+		lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
+	}
+	if s.InvitesDisabled != nil {
+		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
+	}
+	if s.EmailConfirmedAt != nil {
+		e.Field("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
 	}
 	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Key("threatSignatures"), s.ThreatSignatures)
+		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -254,7 +254,7 @@ func (s *AdminDefsRepoRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDefsRepoRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -316,10 +316,10 @@ func (s *AdminDefsRepoBlobRef) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDefsRepoBlobRef) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("cid").String(string(s.CID))
+	e.Field("cid").String(string(s.CID))
+	e.Field("did").String(string(s.DID))
 	if s.RecordURI != nil {
-		e.Key("recordUri").String(string(*s.RecordURI))
+		e.Field("recordUri").String(string(*s.RecordURI))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -382,8 +382,8 @@ func (s *AdminDefsThreatSignature) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDefsThreatSignature) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("property").String(s.Property)
-	e.Key("value").String(s.Value)
+	e.Field("value").String(s.Value)
+	e.Field("property").String(s.Property)
 	return e.EndObject(&s.Extra)
 }
 

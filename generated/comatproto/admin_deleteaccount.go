@@ -46,7 +46,7 @@ func (s *AdminDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDeleteAccountInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 

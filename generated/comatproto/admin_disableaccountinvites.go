@@ -50,10 +50,10 @@ func (s *AdminDisableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminDisableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").String(string(s.Account))
 	if s.Note != nil {
-		e.Key("note").String(*s.Note)
+		e.Field("note").String(*s.Note)
 	}
+	e.Field("account").String(string(s.Account))
 	return e.EndObject(&s.Extra)
 }
 

@@ -49,10 +49,10 @@ func (s *AdminDisableInviteCodesInput) DecodeLex(d *lex.Decoder) error {
 func (s *AdminDisableInviteCodesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Codes != nil {
-		lex.EncodeStrings(e.Key("codes"), s.Codes)
+		lex.EncodeStrings(e.Field("codes"), s.Codes)
 	}
 	if s.Accounts != nil {
-		lex.EncodeStrings(e.Key("accounts"), s.Accounts)
+		lex.EncodeStrings(e.Field("accounts"), s.Accounts)
 	}
 	return e.EndObject(&s.Extra)
 }

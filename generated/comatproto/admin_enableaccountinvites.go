@@ -50,10 +50,10 @@ func (s *AdminEnableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminEnableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").String(string(s.Account))
 	if s.Note != nil {
-		e.Key("note").String(*s.Note)
+		e.Field("note").String(*s.Note)
 	}
+	e.Field("account").String(string(s.Account))
 	return e.EndObject(&s.Extra)
 }
 

@@ -68,7 +68,7 @@ func (s *AdminGetAccountInfosOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminGetAccountInfosOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("infos"), s.Infos)
+	lex.EncodeSlice(e.Field("infos"), s.Infos)
 	return e.EndObject(&s.Extra)
 }
 

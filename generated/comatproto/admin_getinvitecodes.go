@@ -121,10 +121,10 @@ func (s *AdminGetInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminGetInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("codes"), s.Codes)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
 }
 

@@ -95,12 +95,12 @@ func (s *AdminGetSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminGetSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
+	e.Field("subject").Value(&s.Subject)
 	if s.Takedown != nil {
-		e.Key("takedown").Value(s.Takedown)
+		e.Field("takedown").Value(s.Takedown)
 	}
 	if s.Deactivated != nil {
-		e.Key("deactivated").Value(s.Deactivated)
+		e.Field("deactivated").Value(s.Deactivated)
 	}
 	return e.EndObject(&s.Extra)
 }

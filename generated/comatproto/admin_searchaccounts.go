@@ -115,9 +115,9 @@ func (s *AdminSearchAccountsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *AdminSearchAccountsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("accounts"), s.Accounts)
+	lex.EncodeSlice(e.Field("accounts"), s.Accounts)
 	return e.EndObject(&s.Extra)
 }
 

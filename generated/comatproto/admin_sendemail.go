@@ -64,15 +64,15 @@ func (s *AdminSendEmailInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminSendEmailInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("recipientDid").String(string(s.RecipientDID))
-	e.Key("content").String(s.Content)
-	if s.Subject != nil {
-		e.Key("subject").String(*s.Subject)
-	}
-	e.Key("senderDid").String(string(s.SenderDID))
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("content").String(s.Content)
+	if s.Subject != nil {
+		e.Field("subject").String(*s.Subject)
+	}
+	e.Field("senderDid").String(string(s.SenderDID))
+	e.Field("recipientDid").String(string(s.RecipientDID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -122,7 +122,7 @@ func (s *AdminSendEmailOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminSendEmailOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("sent").Bool(s.Sent)
+	e.Field("sent").Bool(s.Sent)
 	return e.EndObject(&s.Extra)
 }
 

@@ -50,8 +50,8 @@ func (s *AdminUpdateAccountEmailInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateAccountEmailInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").String(string(s.Account))
-	e.Key("email").String(s.Email)
+	e.Field("email").String(s.Email)
+	e.Field("account").String(string(s.Account))
 	return e.EndObject(&s.Extra)
 }
 

@@ -50,8 +50,8 @@ func (s *AdminUpdateAccountHandleInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateAccountHandleInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
+	e.Field("did").String(string(s.DID))
+	e.Field("handle").String(string(s.Handle))
 	return e.EndObject(&s.Extra)
 }
 

@@ -50,8 +50,8 @@ func (s *AdminUpdateAccountPasswordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateAccountPasswordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("password").String(s.Password)
+	e.Field("did").String(string(s.DID))
+	e.Field("password").String(s.Password)
 	return e.EndObject(&s.Extra)
 }
 

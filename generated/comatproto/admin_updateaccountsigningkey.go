@@ -50,8 +50,8 @@ func (s *AdminUpdateAccountSigningKeyInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateAccountSigningKeyInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("signingKey").String(string(s.SigningKey))
+	e.Field("did").String(string(s.DID))
+	e.Field("signingKey").String(string(s.SigningKey))
 	return e.EndObject(&s.Extra)
 }
 

@@ -55,12 +55,12 @@ func (s *AdminUpdateSubjectStatusInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateSubjectStatusInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
+	e.Field("subject").Value(&s.Subject)
 	if s.Takedown != nil {
-		e.Key("takedown").Value(s.Takedown)
+		e.Field("takedown").Value(s.Takedown)
 	}
 	if s.Deactivated != nil {
-		e.Key("deactivated").Value(s.Deactivated)
+		e.Field("deactivated").Value(s.Deactivated)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -179,9 +179,9 @@ func (s *AdminUpdateSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *AdminUpdateSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").Value(&s.Subject)
+	e.Field("subject").Value(&s.Subject)
 	if s.Takedown != nil {
-		e.Key("takedown").Value(s.Takedown)
+		e.Field("takedown").Value(s.Takedown)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -23,7 +23,7 @@ func TestRequiredFieldsWithADefault(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, err := lex.MarshalJSON(&v)
-			if diff := cmp.Diff(want, string(got)); err != nil || diff != "" {
+			if diff := cmp.Diff(want, string(got), sameJSON); err != nil || diff != "" {
 				t.Errorf("%v, (-want +got):\n%s", err, diff)
 			}
 		})

@@ -53,9 +53,9 @@ func (s *IdentityDefsIdentityInfo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentityDefsIdentityInfo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
-	e.Key("didDoc").Unknown(s.DIDDoc)
+	e.Field("did").String(string(s.DID))
+	e.Field("didDoc").Unknown(s.DIDDoc)
+	e.Field("handle").String(string(s.Handle))
 	return e.EndObject(&s.Extra)
 }
 

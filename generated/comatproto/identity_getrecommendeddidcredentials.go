@@ -62,17 +62,17 @@ func (s *IdentityGetRecommendedDIDCredentialsOutput) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (s *IdentityGetRecommendedDIDCredentialsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.RotationKeys != nil {
-		lex.EncodeStrings(e.Key("rotationKeys"), s.RotationKeys)
+	if !s.Services.IsZero() {
+		e.Field("services").Unknown(s.Services)
 	}
 	if s.AlsoKnownAs != nil {
-		lex.EncodeStrings(e.Key("alsoKnownAs"), s.AlsoKnownAs)
+		lex.EncodeStrings(e.Field("alsoKnownAs"), s.AlsoKnownAs)
+	}
+	if s.RotationKeys != nil {
+		lex.EncodeStrings(e.Field("rotationKeys"), s.RotationKeys)
 	}
 	if !s.VerificationMethods.IsZero() {
-		e.Key("verificationMethods").Unknown(s.VerificationMethods)
-	}
-	if !s.Services.IsZero() {
-		e.Key("services").Unknown(s.Services)
+		e.Field("verificationMethods").Unknown(s.VerificationMethods)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -49,7 +49,7 @@ func (s *IdentityRefreshIdentityInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentityRefreshIdentityInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("identifier").String(string(s.Identifier))
+	e.Field("identifier").String(string(s.Identifier))
 	return e.EndObject(&s.Extra)
 }
 

@@ -69,7 +69,7 @@ func (s *IdentityResolveDIDOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentityResolveDIDOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("didDoc").Unknown(s.DIDDoc)
+	e.Field("didDoc").Unknown(s.DIDDoc)
 	return e.EndObject(&s.Extra)
 }
 

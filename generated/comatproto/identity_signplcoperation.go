@@ -65,19 +65,19 @@ func (s *IdentitySignPlcOperationInput) DecodeLex(d *lex.Decoder) error {
 func (s *IdentitySignPlcOperationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Token != nil {
-		e.Key("token").String(*s.Token)
-	}
-	if s.RotationKeys != nil {
-		lex.EncodeStrings(e.Key("rotationKeys"), s.RotationKeys)
-	}
-	if s.AlsoKnownAs != nil {
-		lex.EncodeStrings(e.Key("alsoKnownAs"), s.AlsoKnownAs)
-	}
-	if !s.VerificationMethods.IsZero() {
-		e.Key("verificationMethods").Unknown(s.VerificationMethods)
+		e.Field("token").String(*s.Token)
 	}
 	if !s.Services.IsZero() {
-		e.Key("services").Unknown(s.Services)
+		e.Field("services").Unknown(s.Services)
+	}
+	if s.AlsoKnownAs != nil {
+		lex.EncodeStrings(e.Field("alsoKnownAs"), s.AlsoKnownAs)
+	}
+	if s.RotationKeys != nil {
+		lex.EncodeStrings(e.Field("rotationKeys"), s.RotationKeys)
+	}
+	if !s.VerificationMethods.IsZero() {
+		e.Field("verificationMethods").Unknown(s.VerificationMethods)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -132,7 +132,7 @@ func (s *IdentitySignPlcOperationOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentitySignPlcOperationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("operation").Unknown(s.Operation)
+	e.Field("operation").Unknown(s.Operation)
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *IdentitySubmitPlcOperationInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentitySubmitPlcOperationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("operation").Unknown(s.Operation)
+	e.Field("operation").Unknown(s.Operation)
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,7 +47,7 @@ func (s *IdentityUpdateHandleInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *IdentityUpdateHandleInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
+	e.Field("handle").String(string(s.Handle))
 	return e.EndObject(&s.Extra)
 }
 

@@ -86,24 +86,24 @@ func (s *LabelDefsLabel) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelDefsLabel) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Ver != nil {
-		e.Key("ver").Int(*s.Ver)
-	}
-	e.Key("src").String(string(s.Src))
-	e.Key("uri").String(string(s.URI))
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	e.Key("val").String(s.Val)
-	if s.Neg != nil {
-		e.Key("neg").Bool(*s.Neg)
-	}
-	e.Key("cts").String(string(s.Cts))
+	e.Field("cts").String(string(s.Cts))
 	if s.Exp != nil {
-		e.Key("exp").String(string(*s.Exp))
+		e.Field("exp").String(string(*s.Exp))
+	}
+	if s.Neg != nil {
+		e.Field("neg").Bool(*s.Neg)
 	}
 	if s.Sig != nil {
-		e.Key("sig").Bytes(s.Sig)
+		e.Field("sig").Bytes(s.Sig)
+	}
+	e.Field("src").String(string(s.Src))
+	e.Field("uri").String(string(s.URI))
+	e.Field("val").String(s.Val)
+	if s.Ver != nil {
+		e.Field("ver").Int(*s.Ver)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -171,7 +171,7 @@ func (s *LabelDefsSelfLabels) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelDefsSelfLabels) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("values"), s.Values)
+	lex.EncodeSlice(e.Field("values"), s.Values)
 	return e.EndObject(&s.Extra)
 }
 
@@ -227,7 +227,7 @@ func (s *LabelDefsSelfLabel) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelDefsSelfLabel) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("val").String(s.Val)
+	e.Field("val").String(s.Val)
 	return e.EndObject(&s.Extra)
 }
 
@@ -314,16 +314,16 @@ func (s *LabelDefsLabelValueDefinition) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelDefsLabelValueDefinition) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("identifier").String(s.Identifier)
-	e.Key("severity").String(s.Severity)
-	e.Key("blurs").String(s.Blurs)
-	if s.DefaultSetting != nil {
-		e.Key("defaultSetting").String(*s.DefaultSetting)
-	}
+	e.Field("blurs").String(s.Blurs)
+	lex.EncodeSlice(e.Field("locales"), s.Locales)
+	e.Field("severity").String(s.Severity)
 	if s.AdultOnly != nil {
-		e.Key("adultOnly").Bool(*s.AdultOnly)
+		e.Field("adultOnly").Bool(*s.AdultOnly)
 	}
-	lex.EncodeSlice(e.Key("locales"), s.Locales)
+	e.Field("identifier").String(s.Identifier)
+	if s.DefaultSetting != nil {
+		e.Field("defaultSetting").String(*s.DefaultSetting)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -410,9 +410,9 @@ func (s *LabelDefsLabelValueDefinitionStrings) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelDefsLabelValueDefinitionStrings) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("lang").String(string(s.Lang))
-	e.Key("name").String(s.Name)
-	e.Key("description").String(s.Description)
+	e.Field("lang").String(string(s.Lang))
+	e.Field("name").String(s.Name)
+	e.Field("description").String(s.Description)
 	return e.EndObject(&s.Extra)
 }
 

@@ -125,9 +125,9 @@ func (s *LabelQueryLabelsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *LabelQueryLabelsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("labels"), s.Labels)
+	lex.EncodeSlice(e.Field("labels"), s.Labels)
 	return e.EndObject(&s.Extra)
 }
 

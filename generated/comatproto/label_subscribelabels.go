@@ -153,8 +153,8 @@ func (s *LabelSubscribeLabelsLabels) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelSubscribeLabelsLabels) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	lex.EncodeSlice(e.Key("labels"), s.Labels)
+	e.Field("seq").Int(s.Seq)
+	lex.EncodeSlice(e.Field("labels"), s.Labels)
 	return e.EndObject(&s.Extra)
 }
 
@@ -213,9 +213,9 @@ func (s *LabelSubscribeLabelsInfo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LabelSubscribeLabelsInfo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	if s.Message != nil {
-		e.Key("message").String(*s.Message)
+		e.Field("message").String(*s.Message)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -77,9 +77,9 @@ func (s *LexiconResolveLexiconOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LexiconResolveLexiconOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("cid").String(string(s.CID))
-	e.Key("schema").Value(&s.Schema)
-	e.Key("uri").String(string(s.URI))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("schema").Value(&s.Schema)
 	return e.EndObject(&s.Extra)
 }
 

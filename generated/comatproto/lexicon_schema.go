@@ -49,7 +49,7 @@ func (s *LexiconSchema) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *LexiconSchema) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("com.atproto.lexicon.schema")
-	e.Key("lexicon").Int(s.Lexicon)
+	e.Field("lexicon").Int(s.Lexicon)
 	return e.EndObject(&s.Extra)
 }
 

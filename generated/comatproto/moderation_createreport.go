@@ -62,14 +62,14 @@ func (s *ModerationCreateReportInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCreateReportInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("reasonType").String(string(s.ReasonType))
 	if s.Reason != nil {
-		e.Key("reason").String(*s.Reason)
+		e.Field("reason").String(*s.Reason)
 	}
-	e.Key("subject").Value(&s.Subject)
 	if s.ModTool != nil {
-		e.Key("modTool").Value(s.ModTool)
+		e.Field("modTool").Value(s.ModTool)
 	}
+	e.Field("subject").Value(&s.Subject)
+	e.Field("reasonType").String(string(s.ReasonType))
 	return e.EndObject(&s.Extra)
 }
 
@@ -200,14 +200,14 @@ func (s *ModerationCreateReportOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCreateReportOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("reasonType").String(string(s.ReasonType))
+	e.Field("id").Int(s.ID)
 	if s.Reason != nil {
-		e.Key("reason").String(*s.Reason)
+		e.Field("reason").String(*s.Reason)
 	}
-	e.Key("subject").Value(&s.Subject)
-	e.Key("reportedBy").String(string(s.ReportedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("subject").Value(&s.Subject)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("reasonType").String(string(s.ReasonType))
+	e.Field("reportedBy").String(string(s.ReportedBy))
 	return e.EndObject(&s.Extra)
 }
 
@@ -331,10 +331,10 @@ func (s *ModerationCreateReportModTool) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCreateReportModTool) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
 	if !s.Meta.IsZero() {
-		e.Key("meta").Unknown(s.Meta)
+		e.Field("meta").Unknown(s.Meta)
 	}
+	e.Field("name").String(s.Name)
 	return e.EndObject(&s.Extra)
 }
 

@@ -67,13 +67,13 @@ func (s *RepoApplyWritesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("repo").String(string(s.Repo))
+	e.Field("repo").String(string(s.Repo))
+	lex.EncodeSlice(e.Field("writes"), s.Writes)
 	if s.Validate != nil {
-		e.Key("validate").Bool(*s.Validate)
+		e.Field("validate").Bool(*s.Validate)
 	}
-	lex.EncodeSlice(e.Key("writes"), s.Writes)
 	if s.SwapCommit != nil {
-		e.Key("swapCommit").String(string(*s.SwapCommit))
+		e.Field("swapCommit").String(string(*s.SwapCommit))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -187,10 +187,10 @@ func (s *RepoApplyWritesOutput) DecodeLex(d *lex.Decoder) error {
 func (s *RepoApplyWritesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Commit != nil {
-		e.Key("commit").Value(s.Commit)
+		e.Field("commit").Value(s.Commit)
 	}
 	if s.Results != nil {
-		lex.EncodeSlice(e.Key("results"), s.Results)
+		lex.EncodeSlice(e.Field("results"), s.Results)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -320,11 +320,11 @@ func (s *RepoApplyWritesCreate) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesCreate) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("collection").String(string(s.Collection))
 	if s.RKey != nil {
-		e.Key("rkey").String(string(*s.RKey))
+		e.Field("rkey").String(string(*s.RKey))
 	}
-	e.Key("value").Unknown(s.Value)
+	e.Field("value").Unknown(s.Value)
+	e.Field("collection").String(string(s.Collection))
 	return e.EndObject(&s.Extra)
 }
 
@@ -391,9 +391,9 @@ func (s *RepoApplyWritesUpdate) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesUpdate) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.RKey))
-	e.Key("value").Unknown(s.Value)
+	e.Field("rkey").String(string(s.RKey))
+	e.Field("value").Unknown(s.Value)
+	e.Field("collection").String(string(s.Collection))
 	return e.EndObject(&s.Extra)
 }
 
@@ -454,8 +454,8 @@ func (s *RepoApplyWritesDelete) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesDelete) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.RKey))
+	e.Field("rkey").String(string(s.RKey))
+	e.Field("collection").String(string(s.Collection))
 	return e.EndObject(&s.Extra)
 }
 
@@ -518,10 +518,10 @@ func (s *RepoApplyWritesCreateResult) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesCreateResult) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
 	if s.ValidationStatus != nil {
-		e.Key("validationStatus").String(*s.ValidationStatus)
+		e.Field("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -591,10 +591,10 @@ func (s *RepoApplyWritesUpdateResult) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoApplyWritesUpdateResult) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
 	if s.ValidationStatus != nil {
-		e.Key("validationStatus").String(*s.ValidationStatus)
+		e.Field("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
 }

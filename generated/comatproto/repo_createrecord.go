@@ -72,17 +72,17 @@ func (s *RepoCreateRecordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoCreateRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("repo").String(string(s.Repo))
-	e.Key("collection").String(string(s.Collection))
+	e.Field("repo").String(string(s.Repo))
 	if s.RKey != nil {
-		e.Key("rkey").String(string(*s.RKey))
+		e.Field("rkey").String(string(*s.RKey))
 	}
+	e.Field("record").Unknown(s.Record)
 	if s.Validate != nil {
-		e.Key("validate").Bool(*s.Validate)
+		e.Field("validate").Bool(*s.Validate)
 	}
-	e.Key("record").Unknown(s.Record)
+	e.Field("collection").String(string(s.Collection))
 	if s.SwapCommit != nil {
-		e.Key("swapCommit").String(string(*s.SwapCommit))
+		e.Field("swapCommit").String(string(*s.SwapCommit))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -153,13 +153,13 @@ func (s *RepoCreateRecordOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoCreateRecordOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
 	if s.Commit != nil {
-		e.Key("commit").Value(s.Commit)
+		e.Field("commit").Value(s.Commit)
 	}
 	if s.ValidationStatus != nil {
-		e.Key("validationStatus").String(*s.ValidationStatus)
+		e.Field("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
 }

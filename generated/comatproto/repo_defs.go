@@ -45,8 +45,8 @@ func (s *RepoDefsCommitMeta) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoDefsCommitMeta) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("cid").String(string(s.CID))
-	e.Key("rev").String(string(s.Rev))
+	e.Field("cid").String(string(s.CID))
+	e.Field("rev").String(string(s.Rev))
 	return e.EndObject(&s.Extra)
 }
 

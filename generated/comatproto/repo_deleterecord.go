@@ -64,14 +64,14 @@ func (s *RepoDeleteRecordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoDeleteRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("repo").String(string(s.Repo))
-	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.RKey))
-	if s.SwapRecord != nil {
-		e.Key("swapRecord").String(string(*s.SwapRecord))
-	}
+	e.Field("repo").String(string(s.Repo))
+	e.Field("rkey").String(string(s.RKey))
+	e.Field("collection").String(string(s.Collection))
 	if s.SwapCommit != nil {
-		e.Key("swapCommit").String(string(*s.SwapCommit))
+		e.Field("swapCommit").String(string(*s.SwapCommit))
+	}
+	if s.SwapRecord != nil {
+		e.Field("swapRecord").String(string(*s.SwapRecord))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -128,7 +128,7 @@ func (s *RepoDeleteRecordOutput) DecodeLex(d *lex.Decoder) error {
 func (s *RepoDeleteRecordOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Commit != nil {
-		e.Key("commit").Value(s.Commit)
+		e.Field("commit").Value(s.Commit)
 	}
 	return e.EndObject(&s.Extra)
 }

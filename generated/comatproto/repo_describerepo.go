@@ -87,11 +87,11 @@ func (s *RepoDescribeRepoOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoDescribeRepoOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
-	e.Key("did").String(string(s.DID))
-	e.Key("didDoc").Unknown(s.DIDDoc)
-	lex.EncodeStrings(e.Key("collections"), s.Collections)
-	e.Key("handleIsCorrect").Bool(s.HandleIsCorrect)
+	e.Field("did").String(string(s.DID))
+	e.Field("didDoc").Unknown(s.DIDDoc)
+	e.Field("handle").String(string(s.Handle))
+	lex.EncodeStrings(e.Field("collections"), s.Collections)
+	e.Field("handleIsCorrect").Bool(s.HandleIsCorrect)
 	return e.EndObject(&s.Extra)
 }
 

@@ -92,11 +92,11 @@ func (s *RepoGetRecordOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoGetRecordOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	e.Key("value").Unknown(s.Value)
+	e.Field("uri").String(string(s.URI))
+	e.Field("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
 }
 

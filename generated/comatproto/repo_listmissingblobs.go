@@ -111,10 +111,10 @@ func (s *RepoListMissingBlobsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoListMissingBlobsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("blobs"), s.Blobs)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("blobs"), s.Blobs)
 	return e.EndObject(&s.Extra)
 }
 
@@ -172,8 +172,8 @@ func (s *RepoListMissingBlobsRecordBlob) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoListMissingBlobsRecordBlob) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("cid").String(string(s.CID))
-	e.Key("recordUri").String(string(s.RecordURI))
+	e.Field("cid").String(string(s.CID))
+	e.Field("recordUri").String(string(s.RecordURI))
 	return e.EndObject(&s.Extra)
 }
 

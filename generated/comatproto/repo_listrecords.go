@@ -125,9 +125,9 @@ func (s *RepoListRecordsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *RepoListRecordsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("records"), s.Records)
+	lex.EncodeSlice(e.Field("records"), s.Records)
 	return e.EndObject(&s.Extra)
 }
 
@@ -189,9 +189,9 @@ func (s *RepoListRecordsRecord) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoListRecordsRecord) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("value").Unknown(s.Value)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("value").Unknown(s.Value)
 	return e.EndObject(&s.Extra)
 }
 

@@ -80,18 +80,18 @@ func (s *RepoPutRecordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoPutRecordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("repo").String(string(s.Repo))
-	e.Key("collection").String(string(s.Collection))
-	e.Key("rkey").String(string(s.RKey))
+	e.Field("repo").String(string(s.Repo))
+	e.Field("rkey").String(string(s.RKey))
+	e.Field("record").Unknown(s.Record)
 	if s.Validate != nil {
-		e.Key("validate").Bool(*s.Validate)
+		e.Field("validate").Bool(*s.Validate)
 	}
-	e.Key("record").Unknown(s.Record)
-	if !s.SwapRecord.IsAbsent() {
-		lex.EncodeNullable(e.Key("swapRecord"), s.SwapRecord, lex.PutString[syntax.CID])
-	}
+	e.Field("collection").String(string(s.Collection))
 	if s.SwapCommit != nil {
-		e.Key("swapCommit").String(string(*s.SwapCommit))
+		e.Field("swapCommit").String(string(*s.SwapCommit))
+	}
+	if !s.SwapRecord.IsAbsent() {
+		lex.EncodeNullable(e.Field("swapRecord"), s.SwapRecord, lex.PutString[syntax.CID])
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -163,13 +163,13 @@ func (s *RepoPutRecordOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoPutRecordOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
 	if s.Commit != nil {
-		e.Key("commit").Value(s.Commit)
+		e.Field("commit").Value(s.Commit)
 	}
 	if s.ValidationStatus != nil {
-		e.Key("validationStatus").String(*s.ValidationStatus)
+		e.Field("validationStatus").String(*s.ValidationStatus)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -47,7 +47,7 @@ func (s *RepoUploadBlobOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RepoUploadBlobOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("blob").Blob(s.Blob)
+	e.Field("blob").Blob(s.Blob)
 	return e.EndObject(&s.Extra)
 }
 

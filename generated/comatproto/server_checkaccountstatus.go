@@ -79,15 +79,15 @@ func (s *ServerCheckAccountStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCheckAccountStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("activated").Bool(s.Activated)
-	e.Key("validDid").Bool(s.ValidDID)
-	e.Key("repoCommit").String(string(s.RepoCommit))
-	e.Key("repoRev").String(s.RepoRev)
-	e.Key("repoBlocks").Int(s.RepoBlocks)
-	e.Key("indexedRecords").Int(s.IndexedRecords)
-	e.Key("privateStateValues").Int(s.PrivateStateValues)
-	e.Key("expectedBlobs").Int(s.ExpectedBlobs)
-	e.Key("importedBlobs").Int(s.ImportedBlobs)
+	e.Field("repoRev").String(s.RepoRev)
+	e.Field("validDid").Bool(s.ValidDID)
+	e.Field("activated").Bool(s.Activated)
+	e.Field("repoBlocks").Int(s.RepoBlocks)
+	e.Field("repoCommit").String(string(s.RepoCommit))
+	e.Field("expectedBlobs").Int(s.ExpectedBlobs)
+	e.Field("importedBlobs").Int(s.ImportedBlobs)
+	e.Field("indexedRecords").Int(s.IndexedRecords)
+	e.Field("privateStateValues").Int(s.PrivateStateValues)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,8 +51,8 @@ func (s *ServerConfirmEmailInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerConfirmEmailInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
-	e.Key("token").String(s.Token)
+	e.Field("email").String(s.Email)
+	e.Field("token").String(s.Token)
 	return e.EndObject(&s.Extra)
 }
 

@@ -92,30 +92,30 @@ func (s *ServerCreateAccountInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateAccountInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Email != nil {
-		e.Key("email").String(*s.Email)
-	}
-	e.Key("handle").String(string(s.Handle))
 	if s.DID != nil {
-		e.Key("did").String(string(*s.DID))
+		e.Field("did").String(string(*s.DID))
 	}
-	if s.InviteCode != nil {
-		e.Key("inviteCode").String(*s.InviteCode)
-	}
-	if s.VerificationCode != nil {
-		e.Key("verificationCode").String(*s.VerificationCode)
-	}
-	if s.VerificationPhone != nil {
-		e.Key("verificationPhone").String(*s.VerificationPhone)
-	}
-	if s.Password != nil {
-		e.Key("password").String(*s.Password)
-	}
-	if s.RecoveryKey != nil {
-		e.Key("recoveryKey").String(*s.RecoveryKey)
+	if s.Email != nil {
+		e.Field("email").String(*s.Email)
 	}
 	if !s.PlcOp.IsZero() {
-		e.Key("plcOp").Unknown(s.PlcOp)
+		e.Field("plcOp").Unknown(s.PlcOp)
+	}
+	e.Field("handle").String(string(s.Handle))
+	if s.Password != nil {
+		e.Field("password").String(*s.Password)
+	}
+	if s.InviteCode != nil {
+		e.Field("inviteCode").String(*s.InviteCode)
+	}
+	if s.RecoveryKey != nil {
+		e.Field("recoveryKey").String(*s.RecoveryKey)
+	}
+	if s.VerificationCode != nil {
+		e.Field("verificationCode").String(*s.VerificationCode)
+	}
+	if s.VerificationPhone != nil {
+		e.Field("verificationPhone").String(*s.VerificationPhone)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -189,13 +189,13 @@ func (s *ServerCreateAccountOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateAccountOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("accessJwt").String(s.AccessJWT)
-	e.Key("refreshJwt").String(s.RefreshJWT)
-	e.Key("handle").String(string(s.Handle))
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	if !s.DIDDoc.IsZero() {
-		e.Key("didDoc").Unknown(s.DIDDoc)
+		e.Field("didDoc").Unknown(s.DIDDoc)
 	}
+	e.Field("handle").String(string(s.Handle))
+	e.Field("accessJwt").String(s.AccessJWT)
+	e.Field("refreshJwt").String(s.RefreshJWT)
 	return e.EndObject(&s.Extra)
 }
 

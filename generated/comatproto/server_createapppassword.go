@@ -55,9 +55,9 @@ func (s *ServerCreateAppPasswordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateAppPasswordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	if s.Privileged != nil {
-		e.Key("privileged").Bool(*s.Privileged)
+		e.Field("privileged").Bool(*s.Privileged)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -123,11 +123,11 @@ func (s *ServerCreateAppPasswordAppPassword) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateAppPasswordAppPassword) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	e.Key("password").String(s.Password)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("name").String(s.Name)
+	e.Field("password").String(s.Password)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.Privileged != nil {
-		e.Key("privileged").Bool(*s.Privileged)
+		e.Field("privileged").Bool(*s.Privileged)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -49,9 +49,9 @@ func (s *ServerCreateInviteCodeInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateInviteCodeInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("useCount").Int(s.UseCount)
+	e.Field("useCount").Int(s.UseCount)
 	if s.ForAccount != nil {
-		e.Key("forAccount").String(string(*s.ForAccount))
+		e.Field("forAccount").String(string(*s.ForAccount))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -104,7 +104,7 @@ func (s *ServerCreateInviteCodeOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateInviteCodeOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
+	e.Field("code").String(s.Code)
 	return e.EndObject(&s.Extra)
 }
 

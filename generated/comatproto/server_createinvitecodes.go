@@ -54,10 +54,10 @@ func (s *ServerCreateInviteCodesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateInviteCodesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("codeCount").Int(s.CodeCount)
-	e.Key("useCount").Int(s.UseCount)
+	e.Field("useCount").Int(s.UseCount)
+	e.Field("codeCount").Int(s.CodeCount)
 	if s.ForAccounts != nil {
-		lex.EncodeStrings(e.Key("forAccounts"), s.ForAccounts)
+		lex.EncodeStrings(e.Field("forAccounts"), s.ForAccounts)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -113,7 +113,7 @@ func (s *ServerCreateInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("codes"), s.Codes)
+	lex.EncodeSlice(e.Field("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
 }
 
@@ -171,8 +171,8 @@ func (s *ServerCreateInviteCodesAccountCodes) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateInviteCodesAccountCodes) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").String(s.Account)
-	lex.EncodeStrings(e.Key("codes"), s.Codes)
+	lex.EncodeStrings(e.Field("codes"), s.Codes)
+	e.Field("account").String(s.Account)
 	return e.EndObject(&s.Extra)
 }
 

@@ -64,13 +64,13 @@ func (s *ServerCreateSessionInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateSessionInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("identifier").String(s.Identifier)
-	e.Key("password").String(s.Password)
-	if s.AuthFactorToken != nil {
-		e.Key("authFactorToken").String(*s.AuthFactorToken)
-	}
+	e.Field("password").String(s.Password)
+	e.Field("identifier").String(s.Identifier)
 	if s.AllowTakendown != nil {
-		e.Key("allowTakendown").Bool(*s.AllowTakendown)
+		e.Field("allowTakendown").Bool(*s.AllowTakendown)
+	}
+	if s.AuthFactorToken != nil {
+		e.Field("authFactorToken").String(*s.AuthFactorToken)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -160,27 +160,27 @@ func (s *ServerCreateSessionOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerCreateSessionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("accessJwt").String(s.AccessJWT)
-	e.Key("refreshJwt").String(s.RefreshJWT)
-	e.Key("handle").String(string(s.Handle))
-	e.Key("did").String(string(s.DID))
-	if !s.DIDDoc.IsZero() {
-		e.Key("didDoc").Unknown(s.DIDDoc)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
-	}
-	if s.EmailConfirmed != nil {
-		e.Key("emailConfirmed").Bool(*s.EmailConfirmed)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Key("emailAuthFactor").Bool(*s.EmailAuthFactor)
+		e.Field("email").String(*s.Email)
 	}
 	if s.Active != nil {
-		e.Key("active").Bool(*s.Active)
+		e.Field("active").Bool(*s.Active)
 	}
+	if !s.DIDDoc.IsZero() {
+		e.Field("didDoc").Unknown(s.DIDDoc)
+	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
+	}
+	e.Field("accessJwt").String(s.AccessJWT)
+	e.Field("refreshJwt").String(s.RefreshJWT)
+	if s.EmailConfirmed != nil {
+		e.Field("emailConfirmed").Bool(*s.EmailConfirmed)
+	}
+	if s.EmailAuthFactor != nil {
+		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -47,7 +47,7 @@ func (s *ServerDeactivateAccountInput) DecodeLex(d *lex.Decoder) error {
 func (s *ServerDeactivateAccountInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.DeleteAfter != nil {
-		e.Key("deleteAfter").String(string(*s.DeleteAfter))
+		e.Field("deleteAfter").String(string(*s.DeleteAfter))
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -65,13 +65,13 @@ func (s *ServerDefsInviteCode) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerDefsInviteCode) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("code").String(s.Code)
-	e.Key("available").Int(s.Available)
-	e.Key("disabled").Bool(s.Disabled)
-	e.Key("forAccount").String(s.ForAccount)
-	e.Key("createdBy").String(s.CreatedBy)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	lex.EncodeSlice(e.Key("uses"), s.Uses)
+	e.Field("code").String(s.Code)
+	lex.EncodeSlice(e.Field("uses"), s.Uses)
+	e.Field("disabled").Bool(s.Disabled)
+	e.Field("available").Int(s.Available)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(s.CreatedBy)
+	e.Field("forAccount").String(s.ForAccount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -131,8 +131,8 @@ func (s *ServerDefsInviteCodeUse) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerDefsInviteCodeUse) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("usedBy").String(string(s.UsedBy))
-	e.Key("usedAt").String(string(s.UsedAt))
+	e.Field("usedAt").String(string(s.UsedAt))
+	e.Field("usedBy").String(string(s.UsedBy))
 	return e.EndObject(&s.Extra)
 }
 

@@ -56,9 +56,9 @@ func (s *ServerDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerDeleteAccountInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("password").String(s.Password)
-	e.Key("token").String(s.Token)
+	e.Field("did").String(string(s.DID))
+	e.Field("token").String(s.Token)
+	e.Field("password").String(s.Password)
 	return e.EndObject(&s.Extra)
 }
 

@@ -74,20 +74,20 @@ func (s *ServerDescribeServerOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerDescribeServerOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.InviteCodeRequired != nil {
-		e.Key("inviteCodeRequired").Bool(*s.InviteCodeRequired)
-	}
-	if s.PhoneVerificationRequired != nil {
-		e.Key("phoneVerificationRequired").Bool(*s.PhoneVerificationRequired)
-	}
-	lex.EncodeStrings(e.Key("availableUserDomains"), s.AvailableUserDomains)
+	e.Field("did").String(string(s.DID))
 	if s.Links != nil {
-		e.Key("links").Value(s.Links)
+		e.Field("links").Value(s.Links)
 	}
 	if s.Contact != nil {
-		e.Key("contact").Value(s.Contact)
+		e.Field("contact").Value(s.Contact)
 	}
-	e.Key("did").String(string(s.DID))
+	if s.InviteCodeRequired != nil {
+		e.Field("inviteCodeRequired").Bool(*s.InviteCodeRequired)
+	}
+	lex.EncodeStrings(e.Field("availableUserDomains"), s.AvailableUserDomains)
+	if s.PhoneVerificationRequired != nil {
+		e.Field("phoneVerificationRequired").Bool(*s.PhoneVerificationRequired)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -149,10 +149,10 @@ func (s *ServerDescribeServerLinks) DecodeLex(d *lex.Decoder) error {
 func (s *ServerDescribeServerLinks) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PrivacyPolicy != nil {
-		e.Key("privacyPolicy").String(string(*s.PrivacyPolicy))
+		e.Field("privacyPolicy").String(string(*s.PrivacyPolicy))
 	}
 	if s.TermsOfService != nil {
-		e.Key("termsOfService").String(string(*s.TermsOfService))
+		e.Field("termsOfService").String(string(*s.TermsOfService))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -210,7 +210,7 @@ func (s *ServerDescribeServerContact) DecodeLex(d *lex.Decoder) error {
 func (s *ServerDescribeServerContact) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -77,7 +77,7 @@ func (s *ServerGetAccountInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerGetAccountInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("codes"), s.Codes)
+	lex.EncodeSlice(e.Field("codes"), s.Codes)
 	return e.EndObject(&s.Extra)
 }
 

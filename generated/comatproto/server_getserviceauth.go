@@ -89,7 +89,7 @@ func (s *ServerGetServiceAuthOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerGetServiceAuthOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("token").String(s.Token)
+	e.Field("token").String(s.Token)
 	return e.EndObject(&s.Extra)
 }
 

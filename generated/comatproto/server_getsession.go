@@ -79,25 +79,25 @@ func (s *ServerGetSessionOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerGetSessionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
-	e.Key("did").String(string(s.DID))
-	if !s.DIDDoc.IsZero() {
-		e.Key("didDoc").Unknown(s.DIDDoc)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
-	}
-	if s.EmailConfirmed != nil {
-		e.Key("emailConfirmed").Bool(*s.EmailConfirmed)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Key("emailAuthFactor").Bool(*s.EmailAuthFactor)
+		e.Field("email").String(*s.Email)
 	}
 	if s.Active != nil {
-		e.Key("active").Bool(*s.Active)
+		e.Field("active").Bool(*s.Active)
 	}
+	if !s.DIDDoc.IsZero() {
+		e.Field("didDoc").Unknown(s.DIDDoc)
+	}
+	e.Field("handle").String(string(s.Handle))
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
+	}
+	if s.EmailConfirmed != nil {
+		e.Field("emailConfirmed").Bool(*s.EmailConfirmed)
+	}
+	if s.EmailAuthFactor != nil {
+		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -47,7 +47,7 @@ func (s *ServerListAppPasswordsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerListAppPasswordsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("passwords"), s.Passwords)
+	lex.EncodeSlice(e.Field("passwords"), s.Passwords)
 	return e.EndObject(&s.Extra)
 }
 
@@ -109,10 +109,10 @@ func (s *ServerListAppPasswordsAppPassword) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerListAppPasswordsAppPassword) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("name").String(s.Name)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.Privileged != nil {
-		e.Key("privileged").Bool(*s.Privileged)
+		e.Field("privileged").Bool(*s.Privileged)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -45,7 +45,7 @@ func (s *ServerRequestEmailUpdateOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerRequestEmailUpdateOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("tokenRequired").Bool(s.TokenRequired)
+	e.Field("tokenRequired").Bool(s.TokenRequired)
 	return e.EndObject(&s.Extra)
 }
 

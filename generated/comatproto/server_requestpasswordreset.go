@@ -45,7 +45,7 @@ func (s *ServerRequestPasswordResetInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerRequestPasswordResetInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
+	e.Field("email").String(s.Email)
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *ServerReserveSigningKeyInput) DecodeLex(d *lex.Decoder) error {
 func (s *ServerReserveSigningKeyInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.DID != nil {
-		e.Key("did").String(string(*s.DID))
+		e.Field("did").String(string(*s.DID))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -99,7 +99,7 @@ func (s *ServerReserveSigningKeyOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerReserveSigningKeyOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("signingKey").String(s.SigningKey)
+	e.Field("signingKey").String(s.SigningKey)
 	return e.EndObject(&s.Extra)
 }
 

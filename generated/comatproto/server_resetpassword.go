@@ -51,8 +51,8 @@ func (s *ServerResetPasswordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerResetPasswordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("token").String(s.Token)
-	e.Key("password").String(s.Password)
+	e.Field("token").String(s.Token)
+	e.Field("password").String(s.Password)
 	return e.EndObject(&s.Extra)
 }
 

@@ -44,7 +44,7 @@ func (s *ServerRevokeAppPasswordInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerRevokeAppPasswordInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	return e.EndObject(&s.Extra)
 }
 

@@ -57,12 +57,12 @@ func (s *ServerUpdateEmailInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerUpdateEmailInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
-	if s.EmailAuthFactor != nil {
-		e.Key("emailAuthFactor").Bool(*s.EmailAuthFactor)
-	}
+	e.Field("email").String(s.Email)
 	if s.Token != nil {
-		e.Key("token").String(*s.Token)
+		e.Field("token").String(*s.Token)
+	}
+	if s.EmailAuthFactor != nil {
+		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -70,7 +70,7 @@ func (s *SyncGetHeadOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncGetHeadOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("root").String(string(s.Root))
+	e.Field("root").String(string(s.Root))
 	return e.EndObject(&s.Extra)
 }
 

@@ -82,15 +82,15 @@ func (s *SyncGetHostStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncGetHostStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("hostname").String(s.Hostname)
 	if s.Seq != nil {
-		e.Key("seq").Int(*s.Seq)
-	}
-	if s.AccountCount != nil {
-		e.Key("accountCount").Int(*s.AccountCount)
+		e.Field("seq").Int(*s.Seq)
 	}
 	if s.Status != nil {
-		e.Key("status").String(string(*s.Status))
+		e.Field("status").String(string(*s.Status))
+	}
+	e.Field("hostname").String(s.Hostname)
+	if s.AccountCount != nil {
+		e.Field("accountCount").Int(*s.AccountCount)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -87,13 +87,13 @@ func (s *SyncGetRepoStatusOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncGetRepoStatusOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("active").Bool(s.Active)
-	if s.Status != nil {
-		e.Key("status").String(*s.Status)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Rev != nil {
-		e.Key("rev").String(string(*s.Rev))
+		e.Field("rev").String(string(*s.Rev))
+	}
+	e.Field("active").Bool(s.Active)
+	if s.Status != nil {
+		e.Field("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -123,10 +123,10 @@ func (s *SyncListBlobsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListBlobsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeStrings(e.Field("cids"), s.CIDs)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeStrings(e.Key("cids"), s.CIDs)
 	return e.EndObject(&s.Extra)
 }
 

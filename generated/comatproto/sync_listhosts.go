@@ -113,10 +113,10 @@ func (s *SyncListHostsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListHostsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("hosts"), s.Hosts)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("hosts"), s.Hosts)
 	return e.EndObject(&s.Extra)
 }
 
@@ -186,15 +186,15 @@ func (s *SyncListHostsHost) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListHostsHost) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("hostname").String(s.Hostname)
 	if s.Seq != nil {
-		e.Key("seq").Int(*s.Seq)
-	}
-	if s.AccountCount != nil {
-		e.Key("accountCount").Int(*s.AccountCount)
+		e.Field("seq").Int(*s.Seq)
 	}
 	if s.Status != nil {
-		e.Key("status").String(string(*s.Status))
+		e.Field("status").String(string(*s.Status))
+	}
+	e.Field("hostname").String(s.Hostname)
+	if s.AccountCount != nil {
+		e.Field("accountCount").Int(*s.AccountCount)
 	}
 	return e.EndObject(&s.Extra)
 }

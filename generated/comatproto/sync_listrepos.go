@@ -111,10 +111,10 @@ func (s *SyncListReposOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListReposOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("repos"), s.Repos)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
 }
 
@@ -188,14 +188,14 @@ func (s *SyncListReposRepo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListReposRepo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("head").String(string(s.Head))
-	e.Key("rev").String(string(s.Rev))
+	e.Field("did").String(string(s.DID))
+	e.Field("rev").String(string(s.Rev))
+	e.Field("head").String(string(s.Head))
 	if s.Active != nil {
-		e.Key("active").Bool(*s.Active)
+		e.Field("active").Bool(*s.Active)
 	}
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -118,10 +118,10 @@ func (s *SyncListReposByCollectionOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListReposByCollectionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("repos"), s.Repos)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
 }
 
@@ -175,7 +175,7 @@ func (s *SyncListReposByCollectionRepo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncListReposByCollectionRepo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 

@@ -48,7 +48,7 @@ func (s *SyncNotifyOfUpdateInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncNotifyOfUpdateInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("hostname").String(s.Hostname)
+	e.Field("hostname").String(s.Hostname)
 	return e.EndObject(&s.Extra)
 }
 

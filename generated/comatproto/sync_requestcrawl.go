@@ -49,7 +49,7 @@ func (s *SyncRequestCrawlInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncRequestCrawlInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("hostname").String(s.Hostname)
+	e.Field("hostname").String(s.Hostname)
 	return e.EndObject(&s.Extra)
 }
 

@@ -237,24 +237,24 @@ func (s *SyncSubscribeReposCommit) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposCommit) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	e.Key("rebase").Bool(s.Rebase)
-	e.Key("tooBig").Bool(s.TooBig)
-	e.Key("repo").String(string(s.Repo))
-	e.Key("commit").CIDLink(s.Commit)
-	e.Key("rev").String(string(s.Rev))
+	lex.EncodeSlice(e.Field("ops"), s.Ops)
+	e.Field("rev").String(string(s.Rev))
+	e.Field("seq").Int(s.Seq)
+	e.Field("repo").String(string(s.Repo))
+	e.Field("time").String(string(s.Time))
+	lex.EncodeArray(e.Field("blobs"), s.Blobs, (*lex.Encoder).CIDLink)
 	if s.Since != nil {
-		e.Key("since").String(string(*s.Since))
+		e.Field("since").String(string(*s.Since))
 	} else {
-		e.Key("since").Null()
+		e.Field("since").Null()
 	}
-	e.Key("blocks").Bytes(s.Blocks)
-	lex.EncodeSlice(e.Key("ops"), s.Ops)
-	lex.EncodeArray(e.Key("blobs"), s.Blobs, (*lex.Encoder).CIDLink)
+	e.Field("blocks").Bytes(s.Blocks)
+	e.Field("commit").CIDLink(s.Commit)
+	e.Field("rebase").Bool(s.Rebase)
+	e.Field("tooBig").Bool(s.TooBig)
 	if s.PrevData != nil {
-		e.Key("prevData").CIDLink(*s.PrevData)
+		e.Field("prevData").CIDLink(*s.PrevData)
 	}
-	e.Key("time").String(string(s.Time))
 	return e.EndObject(&s.Extra)
 }
 
@@ -350,11 +350,11 @@ func (s *SyncSubscribeReposSync) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposSync) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	e.Key("did").String(string(s.DID))
-	e.Key("blocks").Bytes(s.Blocks)
-	e.Key("rev").String(s.Rev)
-	e.Key("time").String(string(s.Time))
+	e.Field("did").String(string(s.DID))
+	e.Field("rev").String(s.Rev)
+	e.Field("seq").Int(s.Seq)
+	e.Field("time").String(string(s.Time))
+	e.Field("blocks").Bytes(s.Blocks)
 	return e.EndObject(&s.Extra)
 }
 
@@ -429,11 +429,11 @@ func (s *SyncSubscribeReposIdentity) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposIdentity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	e.Key("did").String(string(s.DID))
-	e.Key("time").String(string(s.Time))
+	e.Field("did").String(string(s.DID))
+	e.Field("seq").Int(s.Seq)
+	e.Field("time").String(string(s.Time))
 	if s.Handle != nil {
-		e.Key("handle").String(string(*s.Handle))
+		e.Field("handle").String(string(*s.Handle))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -518,12 +518,12 @@ func (s *SyncSubscribeReposAccount) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposAccount) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	e.Key("did").String(string(s.DID))
-	e.Key("time").String(string(s.Time))
-	e.Key("active").Bool(s.Active)
+	e.Field("did").String(string(s.DID))
+	e.Field("seq").Int(s.Seq)
+	e.Field("time").String(string(s.Time))
+	e.Field("active").Bool(s.Active)
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -594,9 +594,9 @@ func (s *SyncSubscribeReposInfo) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposInfo) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	if s.Message != nil {
-		e.Key("message").String(*s.Message)
+		e.Field("message").String(*s.Message)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -675,16 +675,16 @@ func (s *SyncSubscribeReposRepoOp) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SyncSubscribeReposRepoOp) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("action").String(s.Action)
-	e.Key("path").String(s.Path)
 	if s.CID != nil {
-		e.Key("cid").CIDLink(*s.CID)
+		e.Field("cid").CIDLink(*s.CID)
 	} else {
-		e.Key("cid").Null()
+		e.Field("cid").Null()
 	}
+	e.Field("path").String(s.Path)
 	if s.Prev != nil {
-		e.Key("prev").CIDLink(*s.Prev)
+		e.Field("prev").CIDLink(*s.Prev)
 	}
+	e.Field("action").String(s.Action)
 	return e.EndObject(&s.Extra)
 }
 

@@ -45,7 +45,7 @@ func (s *TempAddReservedHandleInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempAddReservedHandleInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(s.Handle)
+	e.Field("handle").String(s.Handle)
 	return e.EndObject(&s.Extra)
 }
 

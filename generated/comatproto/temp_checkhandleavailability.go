@@ -91,8 +91,8 @@ func (s *TempCheckHandleAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempCheckHandleAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
-	e.Key("result").Value(&s.Result)
+	e.Field("handle").String(string(s.Handle))
+	e.Field("result").Value(&s.Result)
 	return e.EndObject(&s.Extra)
 }
 
@@ -248,7 +248,7 @@ func (s *TempCheckHandleAvailabilityResultUnavailable) DecodeLex(d *lex.Decoder)
 // EncodeLex implements lex.Encodable.
 func (s *TempCheckHandleAvailabilityResultUnavailable) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("suggestions"), s.Suggestions)
+	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
 	return e.EndObject(&s.Extra)
 }
 
@@ -309,8 +309,8 @@ func (s *TempCheckHandleAvailabilitySuggestion) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *TempCheckHandleAvailabilitySuggestion) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
-	e.Key("method").String(s.Method)
+	e.Field("handle").String(string(s.Handle))
+	e.Field("method").String(s.Method)
 	return e.EndObject(&s.Extra)
 }
 

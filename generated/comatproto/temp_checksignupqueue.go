@@ -53,12 +53,12 @@ func (s *TempCheckSignupQueueOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempCheckSignupQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("activated").Bool(s.Activated)
+	e.Field("activated").Bool(s.Activated)
 	if s.PlaceInQueue != nil {
-		e.Key("placeInQueue").Int(*s.PlaceInQueue)
+		e.Field("placeInQueue").Int(*s.PlaceInQueue)
 	}
 	if s.EstimatedTimeMs != nil {
-		e.Key("estimatedTimeMs").Int(*s.EstimatedTimeMs)
+		e.Field("estimatedTimeMs").Int(*s.EstimatedTimeMs)
 	}
 	return e.EndObject(&s.Extra)
 }

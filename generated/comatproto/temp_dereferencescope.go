@@ -63,7 +63,7 @@ func (s *TempDereferenceScopeOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempDereferenceScopeOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("scope").String(s.Scope)
+	e.Field("scope").String(s.Scope)
 	return e.EndObject(&s.Extra)
 }
 

@@ -81,7 +81,7 @@ func (s *TempFetchLabelsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempFetchLabelsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("labels"), s.Labels)
+	lex.EncodeSlice(e.Field("labels"), s.Labels)
 	return e.EndObject(&s.Extra)
 }
 

@@ -45,7 +45,7 @@ func (s *TempRequestPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempRequestPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("phoneNumber").String(s.PhoneNumber)
+	e.Field("phoneNumber").String(s.PhoneNumber)
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *TempRevokeAccountCredentialsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TempRevokeAccountCredentialsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").String(string(s.Account))
+	e.Field("account").String(string(s.Account))
 	return e.EndObject(&s.Extra)
 }
 

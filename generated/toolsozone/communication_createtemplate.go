@@ -67,15 +67,15 @@ func (s *CommunicationCreateTemplateInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *CommunicationCreateTemplateInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	e.Key("contentMarkdown").String(s.ContentMarkdown)
-	e.Key("subject").String(s.Subject)
 	if s.Lang != nil {
-		e.Key("lang").String(string(*s.Lang))
+		e.Field("lang").String(string(*s.Lang))
 	}
+	e.Field("name").String(s.Name)
+	e.Field("subject").String(s.Subject)
 	if s.CreatedBy != nil {
-		e.Key("createdBy").String(string(*s.CreatedBy))
+		e.Field("createdBy").String(string(*s.CreatedBy))
 	}
+	e.Field("contentMarkdown").String(s.ContentMarkdown)
 	return e.EndObject(&s.Extra)
 }
 

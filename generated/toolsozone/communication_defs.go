@@ -76,19 +76,19 @@ func (s *CommunicationDefsTemplateView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *CommunicationDefsTemplateView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	e.Key("name").String(s.Name)
-	if s.Subject != nil {
-		e.Key("subject").String(*s.Subject)
-	}
-	e.Key("contentMarkdown").String(s.ContentMarkdown)
-	e.Key("disabled").Bool(s.Disabled)
+	e.Field("id").String(s.ID)
 	if s.Lang != nil {
-		e.Key("lang").String(string(*s.Lang))
+		e.Field("lang").String(string(*s.Lang))
 	}
-	e.Key("lastUpdatedBy").String(string(s.LastUpdatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("updatedAt").String(string(s.UpdatedAt))
+	e.Field("name").String(s.Name)
+	if s.Subject != nil {
+		e.Field("subject").String(*s.Subject)
+	}
+	e.Field("disabled").Bool(s.Disabled)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("updatedAt").String(string(s.UpdatedAt))
+	e.Field("lastUpdatedBy").String(string(s.LastUpdatedBy))
+	e.Field("contentMarkdown").String(s.ContentMarkdown)
 	return e.EndObject(&s.Extra)
 }
 

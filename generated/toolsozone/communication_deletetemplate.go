@@ -45,7 +45,7 @@ func (s *CommunicationDeleteTemplateInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *CommunicationDeleteTemplateInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
+	e.Field("id").String(s.ID)
 	return e.EndObject(&s.Extra)
 }
 

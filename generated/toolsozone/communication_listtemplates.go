@@ -45,7 +45,7 @@ func (s *CommunicationListTemplatesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *CommunicationListTemplatesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("communicationTemplates"), s.CommunicationTemplates)
+	lex.EncodeSlice(e.Field("communicationTemplates"), s.CommunicationTemplates)
 	return e.EndObject(&s.Extra)
 }
 

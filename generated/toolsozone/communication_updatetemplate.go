@@ -76,24 +76,24 @@ func (s *CommunicationUpdateTemplateInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *CommunicationUpdateTemplateInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").String(s.ID)
-	if s.Name != nil {
-		e.Key("name").String(*s.Name)
-	}
+	e.Field("id").String(s.ID)
 	if s.Lang != nil {
-		e.Key("lang").String(string(*s.Lang))
+		e.Field("lang").String(string(*s.Lang))
 	}
-	if s.ContentMarkdown != nil {
-		e.Key("contentMarkdown").String(*s.ContentMarkdown)
+	if s.Name != nil {
+		e.Field("name").String(*s.Name)
 	}
 	if s.Subject != nil {
-		e.Key("subject").String(*s.Subject)
-	}
-	if s.UpdatedBy != nil {
-		e.Key("updatedBy").String(string(*s.UpdatedBy))
+		e.Field("subject").String(*s.Subject)
 	}
 	if s.Disabled != nil {
-		e.Key("disabled").Bool(*s.Disabled)
+		e.Field("disabled").Bool(*s.Disabled)
+	}
+	if s.UpdatedBy != nil {
+		e.Field("updatedBy").String(string(*s.UpdatedBy))
+	}
+	if s.ContentMarkdown != nil {
+		e.Field("contentMarkdown").String(*s.ContentMarkdown)
 	}
 	return e.EndObject(&s.Extra)
 }

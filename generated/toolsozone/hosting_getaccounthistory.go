@@ -126,9 +126,9 @@ func (s *HostingGetAccountHistoryOutput) DecodeLex(d *lex.Decoder) error {
 func (s *HostingGetAccountHistoryOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("events"), s.Events)
+	lex.EncodeSlice(e.Field("events"), s.Events)
 	return e.EndObject(&s.Extra)
 }
 
@@ -190,9 +190,9 @@ func (s *HostingGetAccountHistoryEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *HostingGetAccountHistoryEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("details").Value(&s.Details)
-	e.Key("createdBy").String(s.CreatedBy)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("details").Value(&s.Details)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(s.CreatedBy)
 	return e.EndObject(&s.Extra)
 }
 
@@ -316,10 +316,10 @@ func (s *HostingGetAccountHistoryAccountCreated) DecodeLex(d *lex.Decoder) error
 func (s *HostingGetAccountHistoryAccountCreated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
 	if s.Handle != nil {
-		e.Key("handle").String(string(*s.Handle))
+		e.Field("handle").String(string(*s.Handle))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -376,7 +376,7 @@ func (s *HostingGetAccountHistoryEmailUpdated) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *HostingGetAccountHistoryEmailUpdated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
+	e.Field("email").String(s.Email)
 	return e.EndObject(&s.Extra)
 }
 
@@ -430,7 +430,7 @@ func (s *HostingGetAccountHistoryEmailConfirmed) DecodeLex(d *lex.Decoder) error
 // EncodeLex implements lex.Encodable.
 func (s *HostingGetAccountHistoryEmailConfirmed) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("email").String(s.Email)
+	e.Field("email").String(s.Email)
 	return e.EndObject(&s.Extra)
 }
 
@@ -524,7 +524,7 @@ func (s *HostingGetAccountHistoryHandleUpdated) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *HostingGetAccountHistoryHandleUpdated) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("handle").String(string(s.Handle))
+	e.Field("handle").String(string(s.Handle))
 	return e.EndObject(&s.Extra)
 }
 

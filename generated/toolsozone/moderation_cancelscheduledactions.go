@@ -51,10 +51,10 @@ func (s *ModerationCancelScheduledActionsInput) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCancelScheduledActionsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("subjects"), s.Subjects)
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	lex.EncodeStrings(e.Field("subjects"), s.Subjects)
 	return e.EndObject(&s.Extra)
 }
 
@@ -117,8 +117,8 @@ func (s *ModerationCancelScheduledActionsCancellationResults) DecodeLex(d *lex.D
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCancelScheduledActionsCancellationResults) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("succeeded"), s.Succeeded)
-	lex.EncodeSlice(e.Key("failed"), s.Failed)
+	lex.EncodeSlice(e.Field("failed"), s.Failed)
+	lex.EncodeStrings(e.Field("succeeded"), s.Succeeded)
 	return e.EndObject(&s.Extra)
 }
 
@@ -184,10 +184,10 @@ func (s *ModerationCancelScheduledActionsFailedCancellation) DecodeLex(d *lex.De
 // EncodeLex implements lex.Encodable.
 func (s *ModerationCancelScheduledActionsFailedCancellation) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("error").String(s.Error)
+	e.Field("did").String(string(s.DID))
+	e.Field("error").String(s.Error)
 	if s.ErrorCode != nil {
-		e.Key("errorCode").String(*s.ErrorCode)
+		e.Field("errorCode").String(*s.ErrorCode)
 	}
 	return e.EndObject(&s.Extra)
 }

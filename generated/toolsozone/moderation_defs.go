@@ -77,21 +77,21 @@ func (s *ModerationDefsModEventView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("event").Value(&s.Event)
-	e.Key("subject").Value(&s.Subject)
-	lex.EncodeStrings(e.Key("subjectBlobCids"), s.SubjectBlobCIDs)
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("id").Int(s.ID)
+	e.Field("event").Value(&s.Event)
+	if s.ModTool != nil {
+		e.Field("modTool").Value(s.ModTool)
+	}
+	e.Field("subject").Value(&s.Subject)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
 	if s.CreatorHandle != nil {
-		e.Key("creatorHandle").String(*s.CreatorHandle)
+		e.Field("creatorHandle").String(*s.CreatorHandle)
 	}
 	if s.SubjectHandle != nil {
-		e.Key("subjectHandle").String(*s.SubjectHandle)
+		e.Field("subjectHandle").String(*s.SubjectHandle)
 	}
-	if s.ModTool != nil {
-		e.Key("modTool").Value(s.ModTool)
-	}
+	lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
 	return e.EndObject(&s.Extra)
 }
 
@@ -356,15 +356,15 @@ func (s *ModerationDefsModEventViewDetail) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventViewDetail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("event").Value(&s.Event)
-	e.Key("subject").Value(&s.Subject)
-	lex.EncodeSlice(e.Key("subjectBlobs"), s.SubjectBlobs)
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("id").Int(s.ID)
+	e.Field("event").Value(&s.Event)
 	if s.ModTool != nil {
-		e.Key("modTool").Value(s.ModTool)
+		e.Field("modTool").Value(s.ModTool)
 	}
+	e.Field("subject").Value(&s.Subject)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
+	lex.EncodeSlice(e.Field("subjectBlobs"), s.SubjectBlobs)
 	return e.EndObject(&s.Extra)
 }
 
@@ -730,70 +730,70 @@ func (s *ModerationDefsSubjectStatusView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsSubjectStatusView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("subject").Value(&s.Subject)
-	if s.Hosting.Value != nil {
-		e.Key("hosting").Value(&s.Hosting)
+	e.Field("id").Int(s.ID)
+	if s.Tags != nil {
+		lex.EncodeStrings(e.Field("tags"), s.Tags)
 	}
-	if s.SubjectBlobCIDs != nil {
-		lex.EncodeStrings(e.Key("subjectBlobCids"), s.SubjectBlobCIDs)
-	}
-	if s.SubjectRepoHandle != nil {
-		e.Key("subjectRepoHandle").String(*s.SubjectRepoHandle)
-	}
-	e.Key("updatedAt").String(string(s.UpdatedAt))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("reviewState").String(string(s.ReviewState))
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
-	if s.PriorityScore != nil {
-		e.Key("priorityScore").Int(*s.PriorityScore)
+	if s.Hosting.Value != nil {
+		e.Field("hosting").Value(&s.Hosting)
 	}
+	e.Field("subject").Value(&s.Subject)
+	if s.Appealed != nil {
+		e.Field("appealed").Bool(*s.Appealed)
+	}
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.MuteUntil != nil {
-		e.Key("muteUntil").String(string(*s.MuteUntil))
-	}
-	if s.MuteReportingUntil != nil {
-		e.Key("muteReportingUntil").String(string(*s.MuteReportingUntil))
-	}
-	if s.LastReviewedBy != nil {
-		e.Key("lastReviewedBy").String(string(*s.LastReviewedBy))
-	}
-	if s.LastReviewedAt != nil {
-		e.Key("lastReviewedAt").String(string(*s.LastReviewedAt))
-	}
-	if s.LastReportedAt != nil {
-		e.Key("lastReportedAt").String(string(*s.LastReportedAt))
-	}
-	if s.LastAppealedAt != nil {
-		e.Key("lastAppealedAt").String(string(*s.LastAppealedAt))
+		e.Field("muteUntil").String(string(*s.MuteUntil))
 	}
 	if s.Takendown != nil {
-		e.Key("takendown").Bool(*s.Takendown)
+		e.Field("takendown").Bool(*s.Takendown)
 	}
-	if s.Appealed != nil {
-		e.Key("appealed").Bool(*s.Appealed)
-	}
-	if s.SuspendUntil != nil {
-		e.Key("suspendUntil").String(string(*s.SuspendUntil))
-	}
-	if s.Tags != nil {
-		lex.EncodeStrings(e.Key("tags"), s.Tags)
-	}
+	e.Field("updatedAt").String(string(s.UpdatedAt))
+	e.Field("reviewState").String(string(s.ReviewState))
 	if s.AccountStats != nil {
-		e.Key("accountStats").Value(s.AccountStats)
+		e.Field("accountStats").Value(s.AccountStats)
 	}
 	if s.RecordsStats != nil {
-		e.Key("recordsStats").Value(s.RecordsStats)
+		e.Field("recordsStats").Value(s.RecordsStats)
+	}
+	if s.SuspendUntil != nil {
+		e.Field("suspendUntil").String(string(*s.SuspendUntil))
 	}
 	if s.AccountStrike != nil {
-		e.Key("accountStrike").Value(s.AccountStrike)
+		e.Field("accountStrike").Value(s.AccountStrike)
+	}
+	if s.PriorityScore != nil {
+		e.Field("priorityScore").Int(*s.PriorityScore)
+	}
+	if s.LastAppealedAt != nil {
+		e.Field("lastAppealedAt").String(string(*s.LastAppealedAt))
+	}
+	if s.LastReportedAt != nil {
+		e.Field("lastReportedAt").String(string(*s.LastReportedAt))
+	}
+	if s.LastReviewedAt != nil {
+		e.Field("lastReviewedAt").String(string(*s.LastReviewedAt))
+	}
+	if s.LastReviewedBy != nil {
+		e.Field("lastReviewedBy").String(string(*s.LastReviewedBy))
+	}
+	if s.SubjectBlobCIDs != nil {
+		lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
 	}
 	if s.AgeAssuranceState != nil {
-		e.Key("ageAssuranceState").String(*s.AgeAssuranceState)
+		e.Field("ageAssuranceState").String(*s.AgeAssuranceState)
+	}
+	if s.SubjectRepoHandle != nil {
+		e.Field("subjectRepoHandle").String(*s.SubjectRepoHandle)
+	}
+	if s.MuteReportingUntil != nil {
+		e.Field("muteReportingUntil").String(string(*s.MuteReportingUntil))
 	}
 	if s.AgeAssuranceUpdatedBy != nil {
-		e.Key("ageAssuranceUpdatedBy").String(*s.AgeAssuranceUpdatedBy)
+		e.Field("ageAssuranceUpdatedBy").String(*s.AgeAssuranceUpdatedBy)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1049,20 +1049,20 @@ func (s *ModerationDefsSubjectView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsSubjectView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("type").String(string(s.Type))
-	e.Key("subject").String(s.Subject)
-	if s.Status != nil {
-		e.Key("status").Value(s.Status)
-	}
 	if s.Repo != nil {
-		e.Key("repo").Value(s.Repo)
+		e.Field("repo").Value(s.Repo)
+	}
+	e.Field("type").String(string(s.Type))
+	if s.Record != nil {
+		e.Field("record").Value(s.Record)
+	}
+	if s.Status != nil {
+		e.Field("status").Value(s.Status)
 	}
 	if s.Profile.Value != nil {
-		e.Key("profile").Value(&s.Profile)
+		e.Field("profile").Value(&s.Profile)
 	}
-	if s.Record != nil {
-		e.Key("record").Value(s.Record)
-	}
+	e.Field("subject").String(s.Subject)
 	return e.EndObject(&s.Extra)
 }
 
@@ -1195,20 +1195,20 @@ func (s *ModerationDefsAccountStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAccountStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.ReportCount != nil {
-		e.Key("reportCount").Int(*s.ReportCount)
-	}
 	if s.AppealCount != nil {
-		e.Key("appealCount").Int(*s.AppealCount)
+		e.Field("appealCount").Int(*s.AppealCount)
+	}
+	if s.ReportCount != nil {
+		e.Field("reportCount").Int(*s.ReportCount)
 	}
 	if s.SuspendCount != nil {
-		e.Key("suspendCount").Int(*s.SuspendCount)
+		e.Field("suspendCount").Int(*s.SuspendCount)
 	}
 	if s.EscalateCount != nil {
-		e.Key("escalateCount").Int(*s.EscalateCount)
+		e.Field("escalateCount").Int(*s.EscalateCount)
 	}
 	if s.TakedownCount != nil {
-		e.Key("takedownCount").Int(*s.TakedownCount)
+		e.Field("takedownCount").Int(*s.TakedownCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1310,29 +1310,29 @@ func (s *ModerationDefsRecordsStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordsStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.TotalReports != nil {
-		e.Key("totalReports").Int(*s.TotalReports)
-	}
-	if s.ReportedCount != nil {
-		e.Key("reportedCount").Int(*s.ReportedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Key("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.AppealedCount != nil {
-		e.Key("appealedCount").Int(*s.AppealedCount)
+	if s.PendingCount != nil {
+		e.Field("pendingCount").Int(*s.PendingCount)
 	}
 	if s.SubjectCount != nil {
-		e.Key("subjectCount").Int(*s.SubjectCount)
+		e.Field("subjectCount").Int(*s.SubjectCount)
 	}
-	if s.PendingCount != nil {
-		e.Key("pendingCount").Int(*s.PendingCount)
+	if s.TotalReports != nil {
+		e.Field("totalReports").Int(*s.TotalReports)
+	}
+	if s.AppealedCount != nil {
+		e.Field("appealedCount").Int(*s.AppealedCount)
+	}
+	if s.ReportedCount != nil {
+		e.Field("reportedCount").Int(*s.ReportedCount)
+	}
+	if s.EscalatedCount != nil {
+		e.Field("escalatedCount").Int(*s.EscalatedCount)
 	}
 	if s.ProcessedCount != nil {
-		e.Key("processedCount").Int(*s.ProcessedCount)
+		e.Field("processedCount").Int(*s.ProcessedCount)
 	}
 	if s.TakendownCount != nil {
-		e.Key("takendownCount").Int(*s.TakendownCount)
+		e.Field("takendownCount").Int(*s.TakendownCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1424,17 +1424,17 @@ func (s *ModerationDefsAccountStrike) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAccountStrike) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.ActiveStrikeCount != nil {
-		e.Key("activeStrikeCount").Int(*s.ActiveStrikeCount)
-	}
-	if s.TotalStrikeCount != nil {
-		e.Key("totalStrikeCount").Int(*s.TotalStrikeCount)
+	if s.LastStrikeAt != nil {
+		e.Field("lastStrikeAt").String(string(*s.LastStrikeAt))
 	}
 	if s.FirstStrikeAt != nil {
-		e.Key("firstStrikeAt").String(string(*s.FirstStrikeAt))
+		e.Field("firstStrikeAt").String(string(*s.FirstStrikeAt))
 	}
-	if s.LastStrikeAt != nil {
-		e.Key("lastStrikeAt").String(string(*s.LastStrikeAt))
+	if s.TotalStrikeCount != nil {
+		e.Field("totalStrikeCount").Int(*s.TotalStrikeCount)
+	}
+	if s.ActiveStrikeCount != nil {
+		e.Field("activeStrikeCount").Int(*s.ActiveStrikeCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1575,28 +1575,28 @@ func (s *ModerationDefsModEventTakedown) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventTakedown) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
-	if s.DurationInHours != nil {
-		e.Key("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.AcknowledgeAccountSubjects != nil {
-		e.Key("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.Policies != nil {
-		lex.EncodeStrings(e.Key("policies"), s.Policies)
-	}
-	if s.SeverityLevel != nil {
-		e.Key("severityLevel").String(*s.SeverityLevel)
-	}
-	if s.TargetServices != nil {
-		lex.EncodeStrings(e.Key("targetServices"), s.TargetServices)
+		lex.EncodeStrings(e.Field("policies"), s.Policies)
 	}
 	if s.StrikeCount != nil {
-		e.Key("strikeCount").Int(*s.StrikeCount)
+		e.Field("strikeCount").Int(*s.StrikeCount)
+	}
+	if s.SeverityLevel != nil {
+		e.Field("severityLevel").String(*s.SeverityLevel)
+	}
+	if s.TargetServices != nil {
+		lex.EncodeStrings(e.Field("targetServices"), s.TargetServices)
+	}
+	if s.DurationInHours != nil {
+		e.Field("durationInHours").Int(*s.DurationInHours)
 	}
 	if s.StrikeExpiresAt != nil {
-		e.Key("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
+		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
+	}
+	if s.AcknowledgeAccountSubjects != nil {
+		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1687,16 +1687,16 @@ func (s *ModerationDefsModEventReverseTakedown) DecodeLex(d *lex.Decoder) error 
 func (s *ModerationDefsModEventReverseTakedown) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.Policies != nil {
-		lex.EncodeStrings(e.Key("policies"), s.Policies)
-	}
-	if s.SeverityLevel != nil {
-		e.Key("severityLevel").String(*s.SeverityLevel)
+		lex.EncodeStrings(e.Field("policies"), s.Policies)
 	}
 	if s.StrikeCount != nil {
-		e.Key("strikeCount").Int(*s.StrikeCount)
+		e.Field("strikeCount").Int(*s.StrikeCount)
+	}
+	if s.SeverityLevel != nil {
+		e.Field("severityLevel").String(*s.SeverityLevel)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1755,7 +1755,7 @@ func (s *ModerationDefsModEventResolveAppeal) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventResolveAppeal) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1811,11 +1811,11 @@ func (s *ModerationDefsModEventComment) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventComment) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
 	if s.Sticky != nil {
-		e.Key("sticky").Bool(*s.Sticky)
+		e.Field("sticky").Bool(*s.Sticky)
+	}
+	if s.Comment != nil {
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1882,12 +1882,12 @@ func (s *ModerationDefsModEventReport) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventReport) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("reportType").String(string(s.ReportType))
 	if s.IsReporterMuted != nil {
-		e.Key("isReporterMuted").Bool(*s.IsReporterMuted)
+		e.Field("isReporterMuted").Bool(*s.IsReporterMuted)
 	}
-	e.Key("reportType").String(string(s.ReportType))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1957,13 +1957,13 @@ func (s *ModerationDefsModEventLabel) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventLabel) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
-	lex.EncodeStrings(e.Key("createLabelVals"), s.CreateLabelVals)
-	lex.EncodeStrings(e.Key("negateLabelVals"), s.NegateLabelVals)
+	lex.EncodeStrings(e.Field("createLabelVals"), s.CreateLabelVals)
 	if s.DurationInHours != nil {
-		e.Key("durationInHours").Int(*s.DurationInHours)
+		e.Field("durationInHours").Int(*s.DurationInHours)
 	}
+	lex.EncodeStrings(e.Field("negateLabelVals"), s.NegateLabelVals)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2024,10 +2024,10 @@ func (s *ModerationDefsModEventPriorityScore) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventPriorityScore) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	e.Field("score").Int(s.Score)
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
-	e.Key("score").Int(s.Score)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2126,29 +2126,29 @@ func (s *ModerationDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("attemptId").String(s.AttemptID)
-	e.Key("status").String(s.Status)
 	if s.Access != nil {
-		e.Key("access").String(string(*s.Access))
-	}
-	if s.CountryCode != nil {
-		e.Key("countryCode").String(*s.CountryCode)
-	}
-	if s.RegionCode != nil {
-		e.Key("regionCode").String(*s.RegionCode)
+		e.Field("access").String(string(*s.Access))
 	}
 	if s.InitIP != nil {
-		e.Key("initIp").String(*s.InitIP)
+		e.Field("initIp").String(*s.InitIP)
 	}
 	if s.InitUa != nil {
-		e.Key("initUa").String(*s.InitUa)
+		e.Field("initUa").String(*s.InitUa)
 	}
+	e.Field("status").String(s.Status)
+	e.Field("attemptId").String(s.AttemptID)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.CompleteIP != nil {
-		e.Key("completeIp").String(*s.CompleteIP)
+		e.Field("completeIp").String(*s.CompleteIP)
 	}
 	if s.CompleteUa != nil {
-		e.Key("completeUa").String(*s.CompleteUa)
+		e.Field("completeUa").String(*s.CompleteUa)
+	}
+	if s.RegionCode != nil {
+		e.Field("regionCode").String(*s.RegionCode)
+	}
+	if s.CountryCode != nil {
+		e.Field("countryCode").String(*s.CountryCode)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2223,11 +2223,11 @@ func (s *ModerationDefsAgeAssuranceOverrideEvent) DecodeLex(d *lex.Decoder) erro
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAgeAssuranceOverrideEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("status").String(s.Status)
 	if s.Access != nil {
-		e.Key("access").String(string(*s.Access))
+		e.Field("access").String(string(*s.Access))
 	}
-	e.Key("comment").String(s.Comment)
+	e.Field("status").String(s.Status)
+	e.Field("comment").String(s.Comment)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2289,7 +2289,7 @@ func (s *ModerationDefsAgeAssurancePurgeEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAgeAssurancePurgeEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("comment").String(s.Comment)
+	e.Field("comment").String(s.Comment)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2345,7 +2345,7 @@ func (s *ModerationDefsRevokeAccountCredentialsEvent) DecodeLex(d *lex.Decoder) 
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRevokeAccountCredentialsEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("comment").String(s.Comment)
+	e.Field("comment").String(s.Comment)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2404,10 +2404,10 @@ func (s *ModerationDefsModEventAcknowledge) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventAcknowledge) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.AcknowledgeAccountSubjects != nil {
-		e.Key("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
+		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2459,7 +2459,7 @@ func (s *ModerationDefsModEventEscalate) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventEscalate) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2519,9 +2519,9 @@ func (s *ModerationDefsModEventMute) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventMute) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
-	e.Key("durationInHours").Int(s.DurationInHours)
+	e.Field("durationInHours").Int(s.DurationInHours)
 	return e.EndObject(&s.Extra)
 }
 
@@ -2574,7 +2574,7 @@ func (s *ModerationDefsModEventUnmute) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventUnmute) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2633,10 +2633,10 @@ func (s *ModerationDefsModEventMuteReporter) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventMuteReporter) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.DurationInHours != nil {
-		e.Key("durationInHours").Int(*s.DurationInHours)
+		e.Field("durationInHours").Int(*s.DurationInHours)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2692,7 +2692,7 @@ func (s *ModerationDefsModEventUnmuteReporter) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventUnmuteReporter) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2787,27 +2787,27 @@ func (s *ModerationDefsModEventEmail) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventEmail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subjectLine").String(s.SubjectLine)
-	if s.Content != nil {
-		e.Key("content").String(*s.Content)
-	}
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
+	}
+	if s.Content != nil {
+		e.Field("content").String(*s.Content)
 	}
 	if s.Policies != nil {
-		lex.EncodeStrings(e.Key("policies"), s.Policies)
-	}
-	if s.SeverityLevel != nil {
-		e.Key("severityLevel").String(*s.SeverityLevel)
-	}
-	if s.StrikeCount != nil {
-		e.Key("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.StrikeExpiresAt != nil {
-		e.Key("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
+		lex.EncodeStrings(e.Field("policies"), s.Policies)
 	}
 	if s.IsDelivered != nil {
-		e.Key("isDelivered").Bool(*s.IsDelivered)
+		e.Field("isDelivered").Bool(*s.IsDelivered)
+	}
+	if s.StrikeCount != nil {
+		e.Field("strikeCount").Int(*s.StrikeCount)
+	}
+	e.Field("subjectLine").String(s.SubjectLine)
+	if s.SeverityLevel != nil {
+		e.Field("severityLevel").String(*s.SeverityLevel)
+	}
+	if s.StrikeExpiresAt != nil {
+		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2869,7 +2869,7 @@ func (s *ModerationDefsModEventDivert) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModEventDivert) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -2943,13 +2943,13 @@ func (s *ModerationDefsModEventTag) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModEventTag) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("add"), s.Add)
-	lex.EncodeStrings(e.Key("remove"), s.Remove)
+	lex.EncodeStrings(e.Field("add"), s.Add)
+	lex.EncodeStrings(e.Field("remove"), s.Remove)
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.DurationInHours != nil {
-		e.Key("durationInHours").Int(*s.DurationInHours)
+		e.Field("durationInHours").Int(*s.DurationInHours)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3026,14 +3026,14 @@ func (s *ModerationDefsAccountEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAccountEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
-	e.Key("active").Bool(s.Active)
+	e.Field("active").Bool(s.Active)
 	if s.Status != nil {
-		e.Key("status").String(*s.Status)
+		e.Field("status").String(*s.Status)
 	}
-	e.Key("timestamp").String(string(s.Timestamp))
+	if s.Comment != nil {
+		e.Field("comment").String(*s.Comment)
+	}
+	e.Field("timestamp").String(string(s.Timestamp))
 	return e.EndObject(&s.Extra)
 }
 
@@ -3115,19 +3115,19 @@ func (s *ModerationDefsIdentityEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsIdentityEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
 	if s.Handle != nil {
-		e.Key("handle").String(string(*s.Handle))
+		e.Field("handle").String(string(*s.Handle))
+	}
+	if s.Comment != nil {
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.PdsHost != nil {
-		e.Key("pdsHost").String(string(*s.PdsHost))
+		e.Field("pdsHost").String(string(*s.PdsHost))
 	}
+	e.Field("timestamp").String(string(s.Timestamp))
 	if s.Tombstone != nil {
-		e.Key("tombstone").Bool(*s.Tombstone)
+		e.Field("tombstone").Bool(*s.Tombstone)
 	}
-	e.Key("timestamp").String(string(s.Timestamp))
 	return e.EndObject(&s.Extra)
 }
 
@@ -3201,14 +3201,14 @@ func (s *ModerationDefsRecordEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
-	e.Key("op").String(s.Op)
+	e.Field("op").String(s.Op)
 	if s.CID != nil {
-		e.Key("cid").String(string(*s.CID))
+		e.Field("cid").String(string(*s.CID))
 	}
-	e.Key("timestamp").String(string(s.Timestamp))
+	if s.Comment != nil {
+		e.Field("comment").String(*s.Comment)
+	}
+	e.Field("timestamp").String(string(s.Timestamp))
 	return e.EndObject(&s.Extra)
 }
 
@@ -3283,16 +3283,16 @@ func (s *ModerationDefsScheduleTakedownEvent) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsScheduleTakedownEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.ExecuteAt != nil {
-		e.Key("executeAt").String(string(*s.ExecuteAt))
+		e.Field("executeAt").String(string(*s.ExecuteAt))
 	}
 	if s.ExecuteAfter != nil {
-		e.Key("executeAfter").String(string(*s.ExecuteAfter))
+		e.Field("executeAfter").String(string(*s.ExecuteAfter))
 	}
 	if s.ExecuteUntil != nil {
-		e.Key("executeUntil").String(string(*s.ExecuteUntil))
+		e.Field("executeUntil").String(string(*s.ExecuteUntil))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3355,7 +3355,7 @@ func (s *ModerationDefsCancelScheduledTakedownEvent) DecodeLex(d *lex.Decoder) e
 func (s *ModerationDefsCancelScheduledTakedownEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3451,28 +3451,28 @@ func (s *ModerationDefsRepoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRepoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
+	e.Field("did").String(string(s.DID))
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
-	lex.EncodeArray(e.Key("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	e.Key("moderation").Value(&s.Moderation)
+	e.Field("handle").String(string(s.Handle))
+	e.Field("indexedAt").String(string(s.IndexedAt))
 	if s.InvitedBy != nil {
-		e.Key("invitedBy").Value(s.InvitedBy)
-	}
-	if s.InvitesDisabled != nil {
-		e.Key("invitesDisabled").Bool(*s.InvitesDisabled)
+		e.Field("invitedBy").Value(s.InvitedBy)
 	}
 	if s.InviteNote != nil {
-		e.Key("inviteNote").String(*s.InviteNote)
+		e.Field("inviteNote").String(*s.InviteNote)
 	}
+	e.Field("moderation").Value(&s.Moderation)
 	if s.DeactivatedAt != nil {
-		e.Key("deactivatedAt").String(string(*s.DeactivatedAt))
+		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
+	}
+	lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
+	if s.InvitesDisabled != nil {
+		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
 	}
 	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Key("threatSignatures"), s.ThreatSignatures)
+		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3598,37 +3598,37 @@ func (s *ModerationDefsRepoViewDetail) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRepoViewDetail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("handle").String(string(s.Handle))
+	e.Field("did").String(string(s.DID))
 	if s.Email != nil {
-		e.Key("email").String(*s.Email)
+		e.Field("email").String(*s.Email)
 	}
-	lex.EncodeArray(e.Key("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	e.Key("moderation").Value(&s.Moderation)
+	e.Field("handle").String(string(s.Handle))
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
-	}
-	if s.InvitedBy != nil {
-		e.Key("invitedBy").Value(s.InvitedBy)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
 	if s.Invites != nil {
-		lex.EncodeSlice(e.Key("invites"), s.Invites)
+		lex.EncodeSlice(e.Field("invites"), s.Invites)
 	}
-	if s.InvitesDisabled != nil {
-		e.Key("invitesDisabled").Bool(*s.InvitesDisabled)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	if s.InvitedBy != nil {
+		e.Field("invitedBy").Value(s.InvitedBy)
 	}
 	if s.InviteNote != nil {
-		e.Key("inviteNote").String(*s.InviteNote)
+		e.Field("inviteNote").String(*s.InviteNote)
+	}
+	e.Field("moderation").Value(&s.Moderation)
+	if s.DeactivatedAt != nil {
+		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
+	}
+	lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
+	if s.InvitesDisabled != nil {
+		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
 	}
 	if s.EmailConfirmedAt != nil {
-		e.Key("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
-	}
-	if s.DeactivatedAt != nil {
-		e.Key("deactivatedAt").String(string(*s.DeactivatedAt))
+		e.Field("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
 	}
 	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Key("threatSignatures"), s.ThreatSignatures)
+		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -3707,7 +3707,7 @@ func (s *ModerationDefsRepoViewNotFound) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRepoViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	return e.EndObject(&s.Extra)
 }
 
@@ -3785,13 +3785,13 @@ func (s *ModerationDefsRecordView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("value").Unknown(s.Value)
-	lex.EncodeStrings(e.Key("blobCids"), s.BlobCIDs)
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	e.Key("moderation").Value(&s.Moderation)
-	e.Key("repo").Value(&s.Repo)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("repo").Value(&s.Repo)
+	e.Field("value").Unknown(s.Value)
+	lex.EncodeStrings(e.Field("blobCids"), s.BlobCIDs)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	e.Field("moderation").Value(&s.Moderation)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3882,16 +3882,16 @@ func (s *ModerationDefsRecordViewDetail) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordViewDetail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("cid").String(string(s.CID))
-	e.Key("value").Unknown(s.Value)
-	lex.EncodeSlice(e.Key("blobs"), s.Blobs)
+	e.Field("cid").String(string(s.CID))
+	e.Field("uri").String(string(s.URI))
+	e.Field("repo").Value(&s.Repo)
+	lex.EncodeSlice(e.Field("blobs"), s.Blobs)
+	e.Field("value").Unknown(s.Value)
 	if s.Labels != nil {
-		lex.EncodeSlice(e.Key("labels"), s.Labels)
+		lex.EncodeSlice(e.Field("labels"), s.Labels)
 	}
-	e.Key("indexedAt").String(string(s.IndexedAt))
-	e.Key("moderation").Value(&s.Moderation)
-	e.Key("repo").Value(&s.Repo)
+	e.Field("indexedAt").String(string(s.IndexedAt))
+	e.Field("moderation").Value(&s.Moderation)
 	return e.EndObject(&s.Extra)
 }
 
@@ -3954,7 +3954,7 @@ func (s *ModerationDefsRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	return e.EndObject(&s.Extra)
 }
 
@@ -4012,8 +4012,8 @@ func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("convoId").String(s.ConvoID)
+	e.Field("did").String(string(s.DID))
+	e.Field("convoId").String(s.ConvoID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4066,7 +4066,7 @@ func (s *ModerationDefsModeration) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModeration) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.SubjectStatus != nil {
-		e.Key("subjectStatus").Value(s.SubjectStatus)
+		e.Field("subjectStatus").Value(s.SubjectStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -4122,7 +4122,7 @@ func (s *ModerationDefsModerationDetail) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationDefsModerationDetail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.SubjectStatus != nil {
-		e.Key("subjectStatus").Value(s.SubjectStatus)
+		e.Field("subjectStatus").Value(s.SubjectStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -4201,15 +4201,15 @@ func (s *ModerationDefsBlobView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsBlobView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("cid").String(string(s.CID))
-	e.Key("mimeType").String(s.MimeType)
-	e.Key("size").Int(s.Size)
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("cid").String(string(s.CID))
+	e.Field("size").Int(s.Size)
 	if s.Details.Value != nil {
-		e.Key("details").Value(&s.Details)
+		e.Field("details").Value(&s.Details)
 	}
+	e.Field("mimeType").String(s.MimeType)
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.Moderation != nil {
-		e.Key("moderation").Value(s.Moderation)
+		e.Field("moderation").Value(s.Moderation)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -4332,8 +4332,8 @@ func (s *ModerationDefsImageDetails) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsImageDetails) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("width").Int(s.Width)
-	e.Key("height").Int(s.Height)
+	e.Field("width").Int(s.Width)
+	e.Field("height").Int(s.Height)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4396,9 +4396,9 @@ func (s *ModerationDefsVideoDetails) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsVideoDetails) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("width").Int(s.Width)
-	e.Key("height").Int(s.Height)
-	e.Key("length").Int(s.Length)
+	e.Field("width").Int(s.Width)
+	e.Field("height").Int(s.Height)
+	e.Field("length").Int(s.Length)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4476,21 +4476,21 @@ func (s *ModerationDefsAccountHosting) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsAccountHosting) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("status").String(s.Status)
-	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
-	}
+	e.Field("status").String(s.Status)
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
 	if s.DeletedAt != nil {
-		e.Key("deletedAt").String(string(*s.DeletedAt))
+		e.Field("deletedAt").String(string(*s.DeletedAt))
+	}
+	if s.UpdatedAt != nil {
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
 	}
 	if s.DeactivatedAt != nil {
-		e.Key("deactivatedAt").String(string(*s.DeactivatedAt))
+		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
 	}
 	if s.ReactivatedAt != nil {
-		e.Key("reactivatedAt").String(string(*s.ReactivatedAt))
+		e.Field("reactivatedAt").String(string(*s.ReactivatedAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -4580,15 +4580,15 @@ func (s *ModerationDefsRecordHosting) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsRecordHosting) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("status").String(s.Status)
-	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
-	}
+	e.Field("status").String(s.Status)
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
 	if s.DeletedAt != nil {
-		e.Key("deletedAt").String(string(*s.DeletedAt))
+		e.Field("deletedAt").String(string(*s.DeletedAt))
+	}
+	if s.UpdatedAt != nil {
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -4697,15 +4697,15 @@ func (s *ModerationDefsReporterStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsReporterStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("accountReportCount").Int(s.AccountReportCount)
-	e.Key("recordReportCount").Int(s.RecordReportCount)
-	e.Key("reportedAccountCount").Int(s.ReportedAccountCount)
-	e.Key("reportedRecordCount").Int(s.ReportedRecordCount)
-	e.Key("takendownAccountCount").Int(s.TakendownAccountCount)
-	e.Key("takendownRecordCount").Int(s.TakendownRecordCount)
-	e.Key("labeledAccountCount").Int(s.LabeledAccountCount)
-	e.Key("labeledRecordCount").Int(s.LabeledRecordCount)
+	e.Field("did").String(string(s.DID))
+	e.Field("recordReportCount").Int(s.RecordReportCount)
+	e.Field("accountReportCount").Int(s.AccountReportCount)
+	e.Field("labeledRecordCount").Int(s.LabeledRecordCount)
+	e.Field("labeledAccountCount").Int(s.LabeledAccountCount)
+	e.Field("reportedRecordCount").Int(s.ReportedRecordCount)
+	e.Field("reportedAccountCount").Int(s.ReportedAccountCount)
+	e.Field("takendownRecordCount").Int(s.TakendownRecordCount)
+	e.Field("takendownAccountCount").Int(s.TakendownAccountCount)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4775,10 +4775,10 @@ func (s *ModerationDefsModTool) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsModTool) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
 	if !s.Meta.IsZero() {
-		e.Key("meta").Unknown(s.Meta)
+		e.Field("meta").Unknown(s.Meta)
 	}
+	e.Field("name").String(s.Name)
 	return e.EndObject(&s.Extra)
 }
 
@@ -4919,38 +4919,38 @@ func (s *ModerationDefsScheduledActionView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationDefsScheduledActionView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("action").String(s.Action)
+	e.Field("id").Int(s.ID)
+	e.Field("did").String(string(s.DID))
+	e.Field("action").String(s.Action)
+	e.Field("status").String(s.Status)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
 	if !s.EventData.IsZero() {
-		e.Key("eventData").Unknown(s.EventData)
+		e.Field("eventData").Unknown(s.EventData)
 	}
-	e.Key("did").String(string(s.DID))
 	if s.ExecuteAt != nil {
-		e.Key("executeAt").String(string(*s.ExecuteAt))
+		e.Field("executeAt").String(string(*s.ExecuteAt))
+	}
+	if s.UpdatedAt != nil {
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
 	}
 	if s.ExecuteAfter != nil {
-		e.Key("executeAfter").String(string(*s.ExecuteAfter))
+		e.Field("executeAfter").String(string(*s.ExecuteAfter))
 	}
 	if s.ExecuteUntil != nil {
-		e.Key("executeUntil").String(string(*s.ExecuteUntil))
+		e.Field("executeUntil").String(string(*s.ExecuteUntil))
 	}
-	if s.RandomizeExecution != nil {
-		e.Key("randomizeExecution").Bool(*s.RandomizeExecution)
-	}
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
-	}
-	e.Key("status").String(s.Status)
 	if s.LastExecutedAt != nil {
-		e.Key("lastExecutedAt").String(string(*s.LastExecutedAt))
-	}
-	if s.LastFailureReason != nil {
-		e.Key("lastFailureReason").String(*s.LastFailureReason)
+		e.Field("lastExecutedAt").String(string(*s.LastExecutedAt))
 	}
 	if s.ExecutionEventID != nil {
-		e.Key("executionEventId").Int(*s.ExecutionEventID)
+		e.Field("executionEventId").Int(*s.ExecutionEventID)
+	}
+	if s.LastFailureReason != nil {
+		e.Field("lastFailureReason").String(*s.LastFailureReason)
+	}
+	if s.RandomizeExecution != nil {
+		e.Field("randomizeExecution").Bool(*s.RandomizeExecution)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -81,20 +81,20 @@ func (s *ModerationEmitEventInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationEmitEventInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("event").Value(&s.Event)
-	e.Key("subject").Value(&s.Subject)
-	if s.SubjectBlobCIDs != nil {
-		lex.EncodeStrings(e.Key("subjectBlobCids"), s.SubjectBlobCIDs)
-	}
-	e.Key("createdBy").String(string(s.CreatedBy))
+	e.Field("event").Value(&s.Event)
 	if s.ModTool != nil {
-		e.Key("modTool").Value(s.ModTool)
+		e.Field("modTool").Value(s.ModTool)
 	}
+	e.Field("subject").Value(&s.Subject)
+	e.Field("createdBy").String(string(s.CreatedBy))
 	if s.ExternalID != nil {
-		e.Key("externalId").String(*s.ExternalID)
+		e.Field("externalId").String(*s.ExternalID)
 	}
 	if s.ReportAction != nil {
-		e.Key("reportAction").Value(s.ReportAction)
+		e.Field("reportAction").Value(s.ReportAction)
+	}
+	if s.SubjectBlobCIDs != nil {
+		lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -352,17 +352,17 @@ func (s *ModerationEmitEventReportAction) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationEmitEventReportAction) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.IDs != nil {
-		lex.EncodeArray(e.Key("ids"), s.IDs, (*lex.Encoder).Int)
-	}
-	if s.Types != nil {
-		lex.EncodeStrings(e.Key("types"), s.Types)
-	}
 	if s.All != nil {
-		e.Key("all").Bool(*s.All)
+		e.Field("all").Bool(*s.All)
+	}
+	if s.IDs != nil {
+		lex.EncodeArray(e.Field("ids"), s.IDs, (*lex.Encoder).Int)
 	}
 	if s.Note != nil {
-		e.Key("note").String(*s.Note)
+		e.Field("note").String(*s.Note)
+	}
+	if s.Types != nil {
+		lex.EncodeStrings(e.Field("types"), s.Types)
 	}
 	return e.EndObject(&s.Extra)
 }

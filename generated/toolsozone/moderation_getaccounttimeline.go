@@ -72,7 +72,7 @@ func (s *ModerationGetAccountTimelineOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetAccountTimelineOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("timeline"), s.Timeline)
+	lex.EncodeSlice(e.Field("timeline"), s.Timeline)
 	return e.EndObject(&s.Extra)
 }
 
@@ -131,8 +131,8 @@ func (s *ModerationGetAccountTimelineTimelineItem) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetAccountTimelineTimelineItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("day").String(s.Day)
-	lex.EncodeSlice(e.Key("summary"), s.Summary)
+	e.Field("day").String(s.Day)
+	lex.EncodeSlice(e.Field("summary"), s.Summary)
 	return e.EndObject(&s.Extra)
 }
 
@@ -195,9 +195,9 @@ func (s *ModerationGetAccountTimelineTimelineItemSummary) DecodeLex(d *lex.Decod
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetAccountTimelineTimelineItemSummary) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("eventSubjectType").String(s.EventSubjectType)
-	e.Key("eventType").String(s.EventType)
-	e.Key("count").Int(s.Count)
+	e.Field("count").Int(s.Count)
+	e.Field("eventType").String(s.EventType)
+	e.Field("eventSubjectType").String(s.EventSubjectType)
 	return e.EndObject(&s.Extra)
 }
 

@@ -68,7 +68,7 @@ func (s *ModerationGetRecordsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetRecordsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("records"), s.Records)
+	lex.EncodeSlice(e.Field("records"), s.Records)
 	return e.EndObject(&s.Extra)
 }
 

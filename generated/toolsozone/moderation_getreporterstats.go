@@ -70,7 +70,7 @@ func (s *ModerationGetReporterStatsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetReporterStatsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("stats"), s.Stats)
+	lex.EncodeSlice(e.Field("stats"), s.Stats)
 	return e.EndObject(&s.Extra)
 }
 

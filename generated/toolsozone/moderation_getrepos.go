@@ -68,7 +68,7 @@ func (s *ModerationGetReposOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetReposOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("repos"), s.Repos)
+	lex.EncodeSlice(e.Field("repos"), s.Repos)
 	return e.EndObject(&s.Extra)
 }
 

@@ -65,7 +65,7 @@ func (s *ModerationGetSubjectsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationGetSubjectsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("subjects"), s.Subjects)
+	lex.EncodeSlice(e.Field("subjects"), s.Subjects)
 	return e.EndObject(&s.Extra)
 }
 

@@ -68,21 +68,21 @@ func (s *ModerationListScheduledActionsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationListScheduledActionsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.StartsAfter != nil {
-		e.Key("startsAfter").String(string(*s.StartsAfter))
-	}
-	if s.EndsBefore != nil {
-		e.Key("endsBefore").String(string(*s.EndsBefore))
-	}
-	if s.Subjects != nil {
-		lex.EncodeStrings(e.Key("subjects"), s.Subjects)
-	}
-	lex.EncodeStrings(e.Key("statuses"), s.Statuses)
 	if s.Limit != nil {
-		e.Key("limit").Int(*s.Limit)
+		e.Field("limit").Int(*s.Limit)
 	}
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
+	}
+	lex.EncodeStrings(e.Field("statuses"), s.Statuses)
+	if s.Subjects != nil {
+		lex.EncodeStrings(e.Field("subjects"), s.Subjects)
+	}
+	if s.EndsBefore != nil {
+		e.Field("endsBefore").String(string(*s.EndsBefore))
+	}
+	if s.StartsAfter != nil {
+		e.Field("startsAfter").String(string(*s.StartsAfter))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -159,10 +159,10 @@ func (s *ModerationListScheduledActionsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationListScheduledActionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("actions"), s.Actions)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
+	lex.EncodeSlice(e.Field("actions"), s.Actions)
 	return e.EndObject(&s.Extra)
 }
 

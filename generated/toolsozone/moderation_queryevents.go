@@ -268,9 +268,9 @@ func (s *ModerationQueryEventsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("events"), s.Events)
+	lex.EncodeSlice(e.Field("events"), s.Events)
 	return e.EndObject(&s.Extra)
 }
 

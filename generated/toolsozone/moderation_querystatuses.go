@@ -408,9 +408,9 @@ func (s *ModerationQueryStatusesOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationQueryStatusesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("subjectStatuses"), s.SubjectStatuses)
+	lex.EncodeSlice(e.Field("subjectStatuses"), s.SubjectStatuses)
 	return e.EndObject(&s.Extra)
 }
 

@@ -65,13 +65,13 @@ func (s *ModerationScheduleActionInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ModerationScheduleActionInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("action").Value(&s.Action)
-	lex.EncodeStrings(e.Key("subjects"), s.Subjects)
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("scheduling").Value(&s.Scheduling)
+	e.Field("action").Value(&s.Action)
 	if s.ModTool != nil {
-		e.Key("modTool").Value(s.ModTool)
+		e.Field("modTool").Value(s.ModTool)
 	}
+	lex.EncodeStrings(e.Field("subjects"), s.Subjects)
+	e.Field("createdBy").String(string(s.CreatedBy))
+	e.Field("scheduling").Value(&s.Scheduling)
 	return e.EndObject(&s.Extra)
 }
 
@@ -234,31 +234,31 @@ func (s *ModerationScheduleActionTakedown) DecodeLex(d *lex.Decoder) error {
 func (s *ModerationScheduleActionTakedown) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
-	}
-	if s.DurationInHours != nil {
-		e.Key("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.AcknowledgeAccountSubjects != nil {
-		e.Key("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
+		e.Field("comment").String(*s.Comment)
 	}
 	if s.Policies != nil {
-		lex.EncodeStrings(e.Key("policies"), s.Policies)
-	}
-	if s.SeverityLevel != nil {
-		e.Key("severityLevel").String(*s.SeverityLevel)
+		lex.EncodeStrings(e.Field("policies"), s.Policies)
 	}
 	if s.StrikeCount != nil {
-		e.Key("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.StrikeExpiresAt != nil {
-		e.Key("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
+		e.Field("strikeCount").Int(*s.StrikeCount)
 	}
 	if s.EmailContent != nil {
-		e.Key("emailContent").String(*s.EmailContent)
+		e.Field("emailContent").String(*s.EmailContent)
 	}
 	if s.EmailSubject != nil {
-		e.Key("emailSubject").String(*s.EmailSubject)
+		e.Field("emailSubject").String(*s.EmailSubject)
+	}
+	if s.SeverityLevel != nil {
+		e.Field("severityLevel").String(*s.SeverityLevel)
+	}
+	if s.DurationInHours != nil {
+		e.Field("durationInHours").Int(*s.DurationInHours)
+	}
+	if s.StrikeExpiresAt != nil {
+		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
+	}
+	if s.AcknowledgeAccountSubjects != nil {
+		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -336,13 +336,13 @@ func (s *ModerationScheduleActionSchedulingConfig) DecodeLex(d *lex.Decoder) err
 func (s *ModerationScheduleActionSchedulingConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.ExecuteAt != nil {
-		e.Key("executeAt").String(string(*s.ExecuteAt))
+		e.Field("executeAt").String(string(*s.ExecuteAt))
 	}
 	if s.ExecuteAfter != nil {
-		e.Key("executeAfter").String(string(*s.ExecuteAfter))
+		e.Field("executeAfter").String(string(*s.ExecuteAfter))
 	}
 	if s.ExecuteUntil != nil {
-		e.Key("executeUntil").String(string(*s.ExecuteUntil))
+		e.Field("executeUntil").String(string(*s.ExecuteUntil))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -410,8 +410,8 @@ func (s *ModerationScheduleActionScheduledActionResults) DecodeLex(d *lex.Decode
 // EncodeLex implements lex.Encodable.
 func (s *ModerationScheduleActionScheduledActionResults) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("succeeded"), s.Succeeded)
-	lex.EncodeSlice(e.Key("failed"), s.Failed)
+	lex.EncodeSlice(e.Field("failed"), s.Failed)
+	lex.EncodeStrings(e.Field("succeeded"), s.Succeeded)
 	return e.EndObject(&s.Extra)
 }
 
@@ -477,10 +477,10 @@ func (s *ModerationScheduleActionFailedScheduling) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *ModerationScheduleActionFailedScheduling) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
-	e.Key("error").String(s.Error)
+	e.Field("error").String(s.Error)
+	e.Field("subject").String(string(s.Subject))
 	if s.ErrorCode != nil {
-		e.Key("errorCode").String(*s.ErrorCode)
+		e.Field("errorCode").String(*s.ErrorCode)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -50,8 +50,8 @@ func (s *QueueAssignModeratorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queueId").Int(s.QueueID)
-	e.Key("did").String(s.DID)
+	e.Field("did").String(s.DID)
+	e.Field("queueId").Int(s.QueueID)
 	return e.EndObject(&s.Extra)
 }
 

@@ -67,15 +67,15 @@ func (s *QueueCreateQueueInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueCreateQueueInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	lex.EncodeStrings(e.Key("subjectTypes"), s.SubjectTypes)
+	e.Field("name").String(s.Name)
 	if s.Collection != nil {
-		e.Key("collection").String(string(*s.Collection))
+		e.Field("collection").String(string(*s.Collection))
 	}
-	lex.EncodeStrings(e.Key("reportTypes"), s.ReportTypes)
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
+	lex.EncodeStrings(e.Field("reportTypes"), s.ReportTypes)
+	lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
 	return e.EndObject(&s.Extra)
 }
 
@@ -135,7 +135,7 @@ func (s *QueueCreateQueueOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueCreateQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queue").Value(&s.Queue)
+	e.Field("queue").Value(&s.Queue)
 	return e.EndObject(&s.Extra)
 }
 

@@ -90,24 +90,24 @@ func (s *QueueDefsQueueView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueDefsQueueView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("name").String(s.Name)
-	lex.EncodeStrings(e.Key("subjectTypes"), s.SubjectTypes)
-	if s.Collection != nil {
-		e.Key("collection").String(string(*s.Collection))
-	}
-	lex.EncodeStrings(e.Key("reportTypes"), s.ReportTypes)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("updatedAt").String(string(s.UpdatedAt))
-	e.Key("enabled").Bool(s.Enabled)
+	e.Field("id").Int(s.ID)
+	e.Field("name").String(s.Name)
+	e.Field("stats").Value(&s.Stats)
+	e.Field("enabled").Bool(s.Enabled)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
 	if s.DeletedAt != nil {
-		e.Key("deletedAt").String(string(*s.DeletedAt))
+		e.Field("deletedAt").String(string(*s.DeletedAt))
 	}
-	e.Key("stats").Value(&s.Stats)
+	e.Field("updatedAt").String(string(s.UpdatedAt))
+	if s.Collection != nil {
+		e.Field("collection").String(string(*s.Collection))
+	}
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
+	}
+	lex.EncodeStrings(e.Field("reportTypes"), s.ReportTypes)
+	lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
 	return e.EndObject(&s.Extra)
 }
 
@@ -207,26 +207,26 @@ func (s *QueueDefsQueueStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueDefsQueueStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.PendingCount != nil {
-		e.Key("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Key("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Key("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.InboundCount != nil {
-		e.Key("inboundCount").Int(*s.InboundCount)
-	}
 	if s.ActionRate != nil {
-		e.Key("actionRate").Int(*s.ActionRate)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		e.Key("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+		e.Field("actionRate").Int(*s.ActionRate)
 	}
 	if s.LastUpdated != nil {
-		e.Key("lastUpdated").String(string(*s.LastUpdated))
+		e.Field("lastUpdated").String(string(*s.LastUpdated))
+	}
+	if s.InboundCount != nil {
+		e.Field("inboundCount").Int(*s.InboundCount)
+	}
+	if s.PendingCount != nil {
+		e.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		e.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		e.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.AvgHandlingTimeSec != nil {
+		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -322,15 +322,15 @@ func (s *QueueDefsAssignmentView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("did").String(string(s.DID))
-	if s.Moderator != nil {
-		e.Key("moderator").Value(s.Moderator)
-	}
-	e.Key("queue").Value(&s.Queue)
-	e.Key("startAt").String(string(s.StartAt))
+	e.Field("id").Int(s.ID)
+	e.Field("did").String(string(s.DID))
 	if s.EndAt != nil {
-		e.Key("endAt").String(string(*s.EndAt))
+		e.Field("endAt").String(string(*s.EndAt))
+	}
+	e.Field("queue").Value(&s.Queue)
+	e.Field("startAt").String(string(s.StartAt))
+	if s.Moderator != nil {
+		e.Field("moderator").Value(s.Moderator)
 	}
 	return e.EndObject(&s.Extra)
 }

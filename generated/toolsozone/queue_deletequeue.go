@@ -52,9 +52,9 @@ func (s *QueueDeleteQueueInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueDeleteQueueInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queueId").Int(s.QueueID)
+	e.Field("queueId").Int(s.QueueID)
 	if s.MigrateToQueueID != nil {
-		e.Key("migrateToQueueId").Int(*s.MigrateToQueueID)
+		e.Field("migrateToQueueId").Int(*s.MigrateToQueueID)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -113,9 +113,9 @@ func (s *QueueDeleteQueueOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueDeleteQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("deleted").Bool(s.Deleted)
+	e.Field("deleted").Bool(s.Deleted)
 	if s.ReportsMigrated != nil {
-		e.Key("reportsMigrated").Int(*s.ReportsMigrated)
+		e.Field("reportsMigrated").Int(*s.ReportsMigrated)
 	}
 	return e.EndObject(&s.Extra)
 }

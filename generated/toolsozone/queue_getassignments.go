@@ -137,9 +137,9 @@ func (s *QueueGetAssignmentsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *QueueGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("assignments"), s.Assignments)
+	lex.EncodeSlice(e.Field("assignments"), s.Assignments)
 	return e.EndObject(&s.Extra)
 }
 

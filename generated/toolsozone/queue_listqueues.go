@@ -136,9 +136,9 @@ func (s *QueueListQueuesOutput) DecodeLex(d *lex.Decoder) error {
 func (s *QueueListQueuesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("queues"), s.Queues)
+	lex.EncodeSlice(e.Field("queues"), s.Queues)
 	return e.EndObject(&s.Extra)
 }
 

@@ -53,8 +53,8 @@ func (s *QueueRouteReportsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueRouteReportsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("startReportId").Int(s.StartReportID)
-	e.Key("endReportId").Int(s.EndReportID)
+	e.Field("endReportId").Int(s.EndReportID)
+	e.Field("startReportId").Int(s.StartReportID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -108,8 +108,8 @@ func (s *QueueRouteReportsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueRouteReportsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("assigned").Int(s.Assigned)
-	e.Key("unmatched").Int(s.Unmatched)
+	e.Field("assigned").Int(s.Assigned)
+	e.Field("unmatched").Int(s.Unmatched)
 	return e.EndObject(&s.Extra)
 }
 

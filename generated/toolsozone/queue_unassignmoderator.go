@@ -52,8 +52,8 @@ func (s *QueueUnassignModeratorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queueId").Int(s.QueueID)
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
+	e.Field("queueId").Int(s.QueueID)
 	return e.EndObject(&s.Extra)
 }
 

@@ -57,15 +57,15 @@ func (s *QueueUpdateQueueInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueUpdateQueueInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queueId").Int(s.QueueID)
 	if s.Name != nil {
-		e.Key("name").String(*s.Name)
+		e.Field("name").String(*s.Name)
 	}
 	if s.Enabled != nil {
-		e.Key("enabled").Bool(*s.Enabled)
+		e.Field("enabled").Bool(*s.Enabled)
 	}
+	e.Field("queueId").Int(s.QueueID)
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -115,7 +115,7 @@ func (s *QueueUpdateQueueOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *QueueUpdateQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("queue").Value(&s.Queue)
+	e.Field("queue").Value(&s.Queue)
 	return e.EndObject(&s.Extra)
 }
 

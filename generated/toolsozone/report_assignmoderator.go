@@ -68,15 +68,15 @@ func (s *ReportAssignModeratorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("reportId").Int(s.ReportID)
-	if s.QueueID != nil {
-		e.Key("queueId").Int(*s.QueueID)
-	}
 	if s.DID != nil {
-		e.Key("did").String(string(*s.DID))
+		e.Field("did").String(string(*s.DID))
 	}
+	if s.QueueID != nil {
+		e.Field("queueId").Int(*s.QueueID)
+	}
+	e.Field("reportId").Int(s.ReportID)
 	if s.IsPermanent != nil {
-		e.Key("isPermanent").Bool(*s.IsPermanent)
+		e.Field("isPermanent").Bool(*s.IsPermanent)
 	}
 	return e.EndObject(&s.Extra)
 }

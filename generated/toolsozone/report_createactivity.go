@@ -68,16 +68,16 @@ func (s *ReportCreateActivityInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportCreateActivityInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("reportId").Int(s.ReportID)
-	e.Key("activity").Value(&s.Activity)
-	if s.InternalNote != nil {
-		e.Key("internalNote").String(*s.InternalNote)
-	}
+	e.Field("activity").Value(&s.Activity)
+	e.Field("reportId").Int(s.ReportID)
 	if s.PublicNote != nil {
-		e.Key("publicNote").String(*s.PublicNote)
+		e.Field("publicNote").String(*s.PublicNote)
 	}
 	if s.IsAutomated != nil {
-		e.Key("isAutomated").Bool(*s.IsAutomated)
+		e.Field("isAutomated").Bool(*s.IsAutomated)
+	}
+	if s.InternalNote != nil {
+		e.Field("internalNote").String(*s.InternalNote)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -196,7 +196,7 @@ func (s *ReportCreateActivityOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportCreateActivityOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("activity").Value(&s.Activity)
+	e.Field("activity").Value(&s.Activity)
 	return e.EndObject(&s.Extra)
 }
 

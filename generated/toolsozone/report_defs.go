@@ -263,11 +263,11 @@ func (s *ReportDefsReportAssignment) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsReportAssignment) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
+	e.Field("did").String(string(s.DID))
 	if s.Moderator != nil {
-		e.Key("moderator").Value(s.Moderator)
+		e.Field("moderator").Value(s.Moderator)
 	}
-	e.Key("assignedAt").String(string(s.AssignedAt))
+	e.Field("assignedAt").String(string(s.AssignedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -412,46 +412,46 @@ func (s *ReportDefsReportView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsReportView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("eventId").Int(s.EventID)
-	e.Key("status").String(s.Status)
-	e.Key("subject").Value(&s.Subject)
-	e.Key("reportType").String(string(s.ReportType))
-	e.Key("reportedBy").String(string(s.ReportedBy))
-	e.Key("reporter").Value(&s.Reporter)
-	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+	e.Field("id").Int(s.ID)
+	if s.Queue != nil {
+		e.Field("queue").Value(s.Queue)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
-	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.QueuedAt != nil {
-		e.Key("queuedAt").String(string(*s.QueuedAt))
-	}
-	if s.ActionEventIDs != nil {
-		lex.EncodeArray(e.Key("actionEventIds"), s.ActionEventIDs, (*lex.Encoder).Int)
-	}
+	e.Field("status").String(s.Status)
 	if s.Actions != nil {
-		lex.EncodeSlice(e.Key("actions"), s.Actions)
+		lex.EncodeSlice(e.Field("actions"), s.Actions)
+	}
+	if s.Comment != nil {
+		e.Field("comment").String(*s.Comment)
+	}
+	e.Field("eventId").Int(s.EventID)
+	if s.IsMuted != nil {
+		e.Field("isMuted").Bool(*s.IsMuted)
+	}
+	e.Field("subject").Value(&s.Subject)
+	if s.QueuedAt != nil {
+		e.Field("queuedAt").String(string(*s.QueuedAt))
+	}
+	e.Field("reporter").Value(&s.Reporter)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	if s.UpdatedAt != nil {
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
 	}
 	if s.ActionNote != nil {
-		e.Key("actionNote").String(*s.ActionNote)
-	}
-	if s.SubjectStatus != nil {
-		e.Key("subjectStatus").Value(s.SubjectStatus)
-	}
-	if s.RelatedReportCount != nil {
-		e.Key("relatedReportCount").Int(*s.RelatedReportCount)
+		e.Field("actionNote").String(*s.ActionNote)
 	}
 	if s.Assignment != nil {
-		e.Key("assignment").Value(s.Assignment)
+		e.Field("assignment").Value(s.Assignment)
 	}
-	if s.Queue != nil {
-		e.Key("queue").Value(s.Queue)
+	e.Field("reportType").String(string(s.ReportType))
+	e.Field("reportedBy").String(string(s.ReportedBy))
+	if s.SubjectStatus != nil {
+		e.Field("subjectStatus").Value(s.SubjectStatus)
 	}
-	if s.IsMuted != nil {
-		e.Key("isMuted").Bool(*s.IsMuted)
+	if s.ActionEventIDs != nil {
+		lex.EncodeArray(e.Field("actionEventIds"), s.ActionEventIDs, (*lex.Encoder).Int)
+	}
+	if s.RelatedReportCount != nil {
+		e.Field("relatedReportCount").Int(*s.RelatedReportCount)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -547,7 +547,7 @@ func (s *ReportDefsQueueActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsQueueActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PreviousStatus != nil {
-		e.Key("previousStatus").String(*s.PreviousStatus)
+		e.Field("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -611,7 +611,7 @@ func (s *ReportDefsAssignmentActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsAssignmentActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PreviousStatus != nil {
-		e.Key("previousStatus").String(*s.PreviousStatus)
+		e.Field("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -675,7 +675,7 @@ func (s *ReportDefsEscalationActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsEscalationActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PreviousStatus != nil {
-		e.Key("previousStatus").String(*s.PreviousStatus)
+		e.Field("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -739,7 +739,7 @@ func (s *ReportDefsCloseActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsCloseActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PreviousStatus != nil {
-		e.Key("previousStatus").String(*s.PreviousStatus)
+		e.Field("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -803,7 +803,7 @@ func (s *ReportDefsReopenActivity) DecodeLex(d *lex.Decoder) error {
 func (s *ReportDefsReopenActivity) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.PreviousStatus != nil {
-		e.Key("previousStatus").String(*s.PreviousStatus)
+		e.Field("previousStatus").String(*s.PreviousStatus)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -959,24 +959,24 @@ func (s *ReportDefsReportActivityView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsReportActivityView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("reportId").Int(s.ReportID)
-	e.Key("activity").Value(&s.Activity)
-	if s.InternalNote != nil {
-		e.Key("internalNote").String(*s.InternalNote)
+	e.Field("id").Int(s.ID)
+	if !s.Meta.IsZero() {
+		e.Field("meta").Unknown(s.Meta)
+	}
+	e.Field("activity").Value(&s.Activity)
+	e.Field("reportId").Int(s.ReportID)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
+	if s.Moderator != nil {
+		e.Field("moderator").Value(s.Moderator)
 	}
 	if s.PublicNote != nil {
-		e.Key("publicNote").String(*s.PublicNote)
+		e.Field("publicNote").String(*s.PublicNote)
 	}
-	if !s.Meta.IsZero() {
-		e.Key("meta").Unknown(s.Meta)
+	e.Field("isAutomated").Bool(s.IsAutomated)
+	if s.InternalNote != nil {
+		e.Field("internalNote").String(*s.InternalNote)
 	}
-	e.Key("isAutomated").Bool(s.IsAutomated)
-	e.Key("createdBy").String(string(s.CreatedBy))
-	if s.Moderator != nil {
-		e.Key("moderator").Value(s.Moderator)
-	}
-	e.Key("createdAt").String(string(s.CreatedAt))
 	return e.EndObject(&s.Extra)
 }
 
@@ -1136,26 +1136,26 @@ func (s *ReportDefsLiveStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsLiveStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.PendingCount != nil {
-		e.Key("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Key("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Key("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.InboundCount != nil {
-		e.Key("inboundCount").Int(*s.InboundCount)
-	}
 	if s.ActionRate != nil {
-		e.Key("actionRate").Int(*s.ActionRate)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		e.Key("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+		e.Field("actionRate").Int(*s.ActionRate)
 	}
 	if s.LastUpdated != nil {
-		e.Key("lastUpdated").String(string(*s.LastUpdated))
+		e.Field("lastUpdated").String(string(*s.LastUpdated))
+	}
+	if s.InboundCount != nil {
+		e.Field("inboundCount").Int(*s.InboundCount)
+	}
+	if s.PendingCount != nil {
+		e.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		e.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		e.Field("escalatedCount").Int(*s.EscalatedCount)
+	}
+	if s.AvgHandlingTimeSec != nil {
+		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1264,27 +1264,27 @@ func (s *ReportDefsHistoricalStats) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsHistoricalStats) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("date").String(s.Date)
+	e.Field("date").String(s.Date)
+	if s.ActionRate != nil {
+		e.Field("actionRate").Int(*s.ActionRate)
+	}
 	if s.ComputedAt != nil {
-		e.Key("computedAt").String(string(*s.ComputedAt))
-	}
-	if s.PendingCount != nil {
-		e.Key("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Key("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Key("escalatedCount").Int(*s.EscalatedCount)
+		e.Field("computedAt").String(string(*s.ComputedAt))
 	}
 	if s.InboundCount != nil {
-		e.Key("inboundCount").Int(*s.InboundCount)
+		e.Field("inboundCount").Int(*s.InboundCount)
 	}
-	if s.ActionRate != nil {
-		e.Key("actionRate").Int(*s.ActionRate)
+	if s.PendingCount != nil {
+		e.Field("pendingCount").Int(*s.PendingCount)
+	}
+	if s.ActionedCount != nil {
+		e.Field("actionedCount").Int(*s.ActionedCount)
+	}
+	if s.EscalatedCount != nil {
+		e.Field("escalatedCount").Int(*s.EscalatedCount)
 	}
 	if s.AvgHandlingTimeSec != nil {
-		e.Key("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
+		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -1385,18 +1385,18 @@ func (s *ReportDefsAssignmentView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("did").String(string(s.DID))
-	if s.Moderator != nil {
-		e.Key("moderator").Value(s.Moderator)
+	e.Field("id").Int(s.ID)
+	e.Field("did").String(string(s.DID))
+	if s.EndAt != nil {
+		e.Field("endAt").String(string(*s.EndAt))
 	}
 	if s.Queue != nil {
-		e.Key("queue").Value(s.Queue)
+		e.Field("queue").Value(s.Queue)
 	}
-	e.Key("reportId").Int(s.ReportID)
-	e.Key("startAt").String(string(s.StartAt))
-	if s.EndAt != nil {
-		e.Key("endAt").String(string(*s.EndAt))
+	e.Field("startAt").String(string(s.StartAt))
+	e.Field("reportId").Int(s.ReportID)
+	if s.Moderator != nil {
+		e.Field("moderator").Value(s.Moderator)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -136,9 +136,9 @@ func (s *ReportGetAssignmentsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ReportGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("assignments"), s.Assignments)
+	lex.EncodeSlice(e.Field("assignments"), s.Assignments)
 	return e.EndObject(&s.Extra)
 }
 

@@ -145,9 +145,9 @@ func (s *ReportGetHistoricalStatsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportGetHistoricalStatsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("stats"), s.Stats)
+	lex.EncodeSlice(e.Field("stats"), s.Stats)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -46,7 +46,7 @@ func (s *ReportGetLatestReportOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportGetLatestReportOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("report").Value(&s.Report)
+	e.Field("report").Value(&s.Report)
 	return e.EndObject(&s.Extra)
 }
 

@@ -81,7 +81,7 @@ func (s *ReportGetLiveStatsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportGetLiveStatsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("stats").Value(&s.Stats)
+	e.Field("stats").Value(&s.Stats)
 	return e.EndObject(&s.Extra)
 }
 

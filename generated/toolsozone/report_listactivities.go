@@ -113,10 +113,10 @@ func (s *ReportListActivitiesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportListActivitiesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("activities"), s.Activities)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
+	lex.EncodeSlice(e.Field("activities"), s.Activities)
 	return e.EndObject(&s.Extra)
 }
 

@@ -247,9 +247,9 @@ func (s *ReportQueryReportsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *ReportQueryReportsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("reports"), s.Reports)
+	lex.EncodeSlice(e.Field("reports"), s.Reports)
 	return e.EndObject(&s.Extra)
 }
 

@@ -58,11 +58,11 @@ func (s *ReportReassignQueueInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportReassignQueueInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("reportId").Int(s.ReportID)
-	e.Key("queueId").Int(s.QueueID)
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("queueId").Int(s.QueueID)
+	e.Field("reportId").Int(s.ReportID)
 	return e.EndObject(&s.Extra)
 }
 
@@ -112,7 +112,7 @@ func (s *ReportReassignQueueOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportReassignQueueOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("report").Value(&s.Report)
+	e.Field("report").Value(&s.Report)
 	return e.EndObject(&s.Extra)
 }
 

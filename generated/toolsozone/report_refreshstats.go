@@ -56,11 +56,11 @@ func (s *ReportRefreshStatsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportRefreshStatsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("startDate").String(s.StartDate)
-	e.Key("endDate").String(s.EndDate)
+	e.Field("endDate").String(s.EndDate)
 	if s.QueueIDs != nil {
-		lex.EncodeArray(e.Key("queueIds"), s.QueueIDs, (*lex.Encoder).Int)
+		lex.EncodeArray(e.Field("queueIds"), s.QueueIDs, (*lex.Encoder).Int)
 	}
+	e.Field("startDate").String(s.StartDate)
 	return e.EndObject(&s.Extra)
 }
 

@@ -46,7 +46,7 @@ func (s *ReportUnassignModeratorInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ReportUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("reportId").Int(s.ReportID)
+	e.Field("reportId").Int(s.ReportID)
 	return e.EndObject(&s.Extra)
 }
 

@@ -73,17 +73,17 @@ func (s *SafelinkDefsEvent) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkDefsEvent) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("id").Int(s.ID)
-	e.Key("eventType").String(string(s.EventType))
-	e.Key("url").String(s.URL)
-	e.Key("pattern").String(string(s.Pattern))
-	e.Key("action").String(string(s.Action))
-	e.Key("reason").String(string(s.Reason))
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("id").Int(s.ID)
+	e.Field("url").String(s.URL)
+	e.Field("action").String(string(s.Action))
+	e.Field("reason").String(string(s.Reason))
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("pattern").String(string(s.Pattern))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
+	e.Field("eventType").String(string(s.EventType))
 	return e.EndObject(&s.Extra)
 }
 
@@ -208,16 +208,16 @@ func (s *SafelinkDefsURLRule) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkDefsURLRule) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("url").String(s.URL)
-	e.Key("pattern").String(string(s.Pattern))
-	e.Key("action").String(string(s.Action))
-	e.Key("reason").String(string(s.Reason))
+	e.Field("url").String(s.URL)
+	e.Field("action").String(string(s.Action))
+	e.Field("reason").String(string(s.Reason))
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("updatedAt").String(string(s.UpdatedAt))
+	e.Field("pattern").String(string(s.Pattern))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("createdBy").String(string(s.CreatedBy))
+	e.Field("updatedAt").String(string(s.UpdatedAt))
 	return e.EndObject(&s.Extra)
 }
 

@@ -58,20 +58,20 @@ func (s *SafelinkQueryEventsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkQueryEventsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+	if s.URLs != nil {
+		lex.EncodeStrings(e.Field("urls"), s.URLs)
 	}
 	if s.Limit != nil {
-		e.Key("limit").Int(*s.Limit)
+		e.Field("limit").Int(*s.Limit)
 	}
-	if s.URLs != nil {
-		lex.EncodeStrings(e.Key("urls"), s.URLs)
+	if s.Cursor != nil {
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.PatternType != nil {
-		e.Key("patternType").String(*s.PatternType)
+		e.Field("patternType").String(*s.PatternType)
 	}
 	if s.SortDirection != nil {
-		e.Key("sortDirection").String(*s.SortDirection)
+		e.Field("sortDirection").String(*s.SortDirection)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -136,9 +136,9 @@ func (s *SafelinkQueryEventsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *SafelinkQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("events"), s.Events)
+	lex.EncodeSlice(e.Field("events"), s.Events)
 	return e.EndObject(&s.Extra)
 }
 

@@ -72,29 +72,29 @@ func (s *SafelinkQueryRulesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkQueryRulesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+	if s.URLs != nil {
+		lex.EncodeStrings(e.Field("urls"), s.URLs)
 	}
 	if s.Limit != nil {
-		e.Key("limit").Int(*s.Limit)
+		e.Field("limit").Int(*s.Limit)
 	}
-	if s.URLs != nil {
-		lex.EncodeStrings(e.Key("urls"), s.URLs)
-	}
-	if s.PatternType != nil {
-		e.Key("patternType").String(*s.PatternType)
-	}
-	if s.Actions != nil {
-		lex.EncodeStrings(e.Key("actions"), s.Actions)
+	if s.Cursor != nil {
+		e.Field("cursor").String(*s.Cursor)
 	}
 	if s.Reason != nil {
-		e.Key("reason").String(*s.Reason)
+		e.Field("reason").String(*s.Reason)
+	}
+	if s.Actions != nil {
+		lex.EncodeStrings(e.Field("actions"), s.Actions)
 	}
 	if s.CreatedBy != nil {
-		e.Key("createdBy").String(string(*s.CreatedBy))
+		e.Field("createdBy").String(string(*s.CreatedBy))
+	}
+	if s.PatternType != nil {
+		e.Field("patternType").String(*s.PatternType)
 	}
 	if s.SortDirection != nil {
-		e.Key("sortDirection").String(*s.SortDirection)
+		e.Field("sortDirection").String(*s.SortDirection)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -161,10 +161,10 @@ func (s *SafelinkQueryRulesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkQueryRulesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeSlice(e.Field("rules"), s.Rules)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("rules"), s.Rules)
 	return e.EndObject(&s.Extra)
 }
 

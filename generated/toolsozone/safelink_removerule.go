@@ -61,13 +61,13 @@ func (s *SafelinkRemoveRuleInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkRemoveRuleInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("url").String(s.URL)
-	e.Key("pattern").String(string(s.Pattern))
+	e.Field("url").String(s.URL)
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("pattern").String(string(s.Pattern))
 	if s.CreatedBy != nil {
-		e.Key("createdBy").String(string(*s.CreatedBy))
+		e.Field("createdBy").String(string(*s.CreatedBy))
 	}
 	return e.EndObject(&s.Extra)
 }

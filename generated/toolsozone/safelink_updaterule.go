@@ -69,15 +69,15 @@ func (s *SafelinkUpdateRuleInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SafelinkUpdateRuleInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("url").String(s.URL)
-	e.Key("pattern").String(string(s.Pattern))
-	e.Key("action").String(string(s.Action))
-	e.Key("reason").String(string(s.Reason))
+	e.Field("url").String(s.URL)
+	e.Field("action").String(string(s.Action))
+	e.Field("reason").String(string(s.Reason))
 	if s.Comment != nil {
-		e.Key("comment").String(*s.Comment)
+		e.Field("comment").String(*s.Comment)
 	}
+	e.Field("pattern").String(string(s.Pattern))
 	if s.CreatedBy != nil {
-		e.Key("createdBy").String(string(*s.CreatedBy))
+		e.Field("createdBy").String(string(*s.CreatedBy))
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -67,23 +67,23 @@ func (s *ServerGetConfigOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ServerGetConfigOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Appview != nil {
-		e.Key("appview").Value(s.Appview)
-	}
 	if s.Pds != nil {
-		e.Key("pds").Value(s.Pds)
-	}
-	if s.BlobDivert != nil {
-		e.Key("blobDivert").Value(s.BlobDivert)
+		e.Field("pds").Value(s.Pds)
 	}
 	if s.Chat != nil {
-		e.Key("chat").Value(s.Chat)
+		e.Field("chat").Value(s.Chat)
 	}
 	if s.Viewer != nil {
-		e.Key("viewer").Value(s.Viewer)
+		e.Field("viewer").Value(s.Viewer)
+	}
+	if s.Appview != nil {
+		e.Field("appview").Value(s.Appview)
+	}
+	if s.BlobDivert != nil {
+		e.Field("blobDivert").Value(s.BlobDivert)
 	}
 	if s.VerifierDID != nil {
-		e.Key("verifierDid").String(string(*s.VerifierDID))
+		e.Field("verifierDid").String(string(*s.VerifierDID))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -153,7 +153,7 @@ func (s *ServerGetConfigServiceConfig) DecodeLex(d *lex.Decoder) error {
 func (s *ServerGetConfigServiceConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.URL != nil {
-		e.Key("url").String(string(*s.URL))
+		e.Field("url").String(string(*s.URL))
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -210,7 +210,7 @@ func (s *ServerGetConfigViewerConfig) DecodeLex(d *lex.Decoder) error {
 func (s *ServerGetConfigViewerConfig) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Role != nil {
-		e.Key("role").String(*s.Role)
+		e.Field("role").String(*s.Role)
 	}
 	return e.EndObject(&s.Extra)
 }

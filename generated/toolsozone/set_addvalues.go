@@ -49,8 +49,8 @@ func (s *SetAddValuesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetAddValuesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	lex.EncodeStrings(e.Key("values"), s.Values)
+	e.Field("name").String(s.Name)
+	lex.EncodeStrings(e.Field("values"), s.Values)
 	return e.EndObject(&s.Extra)
 }
 

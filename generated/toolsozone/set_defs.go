@@ -45,9 +45,9 @@ func (s *SetDefsSet) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetDefsSet) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -121,13 +121,13 @@ func (s *SetDefsSetView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetDefsSetView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
+	e.Field("setSize").Int(s.SetSize)
+	e.Field("createdAt").String(string(s.CreatedAt))
+	e.Field("updatedAt").String(string(s.UpdatedAt))
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
-	e.Key("setSize").Int(s.SetSize)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	e.Key("updatedAt").String(string(s.UpdatedAt))
 	return e.EndObject(&s.Extra)
 }
 

@@ -47,7 +47,7 @@ func (s *SetDeleteSetInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetDeleteSetInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	return e.EndObject(&s.Extra)
 }
 

@@ -51,8 +51,8 @@ func (s *SetDeleteValuesInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetDeleteValuesInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
-	lex.EncodeStrings(e.Key("values"), s.Values)
+	e.Field("name").String(s.Name)
+	lex.EncodeStrings(e.Field("values"), s.Values)
 	return e.EndObject(&s.Extra)
 }
 

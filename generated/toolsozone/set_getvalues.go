@@ -117,11 +117,11 @@ func (s *SetGetValuesOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetGetValuesOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("set").Value(&s.Set)
-	lex.EncodeStrings(e.Key("values"), s.Values)
+	e.Field("set").Value(&s.Set)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
+	lex.EncodeStrings(e.Field("values"), s.Values)
 	return e.EndObject(&s.Extra)
 }
 

@@ -152,9 +152,9 @@ func (s *SetQuerySetsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SetQuerySetsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("sets"), s.Sets)
+	lex.EncodeSlice(e.Field("sets"), s.Sets)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -81,24 +81,24 @@ func (s *SettingDefsOption) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SettingDefsOption) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("key").String(string(s.Key))
-	e.Key("did").String(string(s.DID))
-	e.Key("value").Unknown(s.Value)
-	if s.Description != nil {
-		e.Key("description").String(*s.Description)
-	}
+	e.Field("did").String(string(s.DID))
+	e.Field("key").String(string(s.Key))
+	e.Field("scope").String(s.Scope)
+	e.Field("value").Unknown(s.Value)
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
+	e.Field("createdBy").String(string(s.CreatedBy))
 	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
+	}
+	if s.Description != nil {
+		e.Field("description").String(*s.Description)
 	}
 	if s.ManagerRole != nil {
-		e.Key("managerRole").String(*s.ManagerRole)
+		e.Field("managerRole").String(*s.ManagerRole)
 	}
-	e.Key("scope").String(s.Scope)
-	e.Key("createdBy").String(string(s.CreatedBy))
-	e.Key("lastUpdatedBy").String(string(s.LastUpdatedBy))
+	e.Field("lastUpdatedBy").String(string(s.LastUpdatedBy))
 	return e.EndObject(&s.Extra)
 }
 

@@ -136,9 +136,9 @@ func (s *SettingListOptionsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *SettingListOptionsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("options"), s.Options)
+	lex.EncodeSlice(e.Field("options"), s.Options)
 	return e.EndObject(&s.Extra)
 }
 

@@ -49,8 +49,8 @@ func (s *SettingRemoveOptionsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SettingRemoveOptionsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("keys"), s.Keys)
-	e.Key("scope").String(s.Scope)
+	lex.EncodeStrings(e.Field("keys"), s.Keys)
+	e.Field("scope").String(s.Scope)
 	return e.EndObject(&s.Extra)
 }
 

@@ -64,14 +64,14 @@ func (s *SettingUpsertOptionInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SettingUpsertOptionInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("key").String(string(s.Key))
-	e.Key("scope").String(s.Scope)
-	e.Key("value").Unknown(s.Value)
+	e.Field("key").String(string(s.Key))
+	e.Field("scope").String(s.Scope)
+	e.Field("value").Unknown(s.Value)
 	if s.Description != nil {
-		e.Key("description").String(*s.Description)
+		e.Field("description").String(*s.Description)
 	}
 	if s.ManagerRole != nil {
-		e.Key("managerRole").String(*s.ManagerRole)
+		e.Field("managerRole").String(*s.ManagerRole)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -139,7 +139,7 @@ func (s *SettingUpsertOptionOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SettingUpsertOptionOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("option").Value(&s.Option)
+	e.Field("option").Value(&s.Option)
 	return e.EndObject(&s.Extra)
 }
 

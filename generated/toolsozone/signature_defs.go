@@ -42,8 +42,8 @@ func (s *SignatureDefsSigDetail) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SignatureDefsSigDetail) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("property").String(s.Property)
-	e.Key("value").String(s.Value)
+	e.Field("value").String(s.Value)
+	e.Field("property").String(s.Property)
 	return e.EndObject(&s.Extra)
 }
 

@@ -69,7 +69,7 @@ func (s *SignatureFindCorrelationOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *SignatureFindCorrelationOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("details"), s.Details)
+	lex.EncodeSlice(e.Field("details"), s.Details)
 	return e.EndObject(&s.Extra)
 }
 

@@ -118,9 +118,9 @@ func (s *SignatureFindRelatedAccountsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *SignatureFindRelatedAccountsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("accounts"), s.Accounts)
+	lex.EncodeSlice(e.Field("accounts"), s.Accounts)
 	return e.EndObject(&s.Extra)
 }
 
@@ -180,9 +180,9 @@ func (s *SignatureFindRelatedAccountsRelatedAccount) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (s *SignatureFindRelatedAccountsRelatedAccount) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("account").Value(&s.Account)
+	e.Field("account").Value(&s.Account)
 	if s.Similarities != nil {
-		lex.EncodeSlice(e.Key("similarities"), s.Similarities)
+		lex.EncodeSlice(e.Field("similarities"), s.Similarities)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -55,8 +55,8 @@ func (s *TeamAddMemberInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TeamAddMemberInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	e.Key("role").String(s.Role)
+	e.Field("did").String(string(s.DID))
+	e.Field("role").String(s.Role)
 	return e.EndObject(&s.Extra)
 }
 

@@ -70,23 +70,23 @@ func (s *TeamDefsMember) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TeamDefsMember) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	if s.Disabled != nil {
-		e.Key("disabled").Bool(*s.Disabled)
-	}
+	e.Field("did").String(string(s.DID))
+	e.Field("role").String(s.Role)
 	if s.Profile != nil {
-		e.Key("profile").Value(s.Profile)
+		e.Field("profile").Value(s.Profile)
+	}
+	if s.Disabled != nil {
+		e.Field("disabled").Bool(*s.Disabled)
 	}
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
 	if s.UpdatedAt != nil {
-		e.Key("updatedAt").String(string(*s.UpdatedAt))
+		e.Field("updatedAt").String(string(*s.UpdatedAt))
 	}
 	if s.LastUpdatedBy != nil {
-		e.Key("lastUpdatedBy").String(*s.LastUpdatedBy)
+		e.Field("lastUpdatedBy").String(*s.LastUpdatedBy)
 	}
-	e.Key("role").String(s.Role)
 	return e.EndObject(&s.Extra)
 }
 

@@ -121,9 +121,9 @@ func (s *TeamListMembersOutput) DecodeLex(d *lex.Decoder) error {
 func (s *TeamListMembersOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("members"), s.Members)
+	lex.EncodeSlice(e.Field("members"), s.Members)
 	return e.EndObject(&s.Extra)
 }
 

@@ -59,12 +59,12 @@ func (s *TeamUpdateMemberInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *TeamUpdateMemberInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("did").String(string(s.DID))
-	if s.Disabled != nil {
-		e.Key("disabled").Bool(*s.Disabled)
-	}
+	e.Field("did").String(string(s.DID))
 	if s.Role != nil {
-		e.Key("role").String(*s.Role)
+		e.Field("role").String(*s.Role)
+	}
+	if s.Disabled != nil {
+		e.Field("disabled").Bool(*s.Disabled)
 	}
 	return e.EndObject(&s.Extra)
 }

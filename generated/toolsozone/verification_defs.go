@@ -107,32 +107,32 @@ func (s *VerificationDefsVerificationView) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VerificationDefsVerificationView) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("issuer").String(string(s.Issuer))
-	e.Key("uri").String(string(s.URI))
-	e.Key("subject").String(string(s.Subject))
-	e.Key("handle").String(string(s.Handle))
-	e.Key("displayName").String(s.DisplayName)
-	e.Key("createdAt").String(string(s.CreatedAt))
-	if s.RevokeReason != nil {
-		e.Key("revokeReason").String(*s.RevokeReason)
-	}
+	e.Field("uri").String(string(s.URI))
+	e.Field("handle").String(string(s.Handle))
+	e.Field("issuer").String(string(s.Issuer))
+	e.Field("subject").String(string(s.Subject))
+	e.Field("createdAt").String(string(s.CreatedAt))
 	if s.RevokedAt != nil {
-		e.Key("revokedAt").String(string(*s.RevokedAt))
+		e.Field("revokedAt").String(string(*s.RevokedAt))
 	}
 	if s.RevokedBy != nil {
-		e.Key("revokedBy").String(string(*s.RevokedBy))
-	}
-	if s.SubjectProfile.Value != nil {
-		e.Key("subjectProfile").Value(&s.SubjectProfile)
-	}
-	if s.IssuerProfile.Value != nil {
-		e.Key("issuerProfile").Value(&s.IssuerProfile)
-	}
-	if s.SubjectRepo.Value != nil {
-		e.Key("subjectRepo").Value(&s.SubjectRepo)
+		e.Field("revokedBy").String(string(*s.RevokedBy))
 	}
 	if s.IssuerRepo.Value != nil {
-		e.Key("issuerRepo").Value(&s.IssuerRepo)
+		e.Field("issuerRepo").Value(&s.IssuerRepo)
+	}
+	e.Field("displayName").String(s.DisplayName)
+	if s.SubjectRepo.Value != nil {
+		e.Field("subjectRepo").Value(&s.SubjectRepo)
+	}
+	if s.RevokeReason != nil {
+		e.Field("revokeReason").String(*s.RevokeReason)
+	}
+	if s.IssuerProfile.Value != nil {
+		e.Field("issuerProfile").Value(&s.IssuerProfile)
+	}
+	if s.SubjectProfile.Value != nil {
+		e.Field("subjectProfile").Value(&s.SubjectProfile)
 	}
 	return e.EndObject(&s.Extra)
 }

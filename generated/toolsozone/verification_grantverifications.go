@@ -47,7 +47,7 @@ func (s *VerificationGrantVerificationsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VerificationGrantVerificationsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
+	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
 	return e.EndObject(&s.Extra)
 }
 
@@ -101,8 +101,8 @@ func (s *VerificationGrantVerificationsOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VerificationGrantVerificationsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
-	lex.EncodeSlice(e.Key("failedVerifications"), s.FailedVerifications)
+	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
+	lex.EncodeSlice(e.Field("failedVerifications"), s.FailedVerifications)
 	return e.EndObject(&s.Extra)
 }
 
@@ -176,12 +176,12 @@ func (s *VerificationGrantVerificationsVerificationInput) DecodeLex(d *lex.Decod
 // EncodeLex implements lex.Encodable.
 func (s *VerificationGrantVerificationsVerificationInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("subject").String(string(s.Subject))
-	e.Key("handle").String(string(s.Handle))
-	e.Key("displayName").String(s.DisplayName)
+	e.Field("handle").String(string(s.Handle))
+	e.Field("subject").String(string(s.Subject))
 	if s.CreatedAt != nil {
-		e.Key("createdAt").String(string(*s.CreatedAt))
+		e.Field("createdAt").String(string(*s.CreatedAt))
 	}
+	e.Field("displayName").String(s.DisplayName)
 	return e.EndObject(&s.Extra)
 }
 
@@ -245,8 +245,8 @@ func (s *VerificationGrantVerificationsGrantError) DecodeLex(d *lex.Decoder) err
 // EncodeLex implements lex.Encodable.
 func (s *VerificationGrantVerificationsGrantError) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("error").String(s.Error)
-	e.Key("subject").String(string(s.Subject))
+	e.Field("error").String(s.Error)
+	e.Field("subject").String(string(s.Subject))
 	return e.EndObject(&s.Extra)
 }
 

@@ -170,9 +170,9 @@ func (s *VerificationListVerificationsOutput) DecodeLex(d *lex.Decoder) error {
 func (s *VerificationListVerificationsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeSlice(e.Key("verifications"), s.Verifications)
+	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
 	return e.EndObject(&s.Extra)
 }
 

@@ -53,9 +53,9 @@ func (s *VerificationRevokeVerificationsInput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *VerificationRevokeVerificationsInput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("uris"), s.URIs)
+	lex.EncodeStrings(e.Field("uris"), s.URIs)
 	if s.RevokeReason != nil {
-		e.Key("revokeReason").String(*s.RevokeReason)
+		e.Field("revokeReason").String(*s.RevokeReason)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -117,8 +117,8 @@ func (s *VerificationRevokeVerificationsOutput) DecodeLex(d *lex.Decoder) error 
 // EncodeLex implements lex.Encodable.
 func (s *VerificationRevokeVerificationsOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	lex.EncodeStrings(e.Key("revokedVerifications"), s.RevokedVerifications)
-	lex.EncodeSlice(e.Key("failedRevocations"), s.FailedRevocations)
+	lex.EncodeSlice(e.Field("failedRevocations"), s.FailedRevocations)
+	lex.EncodeStrings(e.Field("revokedVerifications"), s.RevokedVerifications)
 	return e.EndObject(&s.Extra)
 }
 
@@ -183,8 +183,8 @@ func (s *VerificationRevokeVerificationsRevokeError) DecodeLex(d *lex.Decoder) e
 // EncodeLex implements lex.Encodable.
 func (s *VerificationRevokeVerificationsRevokeError) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
-	e.Key("error").String(s.Error)
+	e.Field("uri").String(string(s.URI))
+	e.Field("error").String(s.Error)
 	return e.EndObject(&s.Extra)
 }
 

@@ -1,6 +1,7 @@
 package lex
 
 import (
+	"bytes"
 	"encoding/binary"
 	"slices"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ func MarshalCBOR(v Encodable) ([]byte, error) {
 	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
 }
 
-// head appends the head of a value: its major type, and a number or length in the
+// appendHead appends the head of a value: its major type, and a number or length in the
 // shortest form.
 func appendHead(b []byte, major byte, n uint64) []byte {
 	switch major <<= 5; {
@@ -36,13 +37,23 @@ func appendHead(b []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, major|27), n)
 }
 
+// head appends the head of a value. It appends to the field itself: that writes no pointer where there is room.
+func (e *Encoder) head(major byte, n uint64) {
+	if n < 24 {
+		e.buf = append(e.buf, major<<5|byte(n))
+		return
+	}
+	var room [9]byte
+	e.buf = append(e.buf, appendHead(room[:0], major, n)...)
+}
+
 // cborInt is Int.
 func (e *Encoder) cborInt(v int64) {
 	if v < 0 {
-		e.buf = appendHead(e.buf, majorNegative, uint64(-1-v))
+		e.head(majorNegative, uint64(-1-v))
 		return
 	}
-	e.buf = appendHead(e.buf, majorUnsigned, uint64(v))
+	e.head(majorUnsigned, uint64(v))
 }
 
 // cborString is String.
@@ -51,7 +62,8 @@ func (e *Encoder) cborString(s string) {
 		e.fail(ErrSyntax, "string %.40q is not UTF-8", s)
 		return
 	}
-	e.buf = append(appendHead(e.buf, majorText, uint64(len(s))), s...)
+	e.head(majorText, uint64(len(s)))
+	e.buf = append(e.buf, s...)
 }
 
 // cborLink is CIDLink.
@@ -62,65 +74,98 @@ func (e *Encoder) cborLink(c CIDLink) {
 		e.fail(ErrType, "link %.80q %s", string(c), wrong)
 		return
 	}
-	e.buf = appendHead(e.buf, majorTag, linkTag)
-	e.buf = append(appendHead(e.buf, majorBytes, uint64(len(b)+1)), 0)
+	e.head(majorTag, linkTag)
+	e.head(majorBytes, uint64(len(b)+1))
+	e.buf = append(e.buf, 0)
 	e.buf = append(e.buf, b...)
 }
 
-// An entry is a field that was written: where it begins, its key, and, once they are
-// sorted, where it ends.
-type entry struct {
-	from, to int
-	key      []byte
+// cborKey is Field. Each key is compared with the one before it: generated code writes fields in the order of DAG-CBOR,
+// and then nothing is sorted.
+func (e *Encoder) cborKey(name string) {
+	top := e.top()
+	if kind := top.kind; kind != "" && (len(name) > len(typeKey) || len(name) == len(typeKey) && name >= typeKey) {
+		e.cborType(kind)
+		top = e.top()
+	}
+	if n := len(e.fields); n > top.fields && !top.unsorted {
+		top.unsorted = !e.before(e.fields[n-1], name)
+	}
+	e.fields = append(e.fields, field{from: len(e.buf)})
+	e.head(majorText, uint64(len(name)))
+	e.buf = append(e.buf, name...)
 }
 
-// cborFinish ends an object or array: it sorts the fields and writes how many there
-// are into the place that begin left.
-func (e *Encoder) cborFinish(top level) {
+// before reports whether a field has its place before one of this name.
+func (e *Encoder) before(f field, name string) bool {
+	if size := int(e.buf[f.from] & 31); size < 24 && size < len(name) {
+		return true
+	}
+	key := e.cborKeyOf(f)
+	return len(key) < len(name) || len(key) == len(name) && string(key) < name
+}
+
+const typeKey = "$type"
+
+// cborType writes the $type of the innermost object.
+func (e *Encoder) cborType(kind string) {
+	e.top().kind = ""
+	e.cborKey(typeKey)
+	e.cborString(kind)
+}
+
+// cborKeyOf returns the key of a field, a window of the buffer.
+func (e *Encoder) cborKeyOf(f field) []byte {
+	if n := int(e.buf[f.from] & 31); n < 24 {
+		return e.buf[f.from+1 : f.from+1+n]
+	}
+	d := Decoder{data: e.buf, pos: f.from, cbor: true}
+	return d.span(majorText, "a key")
+}
+
+// cborFinish ends an object or array: it brings the fields into order and writes how many there are into the place that
+// begin left.
+func (e *Encoder) cborFinish() {
+	top := e.top()
 	major, n := byte(majorArray), top.index
 	if top.object {
-		major, n = majorMap, len(e.entries)-top.entries
-		e.sort(top)
-		e.entries = e.entries[:top.entries]
+		if top.kind != "" {
+			e.cborType(top.kind)
+			top = e.top()
+		}
+		major, n = majorMap, len(e.fields)-top.fields
+	}
+	start, fields, unsorted := top.start, e.fields[top.fields:], top.unsorted
+	e.fields = e.fields[:top.fields]
+	e.open = e.open[:len(e.open)-1]
+	if unsorted && e.err == nil {
+		e.sort(fields)
+	}
+	if n < 24 {
+		e.buf[start] = major<<5 | byte(n)
+		return
 	}
 	var room [9]byte
 	head := appendHead(room[:0], major, uint64(n))
-	e.buf[top.start] = head[0]
-	if len(head) > 1 {
-		e.buf = slices.Insert(e.buf, top.start+1, head[1:]...)
-	}
+	e.buf[start] = head[0]
+	e.buf = slices.Insert(e.buf, start+1, head[1:]...)
 }
 
-// sort puts the fields of the object into the order of DAG-CBOR. They often are.
-func (e *Encoder) sort(top level) {
-	if e.err != nil {
-		return
+// sort puts fields, the last that were written, into the order of DAG-CBOR.
+func (e *Encoder) sort(fields []field) {
+	first := fields[0].from
+	for i := range fields[1:] {
+		fields[i].to = fields[i+1].from
 	}
-	entries := e.entries[top.entries:]
-	sorted := true
-	for i := range entries {
-		en := &entries[i]
-		d := Decoder{data: e.buf, pos: en.from, cbor: true}
-		en.key = d.cborText("a key")
-		en.to = len(e.buf)
-		if i > 0 {
-			entries[i-1].to = en.from
-			sorted = sorted && compareKeys(entries[i-1].key, en.key) < 0
-		}
-	}
-	if sorted {
-		return
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return compareKeys(a.key, b.key) })
-	for i := 1; i < len(entries); i++ {
-		if compareKeys(entries[i-1].key, entries[i].key) == 0 {
-			e.fail(ErrDuplicate, "key %q comes twice", entries[i].key)
+	fields[len(fields)-1].to = len(e.buf)
+	slices.SortFunc(fields, func(a, b field) int { return compareKeys(e.cborKeyOf(a), e.cborKeyOf(b)) })
+	e.scratch = e.scratch[:0]
+	for i, f := range fields {
+		if i > 0 && bytes.Equal(e.cborKeyOf(fields[i-1]), e.cborKeyOf(f)) {
+			e.fail(ErrDuplicate, "key %q comes twice", e.cborKeyOf(f))
 			return
 		}
+		e.scratch = append(e.scratch, e.buf[f.from:f.to]...)
 	}
-	e.scratch = e.scratch[:0]
-	for _, en := range entries {
-		e.scratch = append(e.scratch, e.buf[en.from:en.to]...)
-	}
-	copy(e.buf[len(e.buf)-len(e.scratch):], e.scratch)
+	copy(e.buf[first:], e.scratch)
 }

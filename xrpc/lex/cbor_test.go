@@ -267,3 +267,58 @@ func TestNullsOfAbsentFieldsGoOutAsTheyCame(t *testing.T) {
 		})
 	}
 }
+
+// ordered is an object as generated code writes it.
+type ordered []string
+
+func (o ordered) EncodeLex(e *Encoder) error {
+	e.BeginRecord("x.y.z")
+	for _, key := range o {
+		e.Field(key).Null()
+	}
+	return e.EndObject(nil)
+}
+
+func TestFieldsInOrderAreNotSorted(t *testing.T) {
+	for _, tt := range []struct {
+		name, want string // the keys in the order of DAG-CBOR
+		in         ordered
+		sorted     bool
+	}{
+		{"none", "$type", ordered{}, false},
+		{"all before the $type", "a bb dddd $type", ordered{"a", "bb", "dddd"}, false},
+		{"all behind it", "$type other longer", ordered{"other", "longer"}, false},
+		{"around it", "a b #type $type ztype longer " + strings.Repeat("x", 30), ordered{"a", "b", "#type", "ztype", "longer", strings.Repeat("x", 30)}, false},
+		{"one too late", "b a2 $type", ordered{"a2", "b"}, true},
+		{"one too late, behind the $type", "b $type longer", ordered{"longer", "b"}, true},
+		{"long ones", "$type " + strings.Repeat("x", 30) + " " + strings.Repeat("a", 31), ordered{strings.Repeat("a", 31), strings.Repeat("x", 30)}, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := &Encoder{cbor: true}
+			if err := e.document(tt.in); err != nil {
+				t.Fatal(err)
+			}
+			if sorted := len(e.scratch) > 0; sorted != tt.sorted {
+				t.Errorf("sorted: %t", sorted)
+			}
+			var u Unknown
+			if err := UnmarshalCBOR(e.buf, &u); err != nil {
+				t.Fatal(err)
+			}
+			var keys []string
+			d := &Decoder{data: e.buf, maxNesting: 1, cbor: true}
+			for key := range d.Object {
+				keys = append(keys, string(key))
+				d.skip()
+			}
+			if diff := cmp.Diff(tt.want, strings.Join(keys, " ")); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	t.Run("a key that comes twice", func(t *testing.T) {
+		if b, err := MarshalCBOR(ordered{"longer", "longer"}); !errors.Is(err, ErrDuplicate) {
+			t.Errorf("%x, %v", b, err)
+		}
+	})
+}

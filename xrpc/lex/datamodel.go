@@ -92,5 +92,5 @@ func (d *Decoder) copyFrom(start int) []byte {
 	if d.err != nil {
 		return nil
 	}
-	return append(make([]byte, 0, d.pos-start), d.data[start:d.pos]...)
+	return d.keepBytes(d.data[start:d.pos])
 }

@@ -81,8 +81,12 @@ func (d *Decoder) OptionalString() *string {
 	if !d.present() {
 		return nil
 	}
-	p := cell(&d.strings)
-	*p = d.String()
+	s := d.String()
+	if len(s) > longString {
+		return new(s) // memory of its own is not pinned by its neighbours
+	}
+	p := d.stringCell()
+	*p = s
 	return p
 }
 

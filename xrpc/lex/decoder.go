@@ -37,9 +37,6 @@ type Decoder struct {
 	nullLists bool // a list that has to be there may be null
 
 	chunk    []byte // that strings are cut from
-	inList   bool   // within an element of an outermost list
-	spent    int    // bytes cut for this element
-	expected int    // bytes that the element before took, 0 if there was none
 	integers []int64
 	booleans []bool
 	strings  []string

@@ -7,7 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
-	"unsafe"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -320,22 +320,51 @@ func TestNothingAliasesTheInput(t *testing.T) {
 	})
 }
 
-func TestElementsOfAListShareNoChunk(t *testing.T) {
-	var page listing
-	if err := UnmarshalJSON(repos(100), &page); err != nil {
-		t.Fatal(err)
+func TestWhatIsKeptPinsLittle(t *testing.T) {
+	const documents = 200
+	list := func(n int, item string) []byte {
+		return []byte(`{"name":"","children":[` + strings.TrimSuffix(strings.Repeat(item+",", n), ",") + `]}`)
 	}
-	// A string that is cut from the chunk of its neighbour begins where that one ends.
-	for i := 1; i < len(page.Repos); i++ {
-		last, next := page.Repos[i-1].Rev, page.Repos[i].DID
-		if unsafe.Add(unsafe.Pointer(unsafe.StringData(last)), len(last)) == unsafe.Pointer(unsafe.StringData(next)) {
-			t.Fatalf("elements %d and %d share a chunk", i-1, i)
-		}
-	}
-	// Within an element they do, or every string would be an allocation.
-	r := page.Repos[50]
-	if unsafe.Add(unsafe.Pointer(unsafe.StringData(r.DID)), len(r.DID)) != unsafe.Pointer(unsafe.StringData(r.Head)) {
-		t.Error("strings of one element are not cut from one chunk")
+	short := strings.Repeat("s", 200)
+	item := `{"$type":"com.example.reference","uri":"at://alice.example/x/y","cid":"c","note":"` + short + `","count":1}`
+	large := `{"$type":"com.example.reference","uri":"","cid":"","note":"` + strings.Repeat("l", 10_000) + `"},`
+	reference := func(n *node, i int) *reference { return n.Children[i].Value.(*reference) }
+	for _, tt := range []struct {
+		name string
+		doc  []byte
+		keep func(n *node) any
+		most uint64 // bytes a document
+	}{
+		{"a string", list(500, item), func(n *node) any { return reference(n, 250).URI[5:] }, 5 << 10 / 4},
+		{"an optional string", list(500, item), func(n *node) any { return reference(n, 250).Note }, 3 << 10 / 2},
+		{"an optional string among large ones", list(100, large+item), func(n *node) any { return reference(n, 101).Note }, 3 << 10 / 2},
+		{"an optional number", list(500, item), func(n *node) any { return reference(n, 250).Count }, 5 << 10 / 4},
+		{"JSON of what is not known", list(500, `{"$type":"x.y.z","a":"`+short+`"}`), func(n *node) any { return n.Children[250].Value.(*UnknownVariant).JSON() }, 5 << 10 / 4},
+		{"an empty string", list(100, `{"$type":"com.example.reference","uri":"`+short+`","cid":""}`), func(n *node) any { return reference(n, 50).CID }, 1 << 8},
+	} {
+		t.Run("P37 "+tt.name, func(t *testing.T) {
+			heap := func() uint64 {
+				runtime.GC()
+				runtime.GC() // empties pools
+				var m runtime.MemStats
+				runtime.ReadMemStats(&m)
+				return m.HeapAlloc
+			}
+			kept := make([]any, documents)
+			before := heap()
+			for i := range kept {
+				var n node
+				if err := UnmarshalJSON(tt.doc, &n); err != nil {
+					t.Fatal(err)
+				}
+				kept[i] = tt.keep(&n)
+			}
+			after := heap()
+			if each := (max(after, before) - before) / documents; each > tt.most {
+				t.Errorf("%d bytes are kept for each, at most %d", each, tt.most)
+			}
+			runtime.KeepAlive(kept)
+		})
 	}
 }
 
@@ -482,4 +511,36 @@ func TestStringsAreEscapedAsEncodingJSONReadsThem(t *testing.T) {
 			t.Errorf("%q came back as %q and %q", s, v.Name, n.Name)
 		}
 	}
+}
+
+func TestNullsAreWrittenInLinearTime(t *testing.T) {
+	t.Run("P91 a null of no use at every level", func(t *testing.T) {
+		const levels = 1900
+		text := strings.Repeat("word ", 200)
+		document := func(inside string) *node {
+			var n node
+			doc := `{` + strings.Repeat(`"name":"`+text+`",`+inside+`"children":[{"$type":"com.example.node",`, levels) + `"name":"","children":[]}` + strings.Repeat(`]}`, levels)
+			if err := UnmarshalJSON([]byte(doc), &n); err != nil {
+				t.Fatal(err)
+			}
+			return &n
+		}
+		fastest := func(n *node) time.Duration {
+			best := time.Hour
+			for range 5 {
+				started := time.Now()
+				if _, err := MarshalJSON(n); err != nil {
+					t.Fatal(err)
+				}
+				best = min(best, time.Since(started))
+			}
+			return best
+		}
+		// The same number of fields, so that only looking into them can make a difference: a hundred times as long, when
+		// each level looks through all that are inside.
+		with, without := fastest(document(`"link":null,`)), fastest(document(`"more":null,`))
+		if with > 10*without {
+			t.Errorf("%v, %v without nulls", with, without)
+		}
+	})
 }

@@ -28,7 +28,7 @@ type Encoder struct {
 	buf     []byte
 	err     *Error
 	cbor    bool    // the document is DAG-CBOR, not JSON
-	entries []entry // of the objects that are open, in CBOR
+	fields  []field // of the objects that are open, those of the innermost last
 	scratch []byte  // fields that are being sorted
 	open    []level // the objects and arrays that are open
 	variant string  // the $type that the next object has to carry
@@ -36,13 +36,18 @@ type Encoder struct {
 
 // A level is an object or array that is open.
 type level struct {
-	start   int  // where it begins
-	key     int  // where the field that is being written begins, plus 1; 0 before the first
-	index   int  // of the element that is being written, plus 1; 0 in an object
-	entries int  // where its own begin
-	typed   bool // it carries a $type already
-	object  bool
+	start    int    // where it begins
+	fields   int    // how many fields belong to the levels around it
+	index    int    // of the element that is being written, plus 1; 0 in an object
+	kind     string // a $type that has a place behind the fields so far
+	typed    bool   // it carries a $type
+	object   bool
+	unsorted bool // the fields are not in the order of DAG-CBOR
 }
+
+// A field was written, or its value is being written: where it begins and, once it is to be sorted, where it ends. It
+// has no pointers, so that a list of them costs the garbage collector nothing.
+type field struct{ from, to int }
 
 var encoders = sync.Pool{New: func() any { return new(Encoder) }}
 
@@ -97,8 +102,11 @@ func (e *Encoder) release() {
 	if cap(e.scratch) > maxPooled {
 		e.scratch = nil
 	}
-	clear(e.entries[:cap(e.entries)]) // keys are windows of the document
-	*e = Encoder{buf: e.buf[:0], open: e.open[:0], entries: e.entries[:0], scratch: e.scratch[:0]}
+	if cap(e.fields) > maxPooledEntries {
+		e.fields = nil
+	}
+	clear(e.open) // after an error; levels that were ended hold nothing of the document
+	*e = Encoder{buf: e.buf[:0], open: e.open[:0], fields: e.fields[:0], scratch: e.scratch[:0]}
 	encoders.Put(e)
 }
 
@@ -116,24 +124,33 @@ func (e *Encoder) fail(kind error, format string, args ...any) {
 		return
 	}
 	e.err = newError(kind, -1, format, args...)
+	fields := e.fields
 	for _, l := range slices.Backward(e.open) {
 		switch {
 		case l.index > 0:
 			e.err.under("[" + strconv.Itoa(l.index-1) + "]")
-		case l.key > 0:
-			e.err.under(e.keyAt(l.key - 1))
+		case len(fields) > l.fields:
+			e.err.under(string(e.keyOf(fields[len(fields)-1])))
 		}
+		fields = fields[:l.fields]
 	}
 }
 
-// keyAt returns the key of the field that begins at an offset.
-func (e *Encoder) keyAt(offset int) string {
-	d := Decoder{data: e.buf, pos: offset, cbor: e.cbor}
+// failKey is fail for a key that cannot be written: the path ends at the object.
+func (e *Encoder) failKey(name string) {
+	fields := e.fields
+	e.fields = fields[:e.top().fields]
+	e.fail(ErrSyntax, "key %.40q is not UTF-8", name)
+	e.fields = fields
+}
+
+// keyOf returns the key of a field, a window of the buffer where it has no escapes.
+func (e *Encoder) keyOf(f field) []byte {
 	if e.cbor {
-		return string(d.cborText("a key"))
+		return e.cborKeyOf(f)
 	}
-	d.pos++ // the comma
-	return string(d.stringBytes())
+	d := Decoder{data: e.buf, pos: f.from + 1} // behind the comma
+	return d.stringBytes()
 }
 
 // top is the innermost object or array. There is always one for code that begins
@@ -146,15 +163,22 @@ func (e *Encoder) top() *level {
 	return &e.open[len(e.open)-1]
 }
 
-// BeginObject begins an object. As a member of a union it carries its $type.
+// BeginObject begins an object. As a member of a union it carries its $type: in JSON in front, for readers that have to
+// know it first; in DAG-CBOR where its order puts it.
 func (e *Encoder) BeginObject() {
 	kind := e.variant
 	e.variant = ""
 	e.begin(true)
-	e.top().typed = kind != ""
-	if kind != "" {
-		e.Key("$type").String(kind)
+	if kind == "" {
+		return
 	}
+	top := e.top()
+	top.typed = true
+	if e.cbor {
+		top.kind = kind
+		return
+	}
+	e.Field(typeKey).String(kind)
 }
 
 // BeginRecord begins a record, which always carries its $type.
@@ -174,20 +198,21 @@ func (e *Encoder) begin(object bool) {
 	if len(e.open) >= limit {
 		e.fail(ErrDepth, "more than %d levels: does the value hold itself?", limit)
 	}
-	e.open = append(e.open, level{start: len(e.buf), object: object, entries: len(e.entries)})
+	e.open = append(e.open, level{start: len(e.buf), object: object, fields: len(e.fields)})
 	if e.cbor {
 		e.buf = append(e.buf, 0)
 	}
 }
 
 func (e *Encoder) finish(opening, closing byte) {
-	top := *e.top()
-	start := top.start
-	e.open = e.open[:len(e.open)-1]
 	if e.cbor {
-		e.cborFinish(top)
+		e.cborFinish()
 		return
 	}
+	top := e.top()
+	start := top.start
+	e.fields = e.fields[:top.fields]
+	e.open = e.open[:len(e.open)-1]
 	if len(e.buf) == start {
 		e.buf = append(e.buf, opening)
 	} else {
@@ -196,26 +221,40 @@ func (e *Encoder) finish(opening, closing byte) {
 	e.buf = append(e.buf, closing)
 }
 
-// Key begins a field. What is written next is its value.
+// Key begins a field. What is written next is its value. Fields may come in any order: DAG-CBOR has one of its own, by
+// length and then by bytes, and fields that come in it need not be sorted.
 func (e *Encoder) Key(name string) *Encoder {
-	// Until it is written, there is no key to tell of: it may not be UTF-8.
-	top, at := e.top(), len(e.buf)
-	top.key = 0
 	switch {
+	case plain(name):
+		return e.Field(name)
+	case !utf8.ValidString(name):
+		e.failKey(name)
+		return e
 	case e.cbor:
-		e.entries = append(e.entries, entry{from: at})
-		e.cborString(name)
-	case !plain(name):
-		e.buf = append(e.buf, ',')
-		e.String(name)
-		e.buf = append(e.buf, ':')
-	default:
-		b := e.grow(len(name) + 4)
-		b[at], b[at+1] = ',', '"'
-		copy(b[at+2:], name)
-		b[len(b)-2], b[len(b)-1] = '"', ':'
+		return e.Field(name)
 	}
-	top.key = at + 1
+	e.top()
+	e.fields = append(e.fields, field{from: len(e.buf)})
+	e.buf = append(e.buf, ',')
+	e.String(name)
+	e.buf = append(e.buf, ':')
+	return e
+}
+
+// Field is Key for names that generated code knows to be plain: printable ASCII without quotes and backslashes. It does
+// not look whether they are.
+func (e *Encoder) Field(name string) *Encoder {
+	if e.cbor {
+		e.cborKey(name)
+		return e
+	}
+	e.top()
+	at := len(e.buf)
+	b := e.grow(len(name) + 4)
+	b[at], b[at+1] = ',', '"'
+	copy(b[at+2:], name)
+	b[len(b)-2], b[len(b)-1] = '"', ':'
+	e.fields = append(e.fields, field{from: at})
 	return e
 }
 
@@ -241,41 +280,28 @@ func plain(name string) bool {
 // EndObject writes the fields of extra, if any, and ends the object.
 func (e *Encoder) EndObject(extra *Extra) error {
 	if extra != nil && extra.fields != nil {
-		typed := e.top().typed
-		for i, name := range extra.fields.names {
-			if name == "$type" && typed {
-				continue
-			}
-			e.Key(name).raw(extra.fields.values[i])
-		}
-		for _, name := range extra.fields.nulls {
-			if !e.wrote(name) { // it may have got a value since
-				e.Key(name).Null()
-			}
-		}
+		e.extra(extra.fields)
 	}
 	e.finish('{', '}')
 	return e.Err()
 }
 
-// wrote reports whether the innermost object has a field of this name already.
-func (e *Encoder) wrote(name string) bool {
-	top := e.top()
-	if e.cbor {
-		return slices.ContainsFunc(e.entries[top.entries:], func(en entry) bool {
-			d := Decoder{data: e.buf, pos: en.from, cbor: true}
-			return string(d.cborText("a key")) == name
-		})
-	}
-	d := Decoder{data: e.buf, pos: top.start, maxNesting: DefaultMaxNesting}
-	for d.err == nil && d.pos < len(d.data) {
-		d.pos++ // the comma
-		if string(d.key()) == name {
-			return true
+// extra writes the fields that the lexicon does not have, and those that were null and have got no value since. Each
+// field is looked at by its key alone, however much its value holds.
+func (e *Encoder) extra(x *extraFields) {
+	top := *e.top()
+	written := len(e.fields)
+	for i, name := range x.names {
+		if name == "$type" && top.typed {
+			continue
 		}
-		d.skip()
+		e.Key(name).raw(x.values[i])
 	}
-	return false
+	for _, name := range x.nulls {
+		if x.find(name) < 0 && !slices.ContainsFunc(e.fields[top.fields:written], func(f field) bool { return string(e.keyOf(f)) == name }) {
+			e.Key(name).Null()
+		}
+	}
 }
 
 // BeginArray begins an array; EndArray ends it.

@@ -66,7 +66,7 @@ func TestFromAny(t *testing.T) {
 		"a link":                  {map[string]any{"a": lex.CIDLink(link)}, `{"a":{"$link":"` + link + `"}}`},
 		"JSON as it is":           {map[string]any{"a": json.RawMessage(`{"b":[1]}`)}, `{"a":{"b":[1]}}`},
 		"strings of the syntax":   {map[string]any{"did": syntax.DID("did:plc:ewvi7nxzyoun6zhxrhs64oiz")}, `{"did":"did:plc:ewvi7nxzyoun6zhxrhs64oiz"}`},
-		"generated types":         {map[string]any{"embed": &appbsky.EmbedRecord{Record: appbsky.EmbedRecord{}.Record}}, `{"embed":{"$type":"app.bsky.embed.record","record":{"uri":"","cid":""}}}`},
+		"generated types":         {map[string]any{"embed": &appbsky.EmbedRecord{Record: appbsky.EmbedRecord{}.Record}}, `{"embed":{"$type":"app.bsky.embed.record","record":{"cid":"","uri":""}}}`},
 		"a key that needs quotes": {map[string]any{"\"": 1}, `{"\"":1}`},
 	} {
 		t.Run(label, func(t *testing.T) {

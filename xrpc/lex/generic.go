@@ -38,17 +38,10 @@ func DecodeSlice[T any, P interface {
 	if d.nullList() {
 		return s
 	}
-	outermost := !d.inList
 	for i := range d.Array {
-		if outermost {
-			d.beginElement()
-		}
 		var zero T
 		s = append(s, zero)
 		d.Value(P(&s[i]))
-	}
-	if outermost {
-		d.endList()
 	}
 	return s
 }

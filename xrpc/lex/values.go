@@ -70,14 +70,14 @@ func (b *Blob) DecodeLex(d *Decoder) error {
 func (b *Blob) EncodeLex(e *Encoder) error {
 	if b.Legacy() {
 		e.BeginObject()
-		e.Key("cid").String(string(b.Ref))
-		e.Key("mimeType").String(b.MimeType)
+		e.Field("cid").String(string(b.Ref))
+		e.Field("mimeType").String(b.MimeType)
 		return e.EndObject(&b.Extra)
 	}
 	e.BeginRecord("blob")
-	e.Key("ref").CIDLink(b.Ref)
-	e.Key("mimeType").String(b.MimeType)
-	e.Key("size").Int(b.Size)
+	e.Field("ref").CIDLink(b.Ref)
+	e.Field("size").Int(b.Size)
+	e.Field("mimeType").String(b.MimeType)
 	return e.EndObject(&b.Extra)
 }
 
@@ -150,7 +150,7 @@ func (e *Encoder) CIDLink(c CIDLink) {
 		return
 	}
 	e.BeginObject()
-	e.Key("$link").String(string(c))
+	e.Field("$link").String(string(c))
 	e.EndObject(nil)
 }
 
@@ -185,10 +185,11 @@ func parseBytes(text string) (b []byte, ok bool) {
 func (e *Encoder) Bytes(b Bytes) {
 	e.variant = ""
 	if e.cbor {
-		e.buf = append(appendHead(e.buf, majorBytes, uint64(len(b))), b...)
+		e.head(majorBytes, uint64(len(b)))
+		e.buf = append(e.buf, b...)
 		return
 	}
 	e.BeginObject()
-	e.Key("$bytes").String(base64.RawStdEncoding.EncodeToString(b))
+	e.Field("$bytes").String(base64.RawStdEncoding.EncodeToString(b))
 	e.EndObject(nil)
 }

@@ -57,9 +57,9 @@ func TestValues(t *testing.T) {
 		want     holder
 		out      string // "": as in
 	}{
-		{"L19 blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"image/png","size":5}}`,
+		{"L19 blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"size":5,"mimeType":"image/png"}}`,
 			holder{Blob: &Blob{Ref: file, MimeType: "image/png", Size: 5}}, ""},
-		{"L19 empty blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"mimeType":"image/png","size":0}}`,
+		{"L19 empty blob", `{"blob":{"$type":"blob","ref":{"$link":"` + file + `"},"size":0,"mimeType":"image/png"}}`,
 			holder{Blob: &Blob{Ref: file, MimeType: "image/png"}}, ""},
 		{"L19 legacy blob keeps its form", `{"blob":{"cid":"bafkrei","mimeType":"image/png"}}`,
 			holder{Blob: &Blob{Ref: "bafkrei", MimeType: "image/png", Size: -1}}, ""},

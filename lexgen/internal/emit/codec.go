@@ -1,8 +1,10 @@
 package emit
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dave/jennifer/jen"
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
@@ -183,15 +185,32 @@ func (e *emitter) encodeStruct(g *jen.Group, s *plan.Struct) {
 	} else {
 		g.Id("e").Dot("BeginObject").Call()
 	}
-	for i := range s.Fields {
-		e.encodeField(g, &s.Fields[i])
+	for _, f := range inOrder(s) {
+		e.encodeField(g, f)
 	}
 	g.Return(jen.Id("e").Dot("EndObject").Call(jen.Op("&").Id("s").Dot("Extra")))
 }
 
+// inOrder returns the fields in the order of DAG-CBOR, by the length of their keys and then by bytes: what is written in
+// it need not be sorted each time.
+func inOrder(s *plan.Struct) []*plan.Field {
+	fields := make([]*plan.Field, len(s.Fields))
+	for i := range s.Fields {
+		fields[i] = &s.Fields[i]
+	}
+	slices.SortFunc(fields, func(a, b *plan.Field) int {
+		return cmp.Or(len(a.JSON)-len(b.JSON), strings.Compare(a.JSON, b.JSON))
+	})
+	return fields
+}
+
 func (e *emitter) encodeField(g *jen.Group, f *plan.Field) {
 	at := jen.Id("s").Dot(f.Go)
-	key := jen.Id("e").Dot("Key").Call(jen.Lit(f.JSON))
+	method := "Field"
+	if strings.ContainsFunc(f.JSON, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
+		method = "Key" // which quotes what needs it
+	}
+	key := jen.Id("e").Dot(method).Call(jen.Lit(f.JSON))
 	switch f.Presence {
 	case plan.Required:
 		g.Add(e.write(key, f.Type, at, false))

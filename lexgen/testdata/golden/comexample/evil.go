@@ -222,47 +222,47 @@ func (s *EvilOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *EvilOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	if s.V != nil {
+		e.Field("v").String(*s.V)
+	}
 	if s.P0 != nil {
-		e.Key("p0").String(*s.P0)
+		e.Field("p0").String(*s.P0)
 	}
 	if s.P1 != nil {
-		e.Key("p1").String(*s.P1)
+		e.Field("p1").String(*s.P1)
 	}
 	if s.P2 != nil {
-		e.Key("p2").String(*s.P2)
+		e.Field("p2").String(*s.P2)
 	}
 	if s.P3 != nil {
-		e.Key("p3").String(*s.P3)
+		e.Field("p3").String(*s.P3)
 	}
 	if s.P4 != nil {
-		e.Key("p4").String(*s.P4)
+		e.Field("p4").String(*s.P4)
 	}
 	if s.P5 != nil {
-		e.Key("p5").String(*s.P5)
+		e.Field("p5").String(*s.P5)
 	}
 	if s.P6 != nil {
-		e.Key("p6").String(*s.P6)
+		e.Field("p6").String(*s.P6)
 	}
 	if s.P7 != nil {
-		e.Key("p7").String(*s.P7)
-	}
-	if s.V != nil {
-		e.Key("v").String(*s.V)
-	}
-	if s.X1st != nil {
-		e.Key("1st").String(*s.X1st)
-	}
-	if s.FooBar != nil {
-		e.Key("foo.bar").String(*s.FooBar)
-	}
-	if s.CIDLink != nil {
-		e.Key("cid-link").String(*s.CIDLink)
-	}
-	if s.ABCDE != nil {
-		e.Key("a\"b\\c`d\ne").String(*s.ABCDE)
+		e.Field("p7").String(*s.P7)
 	}
 	if s.X != nil {
 		e.Key("é").String(*s.X)
+	}
+	if s.X1st != nil {
+		e.Field("1st").String(*s.X1st)
+	}
+	if s.FooBar != nil {
+		e.Field("foo.bar").String(*s.FooBar)
+	}
+	if s.CIDLink != nil {
+		e.Field("cid-link").String(*s.CIDLink)
+	}
+	if s.ABCDE != nil {
+		e.Key("a\"b\\c`d\ne").String(*s.ABCDE)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -326,7 +326,7 @@ func (s *EvilType) DecodeLex(d *lex.Decoder) error {
 func (s *EvilType) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Range != nil {
-		e.Key("range").String(*s.Range)
+		e.Field("range").String(*s.Range)
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -103,7 +103,7 @@ func (s *ShopBuyReceipt) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ShopBuyReceipt) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("colour").String(s.Colour)
+	e.Field("colour").String(s.Colour)
 	return e.EndObject(&s.Extra)
 }
 

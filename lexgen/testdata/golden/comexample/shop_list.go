@@ -164,10 +164,10 @@ func (s *ShopListOutput) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ShopListOutput) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
+	lex.EncodeStrings(e.Field("names"), s.Names)
 	if s.Cursor != nil {
-		e.Key("cursor").String(*s.Cursor)
+		e.Field("cursor").String(*s.Cursor)
 	}
-	lex.EncodeStrings(e.Key("names"), s.Names)
 	return e.EndObject(&s.Extra)
 }
 

@@ -129,10 +129,10 @@ func (s *StreamTailLine) DecodeLex(d *lex.Decoder) error {
 func (s *StreamTailLine) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.Seq != nil {
-		e.Key("seq").Int(*s.Seq)
+		e.Field("seq").Int(*s.Seq)
 	}
-	e.Key("level").String(s.Level)
-	e.Key("text").String(s.Text)
+	e.Field("text").String(s.Text)
+	e.Field("level").String(s.Level)
 	return e.EndObject(&s.Extra)
 }
 

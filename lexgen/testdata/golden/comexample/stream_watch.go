@@ -171,16 +171,16 @@ func (s *StreamWatchSold) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *StreamWatchSold) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
-	e.Key("blocks").Bytes(s.Blocks)
-	if s.Prev != nil {
-		e.Key("prev").CIDLink(*s.Prev)
-	} else {
-		e.Key("prev").Null()
-	}
 	if s.Ops != nil {
-		lex.EncodeSlice(e.Key("ops"), s.Ops)
+		lex.EncodeSlice(e.Field("ops"), s.Ops)
 	}
+	e.Field("seq").Int(s.Seq)
+	if s.Prev != nil {
+		e.Field("prev").CIDLink(*s.Prev)
+	} else {
+		e.Field("prev").Null()
+	}
+	e.Field("blocks").Bytes(s.Blocks)
 	return e.EndObject(&s.Extra)
 }
 
@@ -245,9 +245,9 @@ func (s *StreamWatchNote) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *StreamWatchNote) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("seq").Int(s.Seq)
+	e.Field("seq").Int(s.Seq)
 	if s.Type != nil {
-		e.Key("type").String(string(*s.Type))
+		e.Field("type").String(string(*s.Type))
 	}
 	return e.EndObject(&s.Extra)
 }

@@ -259,127 +259,127 @@ func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ThingKitchen) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("com.example.thing.kitchen")
-	e.Key("text").String(s.Text)
-	e.Key("count").Int(s.Count)
-	e.Key("flag").Bool(s.Flag)
-	e.Key("raw").Bytes(s.Raw)
-	e.Key("link").CIDLink(s.Link)
-	e.Key("file").Blob(s.File)
-	e.Key("any").Unknown(s.Any)
-	e.Key("ref").Value(&s.Ref)
-	e.Key("choice").Value(&s.Choice)
-	lex.EncodeSlice(e.Key("list"), s.List)
-	e.Key("inline").Value(&s.Inline)
-	if s.NilText != nil {
-		e.Key("nilText").String(*s.NilText)
-	} else {
-		e.Key("nilText").Null()
-	}
-	if s.NilRef != nil {
-		e.Key("nilRef").Value(s.NilRef)
-	} else {
-		e.Key("nilRef").Null()
-	}
-	e.Key("status").String(string(s.Status))
-	if s.OptText != nil {
-		e.Key("optText").String(*s.OptText)
-	}
-	if s.OptCount != nil {
-		e.Key("optCount").Int(*s.OptCount)
-	}
-	if s.OptFlag != nil {
-		e.Key("optFlag").Bool(*s.OptFlag)
-	}
-	if s.OptRaw != nil {
-		e.Key("optRaw").Bytes(s.OptRaw)
-	}
-	if s.OptLink != nil {
-		e.Key("optLink").CIDLink(*s.OptLink)
-	}
-	if s.OptFile != nil {
-		e.Key("optFile").Blob(*s.OptFile)
-	}
-	if !s.OptAny.IsZero() {
-		e.Key("optAny").Unknown(s.OptAny)
-	}
-	if s.OptRef != nil {
-		e.Key("optRef").Value(s.OptRef)
-	}
-	if s.OptChoice.Value != nil {
-		e.Key("optChoice").Value(&s.OptChoice)
-	}
-	if s.OptNothing.Value != nil {
-		e.Key("optNothing").Value(&s.OptNothing)
-	}
-	if s.OptStatus != nil {
-		e.Key("optStatus").String(string(*s.OptStatus))
-	}
-	if s.Known != nil {
-		e.Key("known").String(*s.Known)
-	}
-	if !s.Maybe.IsAbsent() {
-		lex.EncodeNullable(e.Key("maybe"), s.Maybe, lex.PutString[syntax.CID])
-	}
-	if !s.MaybeList.IsAbsent() {
-		lex.EncodeNullable(e.Key("maybeList"), s.MaybeList, func(e *lex.Encoder, v []int64) {
-			lex.EncodeArray(e, v, (*lex.Encoder).Int)
-		})
-	}
-	if !s.MaybeRef.IsAbsent() {
-		lex.EncodeNullable(e.Key("maybeRef"), s.MaybeRef, func(e *lex.Encoder, v ThingKitchenPart) {
-			e.Value(&v)
-		})
-	}
-	if s.DIDs != nil {
-		lex.EncodeStrings(e.Key("dids"), s.DIDs)
-	}
-	if s.Links != nil {
-		lex.EncodeArray(e.Key("links"), s.Links, (*lex.Encoder).CIDLink)
-	}
-	if s.Files != nil {
-		lex.EncodeArray(e.Key("files"), s.Files, (*lex.Encoder).Blob)
-	}
+	e.Field("any").Unknown(s.Any)
+	e.Field("raw").Bytes(s.Raw)
+	e.Field("ref").Value(&s.Ref)
 	if s.Anys != nil {
-		lex.EncodeArray(e.Key("anys"), s.Anys, (*lex.Encoder).Unknown)
-	}
-	if s.Choices != nil {
-		lex.EncodeSlice(e.Key("choices"), s.Choices)
-	}
-	if s.Inlines != nil {
-		lex.EncodeSlice(e.Key("inlines"), s.Inlines)
-	}
-	if s.Matrix != nil {
-		lex.EncodeArray(e.Key("matrix"), s.Matrix, func(e *lex.Encoder, v []int64) {
-			lex.EncodeArray(e, v, (*lex.Encoder).Int)
-		})
+		lex.EncodeArray(e.Field("anys"), s.Anys, (*lex.Encoder).Unknown)
 	}
 	if s.Cube != nil {
-		lex.EncodeArray(e.Key("cube"), s.Cube, func(e *lex.Encoder, v [][]ThingKitchenPart) {
+		lex.EncodeArray(e.Field("cube"), s.Cube, func(e *lex.Encoder, v [][]ThingKitchenPart) {
 			lex.EncodeArray(e, v, func(e *lex.Encoder, v []ThingKitchenPart) {
 				lex.EncodeSlice(e, v)
 			})
 		})
 	}
+	if s.DIDs != nil {
+		lex.EncodeStrings(e.Field("dids"), s.DIDs)
+	}
+	e.Field("file").Blob(s.File)
+	e.Field("flag").Bool(s.Flag)
+	e.Field("link").CIDLink(s.Link)
+	lex.EncodeSlice(e.Field("list"), s.List)
+	e.Field("text").String(s.Text)
+	e.Field("count").Int(s.Count)
+	if s.Files != nil {
+		lex.EncodeArray(e.Field("files"), s.Files, (*lex.Encoder).Blob)
+	}
+	if s.Known != nil {
+		e.Field("known").String(*s.Known)
+	}
+	if s.Links != nil {
+		lex.EncodeArray(e.Field("links"), s.Links, (*lex.Encoder).CIDLink)
+	}
+	if !s.Maybe.IsAbsent() {
+		lex.EncodeNullable(e.Field("maybe"), s.Maybe, lex.PutString[syntax.CID])
+	}
 	if s.Named != nil {
-		e.Key("named").String(string(*s.Named))
+		e.Field("named").String(string(*s.Named))
 	}
-	if s.NamedList != nil {
-		lex.EncodeSlice(e.Key("namedList"), s.NamedList)
+	e.Field("choice").Value(&s.Choice)
+	e.Field("inline").Value(&s.Inline)
+	if s.Matrix != nil {
+		lex.EncodeArray(e.Field("matrix"), s.Matrix, func(e *lex.Encoder, v []int64) {
+			lex.EncodeArray(e, v, (*lex.Encoder).Int)
+		})
 	}
-	if s.NamedInt != nil {
-		e.Key("namedInt").Int(*s.NamedInt)
+	if s.NilRef != nil {
+		e.Field("nilRef").Value(s.NilRef)
+	} else {
+		e.Field("nilRef").Null()
 	}
-	if s.NamedBlob != nil {
-		e.Key("namedBlob").Blob(*s.NamedBlob)
+	if !s.OptAny.IsZero() {
+		e.Field("optAny").Unknown(s.OptAny)
+	}
+	if s.OptRaw != nil {
+		e.Field("optRaw").Bytes(s.OptRaw)
+	}
+	if s.OptRef != nil {
+		e.Field("optRef").Value(s.OptRef)
+	}
+	e.Field("status").String(string(s.Status))
+	if s.Choices != nil {
+		lex.EncodeSlice(e.Field("choices"), s.Choices)
+	}
+	if s.Inlines != nil {
+		lex.EncodeSlice(e.Field("inlines"), s.Inlines)
 	}
 	if s.NamedID != nil {
-		e.Key("namedID").String(string(*s.NamedID))
+		e.Field("namedID").String(string(*s.NamedID))
+	}
+	if s.NilText != nil {
+		e.Field("nilText").String(*s.NilText)
+	} else {
+		e.Field("nilText").Null()
+	}
+	if s.OptFile != nil {
+		e.Field("optFile").Blob(*s.OptFile)
+	}
+	if s.OptFlag != nil {
+		e.Field("optFlag").Bool(*s.OptFlag)
+	}
+	if s.OptLink != nil {
+		e.Field("optLink").CIDLink(*s.OptLink)
+	}
+	if s.OptText != nil {
+		e.Field("optText").String(*s.OptText)
+	}
+	if !s.MaybeRef.IsAbsent() {
+		lex.EncodeNullable(e.Field("maybeRef"), s.MaybeRef, func(e *lex.Encoder, v ThingKitchenPart) {
+			e.Value(&v)
+		})
+	}
+	if s.NamedInt != nil {
+		e.Field("namedInt").Int(*s.NamedInt)
+	}
+	if s.OptCount != nil {
+		e.Field("optCount").Int(*s.OptCount)
 	}
 	if s.Elsewhere != nil {
-		e.Key("elsewhere").Value(s.Elsewhere)
+		e.Field("elsewhere").Value(s.Elsewhere)
+	}
+	if !s.MaybeList.IsAbsent() {
+		lex.EncodeNullable(e.Field("maybeList"), s.MaybeList, func(e *lex.Encoder, v []int64) {
+			lex.EncodeArray(e, v, (*lex.Encoder).Int)
+		})
+	}
+	if s.NamedBlob != nil {
+		e.Field("namedBlob").Blob(*s.NamedBlob)
+	}
+	if s.NamedList != nil {
+		lex.EncodeSlice(e.Field("namedList"), s.NamedList)
+	}
+	if s.OptChoice.Value != nil {
+		e.Field("optChoice").Value(&s.OptChoice)
+	}
+	if s.OptStatus != nil {
+		e.Field("optStatus").String(string(*s.OptStatus))
+	}
+	if s.OptNothing.Value != nil {
+		e.Field("optNothing").Value(&s.OptNothing)
 	}
 	if s.ElsewhereList != nil {
-		lex.EncodeSlice(e.Key("elsewhereList"), s.ElsewhereList)
+		lex.EncodeSlice(e.Field("elsewhereList"), s.ElsewhereList)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -590,7 +590,7 @@ func (s *ThingKitchenInline) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ThingKitchenInline) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("a").String(s.A)
+	e.Field("a").String(s.A)
 	return e.EndObject(&s.Extra)
 }
 
@@ -817,7 +817,7 @@ func (s *ThingKitchenInlinesItem) DecodeLex(d *lex.Decoder) error {
 func (s *ThingKitchenInlinesItem) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	if s.A != nil {
-		e.Key("a").String(*s.A)
+		e.Field("a").String(*s.A)
 	}
 	return e.EndObject(&s.Extra)
 }
@@ -875,9 +875,9 @@ func (s *ThingKitchenPart) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ThingKitchenPart) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("uri").String(string(s.URI))
+	e.Field("uri").String(string(s.URI))
 	if s.When != nil {
-		e.Key("when").String(string(*s.When))
+		e.Field("when").String(string(*s.When))
 	}
 	return e.EndObject(&s.Extra)
 }

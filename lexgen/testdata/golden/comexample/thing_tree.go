@@ -51,15 +51,15 @@ func (s *ThingTree) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *ThingTree) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	if s.Parent != nil {
-		e.Key("parent").Value(s.Parent)
-	}
 	if !s.Root.IsAbsent() {
-		lex.EncodeNullable(e.Key("root"), s.Root, func(e *lex.Encoder, v ThingTree) {
+		lex.EncodeNullable(e.Field("root"), s.Root, func(e *lex.Encoder, v ThingTree) {
 			e.Value(&v)
 		})
 	}
-	lex.EncodeSlice(e.Key("children"), s.Children)
+	if s.Parent != nil {
+		e.Field("parent").Value(s.Parent)
+	}
+	lex.EncodeSlice(e.Field("children"), s.Children)
 	return e.EndObject(&s.Extra)
 }
 

@@ -42,8 +42,8 @@ func (s *OtherDefsPair) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *OtherDefsPair) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("a").String(s.A)
-	e.Key("b").String(s.B)
+	e.Field("a").String(s.A)
+	e.Field("b").String(s.B)
 	return e.EndObject(&s.Extra)
 }
 
