@@ -355,7 +355,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		doc, err := schema.Parse("a.json", data)
-		if err == nil && (doc == nil || len(doc.Defs) == 0) {
+		if err == nil && doc == nil { // a document may define nothing (P98)
 			t.Error("neither a document nor an error")
 		}
 		if err != nil && !bytes.Contains([]byte(err.Error()), []byte("a.json")) {
