@@ -86,24 +86,24 @@ func (s *Recipe) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *Recipe) EncodeLex(e *lex.Encoder) error {
 	e.BeginRecord("com.example.recipes.recipe")
-	e.Key("title").String(s.Title)
 	if s.Photo != nil {
-		e.Key("photo").Blob(*s.Photo)
+		e.Field("photo").Blob(*s.Photo)
 	}
-	if s.Difficulty != nil {
-		e.Key("difficulty").String(*s.Difficulty)
-	}
-	if s.Ingredients != nil {
-		lex.EncodeSlice(e.Key("ingredients"), s.Ingredients)
-	}
-	lex.EncodeStrings(e.Key("steps"), s.Steps)
+	lex.EncodeStrings(e.Field("steps"), s.Steps)
+	e.Field("title").String(s.Title)
 	if s.Facets != nil {
-		lex.EncodeSlice(e.Key("facets"), s.Facets)
+		lex.EncodeSlice(e.Field("facets"), s.Facets)
 	}
 	if s.BasedOn != nil {
-		e.Key("basedOn").Value(s.BasedOn)
+		e.Field("basedOn").Value(s.BasedOn)
 	}
-	e.Key("createdAt").String(string(s.CreatedAt))
+	e.Field("createdAt").String(string(s.CreatedAt))
+	if s.Difficulty != nil {
+		e.Field("difficulty").String(*s.Difficulty)
+	}
+	if s.Ingredients != nil {
+		lex.EncodeSlice(e.Field("ingredients"), s.Ingredients)
+	}
 	return e.EndObject(&s.Extra)
 }
 
@@ -181,9 +181,9 @@ func (s *RecipeIngredient) DecodeLex(d *lex.Decoder) error {
 // EncodeLex implements lex.Encodable.
 func (s *RecipeIngredient) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
-	e.Key("name").String(s.Name)
+	e.Field("name").String(s.Name)
 	if s.Grams != nil {
-		e.Key("grams").Int(*s.Grams)
+		e.Field("grams").Int(*s.Grams)
 	}
 	return e.EndObject(&s.Extra)
 }

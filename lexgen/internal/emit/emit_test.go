@@ -54,7 +54,7 @@ func TestEmitPrintsThePlan(t *testing.T) {
 			{JSON: "d", Go: "D", Type: text, Presence: plan.RequiredNullable, Form: plan.Pointer},
 			{JSON: "e", Go: "E", Type: &plan.Type{Kind: plan.Array, Elem: typeOf(plan.Blob)}, Presence: plan.Optional},
 			{JSON: "f", Go: "F", Type: &plan.Type{Kind: plan.Object, Go: other}, Presence: plan.Optional, Form: plan.Pointer},
-		}}, []string{"Odd string", "B   *string", "C   lex.Nullable[string]", "D   *string", "E   []lex.Blob", "F   *other.Elsewhere", `case "a":`, `d.Missing(seen, "a", "d")`, "e.Key(\"d\").Null()"}},
+		}}, []string{"Odd string", "B   *string", "C   lex.Nullable[string]", "D   *string", "E   []lex.Blob", "F   *other.Elsewhere", `case "a":`, `d.Missing(seen, "a", "d")`, `e.Field("d").Null()`}},
 		"P88 a default": {&plan.Struct{Name: "S", Fields: []plan.Field{{JSON: "a", Go: "A", Type: typeOf(plan.Integer), Default: "3"}}}, []string{"*s = S{A: 3}"}},
 		"a record": {&plan.Struct{Name: "S", Doc: plan.Doc{"S says."}, LexType: "com.example.s", Record: true, NSID: "Sname", NSIDDoc: plan.Doc{"Sname names."}}, []string{
 			"// Sname names.\nconst Sname = \"com.example.s\"", "// S says.\ntype S struct", `e.BeginRecord("com.example.s")`}},
