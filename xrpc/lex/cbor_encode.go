@@ -84,9 +84,8 @@ func (e *Encoder) cborLink(c CIDLink) {
 // and then nothing is sorted.
 func (e *Encoder) cborKey(name string) {
 	top := e.top()
-	if kind := top.kind; kind != "" && (len(name) > len(typeKey) || len(name) == len(typeKey) && name >= typeKey) {
-		e.cborType(kind)
-		top = e.top()
+	if top.awaiting && (len(name) > len(typeKey) || len(name) == len(typeKey) && name >= typeKey) {
+		e.cborType(top)
 	}
 	if n := len(e.fields); n > top.fields && !top.unsorted {
 		top.unsorted = !e.before(e.fields[n-1], name)
@@ -107,9 +106,12 @@ func (e *Encoder) before(f field, name string) bool {
 
 const typeKey = "$type"
 
-// cborType writes the $type of the innermost object.
-func (e *Encoder) cborType(kind string) {
-	e.top().kind = ""
+// cborType writes the $type that the innermost object awaits.
+func (e *Encoder) cborType(top *level) {
+	top.awaiting = false
+	last := len(e.kinds) - 1
+	kind := e.kinds[last]
+	e.kinds = e.kinds[:last]
 	e.cborKey(typeKey)
 	e.cborString(kind)
 }
@@ -129,9 +131,8 @@ func (e *Encoder) cborFinish() {
 	top := e.top()
 	major, n := byte(majorArray), top.index
 	if top.object {
-		if top.kind != "" {
-			e.cborType(top.kind)
-			top = e.top()
+		if top.awaiting {
+			e.cborType(top)
 		}
 		major, n = majorMap, len(e.fields)-top.fields
 	}

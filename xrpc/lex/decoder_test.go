@@ -340,7 +340,7 @@ func TestWhatIsKeptPinsLittle(t *testing.T) {
 		{"an optional string among large ones", list(100, large+item), func(n *node) any { return reference(n, 101).Note }, 3 << 10 / 2},
 		{"an optional number", list(500, item), func(n *node) any { return reference(n, 250).Count }, 5 << 10 / 4},
 		{"JSON of what is not known", list(500, `{"$type":"x.y.z","a":"`+short+`"}`), func(n *node) any { return n.Children[250].Value.(*UnknownVariant).JSON() }, 5 << 10 / 4},
-		{"an empty string", list(100, `{"$type":"com.example.reference","uri":"`+short+`","cid":""}`), func(n *node) any { return reference(n, 50).CID }, 1 << 8},
+		{"an empty string", list(100, `{"$type":"com.example.reference","uri":"`+short+`","cid":""}`), func(n *node) any { return []string{reference(n, 50).CID} }, 1 << 8},
 	} {
 		t.Run("P37 "+tt.name, func(t *testing.T) {
 			heap := func() uint64 {

@@ -27,20 +27,21 @@ type Decodable interface {
 type Encoder struct {
 	buf     []byte
 	err     *Error
-	cbor    bool    // the document is DAG-CBOR, not JSON
-	fields  []field // of the objects that are open, those of the innermost last
-	scratch []byte  // fields that are being sorted
-	open    []level // the objects and arrays that are open
-	variant string  // the $type that the next object has to carry
+	cbor    bool     // the document is DAG-CBOR, not JSON
+	fields  []field  // of the objects that are open, those of the innermost last
+	scratch []byte   // fields that are being sorted
+	open    []level  // the objects and arrays that are open
+	kinds   []string // of the objects that are open, each $type that is still to be written
+	variant string   // the $type that the next object has to carry
 }
 
-// A level is an object or array that is open.
+// A level is an object or array that is open. Like a field it has no pointers.
 type level struct {
-	start    int    // where it begins
-	fields   int    // how many fields belong to the levels around it
-	index    int    // of the element that is being written, plus 1; 0 in an object
-	kind     string // a $type that has a place behind the fields so far
-	typed    bool   // it carries a $type
+	start    int  // where it begins
+	fields   int  // how many fields belong to the levels around it
+	index    int  // of the element that is being written, plus 1; 0 in an object
+	typed    bool // it carries a $type
+	awaiting bool // which is the last of kinds and has a place behind the fields so far
 	object   bool
 	unsorted bool // the fields are not in the order of DAG-CBOR
 }
@@ -105,8 +106,7 @@ func (e *Encoder) release() {
 	if cap(e.fields) > maxPooledEntries {
 		e.fields = nil
 	}
-	clear(e.open) // after an error; levels that were ended hold nothing of the document
-	*e = Encoder{buf: e.buf[:0], open: e.open[:0], fields: e.fields[:0], scratch: e.scratch[:0]}
+	*e = Encoder{buf: e.buf[:0], open: e.open[:0], fields: e.fields[:0], kinds: e.kinds[:0], scratch: e.scratch[:0]}
 	encoders.Put(e)
 }
 
@@ -157,10 +157,14 @@ func (e *Encoder) keyOf(f field) []byte {
 // what it ends.
 func (e *Encoder) top() *level {
 	if len(e.open) == 0 {
-		e.fail(ErrSyntax, "a field, an element or an end outside of any object or array")
-		e.begin(false)
+		e.outside()
 	}
 	return &e.open[len(e.open)-1]
+}
+
+func (e *Encoder) outside() {
+	e.fail(ErrSyntax, "a field, an element or an end outside of any object or array")
+	e.begin(false)
 }
 
 // BeginObject begins an object. As a member of a union it carries its $type: in JSON in front, for readers that have to
@@ -175,7 +179,8 @@ func (e *Encoder) BeginObject() {
 	top := e.top()
 	top.typed = true
 	if e.cbor {
-		top.kind = kind
+		top.awaiting = true
+		e.kinds = append(e.kinds, kind)
 		return
 	}
 	e.Field(typeKey).String(kind)
