@@ -11,6 +11,7 @@ import (
 	"io"
 	"maps"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -21,10 +22,10 @@ import (
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 )
 
-// A pace says how slowly bodies go through a front. 0: as they come.
+// A pace says how slowly bodies go through a front: how long one of a size takes. 0: as they come.
 type pace struct {
-	pause time.Duration // before each piece
-	piece int
+	time time.Duration
+	size int64
 }
 
 // startFront puts a front of ours before the server, and returns the environment behind it. It speaks HTTP/2 where that
@@ -56,6 +57,7 @@ func startFront(tb testing.TB, env *oauthtest.Environment, http2 bool, slow pace
 	}
 	front := httptest.NewUnstartedServer(proxy)
 	front.EnableHTTP2 = http2
+	front.Listener = shallow{front.Listener}
 	front.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	front.StartTLS()
 	tb.Cleanup(front.Close)
@@ -67,19 +69,31 @@ func startFront(tb testing.TB, env *oauthtest.Environment, http2 bool, slow pace
 	return &behind
 }
 
+// shallow keeps little of what comes and is not read yet: a body that is on its way is to be with its sender.
+type shallow struct{ net.Listener }
+
+// Accept accepts a connection with a small buffer.
+func (l shallow) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetReadBuffer(64 << 10)
+	}
+	return c, err
+}
+
 // slowed is a body that comes piece by piece.
 type slowed struct {
 	io.ReadCloser
 	pace
 }
 
-// Read waits, and reads a piece at most.
+// Read waits for as long as what it has read takes at this pace.
 func (s slowed) Read(p []byte) (int, error) {
-	if s.pause > 0 {
-		time.Sleep(s.pause)
-		p = p[:min(len(p), s.piece)]
+	n, err := s.ReadCloser.Read(p)
+	if s.size > 0 {
+		time.Sleep(s.time * time.Duration(n) / time.Duration(s.size))
 	}
-	return s.ReadCloser.Read(p)
+	return n, err
 }
 
 // certify makes a certificate for a host, and the authority to trust for it.
