@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -43,7 +44,7 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	if err != nil {
 		return nil, fail("InvalidRequest", "The body could not be read: %v", err)
 	}
-	cid := cidOf(codecRaw, [sha256.Size]byte(h.Sum(nil)))
+	cid := string(lex.BlobCIDOf([sha256.Size]byte(h.Sum(nil))))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	blobs := s.repo(c.auth.did).blobs

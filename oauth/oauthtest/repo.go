@@ -2,7 +2,6 @@ package oauthtest
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -116,9 +116,15 @@ func (s *Server) nextCommit(repo *repository) commit {
 	if rev <= repo.commit.Rev {
 		rev = syntax.TIDOf(repo.commit.Rev.Time().Add(time.Microsecond), 0)
 	}
-	h := sha256.New()
-	fmt.Fprintln(h, repo.commit.CID, rev)
-	return commit{CID: cidOf(codecDAGCBOR, [sha256.Size]byte(h.Sum(nil))), Rev: rev}
+	state, err := lex.FromAny(map[string]any{"prev": repo.commit.CID, "rev": rev})
+	if err != nil {
+		panic(err) // two strings of ASCII are a value of the data model
+	}
+	cid, err := lex.CID(&state)
+	if err != nil {
+		panic(err)
+	}
+	return commit{CID: string(cid), Rev: rev}
 }
 
 func (s *Server) applyOne(auth *session, repo *repository, records map[string]map[string]*record, w *write) (result written, blobs []blobRef, failed *xrpcError) {
