@@ -18,7 +18,7 @@ import (
 //
 // It goes through the same loop as typed calls. The caller closes the response's body.
 func (s *Session) AuthenticatedRequest(ctx context.Context, method, path string, body any, opts ...xrpc.Option) (*http.Response, error) {
-	return s.sendMade(ctx)(raw.JSON(method, path, body, opts))
+	return s.door().JSON(ctx, method, path, body, opts)
 }
 
 // AuthenticatedRawRequest sends body as it is, under contentType. A body that is a *bytes.Reader,
@@ -26,23 +26,15 @@ func (s *Session) AuthenticatedRequest(ctx context.Context, method, path string,
 // other is sent once, after making sure of the token, and ErrBodyNotReplayable says that this was
 // not enough. The body is not closed. The rest is as for AuthenticatedRequest.
 func (s *Session) AuthenticatedRawRequest(ctx context.Context, method, path string, body io.Reader, contentType string, opts ...xrpc.Option) (*http.Response, error) {
-	return s.sendMade(ctx)(raw.Reader(method, path, body, contentType, opts))
+	return s.door().Reader(ctx, method, path, body, contentType, opts)
 }
 
 // HTTPClient returns an *http.Client whose requests go out under this session, for code that
 // wants one. It follows no redirects and keeps no cookies; URLs that are not on Host are refused
 // with ErrOrigin. It is cheap to make and safe for concurrent use.
-func (s *Session) HTTPClient() *http.Client { return raw.Client(s.sendRaw) }
+func (s *Session) HTTPClient() *http.Client { return s.door().Client() }
 
-// sendMade sends a request if it could be made.
-func (s *Session) sendMade(ctx context.Context) func(*raw.Request, error) (*http.Response, error) {
-	return func(req *raw.Request, err error) (*http.Response, error) {
-		if err != nil {
-			return nil, rawError(err)
-		}
-		return s.sendRaw(ctx, req)
-	}
-}
+func (s *Session) door() raw.Door { return raw.Door{Send: s.sendRaw, Fail: rawError} }
 
 func (s *Session) sendRaw(ctx context.Context, req *raw.Request) (*http.Response, error) {
 	return s.send(ctx, "", req)

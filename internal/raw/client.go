@@ -2,6 +2,7 @@ package raw
 
 import (
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/gimucco/atproto-go/xrpc"
@@ -10,11 +11,35 @@ import (
 // A Sender sends a request under a session, and returns the response whatever its status.
 type Sender func(ctx context.Context, req *Request) (*http.Response, error)
 
-// Client is an *http.Client whose requests are sent by send. It follows no redirects and keeps
+// A Door lets requests out under a session.
+type Door struct {
+	Send Sender
+	Fail func(error) error // gives what is wrong with a request the kind that the session's package has for it
+}
+
+// JSON sends what the function of this name makes.
+func (d Door) JSON(ctx context.Context, method, path string, body any, opts []xrpc.Option) (*http.Response, error) {
+	req, err := JSON(method, path, body, opts)
+	if err != nil {
+		return nil, d.Fail(err)
+	}
+	return d.Send(ctx, req)
+}
+
+// Reader sends what the function of this name makes.
+func (d Door) Reader(ctx context.Context, method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*http.Response, error) {
+	req, err := Reader(method, path, body, contentType, opts)
+	if err != nil {
+		return nil, d.Fail(err)
+	}
+	return d.Send(ctx, req)
+}
+
+// Client is an *http.Client whose requests go through the door. It follows no redirects and keeps
 // no cookies.
-func Client(send Sender) *http.Client {
+func (d Door) Client() *http.Client {
 	return &http.Client{
-		Transport:     transport(send),
+		Transport:     transport(d.Send),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
