@@ -111,6 +111,10 @@ simulate: ## SEEDS bad days of a session, from FIRST on, in time that is not rea
 tables: ## write oauth/CONFORMANCE.md, xrpc/CONFORMANCE.md and docs/SCENARIOS.md from what passes now; fails while an item or a scenario is open
 	go run ./internal/tools/conformance
 
+.PHONY: newcomer
+newcomer: ## type the first commands of README.md and docs/lexicons.md in empty folders, as they would be with this state published
+	go test ./internal/tools/house -run '^TestFirstCommands$$' -count=1 -v -args -proxy "$$(go env GOPROXY)"
+
 .PHONY: mutate
 mutate: ## take protections out, one at a time: all, DRAW=3 at random (SEED= repeats), ONLY=part of name, item or file, JOBS=2 at once
 	go run ./internal/tools/mutants $(if $(DRAW),-draw $(DRAW)) $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only '$(ONLY)') $(if $(JOBS),-jobs $(JOBS))

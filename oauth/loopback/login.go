@@ -38,6 +38,11 @@ type settings struct {
 	in        io.Reader
 	open      func(url string) error
 	away      string // the host that the person is connected to by SSH, "" for none
+
+	// Of Open alone.
+	scope     string
+	dir       string
+	configure []func(*oauth.Config)
 }
 
 // WithAuthorize gives options to the login, such as oauth.WithScope or oauth.WithServer.
@@ -59,7 +64,7 @@ func WithInput(r io.Reader) Option { return func(s *settings) { s.in = r } }
 func WithBrowser(open func(url string) error) Option { return func(s *settings) { s.open = open } }
 
 func settingsOf(opts []Option) *settings {
-	s := &settings{out: os.Stderr, open: browser.OpenURL}
+	s := &settings{out: os.Stderr, open: browser.OpenURL, scope: defaultScope}
 	if connection := strings.Fields(os.Getenv("SSH_CONNECTION")); len(connection) == 4 {
 		s.away, s.open, s.in = connection[2], nil, os.Stdin
 	}

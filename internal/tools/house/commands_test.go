@@ -1,16 +1,20 @@
 package house
 
 import (
-	"archive/zip"
-	"fmt"
-	"io/fs"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	modfile "golang.org/x/mod/module"
+	"golang.org/x/mod/zip"
 )
+
+// proxyFlag is where other modules come from, instead of the module cache.
+var proxyFlag = flag.String("proxy", "", "GOPROXY for the modules that this one needs")
 
 // version is what this module is served as.
 const version = "v0.0.1"
@@ -28,9 +32,17 @@ type newcomer struct {
 func newNewcomer(t *testing.T, proxy, cache string) *newcomer {
 	n := &newcomer{t: t, dir: t.TempDir(), env: append(os.Environ(),
 		"GOPROXY="+proxy, "GOMODCACHE="+cache, "GOSUMDB=off", "GONOSUMDB=", "GOPRIVATE=", "GONOPROXY=", "GOVCS=*:off",
-		"GOFLAGS=-modcacherw", "GOWORK=off", "GOTOOLCHAIN=local", "GOOS=", "GOARCH=",
+		"GOFLAGS=-modcacherw -trimpath", "GOWORK=off", "GOTOOLCHAIN=local", "GOOS=", "GOARCH=",
 	)}
 	return n
+}
+
+// run runs commands as they stand in a document.
+func (n *newcomer) run(commands []string) {
+	n.t.Helper()
+	for _, command := range commands {
+		n.do(command)
+	}
 }
 
 // do runs a command as it stands in a document.
@@ -77,7 +89,17 @@ func readDocument(t *testing.T, name string) string {
 	return string(text)
 }
 
-// goproxy serves this module out of a folder, and all others out of the module cache.
+// firstProgram returns the first program of a document that is whole.
+func firstProgram(t *testing.T, document string) string {
+	t.Helper()
+	program := regexp.MustCompile("(?s)```go\n(package main\n.*?)```").FindStringSubmatch(document)
+	if program == nil {
+		t.Fatal("no program")
+	}
+	return program[1]
+}
+
+// goproxy serves this module out of a folder, and all others out of the module cache, so that nothing is asked of a network.
 func goproxy(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -97,6 +119,9 @@ func goproxy(t *testing.T) string {
 	if err := pack(filepath.Join(versions, version+".zip")); err != nil {
 		t.Fatal(err)
 	}
+	if *proxyFlag != "" {
+		return fileURL(dir) + "," + *proxyFlag
+	}
 	// The go.mod of a module that only other systems need is in the cache once somebody
 	// has asked for the whole graph.
 	graph := exec.CommandContext(t.Context(), "go", "list", "-m", "all")
@@ -113,61 +138,31 @@ func goproxy(t *testing.T) string {
 
 func fileURL(dir string) string { return "file:///" + strings.TrimPrefix(filepath.ToSlash(dir), "/") }
 
-// pack writes the module's zip file (https://go.dev/ref/mod#zip-files).
+// pack writes the module's zip file (https://go.dev/ref/mod#zip-files), as the go command makes it of a folder.
 func pack(name string) error {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	z := zip.NewWriter(f)
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			_, other := os.Stat(filepath.Join(path, "go.mod"))
-			if rel != "." && (other == nil || strings.HasPrefix(d.Name(), ".")) {
-				return fs.SkipDir // a module of its own, or none of the module's
-			}
-			return nil
-		}
-		if !d.Type().IsRegular() || strings.HasPrefix(d.Name(), ".") {
-			return nil
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		w, err := z.Create(module + "@" + version + "/" + filepath.ToSlash(rel))
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(text)
-		return err
-	})
-	if err != nil {
+	if err := zip.CreateFromDir(f, modfile.Version{Path: module, Version: version}, root); err != nil {
 		return err
 	}
-	return z.Close()
+	return f.Close()
 }
 
-// The first commands of the documents, word for word, in an empty folder.
-func TestFirstCommands(t *testing.T) { // P97
+// The first commands of the documents, word for word, in an empty folder: as they leave it, after go mod tidy, and with
+// vendor/.
+func TestFirstCommands(t *testing.T) {
 	proxy, cache := goproxy(t), t.TempDir()
-	t.Run("README.md", func(t *testing.T) {
+	t.Run("P97 of README.md", func(t *testing.T) {
 		n := newNewcomer(t, proxy, cache)
-		for _, command := range commands(t, readDocument(t, "README.md")) {
-			n.do(command)
-		}
-		n.write("main.go", program("generated/comatproto", "identity", "oauth", "oauth/oauthtest", "oauth/scope", "xrpc", "xrpc/lex", "xrpc/syntax"))
-		n.do("go list -deps ./...") // fails where go build would, but for what the compiler says
+		document := readDocument(t, "README.md")
+		n.run(commands(t, document))
+		n.write("main.go", firstProgram(t, document))
+		n.settle("go build -o app .")
 	})
-	t.Run("docs/lexicons.md", func(t *testing.T) {
+	t.Run("P97 of docs/lexicons.md", func(t *testing.T) {
 		document := readDocument(t, "docs/lexicons.md")
 		config := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(document)
 		if config == nil {
@@ -177,20 +172,20 @@ func TestFirstCommands(t *testing.T) { // P97
 		n.write("lexgen.json", config[1])
 		n.write("lexicons/recipe.json", `{"lexicon":1,"id":"com.example.recipes.recipe","defs":{"main":{"type":"record","key":"tid","record":{
 			"type":"object","required":["name"],"properties":{"name":{"type":"string"},"from":{"type":"ref","ref":"com.atproto.repo.strongRef"}}}}}}`)
-		for _, command := range commands(t, document) {
-			n.do(command)
+		all := commands(t, document)
+		n.run(all)
+		generate := all[len(all)-1]
+		if !strings.HasSuffix(generate, " generate") {
+			t.Fatalf("the last command is %s", generate)
 		}
-		n.do("go list -deps ./...") // fails where go build would, but for what the compiler says
+		n.settle("go build ./...", generate, "go tool lexgen check")
 	})
 }
 
-// program imports packages of this module.
-func program(packages ...string) string {
-	var b strings.Builder
-	b.WriteString("package main\n\n")
-	for _, p := range packages {
-		fmt.Fprintf(&b, "import _ %q\n", module+"/"+p)
+// settle runs commands, and again after go mod tidy, and again with vendor/.
+func (n *newcomer) settle(commands ...string) {
+	n.t.Helper()
+	for _, first := range []string{"go version", "go mod tidy", "go mod vendor"} {
+		n.run(append([]string{first}, commands...))
 	}
-	b.WriteString("\nfunc main() {}\n")
-	return b.String()
 }

@@ -63,7 +63,7 @@ var arrows = map[string][]string{
 	"internal/events":      {},
 	"internal/serverclock": {},
 	"internal/token":       {},
-	"oauth/loopback":       {"oauth", "identity", "internal/clientmetadata", "xrpc/syntax"},
+	"oauth/loopback":       {"oauth", "oauth/seal", "oauth/store", "identity", "internal/clientmetadata", "xrpc/syntax"},
 	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "generated", "identity", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp"},
 	"lexgen": {
 		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output",
@@ -105,7 +105,7 @@ var arrows = map[string][]string{
 	"internal/keeper/simulation": {"internal/keeper", "internal/tools/mutants"},
 	"internal/commandline":       {},
 	"examples": {
-		"oauth", "apppassword", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
+		"oauth", "apppassword", "oauth/loopback", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "records", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
 }
 

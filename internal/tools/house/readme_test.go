@@ -43,9 +43,23 @@ func compares(t *testing.T, document, file string, least int) {
 	}
 	for _, block := range blocks {
 		snippet := unindent(block[1])
+		if strings.HasPrefix(snippet, "package ") {
+			continue // a whole program: it is that of an example
+		}
 		if !strings.Contains(compiled, snippet) {
 			t.Errorf("this snippet of %s is not in %s:\n%s", document, file, snippet)
 		}
+	}
+}
+
+// The whole program of README.md is the example, to the letter; its own test runs it.
+func TestReadmeBeginsWithTheExample(t *testing.T) {
+	example, err := os.ReadFile(root + "/examples/minimal/main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if readme := readDocument(t, "README.md"); firstProgram(t, readme) != string(example) || strings.Count(readme, "\npackage main\n") != 1 {
+		t.Error("the program of README.md is not that of examples/minimal")
 	}
 }
 
