@@ -50,7 +50,11 @@ type visitor struct {
 }
 
 func (v *visitor) visit(ctx context.Context, who string) error {
-	account, err := identity.Lookup(ctx, v.resolver, who)
+	id, err := syntax.ParseAtIdentifier(who)
+	if err != nil {
+		return err
+	}
+	account, err := identity.Lookup(ctx, v.resolver, id)
 	if err != nil {
 		return err
 	}

@@ -105,7 +105,7 @@ var arrows = map[string][]string{
 	"internal/keeper/simulation": {"internal/keeper", "internal/tools/mutants"},
 	"internal/commandline":       {},
 	"examples": {
-		"oauth", "apppassword", "oauth/loopback", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "records", "generated", "xrpc", "xrpc/lex", "xrpc/syntax",
+		"oauth", "apppassword", "oauth/loopback", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "records", "repo", "generated", "xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/syntax",
 	},
 }
 
