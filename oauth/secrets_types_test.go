@@ -210,7 +210,7 @@ func TestNoTypeTellsASecret(t *testing.T) {
 		jetstream.Event jetstream.Commit jetstream.Info jetstream.Params records.Batch records.Draft richtext.Builder richtext.Segment
 		serviceauth.Doer serviceauth.Error serviceauth.ReplayMemory serviceauth.Wanted serviceauth.Claims serviceauth.Verifier
 		video.JobError video.Service video.Options labels.Error labels.Verifier
-		repo.Commit repo.Error repo.CommitEvent repo.EventOp repo.Change repo.SyncEvent repo.Operation repo.Record repo.Repository repo.State`) {
+		repo.Commit repo.Error repo.CommitEvent repo.EventOp repo.Change repo.SyncEvent repo.Operation repo.Record repo.Repository repo.State repo.Builder repo.Write`) {
 		instances[name] = append(instances[name], nil)
 	}
 	for dir, name := range map[string]string{

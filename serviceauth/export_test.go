@@ -17,7 +17,7 @@ func SignAny(key *Key, head, body map[string]any) (string, error) {
 		return "", err
 	}
 	signed := base64.RawURLEncoding.EncodeToString(first) + "." + base64.RawURLEncoding.EncodeToString(second)
-	signature, err := key.sign([]byte(signed))
+	signature, err := key.Sign([]byte(signed))
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), err
 }
 

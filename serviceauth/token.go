@@ -188,7 +188,7 @@ func sign(key *Key, claims Claims, now time.Time) (string, error) {
 		return "", fmt.Errorf("serviceauth: Sign: %w", err)
 	}
 	signed := base64.RawURLEncoding.EncodeToString(first) + "." + base64.RawURLEncoding.EncodeToString(second)
-	signature, err := key.sign([]byte(signed))
+	signature, err := key.Sign([]byte(signed))
 	if err != nil {
 		return "", fmt.Errorf("serviceauth: Sign: %w", err)
 	}

@@ -80,7 +80,7 @@ func (s *Server) checkAssertion(c *client, raw string) (clientAuth, *oauthError)
 	if err := json.Unmarshal(token.payload, &claims); err != nil {
 		return fail("%v", err)
 	}
-	now := float64(s.now().Unix())
+	now := float64(s.Now().Unix())
 	switch {
 	case claims.Issuer != c.ID || claims.Subject != c.ID:
 		return fail("iss and sub must be the client_id")
@@ -105,7 +105,7 @@ func (s *Server) checkAssertion(c *client, raw string) (clientAuth, *oauthError)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.once("assertion "+c.ID, claims.ID, s.now().Add(2*assertionMaxAge)) {
+	if !s.once("assertion "+c.ID, claims.ID, s.Now().Add(2*assertionMaxAge)) {
 		return clientAuth{}, refuse("invalid_grant", "private_key_jwt jti reused")
 	}
 	return clientAuth{keyID: token.header.KeyID, algorithm: token.header.Alg, key: id}, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -15,17 +16,27 @@ import (
 // It fails if the browser would not be sent back: the URL is not one of this server,
 // or its request_uri is unknown.
 func (s *Server) Approve(ctx context.Context, loginURL string, account Account) (*url.URL, error) {
-	return s.answerLogin(ctx, loginURL, string(account.DID))
+	return s.answerLogin(ctx, loginURL, string(account.DID), everything)
 }
+
+// ApprovePart is Approve for a user who agrees to a part of what is asked: scope is what remains of it, such as "atproto".
+// What was not asked for is not granted by it.
+func (s *Server) ApprovePart(ctx context.Context, loginURL string, account Account, scope string) (*url.URL, error) {
+	agreed := strings.Fields(scope)
+	return s.answerLogin(ctx, loginURL, string(account.DID), func(token string) bool { return slices.Contains(agreed, token) })
+}
+
+// everything is what a user agrees to who does not look.
+func everything(string) bool { return true }
 
 // Deny is Approve for a user who refuses.
 func (s *Server) Deny(ctx context.Context, loginURL string) (*url.URL, error) {
-	return s.answerLogin(ctx, loginURL, "")
+	return s.answerLogin(ctx, loginURL, "", nil)
 }
 
 // answerLogin opens the page behind loginURL and answers for the account id, or
 // refuses if that is empty.
-func (s *Server) answerLogin(ctx context.Context, loginURL, id string) (*url.URL, error) {
+func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agrees func(token string) bool) (*url.URL, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -51,6 +62,9 @@ func (s *Server) answerLogin(ctx context.Context, loginURL, id string) (*url.URL
 	case back != nil:
 		return back, nil
 	}
+	if who != nil {
+		r.agreed = slices.DeleteFunc(strings.Fields(r.params.Get("scope")), func(token string) bool { return !agrees(token) })
+	}
 	return s.decide(r, who), nil
 }
 
@@ -65,7 +79,7 @@ func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refus
 	switch {
 	case r.code != "":
 		reason = "This request was already authorized"
-	case s.now().After(r.expires):
+	case s.Now().After(r.expires):
 		reason = "This request has expired"
 	case query.Get("client_id") != r.client.ID:
 		reason = "This request was initiated for another client"
@@ -77,7 +91,7 @@ func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refus
 	if r.params.Get("prompt") == "none" {
 		return nil, s.silently(r), nil
 	}
-	r.expires = s.now().Add(requestLife)
+	r.expires = s.Now().Add(requestLife)
 	return r, nil, nil
 }
 
@@ -87,10 +101,13 @@ func (s *Server) decide(r *request, who *account) *url.URL {
 		s.grants.forget(r)
 		return s.redirect(r, "error", "access_denied", "error_description", "The user rejected the request")
 	}
+	if r.agreed == nil {
+		r.agreed = strings.Fields(r.params.Get("scope"))
+	}
 	s.agreed.note(r, who)
 	r.account = who
 	r.code = randomToken("cod-")
-	r.expires = s.now().Add(codeLife)
+	r.expires = s.Now().Add(codeLife)
 	s.grants.codes[r.code] = r
 	return s.redirect(r, "code", r.code)
 }

@@ -27,12 +27,17 @@ func (s *Server) servePLC(w http.ResponseWriter, r *http.Request) {
 }
 
 // didDocument is the DID document of an account in the form the directory has it.
-// The server keeps no signing key: nothing here verifies commits.
 func (a *account) didDocument() []byte {
 	body, _ := json.Marshal(map[string]any{ // strings always marshal
-		"@context":    []string{"https://www.w3.org/ns/did/v1"},
+		"@context":    []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1", "https://w3id.org/security/suites/secp256k1-2019/v1"},
 		"id":          a.DID,
 		"alsoKnownAs": []string{"at://" + string(a.Handle)},
+		"verificationMethod": []map[string]string{{
+			"id":                 string(a.DID) + "#atproto",
+			"type":               "Multikey",
+			"controller":         string(a.DID),
+			"publicKeyMultibase": strings.TrimPrefix(a.key.Public().DIDKey(), "did:key:"),
+		}},
 		"service": []map[string]string{{
 			"id":              "#atproto_pds",
 			"type":            "AtprotoPersonalDataServer",

@@ -46,7 +46,7 @@ type session struct {
 	clientID string
 	auth     clientAuth
 	key      string    // thumbprint of the DPoP key
-	asked    string    // the scope that was asked for
+	asked    string    // of the scope that was asked for, what the user agreed to
 	scope    scope.Set // the scope of the current access token
 	full     bool      // of the account's own password, which may manage app passwords
 

@@ -142,7 +142,7 @@ type legacyAnswer struct {
 
 // issue gives a session tokens; id is that of the refresh token. s.mu is held.
 func (s *Server) issue(a *account, id, name string) *legacyAnswer {
-	l, now, audience := &s.legacy, s.now(), "did:web:"+s.pds[0]
+	l, now, audience := &s.legacy, s.Now(), "did:web:"+s.pds[0]
 	claims := func(scope string, life time.Duration) map[string]any {
 		return map[string]any{"scope": scope, "aud": audience, "sub": a.DID, "iat": now.Unix(), "exp": now.Add(life).Unix()}
 	}
@@ -238,7 +238,7 @@ func (s *Server) refreshToken(c *call, expiredToo bool) (id string, r *legacyRef
 	if claims["scope"] != "com.atproto.refresh" || !hmac.Equal([]byte(token), []byte(s.legacy.token("refresh+jwt", claims))) {
 		return "", nil, errInvalidToken
 	}
-	if until, ok := claims["exp"].(float64); !expiredToo && (!ok || s.now().Unix() >= int64(until)) {
+	if until, ok := claims["exp"].(float64); !expiredToo && (!ok || s.Now().Unix() >= int64(until)) {
 		return "", nil, errExpiredToken
 	}
 	return id, s.legacy.refresh[id], nil
@@ -266,7 +266,7 @@ func (s *Server) refreshSession(c *call) (any, *xrpcError) {
 	if failed != nil {
 		return nil, failed
 	}
-	now := s.now()
+	now := s.Now()
 	if r == nil || !now.Before(r.expires) {
 		return nil, fail("ExpiredToken", "Token has been revoked")
 	}
@@ -319,7 +319,7 @@ func (s *Server) createAppPassword(c *call) (any, *xrpcError) {
 	text := strings.ToLower(rand.Text())
 	password := strings.Join([]string{text[:4], text[4:8], text[8:12], text[12:16]}, "-")
 	s.legacy.add(c.auth.did, in.Name, password)
-	return map[string]any{"name": in.Name, "password": password, "createdAt": s.now().UTC().Format(time.RFC3339), "privileged": false}, nil
+	return map[string]any{"name": in.Name, "password": password, "createdAt": s.Now().UTC().Format(time.RFC3339), "privileged": false}, nil
 }
 
 // revokeAppPassword takes an app password away.
@@ -348,7 +348,7 @@ func (s *Server) authorizeBearer(token string) (*session, *xrpcError) {
 	switch {
 	case a == nil:
 		return nil, errInvalidToken
-	case !s.now().Before(a.expires):
+	case !s.Now().Before(a.expires):
 		return nil, errExpiredToken
 	}
 	return &session{did: a.did, scope: scope.ParseGranted(legacyScope), full: a.name == ""}, nil

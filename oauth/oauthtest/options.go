@@ -1,6 +1,7 @@
 package oauthtest
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
@@ -21,6 +22,7 @@ type options struct {
 	documents map[string]document
 	sets      map[syntax.NSID]*scope.PermissionSet
 	grace     time.Duration
+	log       *slog.Logger
 	dialect
 }
 
@@ -49,6 +51,12 @@ func WithAccounts(accounts ...Account) Option {
 // of tokens and requests, ages of proofs, nonces. The default is time.Now.
 func WithClock(now func() time.Time) Option {
 	return func(o *options) { o.clock = now }
+}
+
+// WithRequestLog writes a line for every request that the server gets: its method, URL without the query, status, and how
+// long it took. Nothing secret is in it.
+func WithRequestLog(log *slog.Logger) Option {
+	return func(o *options) { o.log = log }
 }
 
 // WithListenAddress sets the address to listen on, by default 127.0.0.1 and any port.

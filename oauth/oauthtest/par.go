@@ -28,6 +28,7 @@ type request struct {
 	expires time.Time
 
 	account *account // who agreed
+	agreed  []string // to which part of the scope; nil: to all of it
 	code    string
 }
 
@@ -56,7 +57,7 @@ func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 		auth:    auth,
 		params:  form,
 		key:     key,
-		expires: s.now().Add(requestLife),
+		expires: s.Now().Add(requestLife),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
@@ -87,8 +89,23 @@ func methods() map[string]method {
 		"com.atproto.repo.getRecord":           query((*Server).getRecord),
 		"com.atproto.repo.listRecords":         query((*Server).listRecords),
 		"com.atproto.repo.uploadBlob":          procedure((*Server).uploadBlob),
+		"com.atproto.server.getServiceAuth":    {http.MethodGet, authRequired, (*Server).getServiceAuth},
 		"com.atproto.sync.getBlob":             {http.MethodGet, authOptional, (*Server).getBlob},
+		"com.atproto.sync.getRepo":             query((*Server).getRepo),
+		"com.atproto.sync.getRecord":           query((*Server).getRecordProof),
+		"com.atproto.sync.getLatestCommit":     query((*Server).getLatestCommit),
+		"com.atproto.sync.getRepoStatus":       query((*Server).getRepoStatus),
+		"com.atproto.sync.listRepos":           query((*Server).listRepos),
 	}
+}
+
+// Methods returns the methods that the PDS knows, in the order of their names.
+func (s *Server) Methods() []syntax.NSID {
+	var all []syntax.NSID
+	for _, name := range slices.Sorted(maps.Keys(methods())) {
+		all = append(all, syntax.NSID(name))
+	}
+	return all
 }
 
 // servePDS is the PDS.
@@ -178,7 +195,7 @@ func (s *Server) sessionOf(token string, p *proof) (*session, *oauthError) {
 	switch {
 	case !ok:
 		return nil, invalidToken("Invalid token")
-	case !s.now().Before(t.expires):
+	case !s.Now().Before(t.expires):
 		return nil, invalidToken(`"exp" claim timestamp check failed`)
 	case t.key != p.key:
 		return nil, invalidToken("Invalid DPoP key binding")

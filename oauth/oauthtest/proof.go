@@ -35,7 +35,7 @@ func (s *Server) checkProof(w http.ResponseWriter, r *http.Request, accessToken 
 		s.stats.Challenges++
 	}
 	if !s.noNonces {
-		w.Header().Set("DPoP-Nonce", s.nonces.next(s.now()))
+		w.Header().Set("DPoP-Nonce", s.nonces.next(s.Now()))
 	}
 	return p, err
 }
@@ -73,7 +73,7 @@ func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oaut
 	if err := json.Unmarshal(token.payload, &claims); err != nil {
 		return nil, invalidProof("Failed to verify DPoP proof: " + err.Error())
 	}
-	now := s.now()
+	now := s.Now()
 	issued := time.Unix(int64(claims.At), 0)
 	switch {
 	case claims.At == 0:
@@ -124,7 +124,7 @@ func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oaut
 // once reports whether an id is seen for the first time; it is remembered until the
 // moment after which it is refused anyway. s.mu is held.
 func (s *Server) once(kind, id string, until time.Time) bool {
-	now := s.now()
+	now := s.Now()
 	if len(s.seen) > s.sweepAt {
 		maps.DeleteFunc(s.seen, func(_ string, until time.Time) bool { return until.Before(now) })
 		s.sweepAt = max(1<<14, 2*len(s.seen)) // so that a busy server does not sweep at every request

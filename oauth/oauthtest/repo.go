@@ -11,21 +11,22 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
-	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/repo"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A repository is the records and blobs of an account, in memory. The CIDs of its commits are of the right
-// form and change with each; nothing is signed.
+// A repository is the records and blobs of an account, in memory, and the signed tree of its records.
 type repository struct {
 	records map[string]map[string]*record // collection → record key
 	blobs   map[string]*blob
-	commit  commit
+	signed  *repo.Builder
+	commit  commit // the last
 }
 
 type record struct {
 	cid    string
 	value  json.RawMessage
+	cbor   []byte
 	status string // of its validation when it was written
 	blobs  []string
 }
@@ -36,12 +37,17 @@ type commit struct {
 	Rev syntax.TID `json:"rev"`
 }
 
-// repo returns the repository of an account. s.mu is held.
+// repo returns the repository of an account, which begins with a commit of nothing. s.mu is held.
 func (s *Server) repo(did syntax.DID) *repository {
 	r, ok := s.repos[did]
 	if !ok {
-		r = &repository{records: make(map[string]map[string]*record), blobs: make(map[string]*blob)}
+		r = &repository{
+			records: make(map[string]map[string]*record),
+			blobs:   make(map[string]*blob),
+			signed:  repo.NewBuilder(did, s.mustAccount(did).key),
+		}
 		s.repos[did] = r
+		s.commit(r, nil)
 	}
 	return r
 }
@@ -66,18 +72,18 @@ type written struct {
 
 // apply makes all of writes, or none. s.mu is held.
 func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]written, *xrpcError) {
-	repo := s.repo(auth.did)
-	if swapCommit != "" && swapCommit != repo.commit.CID {
-		return nil, fail("InvalidSwap", "Commit was at %s", repo.commit.CID)
+	repository := s.repo(auth.did)
+	if swapCommit != "" && swapCommit != repository.commit.CID {
+		return nil, fail("InvalidSwap", "Commit was at %s", repository.commit.CID)
 	}
-	records := make(map[string]map[string]*record, len(repo.records))
-	for collection, all := range repo.records {
+	records := make(map[string]map[string]*record, len(repository.records))
+	for collection, all := range repository.records {
 		records[collection] = maps.Clone(all)
 	}
 	var results []written
 	var refs []blobRef
 	for _, w := range writes {
-		result, blobs, failed := s.applyOne(auth, repo, records, w)
+		result, blobs, failed := s.applyOne(auth, repository, records, w)
 		if failed != nil {
 			return nil, failed
 		}
@@ -85,15 +91,35 @@ func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]wri
 		refs = append(refs, blobs...)
 	}
 	for _, ref := range refs {
-		repo.blobs[ref.cid].referred = true
+		repository.blobs[ref.cid].referred = true
 	}
-	repo.records = records
-	repo.dropBlobs()
-	repo.commit = s.nextCommit(repo)
+	changes := repository.changes(records, writes)
+	repository.records = records
+	repository.dropBlobs()
+	s.commit(repository, changes)
 	for i := range results {
-		results[i].Commit = new(repo.commit)
+		results[i].Commit = new(repository.commit)
 	}
 	return results, nil
+}
+
+// changes is what writes do together: a path that is written twice changes once, and what was not there is not deleted.
+func (r *repository) changes(after map[string]map[string]*record, writes []*write) []repo.Write {
+	var changes []repo.Write
+	done := make(map[string]bool)
+	for _, w := range writes {
+		path := w.collection + "/" + w.rkey
+		was, is := r.records[w.collection][w.rkey], after[w.collection][w.rkey]
+		switch {
+		case done[path] || was == nil && is == nil:
+		case is == nil:
+			changes = append(changes, repo.Write{Path: path})
+		default:
+			changes = append(changes, repo.Write{Path: path, Record: is.cbor})
+		}
+		done[path] = true
+	}
+	return changes
 }
 
 // dropBlobs removes the blobs that records referred to, and that none refers to any more, as the reference does.
@@ -109,25 +135,20 @@ func (r *repository) dropBlobs() {
 	maps.DeleteFunc(r.blobs, func(cid string, b *blob) bool { return b.referred && !used[cid] })
 }
 
-// nextCommit names the new state of a repository. Revisions rise even if the clock
-// stands still.
-func (s *Server) nextCommit(repo *repository) commit {
-	rev := syntax.TIDOf(s.now(), 0)
-	if rev <= repo.commit.Rev {
-		rev = syntax.TIDOf(repo.commit.Rev.Time().Add(time.Microsecond), 0)
+// commit makes the next commit of a repository. Revisions rise even if the clock stands still. s.mu is held.
+func (s *Server) commit(r *repository, changes []repo.Write) {
+	rev := syntax.TIDOf(s.Now(), 0)
+	if rev <= r.commit.Rev {
+		rev = syntax.TIDOf(r.commit.Rev.Time().Add(time.Microsecond), 0)
 	}
-	state, err := lex.FromAny(map[string]any{"prev": repo.commit.CID, "rev": rev})
+	event, err := r.signed.Commit(rev, changes...)
 	if err != nil {
-		panic(err) // two strings of ASCII are a value of the data model
+		panic(err) // paths and records were checked, and the key is a good one
 	}
-	cid, err := lex.CID(&state)
-	if err != nil {
-		panic(err)
-	}
-	return commit{CID: string(cid), Rev: rev}
+	r.commit = commit{CID: string(event.Commit), Rev: rev}
 }
 
-func (s *Server) applyOne(auth *session, repo *repository, records map[string]map[string]*record, w *write) (result written, blobs []blobRef, failed *xrpcError) {
+func (s *Server) applyOne(auth *session, repository *repository, records map[string]map[string]*record, w *write) (result written, blobs []blobRef, failed *xrpcError) {
 	if _, err := syntax.ParseNSID(w.collection); err != nil {
 		return result, nil, fail("InvalidRequest", "Input/collection must be a valid nsid")
 	}
@@ -175,7 +196,7 @@ func (s *Server) applyOne(auth *session, repo *repository, records map[string]ma
 	}
 	blobs = blobRefs(w.value, nil)
 	for _, ref := range blobs {
-		stored := repo.blobs[ref.cid]
+		stored := repository.blobs[ref.cid]
 		switch {
 		case stored == nil:
 			return result, nil, fail("BlobNotFound", "Could not find blob: %s", ref.cid)
@@ -199,7 +220,7 @@ func (s *Server) applyOne(auth *session, repo *repository, records map[string]ma
 
 // freeKey returns a record key that sorts behind those there are.
 func (s *Server) freeKey(taken map[string]*record) syntax.TID {
-	t := s.now()
+	t := s.Now()
 	for {
 		key := syntax.TIDOf(t, 0)
 		if taken[string(key)] == nil {

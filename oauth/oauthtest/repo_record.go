@@ -31,6 +31,10 @@ func newRecord(w *write) (*record, *xrpcError) {
 	if failed != nil {
 		return nil, failed
 	}
+	cbor, err := lex.MarshalCBOR(&value)
+	if err != nil {
+		return nil, fail("InvalidRequest", "Invalid record: %v", err)
+	}
 	cid, err := lex.CID(&value)
 	if err != nil {
 		return nil, fail("InvalidRequest", "Invalid record: %v", err)
@@ -39,7 +43,7 @@ func newRecord(w *write) (*record, *xrpcError) {
 	if err != nil {
 		return nil, fail("InvalidRequest", "Invalid record: %v", err)
 	}
-	return &record{cid: string(cid), value: json.RawMessage(text), status: status}, nil
+	return &record{cid: string(cid), value: json.RawMessage(text), cbor: cbor, status: status}, nil
 }
 
 // validate holds a record to its lexicon, unless that was not wanted, and says what came of it.

@@ -6,9 +6,11 @@ import (
 	"crypto/tls"
 	"encoding/base32"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -16,22 +18,26 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // A Server is an authorization server, a PDS and a PLC directory on one loopback
 // listener. Its methods may be called at any time and from several goroutines.
 type Server struct {
-	now       func() time.Time
+	clock     func() time.Time
+	ahead     atomic.Int64 // by how many nanoseconds the server's time is ahead of the clock
 	authority *authority
 	listener  net.Listener
 	http      *http.Server
 	serving   sync.WaitGroup
 	closed    chan struct{} // ends requests that a Fault holds back
 	close     sync.Once
+	log       *slog.Logger // of requests; nil: none
 
 	issuer string // host names
 	pds    []string
@@ -60,8 +66,9 @@ type Server struct {
 // An account as the server keeps it.
 type account struct {
 	Account
-	pds      string // host name
-	document []byte // a DID document to publish instead of the right one
+	pds      string           // host name
+	key      *serviceauth.Key // signs its repository and its tokens for services
+	document []byte           // a DID document to publish instead of the right one
 }
 
 // NewServer starts a server. The caller calls Close when done. It panics if it
@@ -83,7 +90,8 @@ func NewServer(opts ...Option) *Server {
 		panic(fmt.Sprintf("oauthtest: %v", err))
 	}
 	s := &Server{
-		now:       o.clock,
+		clock:     o.clock,
+		log:       o.log,
 		authority: authority,
 		listener:  listener,
 		closed:    make(chan struct{}),
@@ -108,7 +116,11 @@ func NewServer(opts ...Option) *Server {
 		s.signIn = "https://" + s.issuer + authorizePath
 	}
 	for _, a := range o.accounts {
-		s.accounts = append(s.accounts, &account{Account: completed(a), pds: o.pds[0]})
+		key, err := newAccountKey()
+		if err != nil {
+			panic(fmt.Sprintf("oauthtest: %v", err))
+		}
+		s.accounts = append(s.accounts, &account{Account: completed(a), pds: o.pds[0], key: key})
 	}
 	s.http = &http.Server{
 		Handler:           http.HandlerFunc(s.serve),
@@ -118,6 +130,13 @@ func NewServer(opts ...Option) *Server {
 	}
 	s.serving.Go(func() { s.http.ServeTLS(listener, "", "") })
 	return s
+}
+
+// newAccountKey makes the key of an account, on the curve that most have.
+func newAccountKey() (*serviceauth.Key, error) {
+	var raw [32]byte
+	rand.Read(raw[:])
+	return serviceauth.ParseKey(hex.EncodeToString(raw[:]))
 }
 
 // completed fills in what an account needs.
@@ -270,6 +289,13 @@ func (s *Server) SetTokenLifetime(d time.Duration) {
 	s.grants.lifetime = d
 }
 
+// Advance sets the server's clock forward, so that tokens, codes and nonces become older at once. A client whose
+// Config.Clock is Now goes along; the clock of another is wrong from then on.
+func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
+
+// Now is the server's time: that of WithClock, and by how much Advance has set it forward.
+func (s *Server) Now() time.Time { return s.clock().Add(time.Duration(s.ahead.Load())) }
+
 // RotateNonce makes every DPoP nonce given out so far stale.
 func (s *Server) RotateNonce() {
 	s.mu.Lock()
@@ -296,7 +322,12 @@ func (s *Server) RevokeSessions(did syntax.DID) int {
 // serve is the way every request takes.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.count(r)
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // net/http goes by the real clock
+	if s.log != nil {
+		answered := &answered{ResponseWriter: w}
+		w = answered
+		defer s.logRequest(r, answered, time.Now())
+	}
+	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat)) // net/http goes by the real clock
 	if f := s.takeFault(r); f != nil {
 		answer := w
 		if w = s.inject(f, w, r); w == nil {

@@ -25,9 +25,9 @@ type agreements map[string][]string
 
 func agreementOf(r *request, who *account) string { return r.client.ID + " " + string(who.DID) }
 
-// note remembers what an account has agreed to.
+// note remembers what an account has agreed to now.
 func (a agreements) note(r *request, who *account) {
-	a[agreementOf(r, who)] = append(a[agreementOf(r, who)], strings.Fields(r.params.Get("scope"))...)
+	a[agreementOf(r, who)] = append(a[agreementOf(r, who)], r.agreed...)
 }
 
 // silently answers a request with prompt=none (OpenID Connect Core §3.1.2.6). s.mu is held.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -75,7 +76,7 @@ func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof)
 		return nil, refuse("invalid_grant", "Invalid code")
 	}
 	s.grants.forget(r)
-	now := s.now()
+	now := s.Now()
 	if now.After(r.expires) {
 		return nil, refuse("invalid_grant", "This code has expired")
 	}
@@ -104,7 +105,7 @@ func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof)
 		clientID: c.ID,
 		auth:     auth,
 		key:      p.key,
-		asked:    r.params.Get("scope"),
+		asked:    strings.Join(r.agreed, " "),
 		created:  now,
 	}
 	t.scope = s.grantedFor(t.asked)
@@ -130,7 +131,7 @@ func (s *Server) refresh(c *client, auth clientAuth, form url.Values, p *proof) 
 		s.grants.kill(t)
 		return nil, refused
 	}
-	now := s.now()
+	now := s.Now()
 	switch {
 	case now.After(t.ends()):
 		s.grants.kill(t)

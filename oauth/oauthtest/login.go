@@ -1,0 +1,50 @@
+package oauthtest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gimucco/atproto-go/oauth"
+)
+
+// Login logs an account in and returns its session, for tests of what comes after a login:
+//
+//	session, err := server.Login(ctx, "alice")
+//
+// name is as Environment.Account takes it. The client is a new one for development, with the scope "atproto
+// transition:generic", sessions in memory and the server's clock; change, if given, alters it before it is made:
+//
+//	session, err := server.Login(ctx, "alice", func(c *oauth.Config) { c.Scope = "atproto repo:app.bsky.feed.post" })
+//
+// The login takes the same requests as any other, and Stats counts them.
+func (s *Server) Login(ctx context.Context, name string, change ...func(*oauth.Config)) (*oauth.Session, error) {
+	config := oauth.Localhost("http://127.0.0.1/callback", "atproto transition:generic")
+	environment := s.Environment()
+	environment.Configure(&config)
+	config.Clock = s.Now
+	for _, c := range change {
+		scope := config.Scope
+		if c(&config); config.Scope != scope {
+			// The ID of such a client says what it may ask for.
+			config.ClientID = oauth.Localhost("http://127.0.0.1/callback", config.Scope).ClientID
+		}
+	}
+	client, err := oauth.NewClient(config)
+	if err != nil {
+		return nil, fmt.Errorf("oauthtest: the client: %w", err)
+	}
+	account := environment.Account(name)
+	login, err := client.Authorize(ctx, string(account.DID))
+	if err != nil {
+		return nil, fmt.Errorf("oauthtest: %w", err)
+	}
+	callback, err := s.Approve(ctx, login.URL, account)
+	if err != nil {
+		return nil, err
+	}
+	result, err := client.Callback(ctx, callback.Query(), login.Binding)
+	if err != nil {
+		return nil, fmt.Errorf("oauthtest: %w", err)
+	}
+	return result.Session, nil
+}
