@@ -2,6 +2,7 @@ package oauthtest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -210,7 +211,7 @@ func (c *call) input(into any) *xrpcError {
 		return fail("InvalidRequest", "Request encoding (Content-Type) required but not provided, or not %s", jsonType)
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxInput))
-	if _, large := err.(*http.MaxBytesError); large {
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return &xrpcError{status: http.StatusRequestEntityTooLarge, name: "PayloadTooLarge", message: "request entity too large"}
 	}
 	if err != nil {
