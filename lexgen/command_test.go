@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/install"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -16,7 +17,7 @@ import (
 func lexgen(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
-	status = run(t.Context(), args, &out, &err)
+	status = run(t.Context(), args, &out, &err, install.Network{})
 	return status, out.String(), err.String()
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/install"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -84,7 +85,7 @@ func TestErrorsSayWhere(t *testing.T) {
 			writeFile(t, filepath.Join(dir, "comexample/mine.txt"), "")
 			before := readTree(t, dir)
 			var stderr bytes.Buffer
-			if status := run(t.Context(), []string{"generate", "--strict", "--config", filepath.Join(dir, "lexgen.json")}, io.Discard, &stderr); status != 1 {
+			if status := run(t.Context(), []string{"generate", "--strict", "--config", filepath.Join(dir, "lexgen.json")}, io.Discard, &stderr, install.Network{}); status != 1 {
 				t.Fatalf("exit status %d; %s", status, stderr.String())
 			}
 			for _, part := range tc.want {

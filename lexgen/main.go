@@ -1,5 +1,7 @@
 // Command lexgen generates typed Go from lexicons, the schemas of the AT Protocol.
 //
+//	lexgen install    fetch lexicons from where they are published
+//	lexgen lint       say what is wrong with lexicons, and what is no good style
 //	lexgen generate   write the packages that a config asks for
 //	lexgen check      say whether they are up to date
 //	lexgen diff       say what changed between two sets of lexicons, and what it breaks
@@ -25,6 +27,7 @@ import (
 	"github.com/gimucco/atproto-go/lexgen/internal/evolution"
 	"github.com/gimucco/atproto-go/lexgen/internal/gocommand"
 	"github.com/gimucco/atproto-go/lexgen/internal/input"
+	"github.com/gimucco/atproto-go/lexgen/internal/install"
 	"github.com/gimucco/atproto-go/lexgen/internal/output"
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 	"github.com/gimucco/atproto-go/lexgen/internal/program"
@@ -33,14 +36,14 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr, install.Network{})
 	stop()
 	os.Exit(status)
 }
 
 // run returns the exit status: 0, 1 after an error, 2 for a wrong command line.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	root := command()
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, network install.Network) int {
+	root := command(network)
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -100,12 +103,12 @@ know, is left out with a warning, and what needs it likewise; --strict makes tha
 Of a lexicon that is there twice the one in the earlier input is used. What nothing asks for
 is not read beyond its name. JSON that is no lexicon is named and passed over.`
 
-func command() *cobra.Command {
+func command(network install.Network) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lexgen",
 		Short: "Generate typed Go from lexicons, the schemas of the AT Protocol",
 	}
-	root.AddCommand(generateCommand(), checkCommand(), diffCommand(), corpusCommand())
+	root.AddCommand(installCommand(network), lintCommand(), generateCommand(), checkCommand(), diffCommand(), corpusCommand())
 	commandline.Strict(root)
 	return root
 }

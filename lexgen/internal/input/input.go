@@ -63,6 +63,12 @@ func (l *Library) Document(nsid syntax.NSID) (*schema.Document, error) {
 	return schema.Parse(f.name, f.data)
 }
 
+// Text returns the name and the text of a lexicon that was read.
+func (l *Library) Text(nsid syntax.NSID) (name string, text []byte) {
+	f := l.files[nsid]
+	return f.name, f.data
+}
+
 // All parses all lexicons. What cannot be read of them is among the warnings.
 func (l *Library) All() (docs []*schema.Document, warnings []string) {
 	warnings = slices.Clone(l.Warnings)
@@ -75,7 +81,9 @@ func (l *Library) All() (docs []*schema.Document, warnings []string) {
 			warnings = append(warnings, err.Error()+"; "+string(nsid)+" is left out")
 			continue
 		}
-		warnings = append(warnings, doc.Warnings...)
+		for _, w := range doc.Warnings {
+			warnings = append(warnings, w.Error())
+		}
 		for _, f := range doc.Faults {
 			warnings = append(warnings, f.Err.Error()+"; "+string(nsid)+"#"+f.Name+" is left out")
 		}

@@ -100,7 +100,9 @@ func planOf(lib *input.Library, cfg *plan.Config, strict bool) (*Program, error)
 	docs, broken := load(lib, roots)
 	warnings := slices.Clone(lib.Warnings)
 	for _, doc := range docs {
-		warnings = append(warnings, doc.Warnings...)
+		for _, w := range doc.Warnings {
+			warnings = append(warnings, w.Error())
+		}
 	}
 	if cfg.AllowMissing {
 		warnings = append(warnings, resolve.AllowMissing(docs, lib.Has)...)

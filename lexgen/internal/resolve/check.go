@@ -15,7 +15,7 @@ type checker struct {
 	refs     []reference
 	errs     []error
 	missing  []error // references to what is not there
-	warnings []string
+	warnings []error
 	nested   bool // an array is in itself, or too deep
 }
 
@@ -40,7 +40,7 @@ func (c *checker) fail(at schema.Pos, format string, args ...any) {
 }
 
 func (c *checker) warn(at schema.Pos, format string, args ...any) {
-	c.warnings = append(c.warnings, at.Errorf(format, args...).Error())
+	c.warnings = append(c.warnings, at.Errorf(format, args...))
 }
 
 // resolve finds a reference's target. Of one that cannot be used there is no definition.

@@ -36,7 +36,9 @@ func (s *Set) Closure(roots []syntax.NSID) (*Closure, error) {
 	c.spread()
 	out := &Closure{IDs: c.reach(todo)}
 	for _, id := range out.IDs {
-		out.Warnings = append(out.Warnings, c.defs[id].warnings...)
+		for _, w := range c.defs[id].warnings {
+			out.Warnings = append(out.Warnings, w.Error())
+		}
 		out.Warnings = append(out.Warnings, c.openUnions(id)...)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(c.faults), compareIDs) {

@@ -38,11 +38,11 @@ func Parse(file string, data []byte) (*Document, error) {
 // parser keeps the first error; after it, what the methods return is not used.
 type parser struct {
 	err      error
-	warnings []string
+	warnings []error
 }
 
 func (p *parser) warn(at Pos, format string, args ...any) {
-	p.warnings = append(p.warnings, at.Errorf(format, args...).Error())
+	p.warnings = append(p.warnings, at.Errorf(format, args...))
 }
 
 func (p *parser) fail(at Pos, format string, args ...any) {
@@ -149,7 +149,7 @@ func (p *parser) primary(n *node, kind string) Type {
 		}
 		return s
 	case "permission-set":
-		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail"), Permissions: permissions(n)}
+		return &PermissionSet{Base: p.base(n), Title: p.str(n, "title"), Detail: p.str(n, "detail"), Permissions: permissions(n), NSIDs: permitted(n)}
 	}
 	m := &Method{Base: p.base(n), Procedure: kind == "procedure", Parameters: p.params(n), Output: p.body(n, "output"), Errors: p.errors(n)}
 	if m.Procedure {
@@ -177,6 +177,36 @@ func permissions(n *node) []string {
 		}
 		slices.Sort(words)
 		out = append(out, strings.Join(words, " "))
+	}
+	return out
+}
+
+// permitted are the methods and collections that the permissions of a set name.
+func permitted(n *node) []string {
+	list := n.get("permissions")
+	if list == nil {
+		return nil
+	}
+	items, _ := list.value.([]node)
+	var out []string
+	for i := range items {
+		var names *node
+		switch resource := items[i].get("resource"); {
+		case resource == nil:
+		case resource.value == any("rpc"):
+			names = items[i].get("lxm")
+		case resource.value == any("repo"):
+			names = items[i].get("collection")
+		}
+		if names == nil {
+			continue
+		}
+		values, _ := names.value.([]node)
+		for j := range values {
+			if name, ok := values[j].value.(string); ok {
+				out = append(out, name)
+			}
+		}
 	}
 	return out
 }

@@ -186,7 +186,11 @@ func TestParseTolerates(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tc.warnings, doc.Warnings); diff != "" {
+			var warnings []string
+			for _, w := range doc.Warnings {
+				warnings = append(warnings, w.Error())
+			}
+			if diff := cmp.Diff(tc.warnings, warnings); diff != "" {
 				t.Error(diff)
 			}
 			var defs []string

@@ -13,9 +13,9 @@ type Document struct {
 	File        string // as given to Parse
 	ID          syntax.NSID
 	Description string
-	Defs        []Def    // in the order of the file
-	Faults      []Fault  // definitions that cannot be used
-	Warnings    []string // what was read otherwise than it is written
+	Defs        []Def   // in the order of the file
+	Faults      []Fault // definitions that cannot be used
+	Warnings    []error // what was read otherwise than it is written
 }
 
 // A Fault is an entry of defs that is wrong, or of a kind that is not known here. The others can be used.
@@ -100,6 +100,15 @@ type placed struct {
 
 func (e *placed) Error() string { return e.at.String() + ": " + e.err.Error() }
 func (e *placed) Unwrap() error { return e.err }
+
+// Placed takes an error apart that says where it is: into the place, and what is wrong there.
+func Placed(err error) (at Pos, cause error, ok bool) {
+	e, ok := errors.AsType[*placed](err)
+	if !ok {
+		return Pos{}, err, false
+	}
+	return e.at, e.err, true
+}
 
 // Base is what all schemas have.
 type Base struct {
@@ -216,6 +225,7 @@ type (
 		Base
 		Title, Detail string
 		Permissions   []string // each as one line, which is the same for the same permission
+		NSIDs         []string // the methods and collections in them, as written
 	}
 )
 
