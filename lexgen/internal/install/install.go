@@ -149,17 +149,17 @@ func (i *installation) collect(ctx context.Context) error {
 	if len(i.wanted)+len(i.ledger.Sources) == 0 {
 		return fmt.Errorf("there is nothing to install: name a lexicon; %s has none", i.Manifest)
 	}
-	todo := maps.Clone(i.wanted)
-	for len(todo) > 0 {
+	for todo := maps.Clone(i.wanted); ; {
 		if len(i.found)+len(todo) > maxInstalled {
 			return fmt.Errorf("more than %d lexicons are to be installed", maxInstalled)
 		}
 		if err := i.obtainAll(ctx, todo); err != nil {
 			return err
 		}
-		todo = i.needed()
+		if todo = i.needed(); len(todo) == 0 {
+			return i.distinct()
+		}
 	}
-	return i.distinct()
 }
 
 // ask takes one argument.

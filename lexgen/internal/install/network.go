@@ -159,11 +159,12 @@ func (s *session) account(ctx context.Context, did syntax.DID) (*account, error)
 
 // fetch fetches a lexicon from the repository of an account, and makes sure that the account has signed it.
 func (s *session) fetch(ctx context.Context, uri syntax.ATURI) (*lexicon, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("it takes longer than %s", s.Timeout))
+	late := fmt.Errorf("it takes longer than %s", s.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, late)
 	defer cancel()
 	l, err := s.proven(ctx, uri)
-	if err != nil && ctx.Err() != nil && context.Cause(ctx) != ctx.Err() {
-		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	if err != nil && context.Cause(ctx) == late {
+		err = fmt.Errorf("%w: %w", late, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", uri, err)
@@ -272,6 +273,7 @@ type listing struct {
 
 // DecodeLex implements lex.Decodable.
 func (l *listing) DecodeLex(d *lex.Decoder) error {
+	var rest lex.Extra
 	for key := range d.Object {
 		switch string(key) {
 		case "cursor":
@@ -281,9 +283,15 @@ func (l *listing) DecodeLex(d *lex.Decoder) error {
 				for key := range d.Object {
 					if string(key) == "uri" {
 						l.uris = append(l.uris, syntax.ATURI(d.String()))
+						continue
 					}
+					rest = lex.Extra{} // what the records are is not believed
+					d.Extra(&rest, key)
 				}
 			}
+		default:
+			rest = lex.Extra{}
+			d.Extra(&rest, key)
 		}
 	}
 	return d.Err()
