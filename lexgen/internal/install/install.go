@@ -574,6 +574,9 @@ func (i *installation) write() (*Report, error) {
 		change(ledgerName(i.Manifest), i.ledgerWas, i.ledger.text())
 		change(i.Manifest, i.oldText, i.next().text())
 	}
+	if err := output.Clear(i.Folder); err != nil {
+		return nil, err
+	}
 	if err := output.Replace(changes); err != nil {
 		return nil, err
 	}

@@ -355,6 +355,16 @@ func TestInstall(t *testing.T) {
 			t.Error("it was not replaced")
 		}
 	})
+	t.Run("P93 what a run that was killed has left goes", func(t *testing.T) {
+		w, _ := small(t)
+		p := newProject(t, w)
+		p.write("lexicons/com/example/.lexgen-note.json.tmp", "{")
+		p.write("lexicons/com/example/.mine.tmp", "{")
+		p.install("com.example.note")
+		if _, ok := p.tree()["lexicons/com/example/.lexgen-note.json.tmp"]; ok || p.tree()["lexicons/com/example/.mine.tmp"] == "" {
+			t.Error(p.tree())
+		}
+	})
 	t.Run("a file in a layout of one's own is kept", func(t *testing.T) {
 		w, _ := small(t)
 		p := newProject(t, w)

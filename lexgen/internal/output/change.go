@@ -205,6 +205,9 @@ func (w writer) replace(c *change) error {
 	return nil
 }
 
+// errAppeared is why a new file does not take its place.
+var errAppeared = errors.New("appeared meanwhile, and was not written by this run")
+
 // put gives a file a name that nothing has.
 func (w writer) put(from, to string) error {
 	err := w.files.Link(from, to)
@@ -212,7 +215,7 @@ func (w writer) put(from, to string) error {
 	case err == nil:
 		return w.files.Remove(from)
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s appeared meanwhile, and was not written by this run", filepath.Base(to))
+		return fmt.Errorf("%s %w", filepath.Base(to), errAppeared)
 	}
 	// Some file systems have no second names.
 	if _, lookErr := w.files.Look(to); !errors.Is(lookErr, fs.ErrNotExist) {

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 // A Replacement is what becomes of one file that does not say by a header whose it is, such as a lexicon: whoever replaces
@@ -25,6 +27,21 @@ func Lock(ctx context.Context, dir string) (release func() error, err error) { r
 // takes its own, and an error after that takes back what has been done. What others have changed meanwhile is an error.
 // The caller holds a Lock. A run that is killed may leave the last of the changes undone.
 func Replace(changes []Replacement) error { return writer{disk{}}.replaceAll(changes) }
+
+// Clear removes what runs that were killed have left at or below a folder of replaced JSON files. The caller holds a Lock.
+func Clear(dir string) error {
+	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case entry.Type().IsRegular() && isTemporary(entry.Name()) && strings.HasSuffix(entry.Name(), ".json.tmp"):
+			return os.Remove(name)
+		}
+		return nil
+	})
+}
 
 func (w writer) replaceAll(changes []Replacement) (err error) {
 	made, err := w.prepare(changes)
@@ -46,7 +63,11 @@ func (w writer) replaceAll(changes []Replacement) (err error) {
 	}
 	for i, r := range changes {
 		if err := w.apply(r); err != nil {
-			if back := w.takeBack(changes[:i]); back != nil {
+			done := changes[:i]
+			if have, readErr := w.files.ReadFile(r.Name); readErr == nil && r.Old == nil && bytes.Equal(have, r.New) && !errors.Is(err, errAppeared) {
+				done = changes[:i+1] // it has its name, and has its temporary one, too
+			}
+			if back := w.takeBack(done); back != nil {
 				return fmt.Errorf("%w; some files are changed already, and cannot be changed back: %w", err, back)
 			}
 			return fmt.Errorf("%w; nothing was changed", err)
