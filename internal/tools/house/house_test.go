@@ -66,7 +66,8 @@ var arrows = map[string][]string{
 	"oauth/loopback":       {"oauth", "oauth/seal", "oauth/store", "identity", "internal/clientmetadata", "xrpc/syntax"},
 	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "generated", "identity", "repo", "serviceauth", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp"},
 	"lexgen": {
-		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output",
+		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/install",
+		"lexgen/internal/lint", "lexgen/internal/output",
 		"lexgen/internal/plan", "lexgen/internal/program",
 	},
 	"lexgen/roundtrip":          {"xrpc/lex"},
@@ -79,6 +80,10 @@ var arrows = map[string][]string{
 	"lexgen/internal/sample":    {"lexgen/internal/resolve", "lexgen/internal/schema"},
 	"lexgen/internal/gocommand": {},
 	"lexgen/internal/input":     {"lexgen/internal/gocommand", "lexgen/internal/schema", "xrpc/syntax"},
+	"lexgen/internal/install": {
+		"identity", "internal/said", "lexgen/internal/input", "lexgen/internal/output", "lexgen/internal/schema", "repo", "xrpc", "xrpc/lex", "xrpc/syntax",
+	},
+	"lexgen/internal/lint": {"lexgen/internal/input", "lexgen/internal/resolve", "lexgen/internal/schema", "xrpc/syntax"},
 	"lexgen/internal/program": {
 		"lexgen/internal/emit", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/output", "lexgen/internal/plan", "lexgen/internal/resolve", "lexgen/internal/schema", "xrpc/syntax",
 	},
