@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-RACE := ./oauth/loopback ./oauth/oauthtest ./labels ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./repo/... ./internal/scenario/...
+RACE := ./oauth/loopback ./oauth/oauthtest ./labels ./oauth/scope ./oauth/seal ./oauth/store/... ./internal/keeper/... ./internal/vault ./internal/live ./internal/events ./xrpc/... ./identity/... ./repo/... ./internal/scenario/... ./lexgen/internal/install
 # Their tests wait for claims that live for about a second: nothing runs beside them.
 RACE_ALONE := ./oauth ./apppassword
 

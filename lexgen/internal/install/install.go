@@ -134,7 +134,7 @@ func (i *installation) collect(ctx context.Context) error {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(i.oldLedger.Sources)) {
-		if i.ledger.Sources[name] != nil {
+		if i.superseded(name) {
 			continue
 		}
 		if err := i.keepSource(ctx, name); err != nil {
@@ -313,6 +313,17 @@ func (i *installation) keepSource(ctx context.Context, name string) error {
 	return i.ask(ctx, a)
 }
 
+// superseded reports whether a source was asked for in this run, if by another ref.
+func (i *installation) superseded(name string) bool {
+	if i.ledger.Sources[name] != nil {
+		return true
+	}
+	old, err := parse(name)
+	return err == nil && old.git != nil && slices.ContainsFunc(i.asked, func(a asked) bool {
+		return a.git != nil && a.git.url == old.git.url && a.git.folder == old.git.folder
+	})
+}
+
 // was is the CID by which a lexicon is installed, "" if it is not.
 func (i *installation) was(nsid syntax.NSID) syntax.CID {
 	if r, ok := i.old.Resolutions[nsid]; ok {
@@ -361,14 +372,21 @@ func (i *installation) mayReplace(l, have *lexicon, was syntax.CID) error {
 
 // obtainAll finds lexicons, several at a time.
 func (i *installation) obtainAll(ctx context.Context, todo map[syntax.NSID]wanted) error {
+	var missing []syntax.NSID
+	for _, nsid := range slices.Sorted(maps.Keys(todo)) {
+		if i.found[nsid] != nil && !todo[nsid].byName {
+			continue // a source has it
+		}
+		if other := i.found[nsid]; other != nil {
+			return fmt.Errorf("%s is asked for twice, from %s and from %s; lexicons.sources.json says what came from folders and git", nsid, other.origin(), cmp.Or(string(todo[nsid].uri), "its authority"))
+		}
+		missing = append(missing, nsid)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	var mu sync.Mutex
 	failed := make(map[syntax.NSID]error)
-	for _, nsid := range slices.Sorted(maps.Keys(todo)) {
-		if i.foundOne(nsid) && todo[nsid].uri == "" {
-			continue // a source has it
-		}
+	for _, nsid := range missing {
 		group.Go(func() error {
 			w := todo[nsid]
 			l, err := i.obtain(ctx, nsid, w)
@@ -387,9 +405,6 @@ func (i *installation) obtainAll(ctx context.Context, todo map[syntax.NSID]wante
 			}
 			i.mu.Lock()
 			defer i.mu.Unlock()
-			if other := i.found[nsid]; other != nil {
-				return fmt.Errorf("%s is asked for twice, from %s and from %s", nsid, other.origin(), l.origin())
-			}
 			i.found[nsid] = l
 			return nil
 		})
@@ -409,12 +424,6 @@ func (i *installation) obtainAll(ctx context.Context, todo map[syntax.NSID]wante
 		return err
 	}
 	return errors.Join(errs...)
-}
-
-func (i *installation) foundOne(nsid syntax.NSID) bool {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.found[nsid] != nil
 }
 
 // obtain finds one lexicon: among the files, else in the repository that it came from, else in that of its authority.

@@ -401,7 +401,7 @@ func TestBadAuthorities(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		do   func(w *world, p *publisher)
-		args []string // else com.example.bad
+		args []string // else com.example.bad, beside one that is good
 		want string
 		kind error
 	}{
@@ -511,7 +511,11 @@ func TestBadAuthorities(t *testing.T) {
 				tc.do(w, publisher)
 			}
 			args := tc.args
-			if args == nil {
+			switch {
+			case args != nil:
+			case tc.kind != nil: // of the whole repository
+				args = []string{"com.example.bad"}
+			default:
 				args = []string{"com.example.good", "com.example.bad"}
 			}
 			_, err := Run(t.Context(), p.options, args)
@@ -724,9 +728,10 @@ func TestSources(t *testing.T) {
 		p.write("mine/a.json", lexicon("org.mine.a", ref("org.mine.b")))
 		p.write("mine/deep/b.json", lexicon("org.mine.b", ref("com.example.note")))
 		p.write("mine/package.json", `{"name":"x"}`)
+		p.write("mine/tsconfig.json", "{ // not JSON\n}")
 		report := p.install(filepath.Join(p.dir, "mine"))
 		p.has("org.mine.a", "org.mine.b", "com.example.note")
-		if len(report.Lines) != 3 || len(report.Warnings) != 1 {
+		if len(report.Lines) != 3 || len(report.Warnings) != 2 {
 			t.Errorf("%+v", report)
 		}
 		tree := p.tree()
@@ -754,6 +759,21 @@ func TestSources(t *testing.T) {
 		p.remove("lexicons/org/mine/a.json")
 		p.install()
 		p.has("org.mine.a")
+	})
+	t.Run("L58 a lexicon that a folder has, by its name", func(t *testing.T) {
+		w, _ := small(t)
+		p := newProject(t, w)
+		p.write("mine/note.json", lexicon("com.example.note", token))
+		p.install(p.dir + "/mine")
+		before := p.tree()
+		for _, arg := range []string{"com.example.note", "com.example.*"} {
+			if _, err := Run(t.Context(), p.options, []string{arg}); err == nil || !strings.Contains(err.Error(), "com.example.note is asked for twice, from ./mine and from ") {
+				t.Error(err)
+			}
+		}
+		if diff := cmp.Diff(before, p.tree()); diff != "" {
+			t.Error(diff)
+		}
 	})
 	t.Run("L58 one lexicon in two folders", func(t *testing.T) {
 		p := newProject(t, newWorld(t))
@@ -791,6 +811,12 @@ func TestSources(t *testing.T) {
 				t.Errorf("git was not called with %q:\n%s", part, log)
 			}
 		}
+		p.install("https://git.example.com/x.git#v2:lexicons") // another ref of the same
+		p.has("org.mine.a")
+		if text := p.tree()["lexicons.sources.json"]; !strings.Contains(text, "#v2:") || strings.Contains(text, "#v1:") {
+			t.Error(text)
+		}
+		p.install("https://git.example.com/x.git#v1:lexicons")
 		p.options.Git = filepath.Join(p.dir, "no-git")
 		p.install() // nothing has to be fetched
 		if _, err := Run(t.Context(), p.update().options, nil); err == nil || !strings.Contains(err.Error(), "https://git.example.com/x.git#v1:lexicons: git init: ") {

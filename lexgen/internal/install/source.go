@@ -2,7 +2,6 @@ package install
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,9 +22,6 @@ func readFolder(ctx context.Context, dir, from string) ([]*lexicon, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(lib.Broken) > 0 {
-		return nil, errors.Join(lib.Broken...)
-	}
 	var out []*lexicon
 	for _, nsid := range lib.NSIDs() {
 		name, text := lib.Text(nsid)
@@ -42,7 +38,11 @@ func readFolder(ctx context.Context, dir, from string) ([]*lexicon, error) {
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: no lexicon is there", from)
 	}
-	out[0].warnings = append(lib.Warnings, out[0].warnings...)
+	// Whatever else is there is not asked for.
+	for _, err := range lib.Broken {
+		out[0].warnings = append(out[0].warnings, err.Error()+"; it is passed over")
+	}
+	out[0].warnings = append(out[0].warnings, lib.Warnings...)
 	return out, nil
 }
 
