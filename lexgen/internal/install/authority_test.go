@@ -50,7 +50,8 @@ type publisher struct {
 	private *ecdsa.PrivateKey
 	key     *serviceauth.Key
 	records map[string]string // JSON, by record key
-	signs   syntax.DID        // the account that its commits name
+	handle  string
+	signs   syntax.DID // the account that its commits name
 }
 
 const (
@@ -140,6 +141,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 		rw.Header().Set("Content-Type", "application/did+ld+json")
 		json.NewEncoder(rw).Encode(map[string]any{
 			"id":                 did,
+			"alsoKnownAs":        []string{"at://" + p.handle},
 			"verificationMethod": []any{map[string]any{"id": did + "#atproto", "type": "Multikey", "controller": did, "publicKeyMultibase": p.key.Public().Multikey()}},
 			"service":            []any{map[string]any{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": w.server.URL}},
 		})

@@ -67,6 +67,9 @@ func Check(o Options, args []string) (problems []string, err error) {
 			name, _ := fileOf(o.Folder, nsid)
 			say("%s is missing", name)
 			continue
+		case l.broken != nil:
+			say("%s", l.broken)
+			continue
 		case l.cid != was:
 			name, _ := fileOf(o.Folder, nsid)
 			say("%s has the CID %s, and %s was installed", name, l.cid, was)

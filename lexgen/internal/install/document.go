@@ -30,6 +30,7 @@ type lexicon struct {
 	from string        // the source, else ""
 
 	warnings []string
+	broken   error // of a file that cannot be read as this lexicon; it has no CID then
 }
 
 // origin is where a lexicon came from.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -64,11 +65,20 @@ func Run(ctx context.Context, o Options, args []string) (report *Report, err err
 		}
 		i.asked = append(i.asked, a)
 	}
-	release, err := output.Lock(ctx, filepath.Dir(o.Manifest))
+	dir := filepath.Dir(o.Manifest)
+	missing := missingFolders(dir)
+	release, err := output.Lock(ctx, dir) // makes the folder
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, release()) }()
+	defer func() {
+		if err != nil {
+			for _, dir := range missing {
+				_ = os.Remove(dir) // it fails where somebody put something
+			}
+		}
+		err = errors.Join(err, release())
+	}()
 	if err := i.readOld(); err != nil {
 		return nil, err
 	}
@@ -76,6 +86,17 @@ func Run(ctx context.Context, o Options, args []string) (report *Report, err err
 		return nil, err
 	}
 	return i.write()
+}
+
+// missingFolders are a folder and those around it that are not there, from the inside out.
+func missingFolders(dir string) (out []string) {
+	for {
+		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			return out
+		}
+		out = append(out, dir)
+		dir = filepath.Dir(dir)
+	}
 }
 
 // An installation is one run.
@@ -94,6 +115,7 @@ type installation struct {
 
 	mu       sync.Mutex
 	found    map[syntax.NSID]*lexicon
+	seen     map[syntax.NSID][]byte // what files held, nil where there were none, when it was decided what they are to hold
 	warnings []string
 }
 
@@ -110,7 +132,7 @@ func begin(o Options) (*installation, error) {
 	}
 	return &installation{
 		Options: o, network: o.Network.begin(),
-		wanted: make(map[syntax.NSID]wanted), found: make(map[syntax.NSID]*lexicon),
+		wanted: make(map[syntax.NSID]wanted), found: make(map[syntax.NSID]*lexicon), seen: make(map[syntax.NSID][]byte),
 		ledger: &ledger{Version: 1, Sources: make(map[string]*source)},
 	}, nil
 }
@@ -338,29 +360,41 @@ func (i *installation) was(nsid syntax.NSID) syntax.CID {
 // installed reads the file of a lexicon, nil if there is none. The folders that lead to it have to be folders: a link
 // would lead out of where lexicons are.
 func (i *installation) installed(nsid syntax.NSID) (*lexicon, error) {
-	return readInstalled(i.Folder, nsid)
-}
-
-func readInstalled(folder string, nsid syntax.NSID) (*lexicon, error) {
-	name, err := fileOf(folder, nsid)
+	name, err := fileOf(i.Folder, nsid)
 	if err != nil {
 		return nil, err
 	}
-	for dir := filepath.Dir(name); len(dir) > len(filepath.Clean(folder)); dir = filepath.Dir(dir) {
+	for dir := filepath.Dir(name); len(dir) > len(filepath.Clean(i.Folder)); dir = filepath.Dir(dir) {
 		if info, err := os.Lstat(dir); err == nil && !info.IsDir() {
 			return nil, fmt.Errorf("%s is a file or a link, and should be a folder", dir)
 		}
 	}
 	text, err := readSmall(name, maxLexicon)
-	if text == nil || err != nil {
+	if err != nil {
 		return nil, err
 	}
-	return ofText(filepath.ToSlash(name), nsid, text)
+	i.mu.Lock()
+	i.seen[nsid] = text
+	i.mu.Unlock()
+	if text == nil {
+		return nil, nil
+	}
+	l, err := ofText(filepath.ToSlash(name), nsid, text)
+	if err != nil {
+		return &lexicon{nsid: nsid, text: text, broken: err}, nil
+	}
+	return l, nil
 }
 
 // mayReplace makes sure that no work of anybody is lost: what is replaced was installed, and is as it was then.
 func (i *installation) mayReplace(l, have *lexicon, was syntax.CID) error {
-	if have == nil || have.cid == l.cid || i.Update || have.cid == was {
+	if have == nil || i.Update {
+		return nil
+	}
+	if have.broken != nil {
+		return fmt.Errorf("%w; move it away, or replace it by --update", have.broken)
+	}
+	if have.cid == l.cid || have.cid == was {
 		return nil
 	}
 	name, _ := fileOf(i.Folder, l.nsid)
@@ -549,9 +583,11 @@ func (i *installation) write() (*Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		text, err := readSmall(name, maxLexicon)
-		if err != nil {
-			return nil, err
+		text, ok := i.seen[nsid]
+		if !ok {
+			if text, err = readSmall(name, maxLexicon); err != nil {
+				return nil, err
+			}
 		}
 		l, was := i.found[nsid], i.was(nsid)
 		switch {

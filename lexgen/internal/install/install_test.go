@@ -283,13 +283,21 @@ func TestInstall(t *testing.T) {
 	t.Run("L58 an at:// URI needs no authority in DNS", func(t *testing.T) {
 		w := newWorld(t)
 		w.publisher(example).publish(map[string]string{"com.example.note": token})
+		w.people[example].handle = "bob.example.org"
 		w.txt["_atproto.alice.example.org"] = []string{"did=" + string(example)}
+		w.txt["_atproto.bob.example.org"] = []string{"did=" + string(example)}
 		p := newProject(t, w)
+		p.options.Network.Transport = plain{}
 		p.install("at://" + string(example) + "/com.atproto.lexicon.schema/com.example.note")
 		p.has("com.example.note")
 		p.install()
 		if _, err := Run(t.Context(), p.options, []string{"at://alice.example.org/com.atproto.lexicon.schema/com.example.note"}); err == nil {
 			t.Error("a handle that the account does not claim")
+		}
+		before := p.tree()
+		p.install("at://bob.example.org/com.atproto.lexicon.schema/com.example.note")
+		if diff := cmp.Diff(before, p.tree()); diff != "" {
+			t.Error(diff)
 		}
 	})
 	t.Run("L55 an authority has what is right below it", func(t *testing.T) {
@@ -362,6 +370,64 @@ func TestInstall(t *testing.T) {
 		p.write("lexicons/com/example/.mine.tmp", "{")
 		p.install("com.example.note")
 		if _, ok := p.tree()["lexicons/com/example/.lexgen-note.json.tmp"]; ok || p.tree()["lexicons/com/example/.mine.tmp"] == "" {
+			t.Error(p.tree())
+		}
+	})
+	t.Run("P93 what somebody writes meanwhile stays", func(t *testing.T) {
+		for name, installed := range map[string]bool{"a file that appears": false, "a file that is saved": true} {
+			w, publisher := small(t)
+			p := newProject(t, w)
+			if installed {
+				p.install("com.example.note")
+				publisher.publish(map[string]string{"com.example.note": ref("com.example.more"), "com.example.more": token})
+			}
+			before := p.tree()
+			q := p.update().with(func(o *Options) {
+				o.Network.LookupTXT = func(ctx context.Context, name string) ([]string, error) {
+					if name == "_lexicon.example.com" {
+						p.write("lexicons/com/example/note.json", "mine")
+					}
+					return w.lookup(ctx, name)
+				}
+			})
+			_, err := Run(t.Context(), q.options, []string{"com.example.note"})
+			if err == nil || !strings.Contains(err.Error(), "meanwhile") {
+				t.Errorf("%s: error %v", name, err)
+			}
+			for _, dir := range []string{"lexicons/", "lexicons/com/", "lexicons/com/example/"} {
+				before[dir] = ""
+			}
+			before["lexicons/com/example/note.json"] = "mine"
+			if diff := cmp.Diff(before, p.tree()); diff != "" {
+				t.Errorf("%s: %s", name, diff)
+			}
+		}
+	})
+	t.Run("a file that cannot be read is replaced by an update", func(t *testing.T) {
+		w, _ := small(t)
+		p := newProject(t, w)
+		p.install("com.example.note")
+		before := p.tree()
+		p.write("lexicons/com/example/note.json", "{")
+		if _, err := Run(t.Context(), p.options, nil); err == nil || !strings.Contains(err.Error(), "note.json: ") {
+			t.Error(err)
+		}
+		p.update().install()
+		if diff := cmp.Diff(before, p.tree()); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("a manifest in a folder that is not there yet", func(t *testing.T) {
+		w, _ := small(t)
+		p := newProject(t, w).with(func(o *Options) { o.Manifest = filepath.Join(filepath.Dir(o.Manifest), "a/b/lexicons.json") })
+		if _, err := Run(t.Context(), p.options, []string{"com.example.none"}); err == nil {
+			t.Error("it was installed")
+		}
+		if diff := cmp.Diff(map[string]string{"./": ""}, p.tree()); diff != "" {
+			t.Error(diff)
+		}
+		p.install("com.example.note")
+		if p.tree()["a/b/lexicons.json"] == "" {
 			t.Error(p.tree())
 		}
 	})
@@ -469,7 +535,7 @@ func TestBadAuthorities(t *testing.T) {
 			p.publish(map[string]string{"com.example.bad": `"main":{"type":"token","description":"` + strings.Repeat("x", maxLexicon) + `"}`})
 		}, kind: repo.ErrLimit, want: uri},
 		{name: "a huge proof", do: func(w *world, p *publisher) {
-			for _, c := range "abcdefgh" {
+			for _, c := range "abcdef" {
 				p.publish(map[string]string{"com.example." + string(c): `"main":{"type":"token","description":"` + strings.Repeat("x", maxLexicon*3/4) + `"}`})
 			}
 		}, kind: repo.ErrLimit, want: "more than 4194304 bytes"},
@@ -584,6 +650,16 @@ func TestBadAuthorities(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// plain lets nothing through but http.
+type plain struct{}
+
+func (plain) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme != "http" {
+		return nil, errors.New("not on this machine")
+	}
+	return http.DefaultTransport.RoundTrip(req)
 }
 
 // endless answers a list with the same page.
