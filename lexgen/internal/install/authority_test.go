@@ -49,7 +49,8 @@ type publisher struct {
 	did     syntax.DID
 	private *ecdsa.PrivateKey
 	key     *serviceauth.Key
-	records map[string]string // JSON, by record key
+	records map[string]string        // JSON, by record key
+	raw     map[string]lex.Encodable // records that are no JSON, likewise
 	handle  string
 	signs   syntax.DID // the account that its commits name
 }
@@ -161,7 +162,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 			fail(400, "RepoNotFound")
 			return
 		}
-		if p.records[query.Get("rkey")] == "" && w.car == nil {
+		if p.records[query.Get("rkey")] == "" && w.car == nil && p.raw == nil {
 			fail(400, "RecordNotFound")
 			return
 		}
@@ -219,6 +220,9 @@ func (p *publisher) car(t testing.TB) []byte {
 		}
 		values["com.atproto.lexicon.schema/"+key] = add(&value)
 	}
+	for key, value := range p.raw {
+		values["com.atproto.lexicon.schema/"+key] = add(value)
+	}
 	top := 0
 	for path := range values {
 		top = max(top, layer(path))
@@ -236,6 +240,21 @@ func (p *publisher) car(t testing.TB) []byte {
 		t.Error(err)
 	}
 	return slices.Concat(append([][]byte{binary.AppendUvarint(nil, uint64(len(header))), header}, blocks...)...)
+}
+
+// twofold is a lexicon with a value that is an object with a text in the record, and is written as a link in JSON is.
+type twofold struct{}
+
+func (twofold) EncodeLex(e *lex.Encoder) error {
+	e.BeginRecord("com.atproto.lexicon.schema")
+	e.Key("lexicon").Int(1)
+	e.Key("id").String("com.example.bad")
+	e.Key("defs").BeginObject()
+	_ = e.EndObject(nil)
+	e.Key("x").BeginObject()
+	e.Key("$link").String("bafyreifz2wv4yrum5246mqbxp7jcl755rdawz3ulfqo7xndllvp5icawx4")
+	_ = e.EndObject(nil)
+	return e.EndObject(nil)
 }
 
 // section is a block as a CAR has it.

@@ -62,7 +62,7 @@ func ofRecord(nsid syntax.NSID, uri syntax.ATURI, record *repo.Record) (*lexicon
 	if err != nil {
 		return nil, err
 	}
-	// What is written has to be what was signed.
+	// What is written has to be what was signed. The decoder refuses what JSON would say otherwise; this holds it to that.
 	if l.cid != record.CID {
 		return nil, fmt.Errorf("the record cannot be written as JSON without loss: its CID is %s, and that of the JSON %s", record.CID, l.cid)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gimucco/atproto-go/repo"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -531,6 +532,10 @@ func TestBadAuthorities(t *testing.T) {
 		{name: "a record that is no lexicon", do: func(w *world, p *publisher) {
 			p.records["com.example.bad"] = `{"$type":"com.atproto.lexicon.schema","text":"hello"}`
 		}, want: "id is missing"},
+		{name: "L56 a record that is another one in JSON", do: func(w *world, p *publisher) {
+			delete(p.records, "com.example.bad")
+			p.raw = map[string]lex.Encodable{"com.example.bad": twofold{}}
+		}, want: "the data model has no other use for this key"},
 		{name: "a huge record", do: func(w *world, p *publisher) {
 			p.publish(map[string]string{"com.example.bad": `"main":{"type":"token","description":"` + strings.Repeat("x", maxLexicon) + `"}`})
 		}, kind: repo.ErrLimit, want: uri},
