@@ -1,19 +1,15 @@
 package install
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base32"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/big"
-	"math/bits"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -36,6 +32,9 @@ type world struct {
 	people  map[syntax.DID]*publisher
 	server  *httptest.Server
 
+	// directory, if set, is the key that DID documents have, in the place of the account's.
+	directory *serviceauth.Key
+
 	// car, if set, changes the proofs that are sent; hang, if set, holds them back.
 	car  func(car []byte) []byte
 	hang chan struct{}
@@ -47,7 +46,6 @@ type world struct {
 // A publisher is an account with lexicons.
 type publisher struct {
 	did     syntax.DID
-	private *ecdsa.PrivateKey
 	key     *serviceauth.Key
 	records map[string]string        // JSON, by record key
 	raw     map[string]lex.Encodable // records that are no JSON, likewise
@@ -110,7 +108,7 @@ func (w *world) publisher(did syntax.DID, domains ...string) *publisher {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	p := &publisher{did: did, private: private, key: key, records: make(map[string]string), signs: did}
+	p := &publisher{did: did, key: key, records: make(map[string]string), signs: did}
 	w.people[did] = p
 	for _, domain := range domains {
 		w.txt["_lexicon."+domain] = []string{"v=1", "did=" + string(did)}
@@ -139,11 +137,15 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 			fail(404, "NotFound")
 			return
 		}
+		key := p.key
+		if w.directory != nil {
+			key = w.directory
+		}
 		rw.Header().Set("Content-Type", "application/did+ld+json")
 		json.NewEncoder(rw).Encode(map[string]any{
 			"id":                 did,
 			"alsoKnownAs":        []string{"at://" + p.handle},
-			"verificationMethod": []any{map[string]any{"id": did + "#atproto", "type": "Multikey", "controller": did, "publicKeyMultibase": p.key.Public().Multikey()}},
+			"verificationMethod": []any{map[string]any{"id": did + "#atproto", "type": "Multikey", "controller": did, "publicKeyMultibase": key.Public().Multikey()}},
 			"service":            []any{map[string]any{"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": w.server.URL}},
 		})
 		return
@@ -166,7 +168,7 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 			fail(400, "RecordNotFound")
 			return
 		}
-		car := p.car(w.t)
+		car := p.proof(w.t, query.Get("rkey"))
 		if w.car != nil {
 			car = w.car(car)
 		}
@@ -196,50 +198,36 @@ func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// car is the whole repository of the account, which proves each of its records.
-func (p *publisher) car(t testing.TB) []byte {
+// proof proves a record of the account, or that there is none.
+func (p *publisher) proof(t testing.TB, key string) []byte {
 	t.Helper()
-	values := make(map[string]syntax.CID)
-	var blocks [][]byte
-	add := func(v lex.Encodable) syntax.CID {
-		data, err := lex.MarshalCBOR(v)
+	b := repo.NewBuilder(p.signs, p.key)
+	var writes []repo.Write
+	add := func(key string, value lex.Encodable) {
+		data, err := lex.MarshalCBOR(value)
 		if err != nil {
 			t.Error(err)
 		}
-		cid, err := lex.CID(v)
-		if err != nil {
-			t.Error(err)
-		}
-		blocks = append(blocks, section(cid, data))
-		return cid
+		writes = append(writes, repo.Write{Path: string(collection) + "/" + key, Record: data})
 	}
 	for key, text := range p.records {
 		value, err := lex.AnyJSON([]byte(text))
 		if err != nil {
 			t.Error(err)
 		}
-		values["com.atproto.lexicon.schema/"+key] = add(&value)
+		add(key, &value)
 	}
 	for key, value := range p.raw {
-		values["com.atproto.lexicon.schema/"+key] = add(value)
+		add(key, value)
 	}
-	top := 0
-	for path := range values {
-		top = max(top, layer(path))
+	if _, err := b.Commit("3lhhxizu5wr2d", writes...); err != nil {
+		t.Error(err)
 	}
-	data := tree(slices.Sorted(maps.Keys(values)), values, top, add)
-	c := commit{did: p.signs, data: data}
-	message, err := lex.MarshalCBOR(c)
+	car, err := b.Proof(string(collection) + "/" + key)
 	if err != nil {
 		t.Error(err)
 	}
-	c.signature = sign(t, p.private, message)
-	root := add(c)
-	header, err := lex.MarshalCBOR(carHeader{root})
-	if err != nil {
-		t.Error(err)
-	}
-	return slices.Concat(append([][]byte{binary.AppendUvarint(nil, uint64(len(header))), header}, blocks...)...)
+	return car
 }
 
 // twofold is a lexicon with a value that is an object with a text in the record, and is written as a link in JSON is.
@@ -257,163 +245,24 @@ func (twofold) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(nil)
 }
 
-// section is a block as a CAR has it.
-func section(cid syntax.CID, data []byte) []byte {
+// ballast is a block as a CAR has it, of a text that nothing refers to.
+func ballast(t testing.TB, text string) []byte {
+	t.Helper()
+	value, err := lex.AnyJSON([]byte(`"` + text + `"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := lex.MarshalCBOR(&value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cid, err := lex.CID(&value)
+	if err != nil {
+		t.Fatal(err)
+	}
 	id, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(strings.ToUpper(string(cid[1:])))
 	if err != nil {
-		panic(err)
+		t.Fatal(err)
 	}
 	return slices.Concat(binary.AppendUvarint(nil, uint64(len(id)+len(data))), id, data)
-}
-
-func sign(t testing.TB, private *ecdsa.PrivateKey, message []byte) []byte {
-	hash := sha256.Sum256(message)
-	r, s, err := ecdsa.Sign(rand.Reader, private, hash[:])
-	if err != nil {
-		t.Error(err)
-	}
-	if order := elliptic.P256().Params().N; s.Cmp(new(big.Int).Rsh(order, 1)) > 0 {
-		s.Sub(order, s)
-	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return signature
-}
-
-// layer is how high in the tree a record is (https://atproto.com/specs/repository#mst-structure).
-func layer(path string) int {
-	zeros := 0
-	for _, b := range sha256.Sum256([]byte(path)) {
-		zeros += bits.LeadingZeros8(b)
-		if b != 0 {
-			break
-		}
-	}
-	return zeros / 2
-}
-
-// tree makes the nodes of a layer and of those below it, and returns the CID of the highest.
-func tree(paths []string, values map[string]syntax.CID, at int, add func(lex.Encodable) syntax.CID) syntax.CID {
-	var n mstNode
-	var between []string
-	below := func() syntax.CID {
-		if len(between) == 0 {
-			return ""
-		}
-		return tree(between, values, at-1, add)
-	}
-	last := ""
-	place := func() {
-		if cid := below(); len(n.entries) == 0 {
-			n.left = cid
-		} else {
-			n.entries[len(n.entries)-1].right = cid
-		}
-		between = nil
-	}
-	for _, path := range paths {
-		if layer(path) < at {
-			between = append(between, path)
-			continue
-		}
-		place()
-		common := 0
-		for common < len(last) && common < len(path) && last[common] == path[common] {
-			common++
-		}
-		n.entries = append(n.entries, mstEntry{prefix: common, suffix: path[common:], value: values[path]})
-		last = path
-	}
-	place()
-	return add(n)
-}
-
-type mstNode struct {
-	left    syntax.CID
-	entries []mstEntry
-}
-
-type mstEntry struct {
-	prefix       int
-	suffix       string
-	value, right syntax.CID
-}
-
-func link(e *lex.Encoder, cid syntax.CID) {
-	if cid == "" {
-		e.Null()
-		return
-	}
-	e.CIDLink(lex.CIDLink(cid))
-}
-
-func (n mstNode) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeArray(e.Key("e"), n.entries, func(e *lex.Encoder, entry mstEntry) {
-		e.BeginObject()
-		e.Key("k").Bytes(lex.Bytes(entry.suffix))
-		e.Key("p").Int(int64(entry.prefix))
-		link(e.Key("t"), entry.right)
-		link(e.Key("v"), entry.value)
-		_ = e.EndObject(nil)
-	})
-	link(e.Key("l"), n.left)
-	return e.EndObject(nil)
-}
-
-// A commit is one as servers make it. Without a signature it is what is signed.
-type commit struct {
-	did       syntax.DID
-	data      syntax.CID
-	signature []byte
-}
-
-func (c commit) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Key("did").String(string(c.did))
-	e.Key("rev").String("3lhhxizu5wr2d")
-	if c.signature != nil {
-		e.Key("sig").Bytes(c.signature)
-	}
-	link(e.Key("data"), c.data)
-	e.Key("prev").Null()
-	e.Key("version").Int(3)
-	return e.EndObject(nil)
-}
-
-type carHeader struct{ root syntax.CID }
-
-func (h carHeader) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeArray(e.Key("roots"), []syntax.CID{h.root}, link)
-	e.Key("version").Int(1)
-	return e.EndObject(nil)
-}
-
-func TestTheWorldHasRepositories(t *testing.T) {
-	w := newWorld(t)
-	p := w.publisher(example)
-	lexicons := make(map[string]string)
-	for i := range 300 {
-		lexicons[fmt.Sprintf("com.example.a%d", i)] = `"main":{"type":"token"}`
-	}
-	p.publish(lexicons)
-	r, err := repo.Read(t.Context(), bytes.NewReader(p.car(t)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.Verify(example, p.key.Public()); err != nil {
-		t.Fatal(err)
-	}
-	n := 0
-	for _, err := range r.Records() {
-		if err != nil {
-			t.Fatal(err)
-		}
-		n++
-	}
-	if n != 300 {
-		t.Errorf("%d records", n)
-	}
 }
