@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/lexgen/internal/install"
+	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -110,4 +117,86 @@ func TestLintByCommand(t *testing.T) {
 	if status, stdout, _ := lexgen(t, "lint", "--help"); status != 0 || !strings.Contains(stdout, "  closed-enum ") {
 		t.Errorf("status %d: %s", status, stdout)
 	}
+}
+
+// The sandbox has repositories as real servers have them.
+func TestInstallFromAServer(t *testing.T) {
+	server := oauthtest.NewServer()
+	defer server.Close()
+	session, err := server.Login(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish := func(nsid, defs string) {
+		t.Helper()
+		record := json.RawMessage(`{"$type": "com.atproto.lexicon.schema", ` + strings.TrimPrefix(document(nsid, defs), "{"))
+		resp, err := session.AuthenticatedRequest(t.Context(), "POST", "/xrpc/com.atproto.repo.putRecord", map[string]any{
+			"repo": session.DID(), "collection": "com.atproto.lexicon.schema", "rkey": nsid, "record": record, "validate": false,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		if body, _ := io.ReadAll(resp.Body); resp.StatusCode != 200 {
+			t.Fatalf("%s: %s", resp.Status, body)
+		}
+	}
+	publish("com.example.shop.item", object(`"maker": {"type": "ref", "ref": "com.example.defs#maker"}`))
+	publish("com.example.shop.order", object(`"item": {"type": "ref", "ref": "com.example.shop.item"}`))
+	publish("com.example.defs", `"maker": {"type": "object", "properties": {"name": {"type": "string"}}}`)
+	env := server.Environment()
+	network := install.Network{
+		Directories: []string{env.PLC}, AllowLoopback: true, Transport: env.Transport(),
+		LookupTXT: func(_ context.Context, name string) ([]string, error) {
+			if name == "_lexicon.shop.example.com" || name == "_lexicon.example.com" {
+				return []string{"did=" + string(session.DID())}, nil
+			}
+			return nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+		},
+	}
+	command := func(args ...string) (status int, stdout, stderr string) {
+		var out, err bytes.Buffer
+		status = run(t.Context(), append([]string{"install"}, args...), &out, &err, network)
+		return status, out.String(), err.String()
+	}
+	t.Chdir(t.TempDir())
+	t.Run("L55 L56 L58 all lexicons of an authority, and what they need", func(t *testing.T) {
+		status, stdout, stderr := command("com.example.shop.*")
+		if status != 0 || !strings.HasSuffix(stdout, "3 lexicons are installed\n") || stderr != "" {
+			t.Fatalf("status %d: %s%s", status, stdout, stderr)
+		}
+		if status, stdout, stderr := command("--ci", "com.example.shop.item"); status != 0 {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+		writeFile(t, "lexgen.json", `{"inputs": ["lexicons"], "generate": ["com.example.*"], "packages": [{"prefixes": ["com.example"], "name": "comexample", "path": "x.test/comexample", "dir": "comexample"}]}`)
+		if status, _, stderr := lexgen(t, "generate"); status != 0 || stderr != "" {
+			t.Errorf("status %d: %s", status, stderr)
+		}
+	})
+	t.Run("L58 an update, and what the change breaks", func(t *testing.T) {
+		if err := os.CopyFS("old", os.DirFS("lexicons")); err != nil {
+			t.Fatal(err)
+		}
+		publish("com.example.defs", `"maker": {"type": "object", "properties": {"name": {"type": "integer"}}}`)
+		if _, stdout, stderr := command(); stdout != "3 lexicons are installed\n" {
+			t.Errorf("without --update: %s%s", stdout, stderr)
+		}
+		if status, stdout, stderr := command("--update"); status != 0 || !strings.HasPrefix(stdout, "changed  com.example.defs  at://") {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+		if status, stdout, _ := lexgen(t, "diff", "old", "lexicons"); status != 1 || !strings.Contains(stdout, "defs.maker.properties.name") {
+			t.Errorf("status %d: %s", status, stdout)
+		}
+	})
+	t.Run("L55 a lexicon that is not there", func(t *testing.T) {
+		before := readTree(t, ".")
+		for arg, want := range map[string]string{"com.example.none": "no such record", "org.example.none": "_lexicon.example.org"} {
+			if status, _, stderr := command(arg); status != 1 || !strings.Contains(stderr, want) {
+				t.Errorf("status %d: %s", status, stderr)
+			}
+		}
+		if diff := cmp.Diff(before, readTree(t, ".")); diff != "" {
+			t.Error(diff)
+		}
+	})
 }
