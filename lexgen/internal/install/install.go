@@ -195,6 +195,9 @@ func (i *installation) ask(ctx context.Context, a asked) error {
 		return i.take(a.git.String(), commit, lexicons)
 	case a.folder != "":
 		name := i.relative(a.folder)
+		if i.overlaps(a.folder) {
+			return fmt.Errorf("%s: lexicons are installed in %s; one of the folders would be in the other", name, i.Folder)
+		}
 		lexicons, err := readFolder(ctx, a.folder, name)
 		if err != nil {
 			return err
@@ -245,6 +248,23 @@ func (i *installation) relative(folder string) string {
 	return rel
 }
 
+// overlaps reports whether a folder is the one of the lexicons, or in it, or around it.
+func (i *installation) overlaps(folder string) bool {
+	if strings.HasPrefix(folder, inModule) {
+		return false
+	}
+	a, errA := filepath.Abs(folder)
+	b, errB := filepath.Abs(i.Folder)
+	if errA != nil || errB != nil {
+		return false
+	}
+	within := func(inner, outer string) bool {
+		rel, err := filepath.Rel(outer, inner)
+		return err == nil && filepath.IsLocal(rel)
+	}
+	return within(a, b) || within(b, a)
+}
+
 // askGroup asks for all lexicons of an authority. Those of authorities below it are not its own: each of them has a
 // name in DNS.
 func (i *installation) askGroup(ctx context.Context, group string) error {
@@ -289,7 +309,7 @@ func (i *installation) take(name, commit string, lexicons []*lexicon) error {
 	s := &source{Commit: commit, Lexicons: make(map[syntax.NSID]syntax.CID)}
 	for _, l := range lexicons {
 		if other := i.found[l.nsid]; other != nil {
-			return fmt.Errorf("%s is in %s and in %s", l.nsid, other.from, name)
+			return fmt.Errorf("%s is in %s and in %s; %s says what came from where", l.nsid, other.from, name, ledgerName(i.Manifest))
 		}
 		have, err := i.installed(l.nsid)
 		if err != nil {
@@ -412,7 +432,7 @@ func (i *installation) obtainAll(ctx context.Context, todo map[syntax.NSID]wante
 			continue // a source has it
 		}
 		if other := i.found[nsid]; other != nil {
-			return fmt.Errorf("%s is asked for twice, from %s and from %s; lexicons.sources.json says what came from folders and git", nsid, other.origin(), cmp.Or(string(todo[nsid].uri), "its authority"))
+			return fmt.Errorf("%s is asked for twice, from %s and from %s; %s says what came from folders and git", nsid, other.origin(), cmp.Or(string(todo[nsid].uri), "its authority"), ledgerName(i.Manifest))
 		}
 		missing = append(missing, nsid)
 	}

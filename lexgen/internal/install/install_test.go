@@ -858,6 +858,16 @@ func TestSources(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("L58 the folder of what is installed", func(t *testing.T) {
+		w, _ := small(t)
+		p := newProject(t, w)
+		p.install("com.example.note")
+		for _, folder := range []string{p.dir + "/lexicons", p.dir + "/lexicons/com", p.dir} {
+			if _, err := Run(t.Context(), p.options, []string{folder}); err == nil || !strings.Contains(err.Error(), "would be in the other") {
+				t.Error(err)
+			}
+		}
+	})
 	t.Run("L58 one lexicon in two folders", func(t *testing.T) {
 		p := newProject(t, newWorld(t))
 		p.write("a/a.json", lexicon("org.mine.a", token))
