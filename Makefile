@@ -26,6 +26,7 @@ portable: ## what needs no sockets on 32 bits and as WebAssembly (by node); that
 	env $$bits CGO_ENABLED=0 go test $$by ./oauth -run '^TestAnswersToAPushedRequest$$'
 	GOOS=js GOARCH=wasm go test -exec "$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" $(PORTABLE)
 	GOOS=windows go vet ./oauth/store/filestore ./oauth/scope ./cmd/atproto
+	cd examples/recipes && GOOS=windows go vet ./sealkey
 	GOEXPERIMENT=jsonv2 go test ./lexgen/internal/schema $(PORTABLE)
 
 .PHONY: generate
@@ -46,6 +47,7 @@ lint: ## gofmt, vet, staticcheck
 	cd e2e && go vet ./... && go run $(STATICCHECK) ./...
 	cd bench && go vet ./... && go run $(STATICCHECK) ./...
 	cd examples/webapp && go vet ./... && go run $(STATICCHECK) ./...
+	cd examples/recipes && go vet ./... && go run $(STATICCHECK) ./...
 
 .PHONY: fuzz
 FOR ?= 50000x

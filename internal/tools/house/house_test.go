@@ -148,7 +148,7 @@ func sources(t *testing.T) []source {
 			switch base := path.Base(rel); {
 			case rel == ".":
 				return nil
-			case rel == "e2e", rel == "bench", rel == "examples/webapp", base == "testdata", strings.HasPrefix(base, "."), base == "node_modules":
+			case rel == "e2e", rel == "bench", rel == "examples/webapp", rel == "examples/recipes", base == "testdata", strings.HasPrefix(base, "."), base == "node_modules":
 				return fs.SkipDir
 			}
 			return nil
