@@ -2,7 +2,9 @@ package house
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,26 +19,47 @@ func unindent(code string) string {
 	return strings.Trim(strings.Join(lines, "\n"), "\n")
 }
 
-func TestReadmeSnippetsCompile(t *testing.T) { compares(t, "README.md", "snippets_test.go", 10) }
+func TestReadmeSnippetsCompile(t *testing.T) { compares(t, "README.md", 9, "snippets_test.go") }
 
 func TestSnippetsOfGuidesCompile(t *testing.T) {
-	compares(t, "docs/bots.md", "snippets_bots_test.go", 4)
-	compares(t, "docs/repositories.md", "snippets_repositories_test.go", 3)
-	compares(t, "docs/streams.md", "snippets_streams_test.go", 5)
+	compares(t, "docs/accounts.md", 3, "snippets_accounts_test.go")
+	compares(t, "docs/bots.md", 4, "snippets_bots_test.go")
+	compares(t, "docs/deployment.md", 4, "snippets_deployment_test.go")
+	compares(t, "docs/login.md", 9, "snippets_login_test.go")
+	compares(t, "docs/methods.md", 7, "snippets_methods_test.go")
+	compares(t, "docs/migrating.md", 3, "snippets_migrating_test.go")
+	compares(t, "docs/records.md", 2, "snippets_records_test.go")
+	compares(t, "docs/repositories.md", 3, "snippets_repositories_test.go")
+	compares(t, "docs/scopes.md", 4, "snippets_scopes_test.go")
+	compares(t, "docs/stores.md", 5, "snippets_stores_test.go")
+	compares(t, "docs/streams.md", 5, "snippets_streams_test.go")
+	compares(t, "docs/testing.md", 7, "snippets_testing_test.go")
 }
 
-// compares makes sure that the snippets of a document, which has so many at least, are in a file of this package.
-func compares(t *testing.T, document, file string, least int) {
+// The recipes are compiled by a module of their own, which has what they need.
+func TestSnippetsOfRecipesAreThoseOfTheirModule(t *testing.T) {
+	files, err := filepath.Glob(root + "/examples/recipes/*/*.go")
+	if err != nil || len(files) < 7 {
+		t.Fatal(files, err)
+	}
+	compares(t, "docs/recipes.md", 7, files...)
+}
+
+// compares makes sure that the snippets of a document, which has so many at least, are in one of the files.
+func compares(t *testing.T, document string, least int, files ...string) {
 	t.Helper()
 	text, err := os.ReadFile(root + "/" + document)
 	if err != nil {
 		t.Fatal(err)
 	}
-	source, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	var compiled []string
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled = append(compiled, unindent(string(source)))
 	}
-	compiled := unindent(string(source))
 	blocks := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
 	if len(blocks) < least {
 		t.Fatalf("only %d snippets found in %s", len(blocks), document)
@@ -46,8 +69,8 @@ func compares(t *testing.T, document, file string, least int) {
 		if strings.HasPrefix(snippet, "package ") {
 			continue // a whole program: it is that of an example
 		}
-		if !strings.Contains(compiled, snippet) {
-			t.Errorf("this snippet of %s is not in %s:\n%s", document, file, snippet)
+		if !slices.ContainsFunc(compiled, func(source string) bool { return strings.Contains(source, snippet) }) {
+			t.Errorf("this snippet of %s is not in %s:\n%s", document, strings.Join(files, ", "), snippet)
 		}
 	}
 }
