@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +17,11 @@ import (
 
 // What follows are the snippets of docs/testing.md, in its order, so that the compiler reads them
 // too. TestSnippetsOfGuidesCompile compares.
+
+func testOneLine(ctx context.Context, server *oauthtest.Server) (*oauth.Session, error) {
+	session, err := server.Login(ctx, "alice")
+	return session, err
+}
 
 func testLogin(t *testing.T) *oauth.Session {
 	server := oauthtest.NewServer() // with the accounts alice.test and bob.test
@@ -82,14 +86,11 @@ func testFaults(server *oauthtest.Server, session *oauth.Session) {
 	server.RevokeSessions(session.DID())                                             // the user ended the session on the server's page
 }
 
-func testClocks(config oauth.Config) {
-	var ahead atomic.Int64 // how far time has gone on
-	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	server := oauthtest.NewServer(oauthtest.WithClock(now))
-	config.Clock = now
+func testClocks(config oauth.Config, server *oauthtest.Server) {
+	config.Clock = server.Now
 	server.Environment().Configure(&config)
 
-	ahead.Add(int64(2 * time.Hour)) // the access token has run out: the next call refreshes it
+	server.Advance(2 * time.Hour) // the access token has run out: the next call refreshes it
 }
 
 func testCounts(t *testing.T, server *oauthtest.Server, session *oauth.Session) {
@@ -108,7 +109,7 @@ func testStore(t *testing.T, dir string, open func(string) (store.Store, error))
 	})
 }
 
-var _ = []any{testLogin, testCommandLine, testAccounts, testFaults, testClocks, testCounts, testStore}
+var _ = []any{testOneLine, testLogin, testCommandLine, testAccounts, testFaults, testClocks, testCounts, testStore}
 
 // Two of them are whole tests, and run.
 func TestTheTestsOfTheGuideLogIn(t *testing.T) {
