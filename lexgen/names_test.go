@@ -102,7 +102,9 @@ func TestNamesThatEmissionMakesUp(t *testing.T) {
 		{"P95 a type that is called as type parameters are", map[string]string{"com.example.t": object(`"x": {"type": "union", "refs": ["com.example.t"]}`)}, map[string][]string{"t.go": {"type T struct", "func NewTXUnion[T2 interface {\n\t*T | *lex.UnknownVariant"}}},
 		{"P95 values without letters", map[string]string{"com.example.a": object(`"k": {"type": "string", "knownValues": ["+1", "-1", "👍", "日本", "<=", "!", "", "a-b", "a_b", "JOB_STATE_FAILED", "rkey", "ios", "é", "e"]}`)},
 			map[string][]string{"a.go": {`AK1 = "+1"`, `AKU002D1 = "-1"`, `AKU1F44D = "👍"`, `AKU65E5U672C = "日本"`, `AKU003CU003D = "<="`, `AKU0021 = "!"`, `AKEmpty = ""`, `AKAB = "a-b"`, `AKAU005FB = "a_b"`, `AKJobStateFailed = "JOB_STATE_FAILED"`, `AKRKey = "rkey"`, `AKIOS = "ios"`, `AKU00E9 = "é"`, `AKE = "e"`}}},
-		{"lexicons that differ in case", map[string]string{"com.example.foobar": object(""), "com.example.fooBar": object(""), "com.example.foobaR": object("")}, map[string][]string{"foobar.go": {"type FooBar "}, "foobar_2.go": {"type FoobaR "}, "foobar_3.go": {"type Foobar "}}},
+		{"lexicons that differ in case", map[string]string{"com.example.foobar": object(""), "com.example.fooBar": object(""), "com.example.foobaR": object("")}, map[string][]string{"foobar.go": {"type FooBar "}, "foobar_2.go": {"type FoobaR "}, "foobar_3.go": {"type Foobar "}, "foobar_2_codec.go": {"func (s *FoobaR) DecodeLex"}}},
+		{"P95 lexicons that are called as files of codecs are", map[string]string{"com.example.video": object(""), "com.example.video.codec": object(""), "com.example.video.codec.lexicon": object("")},
+			map[string][]string{"video.go": {"type Video "}, "video_codec.go": {"func (s *Video) DecodeLex"}, "video_codec_lexicon.go": {"type VideoCodec "}, "video_codec_lexicon_codec.go": {"func (s *VideoCodec) DecodeLex"}, "video_codec_lexicon_2.go": {"type VideoCodecLexicon "}}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, code := tolerate(t, c, errorsConfig, lexicons(tc.defs))
@@ -169,8 +171,9 @@ func TestNamesOfExternalPackages(t *testing.T) {
 			{"prefixes": ["io.github.somebody"], "name": "somebody", "path": "x.test/somebody", "dir": "somebody"}, %s]}`, gocommand.Library, packages))
 		writeFile(t, filepath.Join(dir, "lexicons/like.json"), document("io.github.somebody.like", object(properties)))
 		warnings, err := generate(t.Context(), filepath.Join(dir, "lexgen.json"))
-		code, _ := os.ReadFile(filepath.Join(dir, "somebody/like.go"))
-		return string(code), warnings, err
+		types, _ := os.ReadFile(filepath.Join(dir, "somebody/like.go"))
+		codec, _ := os.ReadFile(filepath.Join(dir, "somebody/like_codec.go"))
+		return string(types) + string(codec), warnings, err
 	}
 	const appbsky = `{"prefixes": ["app.bsky"], "name": "appbsky", "path": "` + gocommand.Library + `/generated/appbsky", "external": true}, {"prefixes": ["com.atproto"], "name": "comatproto", "path": "` + gocommand.Library + `/generated/comatproto", "external": true}`
 	t.Run("P95 are those that exist there", func(t *testing.T) {

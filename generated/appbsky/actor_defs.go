@@ -8,1511 +8,302 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorDefsProfileViewBasic is app.bsky.actor.defs#profileViewBasic.
+// ActorDefsProfileViewBasic is the object app.bsky.actor.defs#profileViewBasic.
 type ActorDefsProfileViewBasic struct {
-	DID          syntax.DID
-	Handle       syntax.Handle
-	DisplayName  *string
-	Pronouns     *string
-	Avatar       *syntax.URI
-	Associated   *ActorDefsProfileAssociated
-	Viewer       *ActorDefsViewerState
-	Labels       []comatproto.LabelDefsLabel
-	CreatedAt    *syntax.Datetime
-	Verification *ActorDefsVerificationState
-	Status       *ActorDefsStatusView
-	Debug        lex.Unknown // Debug information for internal development.
+	DID          syntax.DID                  // "did" in JSON.
+	Handle       syntax.Handle               // "handle" in JSON.
+	DisplayName  *string                     // "displayName" in JSON. At most 64 graphemes, 640 bytes.
+	Pronouns     *string                     // "pronouns" in JSON.
+	Avatar       *syntax.URI                 // "avatar" in JSON.
+	Associated   *ActorDefsProfileAssociated // "associated" in JSON: [ActorDefsProfileAssociated].
+	Viewer       *ActorDefsViewerState       // "viewer" in JSON: [ActorDefsViewerState].
+	Labels       []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	CreatedAt    *syntax.Datetime            // "createdAt" in JSON.
+	Verification *ActorDefsVerificationState // "verification" in JSON: [ActorDefsVerificationState].
+	Status       *ActorDefsStatusView        // "status" in JSON: [ActorDefsStatusView].
+	Debug        lex.Unknown                 // Debug information for internal development.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileViewBasic) LexType() string {
-	return "app.bsky.actor.defs#profileViewBasic"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileViewBasic) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileViewBasic{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.OptionalString()
-		case "pronouns":
-			d.Once(&seen, 1<<3)
-			s.Pronouns = d.OptionalString()
-		case "avatar":
-			d.Once(&seen, 1<<4)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "associated":
-			if d.Optional(&seen, 1<<5) {
-				s.Associated = lex.DecodePointer[ActorDefsProfileAssociated](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<6) {
-				s.Viewer = lex.DecodePointer[ActorDefsViewerState](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<8)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "verification":
-			if d.Optional(&seen, 1<<9) {
-				s.Verification = lex.DecodePointer[ActorDefsVerificationState](d)
-			}
-		case "status":
-			if d.Optional(&seen, 1<<10) {
-				s.Status = lex.DecodePointer[ActorDefsStatusView](d)
-			}
-		case "debug":
-			if d.Optional(&seen, 1<<11) {
-				s.Debug = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if !s.Debug.IsZero() {
-		e.Field("debug").Unknown(s.Debug)
-	}
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Status != nil {
-		e.Field("status").Value(s.Status)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	if s.Pronouns != nil {
-		e.Field("pronouns").String(*s.Pronouns)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.Associated != nil {
-		e.Field("associated").Value(s.Associated)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	if s.Verification != nil {
-		e.Field("verification").Value(s.Verification)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileViewBasic) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	if s.DisplayName != nil {
-		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.Associated != nil {
-		v.Field("associated").Value(s.Associated)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.Verification != nil {
-		v.Field("verification").Value(s.Verification)
-	}
-	if s.Status != nil {
-		v.Field("status").Value(s.Status)
-	}
-	if !s.Debug.IsZero() {
-		v.Field("debug").Unknown(s.Debug)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileViewBasic) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileViewBasic) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsProfileView is app.bsky.actor.defs#profileView.
+// ActorDefsProfileView is the object app.bsky.actor.defs#profileView.
 type ActorDefsProfileView struct {
-	DID          syntax.DID
-	Handle       syntax.Handle
-	DisplayName  *string
-	Pronouns     *string
-	Description  *string
-	Avatar       *syntax.URI
-	Associated   *ActorDefsProfileAssociated
-	IndexedAt    *syntax.Datetime
-	CreatedAt    *syntax.Datetime
-	Viewer       *ActorDefsViewerState
-	Labels       []comatproto.LabelDefsLabel
-	Verification *ActorDefsVerificationState
-	Status       *ActorDefsStatusView
-	Debug        lex.Unknown // Debug information for internal development.
+	DID          syntax.DID                  // "did" in JSON.
+	Handle       syntax.Handle               // "handle" in JSON.
+	DisplayName  *string                     // "displayName" in JSON. At most 64 graphemes, 640 bytes.
+	Pronouns     *string                     // "pronouns" in JSON.
+	Description  *string                     // "description" in JSON. At most 256 graphemes, 2560 bytes.
+	Avatar       *syntax.URI                 // "avatar" in JSON.
+	Associated   *ActorDefsProfileAssociated // "associated" in JSON: [ActorDefsProfileAssociated].
+	IndexedAt    *syntax.Datetime            // "indexedAt" in JSON.
+	CreatedAt    *syntax.Datetime            // "createdAt" in JSON.
+	Viewer       *ActorDefsViewerState       // "viewer" in JSON: [ActorDefsViewerState].
+	Labels       []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Verification *ActorDefsVerificationState // "verification" in JSON: [ActorDefsVerificationState].
+	Status       *ActorDefsStatusView        // "status" in JSON: [ActorDefsStatusView].
+	Debug        lex.Unknown                 // Debug information for internal development.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileView) LexType() string {
-	return "app.bsky.actor.defs#profileView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileView) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.OptionalString()
-		case "pronouns":
-			d.Once(&seen, 1<<3)
-			s.Pronouns = d.OptionalString()
-		case "description":
-			d.Once(&seen, 1<<4)
-			s.Description = d.OptionalString()
-		case "avatar":
-			d.Once(&seen, 1<<5)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "associated":
-			if d.Optional(&seen, 1<<6) {
-				s.Associated = lex.DecodePointer[ActorDefsProfileAssociated](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<7)
-			s.IndexedAt = (*syntax.Datetime)(d.OptionalString())
-		case "createdAt":
-			d.Once(&seen, 1<<8)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "viewer":
-			if d.Optional(&seen, 1<<9) {
-				s.Viewer = lex.DecodePointer[ActorDefsViewerState](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<10) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "verification":
-			if d.Optional(&seen, 1<<11) {
-				s.Verification = lex.DecodePointer[ActorDefsVerificationState](d)
-			}
-		case "status":
-			if d.Optional(&seen, 1<<12) {
-				s.Status = lex.DecodePointer[ActorDefsStatusView](d)
-			}
-		case "debug":
-			if d.Optional(&seen, 1<<13) {
-				s.Debug = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if !s.Debug.IsZero() {
-		e.Field("debug").Unknown(s.Debug)
-	}
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Status != nil {
-		e.Field("status").Value(s.Status)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	if s.Pronouns != nil {
-		e.Field("pronouns").String(*s.Pronouns)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.IndexedAt != nil {
-		e.Field("indexedAt").String(string(*s.IndexedAt))
-	}
-	if s.Associated != nil {
-		e.Field("associated").Value(s.Associated)
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	if s.Verification != nil {
-		e.Field("verification").Value(s.Verification)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileView) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	if s.DisplayName != nil {
-		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
-	}
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.Associated != nil {
-		v.Field("associated").Value(s.Associated)
-	}
-	if s.IndexedAt != nil {
-		v.Field("indexedAt").Format(*s.IndexedAt)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Verification != nil {
-		v.Field("verification").Value(s.Verification)
-	}
-	if s.Status != nil {
-		v.Field("status").Value(s.Status)
-	}
-	if !s.Debug.IsZero() {
-		v.Field("debug").Unknown(s.Debug)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsProfileViewDetailed is app.bsky.actor.defs#profileViewDetailed.
+// ActorDefsProfileViewDetailed is the object app.bsky.actor.defs#profileViewDetailed.
 type ActorDefsProfileViewDetailed struct {
-	DID                  syntax.DID
-	Handle               syntax.Handle
-	DisplayName          *string
-	Description          *string
-	Pronouns             *string
-	Website              *syntax.URI
-	Avatar               *syntax.URI
-	Banner               *syntax.URI
-	FollowersCount       *int64
-	FollowsCount         *int64
-	PostsCount           *int64
-	Associated           *ActorDefsProfileAssociated
-	JoinedViaStarterPack *GraphDefsStarterPackViewBasic
-	IndexedAt            *syntax.Datetime
-	CreatedAt            *syntax.Datetime
-	Viewer               *ActorDefsViewerState
-	Labels               []comatproto.LabelDefsLabel
-	PinnedPost           *comatproto.RepoStrongRef
-	Verification         *ActorDefsVerificationState
-	Status               *ActorDefsStatusView
-	Debug                lex.Unknown // Debug information for internal development.
+	DID                  syntax.DID                     // "did" in JSON.
+	Handle               syntax.Handle                  // "handle" in JSON.
+	DisplayName          *string                        // "displayName" in JSON. At most 64 graphemes, 640 bytes.
+	Description          *string                        // "description" in JSON. At most 256 graphemes, 2560 bytes.
+	Pronouns             *string                        // "pronouns" in JSON.
+	Website              *syntax.URI                    // "website" in JSON.
+	Avatar               *syntax.URI                    // "avatar" in JSON.
+	Banner               *syntax.URI                    // "banner" in JSON.
+	FollowersCount       *int64                         // "followersCount" in JSON.
+	FollowsCount         *int64                         // "followsCount" in JSON.
+	PostsCount           *int64                         // "postsCount" in JSON.
+	Associated           *ActorDefsProfileAssociated    // "associated" in JSON: [ActorDefsProfileAssociated].
+	JoinedViaStarterPack *GraphDefsStarterPackViewBasic // "joinedViaStarterPack" in JSON: [GraphDefsStarterPackViewBasic].
+	IndexedAt            *syntax.Datetime               // "indexedAt" in JSON.
+	CreatedAt            *syntax.Datetime               // "createdAt" in JSON.
+	Viewer               *ActorDefsViewerState          // "viewer" in JSON: [ActorDefsViewerState].
+	Labels               []comatproto.LabelDefsLabel    // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	PinnedPost           *comatproto.RepoStrongRef      // "pinnedPost" in JSON: [comatproto.RepoStrongRef].
+	Verification         *ActorDefsVerificationState    // "verification" in JSON: [ActorDefsVerificationState].
+	Status               *ActorDefsStatusView           // "status" in JSON: [ActorDefsStatusView].
+	Debug                lex.Unknown                    // Debug information for internal development.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileViewDetailed) LexType() string {
-	return "app.bsky.actor.defs#profileViewDetailed"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileViewDetailed) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileViewDetailed{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.OptionalString()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "pronouns":
-			d.Once(&seen, 1<<4)
-			s.Pronouns = d.OptionalString()
-		case "website":
-			d.Once(&seen, 1<<5)
-			s.Website = (*syntax.URI)(d.OptionalString())
-		case "avatar":
-			d.Once(&seen, 1<<6)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "banner":
-			d.Once(&seen, 1<<7)
-			s.Banner = (*syntax.URI)(d.OptionalString())
-		case "followersCount":
-			d.Once(&seen, 1<<8)
-			s.FollowersCount = d.OptionalInt()
-		case "followsCount":
-			d.Once(&seen, 1<<9)
-			s.FollowsCount = d.OptionalInt()
-		case "postsCount":
-			d.Once(&seen, 1<<10)
-			s.PostsCount = d.OptionalInt()
-		case "associated":
-			if d.Optional(&seen, 1<<11) {
-				s.Associated = lex.DecodePointer[ActorDefsProfileAssociated](d)
-			}
-		case "joinedViaStarterPack":
-			if d.Optional(&seen, 1<<12) {
-				s.JoinedViaStarterPack = lex.DecodePointer[GraphDefsStarterPackViewBasic](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<13)
-			s.IndexedAt = (*syntax.Datetime)(d.OptionalString())
-		case "createdAt":
-			d.Once(&seen, 1<<14)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "viewer":
-			if d.Optional(&seen, 1<<15) {
-				s.Viewer = lex.DecodePointer[ActorDefsViewerState](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<16) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "pinnedPost":
-			if d.Optional(&seen, 1<<17) {
-				s.PinnedPost = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		case "verification":
-			if d.Optional(&seen, 1<<18) {
-				s.Verification = lex.DecodePointer[ActorDefsVerificationState](d)
-			}
-		case "status":
-			if d.Optional(&seen, 1<<19) {
-				s.Status = lex.DecodePointer[ActorDefsStatusView](d)
-			}
-		case "debug":
-			if d.Optional(&seen, 1<<20) {
-				s.Debug = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileViewDetailed) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if !s.Debug.IsZero() {
-		e.Field("debug").Unknown(s.Debug)
-	}
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	if s.Banner != nil {
-		e.Field("banner").String(string(*s.Banner))
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Status != nil {
-		e.Field("status").Value(s.Status)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	if s.Website != nil {
-		e.Field("website").String(string(*s.Website))
-	}
-	if s.Pronouns != nil {
-		e.Field("pronouns").String(*s.Pronouns)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.IndexedAt != nil {
-		e.Field("indexedAt").String(string(*s.IndexedAt))
-	}
-	if s.Associated != nil {
-		e.Field("associated").Value(s.Associated)
-	}
-	if s.PinnedPost != nil {
-		e.Field("pinnedPost").Value(s.PinnedPost)
-	}
-	if s.PostsCount != nil {
-		e.Field("postsCount").Int(*s.PostsCount)
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	if s.FollowsCount != nil {
-		e.Field("followsCount").Int(*s.FollowsCount)
-	}
-	if s.Verification != nil {
-		e.Field("verification").Value(s.Verification)
-	}
-	if s.FollowersCount != nil {
-		e.Field("followersCount").Int(*s.FollowersCount)
-	}
-	if s.JoinedViaStarterPack != nil {
-		e.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileViewDetailed) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	if s.DisplayName != nil {
-		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
-	}
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
-	}
-	if s.Website != nil {
-		v.Field("website").Format(*s.Website)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.Banner != nil {
-		v.Field("banner").Format(*s.Banner)
-	}
-	if s.FollowersCount != nil {
-		v.Field("followersCount").Int(*s.FollowersCount)
-	}
-	if s.FollowsCount != nil {
-		v.Field("followsCount").Int(*s.FollowsCount)
-	}
-	if s.PostsCount != nil {
-		v.Field("postsCount").Int(*s.PostsCount)
-	}
-	if s.Associated != nil {
-		v.Field("associated").Value(s.Associated)
-	}
-	if s.JoinedViaStarterPack != nil {
-		v.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
-	}
-	if s.IndexedAt != nil {
-		v.Field("indexedAt").Format(*s.IndexedAt)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.PinnedPost != nil {
-		v.Field("pinnedPost").Value(s.PinnedPost)
-	}
-	if s.Verification != nil {
-		v.Field("verification").Value(s.Verification)
-	}
-	if s.Status != nil {
-		v.Field("status").Value(s.Status)
-	}
-	if !s.Debug.IsZero() {
-		v.Field("debug").Unknown(s.Debug)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileViewDetailed) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileViewDetailed) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsProfileAssociated is app.bsky.actor.defs#profileAssociated.
+// ActorDefsProfileAssociated is the object app.bsky.actor.defs#profileAssociated.
 type ActorDefsProfileAssociated struct {
-	Lists                *int64
-	Feedgens             *int64
-	StarterPacks         *int64
-	Labeler              *bool
-	Chat                 *ActorDefsProfileAssociatedChat
+	Lists        *int64                          // "lists" in JSON.
+	Feedgens     *int64                          // "feedgens" in JSON.
+	StarterPacks *int64                          // "starterPacks" in JSON.
+	Labeler      *bool                           // "labeler" in JSON.
+	Chat         *ActorDefsProfileAssociatedChat // "chat" in JSON: [ActorDefsProfileAssociatedChat].
+
+	// "activitySubscription" in JSON: [ActorDefsProfileAssociatedActivitySubscription].
 	ActivitySubscription *ActorDefsProfileAssociatedActivitySubscription
-	Germ                 *ActorDefsProfileAssociatedGerm
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Germ *ActorDefsProfileAssociatedGerm // "germ" in JSON: [ActorDefsProfileAssociatedGerm].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileAssociated) LexType() string {
-	return "app.bsky.actor.defs#profileAssociated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileAssociated) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileAssociated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lists":
-			d.Once(&seen, 1<<0)
-			s.Lists = d.OptionalInt()
-		case "feedgens":
-			d.Once(&seen, 1<<1)
-			s.Feedgens = d.OptionalInt()
-		case "starterPacks":
-			d.Once(&seen, 1<<2)
-			s.StarterPacks = d.OptionalInt()
-		case "labeler":
-			d.Once(&seen, 1<<3)
-			s.Labeler = d.OptionalBool()
-		case "chat":
-			if d.Optional(&seen, 1<<4) {
-				s.Chat = lex.DecodePointer[ActorDefsProfileAssociatedChat](d)
-			}
-		case "activitySubscription":
-			if d.Optional(&seen, 1<<5) {
-				s.ActivitySubscription = lex.DecodePointer[ActorDefsProfileAssociatedActivitySubscription](d)
-			}
-		case "germ":
-			if d.Optional(&seen, 1<<6) {
-				s.Germ = lex.DecodePointer[ActorDefsProfileAssociatedGerm](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileAssociated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Chat != nil {
-		e.Field("chat").Value(s.Chat)
-	}
-	if s.Germ != nil {
-		e.Field("germ").Value(s.Germ)
-	}
-	if s.Lists != nil {
-		e.Field("lists").Int(*s.Lists)
-	}
-	if s.Labeler != nil {
-		e.Field("labeler").Bool(*s.Labeler)
-	}
-	if s.Feedgens != nil {
-		e.Field("feedgens").Int(*s.Feedgens)
-	}
-	if s.StarterPacks != nil {
-		e.Field("starterPacks").Int(*s.StarterPacks)
-	}
-	if s.ActivitySubscription != nil {
-		e.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileAssociated) ValidateLex(v *lex.Validator) {
-	if s.Lists != nil {
-		v.Field("lists").Int(*s.Lists)
-	}
-	if s.Feedgens != nil {
-		v.Field("feedgens").Int(*s.Feedgens)
-	}
-	if s.StarterPacks != nil {
-		v.Field("starterPacks").Int(*s.StarterPacks)
-	}
-	if s.Chat != nil {
-		v.Field("chat").Value(s.Chat)
-	}
-	if s.ActivitySubscription != nil {
-		v.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	if s.Germ != nil {
-		v.Field("germ").Value(s.Germ)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileAssociated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileAssociated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsProfileAssociatedChat is app.bsky.actor.defs#profileAssociatedChat.
+// ActorDefsProfileAssociatedChat is the object app.bsky.actor.defs#profileAssociatedChat.
 type ActorDefsProfileAssociatedChat struct {
-	AllowIncoming     string  // Known values: all, none, following.
-	AllowGroupInvites *string // Known values: all, none, following.
+	// "allowIncoming" in JSON. Known values: [ActorDefsProfileAssociatedChatAllowIncomingAll],
+	// [ActorDefsProfileAssociatedChatAllowIncomingNone],
+	// [ActorDefsProfileAssociatedChatAllowIncomingFollowing].
+	AllowIncoming string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "allowGroupInvites" in JSON. Known values:
+	// [ActorDefsProfileAssociatedChatAllowGroupInvitesAll],
+	// [ActorDefsProfileAssociatedChatAllowGroupInvitesNone],
+	// [ActorDefsProfileAssociatedChatAllowGroupInvitesFollowing].
+	AllowGroupInvites *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileAssociatedChat) LexType() string {
-	return "app.bsky.actor.defs#profileAssociatedChat"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileAssociatedChat) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileAssociatedChat{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "allowIncoming":
-			d.Once(&seen, 1<<0)
-			s.AllowIncoming = d.String()
-		case "allowGroupInvites":
-			d.Once(&seen, 1<<1)
-			s.AllowGroupInvites = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "allowIncoming")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileAssociatedChat) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("allowIncoming").String(s.AllowIncoming)
-	if s.AllowGroupInvites != nil {
-		e.Field("allowGroupInvites").String(*s.AllowGroupInvites)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileAssociatedChat) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileAssociatedChat) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileAssociatedChat) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsProfileAssociatedChatAllowIncoming.
+// Known values of the field AllowIncoming of [ActorDefsProfileAssociatedChat].
 const (
 	ActorDefsProfileAssociatedChatAllowIncomingAll       = "all"
 	ActorDefsProfileAssociatedChatAllowIncomingNone      = "none"
 	ActorDefsProfileAssociatedChatAllowIncomingFollowing = "following"
 )
 
-// Known values of ActorDefsProfileAssociatedChatAllowGroupInvites.
+// Known values of the field AllowGroupInvites of [ActorDefsProfileAssociatedChat].
 const (
 	ActorDefsProfileAssociatedChatAllowGroupInvitesAll       = "all"
 	ActorDefsProfileAssociatedChatAllowGroupInvitesNone      = "none"
 	ActorDefsProfileAssociatedChatAllowGroupInvitesFollowing = "following"
 )
 
-// ActorDefsProfileAssociatedGerm is app.bsky.actor.defs#profileAssociatedGerm.
+// ActorDefsProfileAssociatedGerm is the object app.bsky.actor.defs#profileAssociatedGerm.
 type ActorDefsProfileAssociatedGerm struct {
-	MessageMeURL syntax.URI
-	ShowButtonTo string // Known values: usersIFollow, everyone.
+	MessageMeURL syntax.URI // "messageMeUrl" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "showButtonTo" in JSON. Known values:
+	// [ActorDefsProfileAssociatedGermShowButtonToUsersIFollow],
+	// [ActorDefsProfileAssociatedGermShowButtonToEveryone].
+	ShowButtonTo string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileAssociatedGerm) LexType() string {
-	return "app.bsky.actor.defs#profileAssociatedGerm"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileAssociatedGerm) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileAssociatedGerm{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "messageMeUrl":
-			d.Once(&seen, 1<<0)
-			s.MessageMeURL = syntax.URI(d.String())
-		case "showButtonTo":
-			d.Once(&seen, 1<<1)
-			s.ShowButtonTo = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "messageMeUrl", "showButtonTo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileAssociatedGerm) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("messageMeUrl").String(string(s.MessageMeURL))
-	e.Field("showButtonTo").String(s.ShowButtonTo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileAssociatedGerm) ValidateLex(v *lex.Validator) {
-	v.Field("messageMeUrl").Format(s.MessageMeURL)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileAssociatedGerm) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileAssociatedGerm) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsProfileAssociatedGermShowButtonTo.
+// Known values of the field ShowButtonTo of [ActorDefsProfileAssociatedGerm].
 const (
 	ActorDefsProfileAssociatedGermShowButtonToUsersIFollow = "usersIFollow"
 	ActorDefsProfileAssociatedGermShowButtonToEveryone     = "everyone"
 )
 
-// ActorDefsProfileAssociatedActivitySubscription is
+// ActorDefsProfileAssociatedActivitySubscription is the object
 // app.bsky.actor.defs#profileAssociatedActivitySubscription.
 type ActorDefsProfileAssociatedActivitySubscription struct {
-	AllowSubscriptions string // Known values: followers, mutuals, none.
+	// "allowSubscriptions" in JSON. Known values:
+	// [ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsFollowers],
+	// [ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsMutuals],
+	// [ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsNone].
+	AllowSubscriptions string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileAssociatedActivitySubscription) LexType() string {
-	return "app.bsky.actor.defs#profileAssociatedActivitySubscription"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileAssociatedActivitySubscription) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileAssociatedActivitySubscription{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "allowSubscriptions":
-			d.Once(&seen, 1<<0)
-			s.AllowSubscriptions = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "allowSubscriptions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileAssociatedActivitySubscription) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("allowSubscriptions").String(s.AllowSubscriptions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileAssociatedActivitySubscription) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileAssociatedActivitySubscription) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileAssociatedActivitySubscription) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptions.
+// Known values of the field AllowSubscriptions of
+// [ActorDefsProfileAssociatedActivitySubscription].
 const (
 	ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsFollowers = "followers"
 	ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsMutuals   = "mutuals"
 	ActorDefsProfileAssociatedActivitySubscriptionAllowSubscriptionsNone      = "none"
 )
 
-// ActorDefsViewerState is app.bsky.actor.defs#viewerState: Metadata about the requesting
-// account's relationship with the subject account. Only has meaningful content for authed
-// requests.
+// ActorDefsViewerState is the object app.bsky.actor.defs#viewerState: Metadata about the
+// requesting account's relationship with the subject account. Only has meaningful content for
+// authed requests.
 type ActorDefsViewerState struct {
-	Muted          *bool
-	MutedByList    *GraphDefsListViewBasic
-	BlockedBy      *bool
-	Blocking       *syntax.ATURI
-	BlockingByList *GraphDefsListViewBasic
-	Following      *syntax.ATURI
-	FollowedBy     *syntax.ATURI
+	Muted                *bool                                 // "muted" in JSON.
+	MutedByList          *GraphDefsListViewBasic               // "mutedByList" in JSON: [GraphDefsListViewBasic].
+	BlockedBy            *bool                                 // "blockedBy" in JSON.
+	Blocking             *syntax.ATURI                         // "blocking" in JSON.
+	BlockingByList       *GraphDefsListViewBasic               // "blockingByList" in JSON: [GraphDefsListViewBasic].
+	Following            *syntax.ATURI                         // "following" in JSON.
+	FollowedBy           *syntax.ATURI                         // "followedBy" in JSON.
+	KnownFollowers       *ActorDefsKnownFollowers              // This property is present only in selected cases, as an optimization.
+	ActivitySubscription *NotificationDefsActivitySubscription // This property is present only in selected cases, as an optimization.
 
-	// This property is present only in selected cases, as an optimization.
-	KnownFollowers *ActorDefsKnownFollowers
-
-	// This property is present only in selected cases, as an optimization.
-	ActivitySubscription *NotificationDefsActivitySubscription
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsViewerState) LexType() string {
-	return "app.bsky.actor.defs#viewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "muted":
-			d.Once(&seen, 1<<0)
-			s.Muted = d.OptionalBool()
-		case "mutedByList":
-			if d.Optional(&seen, 1<<1) {
-				s.MutedByList = lex.DecodePointer[GraphDefsListViewBasic](d)
-			}
-		case "blockedBy":
-			d.Once(&seen, 1<<2)
-			s.BlockedBy = d.OptionalBool()
-		case "blocking":
-			d.Once(&seen, 1<<3)
-			s.Blocking = (*syntax.ATURI)(d.OptionalString())
-		case "blockingByList":
-			if d.Optional(&seen, 1<<4) {
-				s.BlockingByList = lex.DecodePointer[GraphDefsListViewBasic](d)
-			}
-		case "following":
-			d.Once(&seen, 1<<5)
-			s.Following = (*syntax.ATURI)(d.OptionalString())
-		case "followedBy":
-			d.Once(&seen, 1<<6)
-			s.FollowedBy = (*syntax.ATURI)(d.OptionalString())
-		case "knownFollowers":
-			if d.Optional(&seen, 1<<7) {
-				s.KnownFollowers = lex.DecodePointer[ActorDefsKnownFollowers](d)
-			}
-		case "activitySubscription":
-			if d.Optional(&seen, 1<<8) {
-				s.ActivitySubscription = lex.DecodePointer[NotificationDefsActivitySubscription](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Muted != nil {
-		e.Field("muted").Bool(*s.Muted)
-	}
-	if s.Blocking != nil {
-		e.Field("blocking").String(string(*s.Blocking))
-	}
-	if s.BlockedBy != nil {
-		e.Field("blockedBy").Bool(*s.BlockedBy)
-	}
-	if s.Following != nil {
-		e.Field("following").String(string(*s.Following))
-	}
-	if s.FollowedBy != nil {
-		e.Field("followedBy").String(string(*s.FollowedBy))
-	}
-	if s.MutedByList != nil {
-		e.Field("mutedByList").Value(s.MutedByList)
-	}
-	if s.BlockingByList != nil {
-		e.Field("blockingByList").Value(s.BlockingByList)
-	}
-	if s.KnownFollowers != nil {
-		e.Field("knownFollowers").Value(s.KnownFollowers)
-	}
-	if s.ActivitySubscription != nil {
-		e.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsViewerState) ValidateLex(v *lex.Validator) {
-	if s.MutedByList != nil {
-		v.Field("mutedByList").Value(s.MutedByList)
-	}
-	if s.Blocking != nil {
-		v.Field("blocking").Format(*s.Blocking)
-	}
-	if s.BlockingByList != nil {
-		v.Field("blockingByList").Value(s.BlockingByList)
-	}
-	if s.Following != nil {
-		v.Field("following").Format(*s.Following)
-	}
-	if s.FollowedBy != nil {
-		v.Field("followedBy").Format(*s.FollowedBy)
-	}
-	if s.KnownFollowers != nil {
-		v.Field("knownFollowers").Value(s.KnownFollowers)
-	}
-	if s.ActivitySubscription != nil {
-		v.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsKnownFollowers is app.bsky.actor.defs#knownFollowers: The subject's followers whom
-// you also follow.
+// ActorDefsKnownFollowers is the object app.bsky.actor.defs#knownFollowers: The subject's
+// followers whom you also follow.
 type ActorDefsKnownFollowers struct {
-	Count     int64
-	Followers []ActorDefsProfileViewBasic
+	Count     int64                       // "count" in JSON.
+	Followers []ActorDefsProfileViewBasic // "followers" in JSON: a list of [ActorDefsProfileViewBasic]. At most 5 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsKnownFollowers) LexType() string {
-	return "app.bsky.actor.defs#knownFollowers"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsKnownFollowers) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsKnownFollowers{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "count":
-			d.Once(&seen, 1<<0)
-			s.Count = d.Int()
-		case "followers":
-			d.Once(&seen, 1<<1)
-			s.Followers = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "count", "followers")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsKnownFollowers) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("count").Int(s.Count)
-	lex.EncodeSlice(e.Field("followers"), s.Followers)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsKnownFollowers) ValidateLex(v *lex.Validator) {
-	v.Field("count").Int(s.Count)
-	lex.ValidateSlice(v.Field("followers").MinLen(len(s.Followers), 0).MaxLen(len(s.Followers), 5), s.Followers)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsKnownFollowers) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsKnownFollowers) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsVerificationState is app.bsky.actor.defs#verificationState: Represents the
-// verification information about the user this object is attached to.
+// ActorDefsVerificationState is the object app.bsky.actor.defs#verificationState: Represents
+// the verification information about the user this object is attached to.
 type ActorDefsVerificationState struct {
 	// All verifications issued by trusted verifiers on behalf of this user. Verifications by
 	// untrusted verifiers are not included.
 	Verifications []ActorDefsVerificationView
 
-	VerifiedStatus        string // The user's status as a verified account.
-	TrustedVerifierStatus string // The user's status as a trusted verifier.
+	// The user's status as a verified account. Known values:
+	// [ActorDefsVerificationStateVerifiedStatusValid],
+	// [ActorDefsVerificationStateVerifiedStatusInvalid],
+	// [ActorDefsVerificationStateVerifiedStatusNone].
+	VerifiedStatus string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// The user's status as a trusted verifier. Known values:
+	// [ActorDefsVerificationStateTrustedVerifierStatusValid],
+	// [ActorDefsVerificationStateTrustedVerifierStatusInvalid],
+	// [ActorDefsVerificationStateTrustedVerifierStatusNone].
+	TrustedVerifierStatus string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsVerificationState) LexType() string {
-	return "app.bsky.actor.defs#verificationState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsVerificationState) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsVerificationState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "verifications":
-			d.Once(&seen, 1<<0)
-			s.Verifications = lex.DecodeSlice[ActorDefsVerificationView](d)
-		case "verifiedStatus":
-			d.Once(&seen, 1<<1)
-			s.VerifiedStatus = d.String()
-		case "trustedVerifierStatus":
-			d.Once(&seen, 1<<2)
-			s.TrustedVerifierStatus = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "verifications", "verifiedStatus", "trustedVerifierStatus")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsVerificationState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
-	e.Field("verifiedStatus").String(s.VerifiedStatus)
-	e.Field("trustedVerifierStatus").String(s.TrustedVerifierStatus)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsVerificationState) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsVerificationState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsVerificationState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsVerificationStateVerifiedStatus.
+// Known values of the field VerifiedStatus of [ActorDefsVerificationState].
 const (
 	ActorDefsVerificationStateVerifiedStatusValid   = "valid"
 	ActorDefsVerificationStateVerifiedStatusInvalid = "invalid"
 	ActorDefsVerificationStateVerifiedStatusNone    = "none"
 )
 
-// Known values of ActorDefsVerificationStateTrustedVerifierStatus.
+// Known values of the field TrustedVerifierStatus of [ActorDefsVerificationState].
 const (
 	ActorDefsVerificationStateTrustedVerifierStatusValid   = "valid"
 	ActorDefsVerificationStateTrustedVerifierStatusInvalid = "invalid"
 	ActorDefsVerificationStateTrustedVerifierStatusNone    = "none"
 )
 
-// ActorDefsVerificationView is app.bsky.actor.defs#verificationView: An individual verification
-// for an associated subject.
+// ActorDefsVerificationView is the object app.bsky.actor.defs#verificationView: An individual
+// verification for an associated subject.
 type ActorDefsVerificationView struct {
-	Issuer            syntax.DID     // The user who issued this verification.
-	IssuerDisplayName *string        // The display name of the issuer.
-	IssuerHandle      *syntax.Handle // The handle of the issuer.
-	URI               syntax.ATURI   // The AT-URI of the verification record.
+	Issuer            syntax.DID      // The user who issued this verification.
+	IssuerDisplayName *string         // The display name of the issuer.
+	IssuerHandle      *syntax.Handle  // The handle of the issuer.
+	URI               syntax.ATURI    // The AT-URI of the verification record.
+	IsValid           bool            // True if the verification passes validation, otherwise false.
+	CreatedAt         syntax.Datetime // Timestamp when the verification was created.
 
-	// True if the verification passes validation, otherwise false.
-	IsValid bool
-
-	CreatedAt syntax.Datetime // Timestamp when the verification was created.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsVerificationView) LexType() string {
-	return "app.bsky.actor.defs#verificationView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsVerificationView) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsVerificationView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "issuer":
-			d.Once(&seen, 1<<0)
-			s.Issuer = syntax.DID(d.String())
-		case "issuerDisplayName":
-			d.Once(&seen, 1<<4)
-			s.IssuerDisplayName = d.OptionalString()
-		case "issuerHandle":
-			d.Once(&seen, 1<<5)
-			s.IssuerHandle = (*syntax.Handle)(d.OptionalString())
-		case "uri":
-			d.Once(&seen, 1<<1)
-			s.URI = syntax.ATURI(d.String())
-		case "isValid":
-			d.Once(&seen, 1<<2)
-			s.IsValid = d.Bool()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "issuer", "uri", "isValid", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsVerificationView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("issuer").String(string(s.Issuer))
-	e.Field("isValid").Bool(s.IsValid)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.IssuerHandle != nil {
-		e.Field("issuerHandle").String(string(*s.IssuerHandle))
-	}
-	if s.IssuerDisplayName != nil {
-		e.Field("issuerDisplayName").String(*s.IssuerDisplayName)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsVerificationView) ValidateLex(v *lex.Validator) {
-	v.Field("issuer").Format(s.Issuer)
-	if s.IssuerHandle != nil {
-		v.Field("issuerHandle").Format(*s.IssuerHandle)
-	}
-	v.Field("uri").Format(s.URI)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsVerificationView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsVerificationView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsPreferences is app.bsky.actor.defs#preferences.
+// ActorDefsPreferences is the list app.bsky.actor.defs#preferences.
 type ActorDefsPreferences = []ActorDefsPreferencesUnion
 
-// ActorDefsPreferencesUnion is an open union of app.bsky.actor.defs#adultContentPref,
-// app.bsky.actor.defs#contentLabelPref, app.bsky.actor.defs#savedFeedsPref,
-// app.bsky.actor.defs#savedFeedsPrefV2, app.bsky.actor.defs#personalDetailsPref,
-// app.bsky.actor.defs#declaredAgePref, app.bsky.actor.defs#feedViewPref,
-// app.bsky.actor.defs#threadViewPref, app.bsky.actor.defs#interestsPref,
-// app.bsky.actor.defs#mutedWordsPref, app.bsky.actor.defs#hiddenPostsPref,
-// app.bsky.actor.defs#bskyAppStatePref, app.bsky.actor.defs#labelersPref,
-// app.bsky.actor.defs#postInteractionSettingsPref, app.bsky.actor.defs#verificationPrefs and
-// app.bsky.actor.defs#liveEventPreferences.
+// ActorDefsPreferencesUnion is an item of [ActorDefsPreferences], an open union of:
+//
+//   - [ActorDefsAdultContentPref]
+//   - [ActorDefsContentLabelPref]
+//   - [ActorDefsSavedFeedsPref]
+//   - [ActorDefsSavedFeedsPrefV2]
+//   - [ActorDefsPersonalDetailsPref]
+//   - [ActorDefsDeclaredAgePref]
+//   - [ActorDefsFeedViewPref]
+//   - [ActorDefsThreadViewPref]
+//   - [ActorDefsInterestsPref]
+//   - [ActorDefsMutedWordsPref]
+//   - [ActorDefsHiddenPostsPref]
+//   - [ActorDefsBskyAppStatePref]
+//   - [ActorDefsLabelersPref]
+//   - [ActorDefsPostInteractionSettingsPref]
+//   - [ActorDefsVerificationPrefs]
+//   - [ActorDefsLiveEventPreferences]
 //
 // The zero value is absent.
 type ActorDefsPreferencesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewActorDefsPreferencesUnion returns the union of a member.
 func NewActorDefsPreferencesUnion[T interface {
-	*ActorDefsAdultContentPref | *ActorDefsContentLabelPref | *ActorDefsSavedFeedsPref | *ActorDefsSavedFeedsPrefV2 | *ActorDefsPersonalDetailsPref | *ActorDefsDeclaredAgePref | *ActorDefsFeedViewPref | *ActorDefsThreadViewPref | *ActorDefsInterestsPref | *ActorDefsMutedWordsPref | *ActorDefsHiddenPostsPref | *ActorDefsBskyAppStatePref | *ActorDefsLabelersPref | *ActorDefsPostInteractionSettingsPref | *ActorDefsVerificationPrefs | *ActorDefsLiveEventPreferences | *lex.UnknownVariant
+	*ActorDefsAdultContentPref |
+		*ActorDefsContentLabelPref |
+		*ActorDefsSavedFeedsPref |
+		*ActorDefsSavedFeedsPrefV2 |
+		*ActorDefsPersonalDetailsPref |
+		*ActorDefsDeclaredAgePref |
+		*ActorDefsFeedViewPref |
+		*ActorDefsThreadViewPref |
+		*ActorDefsInterestsPref |
+		*ActorDefsMutedWordsPref |
+		*ActorDefsHiddenPostsPref |
+		*ActorDefsBskyAppStatePref |
+		*ActorDefsLabelersPref |
+		*ActorDefsPostInteractionSettingsPref |
+		*ActorDefsVerificationPrefs |
+		*ActorDefsLiveEventPreferences |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ActorDefsPreferencesUnion {
 	return ActorDefsPreferencesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorDefsPreferencesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.actor.defs#adultContentPref":
-		u.Value = lex.DecodeVariant[ActorDefsAdultContentPref](d)
-	case "app.bsky.actor.defs#contentLabelPref":
-		u.Value = lex.DecodeVariant[ActorDefsContentLabelPref](d)
-	case "app.bsky.actor.defs#savedFeedsPref":
-		u.Value = lex.DecodeVariant[ActorDefsSavedFeedsPref](d)
-	case "app.bsky.actor.defs#savedFeedsPrefV2":
-		u.Value = lex.DecodeVariant[ActorDefsSavedFeedsPrefV2](d)
-	case "app.bsky.actor.defs#personalDetailsPref":
-		u.Value = lex.DecodeVariant[ActorDefsPersonalDetailsPref](d)
-	case "app.bsky.actor.defs#declaredAgePref":
-		u.Value = lex.DecodeVariant[ActorDefsDeclaredAgePref](d)
-	case "app.bsky.actor.defs#feedViewPref":
-		u.Value = lex.DecodeVariant[ActorDefsFeedViewPref](d)
-	case "app.bsky.actor.defs#threadViewPref":
-		u.Value = lex.DecodeVariant[ActorDefsThreadViewPref](d)
-	case "app.bsky.actor.defs#interestsPref":
-		u.Value = lex.DecodeVariant[ActorDefsInterestsPref](d)
-	case "app.bsky.actor.defs#mutedWordsPref":
-		u.Value = lex.DecodeVariant[ActorDefsMutedWordsPref](d)
-	case "app.bsky.actor.defs#hiddenPostsPref":
-		u.Value = lex.DecodeVariant[ActorDefsHiddenPostsPref](d)
-	case "app.bsky.actor.defs#bskyAppStatePref":
-		u.Value = lex.DecodeVariant[ActorDefsBskyAppStatePref](d)
-	case "app.bsky.actor.defs#labelersPref":
-		u.Value = lex.DecodeVariant[ActorDefsLabelersPref](d)
-	case "app.bsky.actor.defs#postInteractionSettingsPref":
-		u.Value = lex.DecodeVariant[ActorDefsPostInteractionSettingsPref](d)
-	case "app.bsky.actor.defs#verificationPrefs":
-		u.Value = lex.DecodeVariant[ActorDefsVerificationPrefs](d)
-	case "app.bsky.actor.defs#liveEventPreferences":
-		u.Value = lex.DecodeVariant[ActorDefsLiveEventPreferences](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorDefsPreferencesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorDefsPreferencesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ActorDefsAdultContentPref, *ActorDefsContentLabelPref, *ActorDefsSavedFeedsPref, *ActorDefsSavedFeedsPrefV2, *ActorDefsPersonalDetailsPref, *ActorDefsDeclaredAgePref, *ActorDefsFeedViewPref, *ActorDefsThreadViewPref, *ActorDefsInterestsPref, *ActorDefsMutedWordsPref, *ActorDefsHiddenPostsPref, *ActorDefsBskyAppStatePref, *ActorDefsLabelersPref, *ActorDefsPostInteractionSettingsPref, *ActorDefsVerificationPrefs, *ActorDefsLiveEventPreferences, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorDefsPreferencesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorDefsPreferencesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ActorDefsAdultContentPref is app.bsky.actor.defs#adultContentPref.
+// ActorDefsAdultContentPref is the object app.bsky.actor.defs#adultContentPref.
 type ActorDefsAdultContentPref struct {
-	Enabled bool // Default: false.
+	Enabled bool // "enabled" in JSON. Default: false, if a server leaves it out.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsAdultContentPref) LexType() string {
-	return "app.bsky.actor.defs#adultContentPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsAdultContentPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsAdultContentPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "enabled":
-			d.Once(&seen, 1<<0)
-			s.Enabled = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsAdultContentPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("enabled").Bool(s.Enabled)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsAdultContentPref) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsAdultContentPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsAdultContentPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsContentLabelPref is app.bsky.actor.defs#contentLabelPref.
+// ActorDefsContentLabelPref is the object app.bsky.actor.defs#contentLabelPref.
 type ActorDefsContentLabelPref struct {
-	// Which labeler does this preference apply to? If undefined, applies globally.
-	LabelerDID *syntax.DID
+	LabelerDID *syntax.DID // Which labeler does this preference apply to? If undefined, applies globally.
+	Label      string      // "label" in JSON.
 
-	Label      string
-	Visibility string // Known values: ignore, show, warn, hide.
+	// "visibility" in JSON. Known values: [ActorDefsContentLabelPrefVisibilityIgnore],
+	// [ActorDefsContentLabelPrefVisibilityShow], [ActorDefsContentLabelPrefVisibilityWarn],
+	// [ActorDefsContentLabelPrefVisibilityHide].
+	Visibility string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsContentLabelPref) LexType() string {
-	return "app.bsky.actor.defs#contentLabelPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsContentLabelPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsContentLabelPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "labelerDid":
-			d.Once(&seen, 1<<2)
-			s.LabelerDID = (*syntax.DID)(d.OptionalString())
-		case "label":
-			d.Once(&seen, 1<<0)
-			s.Label = d.String()
-		case "visibility":
-			d.Once(&seen, 1<<1)
-			s.Visibility = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "label", "visibility")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsContentLabelPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("label").String(s.Label)
-	if s.LabelerDID != nil {
-		e.Field("labelerDid").String(string(*s.LabelerDID))
-	}
-	e.Field("visibility").String(s.Visibility)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsContentLabelPref) ValidateLex(v *lex.Validator) {
-	if s.LabelerDID != nil {
-		v.Field("labelerDid").Format(*s.LabelerDID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsContentLabelPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsContentLabelPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsContentLabelPrefVisibility.
+// Known values of the field Visibility of [ActorDefsContentLabelPref].
 const (
 	ActorDefsContentLabelPrefVisibilityIgnore = "ignore"
 	ActorDefsContentLabelPrefVisibilityShow   = "show"
@@ -1520,488 +311,84 @@ const (
 	ActorDefsContentLabelPrefVisibilityHide   = "hide"
 )
 
-// ActorDefsSavedFeed is app.bsky.actor.defs#savedFeed.
+// ActorDefsSavedFeed is the object app.bsky.actor.defs#savedFeed.
 type ActorDefsSavedFeed struct {
-	ID     string
-	Type   string // Known values: feed, list, timeline.
-	Value  string
-	Pinned bool
+	ID string // "id" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "type" in JSON. Known values: [ActorDefsSavedFeedTypeFeed], [ActorDefsSavedFeedTypeList],
+	// [ActorDefsSavedFeedTypeTimeline].
+	Type string
+
+	Value  string // "value" in JSON.
+	Pinned bool   // "pinned" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsSavedFeed) LexType() string {
-	return "app.bsky.actor.defs#savedFeed"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsSavedFeed) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsSavedFeed{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "type":
-			d.Once(&seen, 1<<1)
-			s.Type = d.String()
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.String()
-		case "pinned":
-			d.Once(&seen, 1<<3)
-			s.Pinned = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "type", "value", "pinned")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsSavedFeed) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("type").String(s.Type)
-	e.Field("value").String(s.Value)
-	e.Field("pinned").Bool(s.Pinned)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsSavedFeed) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsSavedFeed) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsSavedFeed) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsSavedFeedType.
+// Known values of the field Type of [ActorDefsSavedFeed].
 const (
 	ActorDefsSavedFeedTypeFeed     = "feed"
 	ActorDefsSavedFeedTypeList     = "list"
 	ActorDefsSavedFeedTypeTimeline = "timeline"
 )
 
-// ActorDefsSavedFeedsPrefV2 is app.bsky.actor.defs#savedFeedsPrefV2.
+// ActorDefsSavedFeedsPrefV2 is the object app.bsky.actor.defs#savedFeedsPrefV2.
 type ActorDefsSavedFeedsPrefV2 struct {
-	Items []ActorDefsSavedFeed
+	Items []ActorDefsSavedFeed // "items" in JSON: a list of [ActorDefsSavedFeed].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsSavedFeedsPrefV2) LexType() string {
-	return "app.bsky.actor.defs#savedFeedsPrefV2"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsSavedFeedsPrefV2) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsSavedFeedsPrefV2{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[ActorDefsSavedFeed](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsSavedFeedsPrefV2) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsSavedFeedsPrefV2) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items"), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsSavedFeedsPrefV2) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsSavedFeedsPrefV2) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsSavedFeedsPref is app.bsky.actor.defs#savedFeedsPref.
+// ActorDefsSavedFeedsPref is the object app.bsky.actor.defs#savedFeedsPref.
 type ActorDefsSavedFeedsPref struct {
-	Pinned        []syntax.ATURI
-	Saved         []syntax.ATURI
-	TimelineIndex *int64
+	Pinned        []syntax.ATURI // "pinned" in JSON.
+	Saved         []syntax.ATURI // "saved" in JSON.
+	TimelineIndex *int64         // "timelineIndex" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsSavedFeedsPref) LexType() string {
-	return "app.bsky.actor.defs#savedFeedsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsSavedFeedsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsSavedFeedsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "pinned":
-			d.Once(&seen, 1<<0)
-			s.Pinned = lex.DecodeStrings[syntax.ATURI](d)
-		case "saved":
-			d.Once(&seen, 1<<1)
-			s.Saved = lex.DecodeStrings[syntax.ATURI](d)
-		case "timelineIndex":
-			d.Once(&seen, 1<<2)
-			s.TimelineIndex = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "pinned", "saved")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsSavedFeedsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("saved"), s.Saved)
-	lex.EncodeStrings(e.Field("pinned"), s.Pinned)
-	if s.TimelineIndex != nil {
-		e.Field("timelineIndex").Int(*s.TimelineIndex)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsSavedFeedsPref) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("pinned"), s.Pinned, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	lex.ValidateArray(v.Field("saved"), s.Saved, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	if s.TimelineIndex != nil {
-		v.Field("timelineIndex").Int(*s.TimelineIndex)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsSavedFeedsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsSavedFeedsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsPersonalDetailsPref is app.bsky.actor.defs#personalDetailsPref.
+// ActorDefsPersonalDetailsPref is the object app.bsky.actor.defs#personalDetailsPref.
 type ActorDefsPersonalDetailsPref struct {
 	BirthDate *syntax.Datetime // The birth date of account owner.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsPersonalDetailsPref) LexType() string {
-	return "app.bsky.actor.defs#personalDetailsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsPersonalDetailsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsPersonalDetailsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "birthDate":
-			d.Once(&seen, 1<<0)
-			s.BirthDate = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsPersonalDetailsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.BirthDate != nil {
-		e.Field("birthDate").String(string(*s.BirthDate))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsPersonalDetailsPref) ValidateLex(v *lex.Validator) {
-	if s.BirthDate != nil {
-		v.Field("birthDate").Format(*s.BirthDate)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsPersonalDetailsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsPersonalDetailsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsDeclaredAgePref is app.bsky.actor.defs#declaredAgePref: Read-only preference
-// containing value(s) inferred from the user's declared birthdate. Absence of this preference
-// object in the response indicates that the user has not made a declaration.
+// ActorDefsDeclaredAgePref is the object app.bsky.actor.defs#declaredAgePref: Read-only
+// preference containing value(s) inferred from the user's declared birthdate. Absence of this
+// preference object in the response indicates that the user has not made a declaration.
 type ActorDefsDeclaredAgePref struct {
-	// Indicates if the user has declared that they are over 13 years of age.
-	IsOverAge13 *bool
+	IsOverAge13 *bool // Indicates if the user has declared that they are over 13 years of age.
+	IsOverAge16 *bool // Indicates if the user has declared that they are over 16 years of age.
+	IsOverAge18 *bool // Indicates if the user has declared that they are over 18 years of age.
 
-	// Indicates if the user has declared that they are over 16 years of age.
-	IsOverAge16 *bool
-
-	// Indicates if the user has declared that they are over 18 years of age.
-	IsOverAge18 *bool
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsDeclaredAgePref) LexType() string {
-	return "app.bsky.actor.defs#declaredAgePref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsDeclaredAgePref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsDeclaredAgePref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "isOverAge13":
-			d.Once(&seen, 1<<0)
-			s.IsOverAge13 = d.OptionalBool()
-		case "isOverAge16":
-			d.Once(&seen, 1<<1)
-			s.IsOverAge16 = d.OptionalBool()
-		case "isOverAge18":
-			d.Once(&seen, 1<<2)
-			s.IsOverAge18 = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsDeclaredAgePref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.IsOverAge13 != nil {
-		e.Field("isOverAge13").Bool(*s.IsOverAge13)
-	}
-	if s.IsOverAge16 != nil {
-		e.Field("isOverAge16").Bool(*s.IsOverAge16)
-	}
-	if s.IsOverAge18 != nil {
-		e.Field("isOverAge18").Bool(*s.IsOverAge18)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsDeclaredAgePref) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsDeclaredAgePref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsDeclaredAgePref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsFeedViewPref is app.bsky.actor.defs#feedViewPref.
+// ActorDefsFeedViewPref is the object app.bsky.actor.defs#feedViewPref.
 type ActorDefsFeedViewPref struct {
-	// The URI of the feed, or an identifier which describes the feed.
-	Feed string
+	Feed                    string // The URI of the feed, or an identifier which describes the feed.
+	HideReplies             *bool  // Hide replies in the feed.
+	HideRepliesByUnfollowed *bool  // Hide replies in the feed if they are not by followed users. Default: true.
+	HideRepliesByLikeCount  *int64 // Hide replies in the feed if they do not have this number of likes.
+	HideReposts             *bool  // Hide reposts in the feed.
+	HideQuotePosts          *bool  // Hide quote posts in the feed.
 
-	HideReplies *bool // Hide replies in the feed.
-
-	// Hide replies in the feed if they are not by followed users. Default: true.
-	HideRepliesByUnfollowed *bool
-
-	// Hide replies in the feed if they do not have this number of likes.
-	HideRepliesByLikeCount *int64
-
-	HideReposts    *bool // Hide reposts in the feed.
-	HideQuotePosts *bool // Hide quote posts in the feed.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsFeedViewPref) LexType() string {
-	return "app.bsky.actor.defs#feedViewPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsFeedViewPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsFeedViewPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = d.String()
-		case "hideReplies":
-			d.Once(&seen, 1<<1)
-			s.HideReplies = d.OptionalBool()
-		case "hideRepliesByUnfollowed":
-			d.Once(&seen, 1<<2)
-			s.HideRepliesByUnfollowed = d.OptionalBool()
-		case "hideRepliesByLikeCount":
-			d.Once(&seen, 1<<3)
-			s.HideRepliesByLikeCount = d.OptionalInt()
-		case "hideReposts":
-			d.Once(&seen, 1<<4)
-			s.HideReposts = d.OptionalBool()
-		case "hideQuotePosts":
-			d.Once(&seen, 1<<5)
-			s.HideQuotePosts = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsFeedViewPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("feed").String(s.Feed)
-	if s.HideReplies != nil {
-		e.Field("hideReplies").Bool(*s.HideReplies)
-	}
-	if s.HideReposts != nil {
-		e.Field("hideReposts").Bool(*s.HideReposts)
-	}
-	if s.HideQuotePosts != nil {
-		e.Field("hideQuotePosts").Bool(*s.HideQuotePosts)
-	}
-	if s.HideRepliesByLikeCount != nil {
-		e.Field("hideRepliesByLikeCount").Int(*s.HideRepliesByLikeCount)
-	}
-	if s.HideRepliesByUnfollowed != nil {
-		e.Field("hideRepliesByUnfollowed").Bool(*s.HideRepliesByUnfollowed)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsFeedViewPref) ValidateLex(v *lex.Validator) {
-	if s.HideRepliesByLikeCount != nil {
-		v.Field("hideRepliesByLikeCount").Int(*s.HideRepliesByLikeCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsFeedViewPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsFeedViewPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsThreadViewPref is app.bsky.actor.defs#threadViewPref.
+// ActorDefsThreadViewPref is the object app.bsky.actor.defs#threadViewPref.
 type ActorDefsThreadViewPref struct {
-	Sort *string // Sorting mode for threads.
+	// Sorting mode for threads. Known values: [ActorDefsThreadViewPrefSortOldest],
+	// [ActorDefsThreadViewPrefSortNewest], [ActorDefsThreadViewPrefSortMostLikes],
+	// [ActorDefsThreadViewPrefSortRandom], [ActorDefsThreadViewPrefSortHotness].
+	Sort *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsThreadViewPref) LexType() string {
-	return "app.bsky.actor.defs#threadViewPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsThreadViewPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsThreadViewPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "sort":
-			d.Once(&seen, 1<<0)
-			s.Sort = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsThreadViewPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Sort != nil {
-		e.Field("sort").String(*s.Sort)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsThreadViewPref) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsThreadViewPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsThreadViewPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsThreadViewPrefSort.
+// Known values of the field Sort of [ActorDefsThreadViewPref].
 const (
 	ActorDefsThreadViewPrefSortOldest    = "oldest"
 	ActorDefsThreadViewPrefSortNewest    = "newest"
@@ -2010,875 +397,190 @@ const (
 	ActorDefsThreadViewPrefSortHotness   = "hotness"
 )
 
-// ActorDefsInterestsPref is app.bsky.actor.defs#interestsPref.
+// ActorDefsInterestsPref is the object app.bsky.actor.defs#interestsPref.
 type ActorDefsInterestsPref struct {
-	// A list of tags which describe the account owner's interests gathered during onboarding.
+	// A list of tags which describe the account owner's interests gathered during onboarding. At
+	// most 100 items, each at most 64 graphemes, 640 bytes.
 	Tags []string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsInterestsPref) LexType() string {
-	return "app.bsky.actor.defs#interestsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsInterestsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsInterestsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "tags":
-			d.Once(&seen, 1<<0)
-			s.Tags = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "tags")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsInterestsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("tags"), s.Tags)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsInterestsPref) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("tags").MaxLen(len(s.Tags), 100), s.Tags, func(v *lex.Validator, e string) {
-		v.MaxBytes(e, 640).MaxGraphemes(e, 64)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsInterestsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsInterestsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsMutedWordTarget is app.bsky.actor.defs#mutedWordTarget.
+// ActorDefsMutedWordTarget is the string app.bsky.actor.defs#mutedWordTarget. At most 64
+// graphemes, 640 bytes.
 type ActorDefsMutedWordTarget string
 
-// Known values of ActorDefsMutedWordTarget.
+// Known values of [ActorDefsMutedWordTarget].
 const (
 	ActorDefsMutedWordTargetContent ActorDefsMutedWordTarget = "content"
 	ActorDefsMutedWordTargetTag     ActorDefsMutedWordTarget = "tag"
 )
 
-// ActorDefsMutedWord is app.bsky.actor.defs#mutedWord: A word that the account owner has muted.
+// ActorDefsMutedWord is the object app.bsky.actor.defs#mutedWord: A word that the account owner
+// has muted.
 type ActorDefsMutedWord struct {
-	ID      *string
-	Value   string                     // The muted word itself.
-	Targets []ActorDefsMutedWordTarget // The intended targets of the muted word.
+	ID    *string // "id" in JSON.
+	Value string  // The muted word itself. At most 1000 graphemes, 10,000 bytes.
 
-	// Groups of users to apply the muted word to. If undefined, applies to all users. Default:
+	// The intended targets of the muted word. Known values: the constants of
+	// [ActorDefsMutedWordTarget]. Each at most 64 graphemes, 640 bytes.
+	Targets []ActorDefsMutedWordTarget
+
+	// Groups of users to apply the muted word to. If undefined, applies to all users. Known values:
+	// [ActorDefsMutedWordActorTargetAll], [ActorDefsMutedWordActorTargetExcludeFollowing]. Default:
 	// "all".
 	ActorTarget *string
 
 	// The date and time at which the muted word will expire and no longer be applied.
 	ExpiresAt *syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsMutedWord) LexType() string {
-	return "app.bsky.actor.defs#mutedWord"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsMutedWord) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsMutedWord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<2)
-			s.ID = d.OptionalString()
-		case "value":
-			d.Once(&seen, 1<<0)
-			s.Value = d.String()
-		case "targets":
-			d.Once(&seen, 1<<1)
-			s.Targets = lex.DecodeStrings[ActorDefsMutedWordTarget](d)
-		case "actorTarget":
-			d.Once(&seen, 1<<3)
-			s.ActorTarget = d.OptionalString()
-		case "expiresAt":
-			d.Once(&seen, 1<<4)
-			s.ExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "value", "targets")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsMutedWord) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ID != nil {
-		e.Field("id").String(*s.ID)
-	}
-	e.Field("value").String(s.Value)
-	lex.EncodeStrings(e.Field("targets"), s.Targets)
-	if s.ExpiresAt != nil {
-		e.Field("expiresAt").String(string(*s.ExpiresAt))
-	}
-	if s.ActorTarget != nil {
-		e.Field("actorTarget").String(*s.ActorTarget)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsMutedWord) ValidateLex(v *lex.Validator) {
-	v.Field("value").MaxBytes(s.Value, 10000).MaxGraphemes(s.Value, 1000)
-	lex.ValidateArray(v.Field("targets"), s.Targets, func(v *lex.Validator, e ActorDefsMutedWordTarget) {
-		v.MaxBytes(string(e), 640).MaxGraphemes(string(e), 64)
-	})
-	if s.ExpiresAt != nil {
-		v.Field("expiresAt").Format(*s.ExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsMutedWord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsMutedWord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsMutedWordActorTarget.
+// Known values of the field ActorTarget of [ActorDefsMutedWord].
 const (
 	ActorDefsMutedWordActorTargetAll              = "all"
 	ActorDefsMutedWordActorTargetExcludeFollowing = "exclude-following"
 )
 
-// ActorDefsMutedWordsPref is app.bsky.actor.defs#mutedWordsPref.
+// ActorDefsMutedWordsPref is the object app.bsky.actor.defs#mutedWordsPref.
 type ActorDefsMutedWordsPref struct {
 	Items []ActorDefsMutedWord // A list of words the account owner has muted.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsMutedWordsPref) LexType() string {
-	return "app.bsky.actor.defs#mutedWordsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsMutedWordsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsMutedWordsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[ActorDefsMutedWord](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsMutedWordsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsMutedWordsPref) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items"), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsMutedWordsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsMutedWordsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsHiddenPostsPref is app.bsky.actor.defs#hiddenPostsPref.
+// ActorDefsHiddenPostsPref is the object app.bsky.actor.defs#hiddenPostsPref.
 type ActorDefsHiddenPostsPref struct {
 	Items []syntax.ATURI // A list of URIs of posts the account owner has hidden.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsHiddenPostsPref) LexType() string {
-	return "app.bsky.actor.defs#hiddenPostsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsHiddenPostsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsHiddenPostsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeStrings[syntax.ATURI](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsHiddenPostsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsHiddenPostsPref) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("items"), s.Items, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsHiddenPostsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsHiddenPostsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsLabelersPref is app.bsky.actor.defs#labelersPref.
+// ActorDefsLabelersPref is the object app.bsky.actor.defs#labelersPref.
 type ActorDefsLabelersPref struct {
-	Labelers []ActorDefsLabelerPrefItem
+	Labelers []ActorDefsLabelerPrefItem // "labelers" in JSON: a list of [ActorDefsLabelerPrefItem].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsLabelersPref) LexType() string {
-	return "app.bsky.actor.defs#labelersPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsLabelersPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsLabelersPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "labelers":
-			d.Once(&seen, 1<<0)
-			s.Labelers = lex.DecodeSlice[ActorDefsLabelerPrefItem](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "labelers")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsLabelersPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("labelers"), s.Labelers)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsLabelersPref) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("labelers"), s.Labelers)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsLabelersPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsLabelersPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsLabelerPrefItem is app.bsky.actor.defs#labelerPrefItem.
+// ActorDefsLabelerPrefItem is the object app.bsky.actor.defs#labelerPrefItem.
 type ActorDefsLabelerPrefItem struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsLabelerPrefItem) LexType() string {
-	return "app.bsky.actor.defs#labelerPrefItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsLabelerPrefItem) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsLabelerPrefItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsLabelerPrefItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsLabelerPrefItem) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsLabelerPrefItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsLabelerPrefItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsBskyAppStatePref is app.bsky.actor.defs#bskyAppStatePref: A grab bag of state that's
-// specific to the bsky.app program. Third-party apps shouldn't use this.
+// ActorDefsBskyAppStatePref is the object app.bsky.actor.defs#bskyAppStatePref: A grab bag of
+// state that's specific to the bsky.app program. Third-party apps shouldn't use this.
 type ActorDefsBskyAppStatePref struct {
-	ActiveProgressGuide *ActorDefsBskyAppProgressGuide
+	ActiveProgressGuide *ActorDefsBskyAppProgressGuide // "activeProgressGuide" in JSON: [ActorDefsBskyAppProgressGuide].
 
 	// An array of tokens which identify nudges (modals, popups, tours, highlight dots) that should
-	// be shown to the user.
+	// be shown to the user. At most 1000 items, each at most 100 bytes.
 	QueuedNudges []string
 
-	Nuxs []ActorDefsNux // Storage for NUXs the user has encountered.
+	Nuxs []ActorDefsNux // Storage for NUXs the user has encountered. At most 100 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsBskyAppStatePref) LexType() string {
-	return "app.bsky.actor.defs#bskyAppStatePref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsBskyAppStatePref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsBskyAppStatePref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activeProgressGuide":
-			if d.Optional(&seen, 1<<0) {
-				s.ActiveProgressGuide = lex.DecodePointer[ActorDefsBskyAppProgressGuide](d)
-			}
-		case "queuedNudges":
-			if d.Optional(&seen, 1<<1) {
-				s.QueuedNudges = lex.DecodeStrings[string](d)
-			}
-		case "nuxs":
-			if d.Optional(&seen, 1<<2) {
-				s.Nuxs = lex.DecodeSlice[ActorDefsNux](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsBskyAppStatePref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Nuxs != nil {
-		lex.EncodeSlice(e.Field("nuxs"), s.Nuxs)
-	}
-	if s.QueuedNudges != nil {
-		lex.EncodeStrings(e.Field("queuedNudges"), s.QueuedNudges)
-	}
-	if s.ActiveProgressGuide != nil {
-		e.Field("activeProgressGuide").Value(s.ActiveProgressGuide)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsBskyAppStatePref) ValidateLex(v *lex.Validator) {
-	if s.ActiveProgressGuide != nil {
-		v.Field("activeProgressGuide").Value(s.ActiveProgressGuide)
-	}
-	if s.QueuedNudges != nil {
-		lex.ValidateArray(v.Field("queuedNudges").MaxLen(len(s.QueuedNudges), 1000), s.QueuedNudges, func(v *lex.Validator, e string) {
-			v.MaxBytes(e, 100)
-		})
-	}
-	if s.Nuxs != nil {
-		lex.ValidateSlice(v.Field("nuxs").MaxLen(len(s.Nuxs), 100), s.Nuxs)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsBskyAppStatePref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsBskyAppStatePref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsBskyAppProgressGuide is app.bsky.actor.defs#bskyAppProgressGuide: If set, an active
-// progress guide. Once completed, can be set to undefined. Should have unspecced fields
-// tracking progress.
+// ActorDefsBskyAppProgressGuide is the object app.bsky.actor.defs#bskyAppProgressGuide: If set,
+// an active progress guide. Once completed, can be set to undefined. Should have unspecced
+// fields tracking progress.
 type ActorDefsBskyAppProgressGuide struct {
-	Guide string
+	Guide string // "guide" in JSON. At most 100 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsBskyAppProgressGuide) LexType() string {
-	return "app.bsky.actor.defs#bskyAppProgressGuide"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsBskyAppProgressGuide) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsBskyAppProgressGuide{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "guide":
-			d.Once(&seen, 1<<0)
-			s.Guide = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "guide")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsBskyAppProgressGuide) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("guide").String(s.Guide)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsBskyAppProgressGuide) ValidateLex(v *lex.Validator) {
-	v.Field("guide").MaxBytes(s.Guide, 100)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsBskyAppProgressGuide) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsBskyAppProgressGuide) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsNux is app.bsky.actor.defs#nux: A new user experiences (NUX) storage object.
+// ActorDefsNux is the object app.bsky.actor.defs#nux: A new user experiences (NUX) storage
+// object.
 type ActorDefsNux struct {
-	ID        string
-	Completed bool // Default: false.
+	ID        string // "id" in JSON. At most 100 bytes.
+	Completed bool   // "completed" in JSON. Default: false, if a server leaves it out.
 
 	// Arbitrary data for the NUX. The structure is defined by the NUX itself. Limited to 300
-	// characters.
+	// characters. At most 300 graphemes, 3000 bytes.
 	Data *string
 
 	// The date and time at which the NUX will expire and should be considered completed.
 	ExpiresAt *syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsNux) LexType() string {
-	return "app.bsky.actor.defs#nux"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsNux) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsNux{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "completed":
-			d.Once(&seen, 1<<1)
-			s.Completed = d.Bool()
-		case "data":
-			d.Once(&seen, 1<<2)
-			s.Data = d.OptionalString()
-		case "expiresAt":
-			d.Once(&seen, 1<<3)
-			s.ExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "id")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsNux) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	if s.Data != nil {
-		e.Field("data").String(*s.Data)
-	}
-	e.Field("completed").Bool(s.Completed)
-	if s.ExpiresAt != nil {
-		e.Field("expiresAt").String(string(*s.ExpiresAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsNux) ValidateLex(v *lex.Validator) {
-	v.Field("id").MaxBytes(s.ID, 100)
-	if s.Data != nil {
-		v.Field("data").MaxBytes(*s.Data, 3000).MaxGraphemes(*s.Data, 300)
-	}
-	if s.ExpiresAt != nil {
-		v.Field("expiresAt").Format(*s.ExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsNux) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsNux) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsVerificationPrefs is app.bsky.actor.defs#verificationPrefs: Preferences for how
-// verified accounts appear in the app.
+// ActorDefsVerificationPrefs is the object app.bsky.actor.defs#verificationPrefs: Preferences
+// for how verified accounts appear in the app.
 type ActorDefsVerificationPrefs struct {
 	// Hide the blue check badges for verified accounts and trusted verifiers. Default: false.
 	HideBadges *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsVerificationPrefs) LexType() string {
-	return "app.bsky.actor.defs#verificationPrefs"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsVerificationPrefs) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsVerificationPrefs{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hideBadges":
-			d.Once(&seen, 1<<0)
-			s.HideBadges = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsVerificationPrefs) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.HideBadges != nil {
-		e.Field("hideBadges").Bool(*s.HideBadges)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsVerificationPrefs) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsVerificationPrefs) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsVerificationPrefs) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsLiveEventPreferences is app.bsky.actor.defs#liveEventPreferences: Preferences for
-// live events.
+// ActorDefsLiveEventPreferences is the object app.bsky.actor.defs#liveEventPreferences:
+// Preferences for live events.
 type ActorDefsLiveEventPreferences struct {
-	// A list of feed IDs that the user has hidden from live events.
-	HiddenFeedIDs []string
+	HiddenFeedIDs []string // A list of feed IDs that the user has hidden from live events.
+	HideAllFeeds  *bool    // Whether to hide all feeds from live events. Default: false.
 
-	// Whether to hide all feeds from live events. Default: false.
-	HideAllFeeds *bool
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsLiveEventPreferences) LexType() string {
-	return "app.bsky.actor.defs#liveEventPreferences"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsLiveEventPreferences) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsLiveEventPreferences{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hiddenFeedIds":
-			if d.Optional(&seen, 1<<0) {
-				s.HiddenFeedIDs = lex.DecodeStrings[string](d)
-			}
-		case "hideAllFeeds":
-			d.Once(&seen, 1<<1)
-			s.HideAllFeeds = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsLiveEventPreferences) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.HideAllFeeds != nil {
-		e.Field("hideAllFeeds").Bool(*s.HideAllFeeds)
-	}
-	if s.HiddenFeedIDs != nil {
-		lex.EncodeStrings(e.Field("hiddenFeedIds"), s.HiddenFeedIDs)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsLiveEventPreferences) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsLiveEventPreferences) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsLiveEventPreferences) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsPostInteractionSettingsPref is app.bsky.actor.defs#postInteractionSettingsPref:
-// Default post interaction settings for the account. These values should be applied as default
-// values when creating new posts. These refs should mirror the threadgate and postgate records
-// exactly.
+// ActorDefsPostInteractionSettingsPref is the object
+// app.bsky.actor.defs#postInteractionSettingsPref: Default post interaction settings for the
+// account. These values should be applied as default values when creating new posts. These refs
+// should mirror the threadgate and postgate records exactly.
 type ActorDefsPostInteractionSettingsPref struct {
 	// Matches threadgate record. List of rules defining who can reply to this users posts. If value
-	// is an empty array, no one can reply. If value is undefined, anyone can reply.
+	// is an empty array, no one can reply. If value is undefined, anyone can reply. A list of
+	// [FeedThreadgateMentionRule], [FeedThreadgateFollowerRule], [FeedThreadgateFollowingRule] and
+	// [FeedThreadgateListRule]. At most 5 items.
 	ThreadgateAllowRules []ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion
 
 	// Matches postgate record. List of rules defining who can embed this users posts. If value is
-	// an empty array or is undefined, no particular rules apply and anyone can embed.
+	// an empty array or is undefined, no particular rules apply and anyone can embed. A list of
+	// [FeedPostgateDisableRule]. At most 5 items.
 	PostgateEmbeddingRules []ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsPostInteractionSettingsPref) LexType() string {
-	return "app.bsky.actor.defs#postInteractionSettingsPref"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsPostInteractionSettingsPref) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsPostInteractionSettingsPref{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "threadgateAllowRules":
-			if d.Optional(&seen, 1<<0) {
-				s.ThreadgateAllowRules = lex.DecodeSlice[ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion](d)
-			}
-		case "postgateEmbeddingRules":
-			if d.Optional(&seen, 1<<1) {
-				s.PostgateEmbeddingRules = lex.DecodeSlice[ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsPostInteractionSettingsPref) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ThreadgateAllowRules != nil {
-		lex.EncodeSlice(e.Field("threadgateAllowRules"), s.ThreadgateAllowRules)
-	}
-	if s.PostgateEmbeddingRules != nil {
-		lex.EncodeSlice(e.Field("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsPostInteractionSettingsPref) ValidateLex(v *lex.Validator) {
-	if s.ThreadgateAllowRules != nil {
-		lex.ValidateSlice(v.Field("threadgateAllowRules").MaxLen(len(s.ThreadgateAllowRules), 5), s.ThreadgateAllowRules)
-	}
-	if s.PostgateEmbeddingRules != nil {
-		lex.ValidateSlice(v.Field("postgateEmbeddingRules").MaxLen(len(s.PostgateEmbeddingRules), 5), s.PostgateEmbeddingRules)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsPostInteractionSettingsPref) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsPostInteractionSettingsPref) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion is an open union of
-// app.bsky.feed.threadgate#mentionRule, app.bsky.feed.threadgate#followerRule,
-// app.bsky.feed.threadgate#followingRule and app.bsky.feed.threadgate#listRule.
+// ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion is an item of the field
+// ThreadgateAllowRules of [ActorDefsPostInteractionSettingsPref], an open union of
+// [FeedThreadgateMentionRule], [FeedThreadgateFollowerRule], [FeedThreadgateFollowingRule] and
+// [FeedThreadgateListRule].
 //
 // The zero value is absent.
 type ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
-// NewActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion returns the union of a member.
+// NewActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion returns the union of a
+// member.
 func NewActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion[T interface {
-	*FeedThreadgateMentionRule | *FeedThreadgateFollowerRule | *FeedThreadgateFollowingRule | *FeedThreadgateListRule | *lex.UnknownVariant
+	*FeedThreadgateMentionRule |
+		*FeedThreadgateFollowerRule |
+		*FeedThreadgateFollowingRule |
+		*FeedThreadgateListRule |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion {
 	return ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.threadgate#mentionRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateMentionRule](d)
-	case "app.bsky.feed.threadgate#followerRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowerRule](d)
-	case "app.bsky.feed.threadgate#followingRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowingRule](d)
-	case "app.bsky.feed.threadgate#listRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateListRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorDefsPostInteractionSettingsPrefThreadgateAllowRulesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion is an open union of
-// app.bsky.feed.postgate#disableRule.
+// ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion is an item of the field
+// PostgateEmbeddingRules of [ActorDefsPostInteractionSettingsPref], an open union of
+// [FeedPostgateDisableRule].
 //
 // The zero value is absent.
 type ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
-// NewActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion returns the union of a member.
+// NewActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion returns the union of a
+// member.
 func NewActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion[T interface {
 	*FeedPostgateDisableRule | *lex.UnknownVariant
 	lex.Typed
@@ -2886,52 +588,17 @@ func NewActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion[T interf
 	return ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.postgate#disableRule":
-		u.Value = lex.DecodeVariant[FeedPostgateDisableRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedPostgateDisableRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorDefsPostInteractionSettingsPrefPostgateEmbeddingRulesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ActorDefsStatusView is app.bsky.actor.defs#statusView.
+// ActorDefsStatusView is the object app.bsky.actor.defs#statusView.
 type ActorDefsStatusView struct {
-	URI    *syntax.ATURI
-	CID    *syntax.CID
-	Status string // The status for the account.
-	Record lex.Unknown
-	Embed  ActorDefsStatusViewEmbedUnion // An optional embed associated with the status.
-	Labels []comatproto.LabelDefsLabel
+	URI *syntax.ATURI // "uri" in JSON.
+	CID *syntax.CID   // "cid" in JSON.
+
+	// The status for the account. Known values: [ActorDefsStatusViewStatusActorStatusLive].
+	Status string
+
+	Record lex.Unknown                   // "record" in JSON.
+	Embed  ActorDefsStatusViewEmbedUnion // An optional embed associated with the status. See [EmbedExternalView].
+	Labels []comatproto.LabelDefsLabel   // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
 
 	// The date when this status will expire. The application might choose to no longer return the
 	// status after expiration.
@@ -2944,131 +611,19 @@ type ActorDefsStatusView struct {
 	// True if the user's go-live access has been disabled by a moderator, false otherwise.
 	IsDisabled *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsStatusView) LexType() string {
-	return "app.bsky.actor.defs#statusView"
-}
+// ActorDefsStatusViewStatusActorStatusLive is a known value of the field Status of
+// [ActorDefsStatusView]: the token [ActorStatusLive].
+const ActorDefsStatusViewStatusActorStatusLive = "app.bsky.actor.status#live"
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsStatusView) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsStatusView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<2)
-			s.URI = (*syntax.ATURI)(d.OptionalString())
-		case "cid":
-			d.Once(&seen, 1<<3)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "record":
-			d.Once(&seen, 1<<1)
-			s.Record = d.Unknown()
-		case "embed":
-			if d.Optional(&seen, 1<<4) {
-				d.Value(&s.Embed)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<5) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "expiresAt":
-			d.Once(&seen, 1<<6)
-			s.ExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		case "isActive":
-			d.Once(&seen, 1<<7)
-			s.IsActive = d.OptionalBool()
-		case "isDisabled":
-			d.Once(&seen, 1<<8)
-			s.IsDisabled = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "status", "record")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsStatusView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	if s.URI != nil {
-		e.Field("uri").String(string(*s.URI))
-	}
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("record").Unknown(s.Record)
-	e.Field("status").String(s.Status)
-	if s.IsActive != nil {
-		e.Field("isActive").Bool(*s.IsActive)
-	}
-	if s.ExpiresAt != nil {
-		e.Field("expiresAt").String(string(*s.ExpiresAt))
-	}
-	if s.IsDisabled != nil {
-		e.Field("isDisabled").Bool(*s.IsDisabled)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsStatusView) ValidateLex(v *lex.Validator) {
-	if s.URI != nil {
-		v.Field("uri").Format(*s.URI)
-	}
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	v.Field("record").Unknown(s.Record)
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.ExpiresAt != nil {
-		v.Field("expiresAt").Format(*s.ExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsStatusView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsStatusView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDefsStatusViewStatus.
-const (
-	ActorDefsStatusViewStatusActorStatusLive = "app.bsky.actor.status#live"
-)
-
-// ActorDefsStatusViewEmbedUnion is an open union of app.bsky.embed.external#view.
-//
-// An optional embed associated with the status.
+// ActorDefsStatusViewEmbedUnion is the field Embed of [ActorDefsStatusView], an open union of
+// [EmbedExternalView].
 //
 // The zero value is absent.
 type ActorDefsStatusViewEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewActorDefsStatusViewEmbedUnion returns the union of a member.
@@ -3079,40 +634,4 @@ func NewActorDefsStatusViewEmbedUnion[T interface {
 	return ActorDefsStatusViewEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorDefsStatusViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.external#view":
-		u.Value = lex.DecodeVariant[EmbedExternalView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorDefsStatusViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorDefsStatusViewEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedExternalView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorDefsStatusViewEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorDefsStatusViewEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

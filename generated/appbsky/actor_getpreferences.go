@@ -17,51 +17,11 @@ func (s ActorService) GetPreferences(ctx context.Context, opts ...xrpc.Option) (
 	return xrpc.Call[ActorGetPreferencesOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ActorGetPreferencesOutput is the output of app.bsky.actor.getPreferences.
+// ActorGetPreferencesOutput is the output of [ActorService.GetPreferences].
 type ActorGetPreferencesOutput struct {
-	Preferences ActorDefsPreferences
+	Preferences ActorDefsPreferences // "preferences" in JSON: [ActorDefsPreferences].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorGetPreferencesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorGetPreferencesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "preferences":
-			d.Once(&seen, 1<<0)
-			s.Preferences = lex.DecodeSlice[ActorDefsPreferencesUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "preferences")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("preferences"), s.Preferences)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorGetPreferencesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("preferences"), s.Preferences)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorGetPreferencesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorGetPreferencesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,23 +17,9 @@ func (s ActorService) GetProfile(ctx context.Context, params *ActorGetProfilePar
 	return xrpc.Call[ActorDefsProfileViewDetailed](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ActorGetProfileParams are the parameters of app.bsky.actor.getProfile.
+// ActorGetProfileParams are the parameters of [ActorService.GetProfile].
 type ActorGetProfileParams struct {
 	Actor syntax.AtIdentifier // Handle or DID of account to fetch profile of.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ActorGetProfileParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ActorGetProfileParams)
-	}
-	q.String("actor", string(p.Actor))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ActorGetProfileParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ActorGetProfileParams)
-	}
-	v.Field("actor").Format(p.Actor)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,74 +16,16 @@ func (s ActorService) GetProfiles(ctx context.Context, params *ActorGetProfilesP
 	return xrpc.Call[ActorGetProfilesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ActorGetProfilesParams are the parameters of app.bsky.actor.getProfiles.
+// ActorGetProfilesParams are the parameters of [ActorService.GetProfiles].
 type ActorGetProfilesParams struct {
-	Actors []syntax.AtIdentifier
+	Actors []syntax.AtIdentifier // "actors" in JSON. At most 25 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ActorGetProfilesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ActorGetProfilesParams)
-	}
-	xrpc.AddStrings(q, "actors", p.Actors)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ActorGetProfilesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ActorGetProfilesParams)
-	}
-	lex.ValidateArray(v.Field("actors").MaxLen(len(p.Actors), 25), p.Actors, func(v *lex.Validator, e syntax.AtIdentifier) {
-		v.Format(e)
-	})
-}
-
-// ActorGetProfilesOutput is the output of app.bsky.actor.getProfiles.
+// ActorGetProfilesOutput is the output of [ActorService.GetProfiles].
 type ActorGetProfilesOutput struct {
-	Profiles []ActorDefsProfileViewDetailed
+	Profiles []ActorDefsProfileViewDetailed // "profiles" in JSON: a list of [ActorDefsProfileViewDetailed].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorGetProfilesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorGetProfilesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "profiles":
-			d.Once(&seen, 1<<0)
-			s.Profiles = lex.DecodeSlice[ActorDefsProfileViewDetailed](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "profiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorGetProfilesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("profiles"), s.Profiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorGetProfilesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("profiles"), s.Profiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorGetProfilesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorGetProfilesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s ActorService) GetSuggestions(ctx context.Context, params *ActorGetSugges
 	return xrpc.Call[ActorGetSuggestionsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetSuggestionsPages calls GetSuggestions page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetSuggestionsPages calls [ActorService.GetSuggestions] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ActorService) GetSuggestionsPages(ctx context.Context, params *ActorGetSuggestionsParams, opts ...xrpc.Option) iter.Seq2[*ActorGetSuggestionsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ActorGetSuggestionsOutput, *string, error) {
 		var next ActorGetSuggestionsParams
@@ -39,115 +39,30 @@ func (s ActorService) GetSuggestionsPages(ctx context.Context, params *ActorGetS
 	})
 }
 
-// GetSuggestionsAll is GetSuggestionsPages, actors one by one.
+// GetSuggestionsAll is [ActorService.GetSuggestionsPages], actors one by one.
 func (s ActorService) GetSuggestionsAll(ctx context.Context, params *ActorGetSuggestionsParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetSuggestionsPages(ctx, params, opts...), func(page *ActorGetSuggestionsOutput) []ActorDefsProfileView {
 		return page.Actors
 	})
 }
 
-// ActorGetSuggestionsParams are the parameters of app.bsky.actor.getSuggestions.
+// ActorGetSuggestionsParams are the parameters of [ActorService.GetSuggestions].
 type ActorGetSuggestionsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ActorGetSuggestionsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ActorGetSuggestionsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ActorGetSuggestionsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ActorGetSuggestionsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ActorGetSuggestionsOutput is the output of app.bsky.actor.getSuggestions.
+// ActorGetSuggestionsOutput is the output of [ActorService.GetSuggestions].
 type ActorGetSuggestionsOutput struct {
-	Cursor *string
-	Actors []ActorDefsProfileView
-	RecID  *int64 // Deprecated: use recIdStr instead.
+	Cursor *string                // "cursor" in JSON.
+	Actors []ActorDefsProfileView // "actors" in JSON: a list of [ActorDefsProfileView].
 
-	// Snowflake for this recommendation, use when submitting recommendation events.
-	RecIDStr *string
+	// Deprecated: use recIdStr instead.
+	RecID *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	RecIDStr *string // Snowflake for this recommendation, use when submitting recommendation events.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorGetSuggestionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorGetSuggestionsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[ActorDefsProfileView](d)
-		case "recId":
-			d.Once(&seen, 1<<2)
-			s.RecID = d.OptionalInt()
-		case "recIdStr":
-			d.Once(&seen, 1<<3)
-			s.RecIDStr = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorGetSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RecID != nil {
-		e.Field("recId").Int(*s.RecID)
-	}
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.RecIDStr != nil {
-		e.Field("recIdStr").String(*s.RecIDStr)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorGetSuggestionsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	if s.RecID != nil {
-		v.Field("recId").Int(*s.RecID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorGetSuggestionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorGetSuggestionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,187 +8,54 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorProfileNSID is the collection of ActorProfile records.
+// ActorProfileNSID is the collection of [ActorProfile] records.
 const ActorProfileNSID = "app.bsky.actor.profile"
 
-// ActorProfile is app.bsky.actor.profile: A declaration of a Bluesky account profile.
+// ActorProfile is the record app.bsky.actor.profile: A declaration of a Bluesky account
+// profile.
 type ActorProfile struct {
-	DisplayName *string
-	Description *string // Free-form profile description text.
-	Pronouns    *string // Free-form pronouns text.
-	Website     *syntax.URI
+	DisplayName *string     // "displayName" in JSON. At most 64 graphemes, 640 bytes.
+	Description *string     // Free-form profile description text. At most 256 graphemes, 2560 bytes.
+	Pronouns    *string     // Free-form pronouns text. At most 20 graphemes, 200 bytes.
+	Website     *syntax.URI // "website" in JSON.
 
-	// Small image to be displayed next to posts from account. AKA, 'profile picture'.
+	// Small image to be displayed next to posts from account. AKA, 'profile picture'. Of type
+	// image/png or image/jpeg, at most 1,000,000 bytes.
 	Avatar *lex.Blob
 
-	Banner *lex.Blob // Larger horizontal image to display behind profile view.
+	// Larger horizontal image to display behind profile view. Of type image/png or image/jpeg, at
+	// most 1,000,000 bytes.
+	Banner *lex.Blob
 
-	// Self-label values, specific to the Bluesky application, on the overall account.
+	// Self-label values, specific to the Bluesky application, on the overall account. See
+	// [comatproto.LabelDefsSelfLabels].
 	Labels ActorProfileLabelsUnion
 
-	JoinedViaStarterPack *comatproto.RepoStrongRef
-	PinnedPost           *comatproto.RepoStrongRef
-	CreatedAt            *syntax.Datetime
+	JoinedViaStarterPack *comatproto.RepoStrongRef // "joinedViaStarterPack" in JSON: [comatproto.RepoStrongRef].
+	PinnedPost           *comatproto.RepoStrongRef // "pinnedPost" in JSON: [comatproto.RepoStrongRef].
+	CreatedAt            *syntax.Datetime          // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// ActorProfileAvatarLimits returns what ActorProfile says of its Avatar, for
-// xrpc.WithBlobLimits.
+// ActorProfileAvatarLimits returns what the lexicon says of the blobs in the field Avatar of
+// [ActorProfile], for xrpc.WithBlobLimits.
 func ActorProfileAvatarLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
 }
 
-// ActorProfileBannerLimits returns what ActorProfile says of its Banner, for
-// xrpc.WithBlobLimits.
+// ActorProfileBannerLimits returns what the lexicon says of the blobs in the field Banner of
+// [ActorProfile], for xrpc.WithBlobLimits.
 func ActorProfileBannerLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
 }
 
-// LexType implements lex.Typed.
-func (*ActorProfile) LexType() string {
-	return "app.bsky.actor.profile"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorProfile) DecodeLex(d *lex.Decoder) error {
-	*s = ActorProfile{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<10)
-			d.Record("app.bsky.actor.profile")
-		case "displayName":
-			d.Once(&seen, 1<<0)
-			s.DisplayName = d.OptionalString()
-		case "description":
-			d.Once(&seen, 1<<1)
-			s.Description = d.OptionalString()
-		case "pronouns":
-			d.Once(&seen, 1<<2)
-			s.Pronouns = d.OptionalString()
-		case "website":
-			d.Once(&seen, 1<<3)
-			s.Website = (*syntax.URI)(d.OptionalString())
-		case "avatar":
-			if d.Optional(&seen, 1<<4) {
-				s.Avatar = new(d.Blob())
-			}
-		case "banner":
-			if d.Optional(&seen, 1<<5) {
-				s.Banner = new(d.Blob())
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				d.Value(&s.Labels)
-			}
-		case "joinedViaStarterPack":
-			if d.Optional(&seen, 1<<7) {
-				s.JoinedViaStarterPack = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		case "pinnedPost":
-			if d.Optional(&seen, 1<<8) {
-				s.PinnedPost = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<9)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorProfile) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.actor.profile")
-	if s.Avatar != nil {
-		e.Field("avatar").Blob(*s.Avatar)
-	}
-	if s.Banner != nil {
-		e.Field("banner").Blob(*s.Banner)
-	}
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	if s.Website != nil {
-		e.Field("website").String(string(*s.Website))
-	}
-	if s.Pronouns != nil {
-		e.Field("pronouns").String(*s.Pronouns)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.PinnedPost != nil {
-		e.Field("pinnedPost").Value(s.PinnedPost)
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	if s.JoinedViaStarterPack != nil {
-		e.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorProfile) ValidateLex(v *lex.Validator) {
-	if s.DisplayName != nil {
-		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
-	}
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 2560).MaxGraphemes(*s.Description, 256)
-	}
-	if s.Pronouns != nil {
-		v.Field("pronouns").MaxBytes(*s.Pronouns, 200).MaxGraphemes(*s.Pronouns, 20)
-	}
-	if s.Website != nil {
-		v.Field("website").Format(*s.Website)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
-	}
-	if s.Banner != nil {
-		v.Field("banner").Blob(s.Banner, 1000000, "image/png", "image/jpeg")
-	}
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	if s.JoinedViaStarterPack != nil {
-		v.Field("joinedViaStarterPack").Value(s.JoinedViaStarterPack)
-	}
-	if s.PinnedPost != nil {
-		v.Field("pinnedPost").Value(s.PinnedPost)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorProfile) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorProfile) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorProfileLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
-//
-// Self-label values, specific to the Bluesky application, on the overall account.
+// ActorProfileLabelsUnion is the field Labels of [ActorProfile], an open union of
+// [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type ActorProfileLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewActorProfileLabelsUnion returns the union of a member.
@@ -199,40 +66,4 @@ func NewActorProfileLabelsUnion[T interface {
 	return ActorProfileLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorProfileLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorProfileLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorProfileLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorProfileLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorProfileLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

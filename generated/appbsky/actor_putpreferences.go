@@ -16,51 +16,11 @@ func (s ActorService) PutPreferences(ctx context.Context, input *ActorPutPrefere
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ActorPutPreferencesInput is the input of app.bsky.actor.putPreferences.
+// ActorPutPreferencesInput is the input of [ActorService.PutPreferences].
 type ActorPutPreferencesInput struct {
-	Preferences ActorDefsPreferences
+	Preferences ActorDefsPreferences // "preferences" in JSON: [ActorDefsPreferences].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorPutPreferencesInput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorPutPreferencesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "preferences":
-			d.Once(&seen, 1<<0)
-			s.Preferences = lex.DecodeSlice[ActorDefsPreferencesUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "preferences")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("preferences"), s.Preferences)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorPutPreferencesInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("preferences"), s.Preferences)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorPutPreferencesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorPutPreferencesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

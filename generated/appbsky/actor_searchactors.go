@@ -18,8 +18,8 @@ func (s ActorService) SearchActors(ctx context.Context, params *ActorSearchActor
 	return xrpc.Call[ActorSearchActorsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchActorsPages calls SearchActors page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchActorsPages calls [ActorService.SearchActors] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ActorService) SearchActorsPages(ctx context.Context, params *ActorSearchActorsParams, opts ...xrpc.Option) iter.Seq2[*ActorSearchActorsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ActorSearchActorsOutput, *string, error) {
 		var next ActorSearchActorsParams
@@ -39,108 +39,32 @@ func (s ActorService) SearchActorsPages(ctx context.Context, params *ActorSearch
 	})
 }
 
-// SearchActorsAll is SearchActorsPages, actors one by one.
+// SearchActorsAll is [ActorService.SearchActorsPages], actors one by one.
 func (s ActorService) SearchActorsAll(ctx context.Context, params *ActorSearchActorsParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.SearchActorsPages(ctx, params, opts...), func(page *ActorSearchActorsOutput) []ActorDefsProfileView {
 		return page.Actors
 	})
 }
 
-// ActorSearchActorsParams are the parameters of app.bsky.actor.searchActors.
+// ActorSearchActorsParams are the parameters of [ActorService.SearchActors].
 type ActorSearchActorsParams struct {
-	Term *string // Deprecated: use 'q' instead.
+	// Deprecated: use 'q' instead.
+	Term *string
 
 	// Search query string. Syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended.
 	Q *string
 
-	Limit  *int64 // Default, sent if nil: 25.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ActorSearchActorsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ActorSearchActorsParams)
-	}
-	if p.Term != nil {
-		q.String("term", *p.Term)
-	}
-	if p.Q != nil {
-		q.String("q", *p.Q)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ActorSearchActorsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ActorSearchActorsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ActorSearchActorsOutput is the output of app.bsky.actor.searchActors.
+// ActorSearchActorsOutput is the output of [ActorService.SearchActors].
 type ActorSearchActorsOutput struct {
-	Cursor *string
-	Actors []ActorDefsProfileView
+	Cursor *string                // "cursor" in JSON.
+	Actors []ActorDefsProfileView // "actors" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorSearchActorsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorSearchActorsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorSearchActorsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorSearchActorsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorSearchActorsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorSearchActorsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

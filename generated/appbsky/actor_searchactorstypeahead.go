@@ -17,86 +17,20 @@ func (s ActorService) SearchActorsTypeahead(ctx context.Context, params *ActorSe
 	return xrpc.Call[ActorSearchActorsTypeaheadOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ActorSearchActorsTypeaheadParams are the parameters of app.bsky.actor.searchActorsTypeahead.
+// ActorSearchActorsTypeaheadParams are the parameters of [ActorService.SearchActorsTypeahead].
 type ActorSearchActorsTypeaheadParams struct {
-	Term  *string // Deprecated: use 'q' instead.
+	// Deprecated: use 'q' instead.
+	Term *string
+
 	Q     *string // Search query prefix; not a full query string.
-	Limit *int64  // Default, sent if nil: 10.
+	Limit *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 10.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ActorSearchActorsTypeaheadParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ActorSearchActorsTypeaheadParams)
-	}
-	if p.Term != nil {
-		q.String("term", *p.Term)
-	}
-	if p.Q != nil {
-		q.String("q", *p.Q)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ActorSearchActorsTypeaheadParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ActorSearchActorsTypeaheadParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ActorSearchActorsTypeaheadOutput is the output of app.bsky.actor.searchActorsTypeahead.
+// ActorSearchActorsTypeaheadOutput is the output of [ActorService.SearchActorsTypeahead].
 type ActorSearchActorsTypeaheadOutput struct {
-	Actors []ActorDefsProfileViewBasic
+	Actors []ActorDefsProfileViewBasic // "actors" in JSON: a list of [ActorDefsProfileViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorSearchActorsTypeaheadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorSearchActorsTypeaheadOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorSearchActorsTypeaheadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorSearchActorsTypeaheadOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorSearchActorsTypeaheadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorSearchActorsTypeaheadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

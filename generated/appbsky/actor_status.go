@@ -7,108 +7,32 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorStatusNSID is the collection of ActorStatus records.
+// ActorStatusNSID is the collection of [ActorStatus] records.
 const ActorStatusNSID = "app.bsky.actor.status"
 
-// ActorStatus is app.bsky.actor.status: A declaration of a Bluesky account status.
+// ActorStatus is the record app.bsky.actor.status: A declaration of a Bluesky account status.
 type ActorStatus struct {
-	Status string                // The status for the account.
-	Embed  ActorStatusEmbedUnion // An optional embed associated with the status.
+	Status string                // The status for the account. Known values: [ActorStatusStatusLive].
+	Embed  ActorStatusEmbedUnion // An optional embed associated with the status. See [EmbedExternal].
 
 	// The duration of the status in minutes. Applications can choose to impose minimum and maximum
-	// limits.
+	// limits. At least 1.
 	DurationMinutes *int64
 
-	CreatedAt syntax.Datetime
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorStatus) LexType() string {
-	return "app.bsky.actor.status"
-}
+// ActorStatusStatusLive is a known value of the field Status of [ActorStatus]: the token
+// [ActorStatusLive].
+const ActorStatusStatusLive = "app.bsky.actor.status#live"
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorStatus) DecodeLex(d *lex.Decoder) error {
-	*s = ActorStatus{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<4)
-			d.Record("app.bsky.actor.status")
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "embed":
-			if d.Optional(&seen, 1<<2) {
-				d.Value(&s.Embed)
-			}
-		case "durationMinutes":
-			d.Once(&seen, 1<<3)
-			s.DurationMinutes = d.OptionalInt()
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "status", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorStatus) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.actor.status")
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	e.Field("status").String(s.Status)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.DurationMinutes != nil {
-		e.Field("durationMinutes").Int(*s.DurationMinutes)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorStatus) ValidateLex(v *lex.Validator) {
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	if s.DurationMinutes != nil {
-		v.Field("durationMinutes").Int(*s.DurationMinutes).AtLeast(*s.DurationMinutes, 1)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorStatus) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorStatus) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorStatusStatus.
-const (
-	ActorStatusStatusLive = "app.bsky.actor.status#live"
-)
-
-// ActorStatusEmbedUnion is an open union of app.bsky.embed.external.
-//
-// An optional embed associated with the status.
+// ActorStatusEmbedUnion is the field Embed of [ActorStatus], an open union of [EmbedExternal].
 //
 // The zero value is absent.
 type ActorStatusEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewActorStatusEmbedUnion returns the union of a member.
@@ -119,44 +43,8 @@ func NewActorStatusEmbedUnion[T interface {
 	return ActorStatusEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorStatusEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.external":
-		u.Value = lex.DecodeVariant[EmbedExternal](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorStatusEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorStatusEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedExternal, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorStatusEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorStatusEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
 // ActorStatusLive is the token app.bsky.actor.status#live: Advertises an account as currently
 // offering live content.
 const ActorStatusLive = "app.bsky.actor.status#live"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

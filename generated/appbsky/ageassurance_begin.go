@@ -11,79 +11,23 @@ import (
 
 // Begin calls app.bsky.ageassurance.begin: Initiate Age Assurance for an account.
 //
-// Errors: ErrInvalidEmail, ErrDIDTooLong, ErrInvalidInitiation, ErrRegionNotSupported.
+// Errors: [ErrInvalidEmail], [ErrDIDTooLong], [ErrInvalidInitiation], [ErrRegionNotSupported].
 func (s AgeassuranceService) Begin(ctx context.Context, input *AgeassuranceBeginInput, opts ...xrpc.Option) (*AgeassuranceDefsState, error) {
 	m := xrpc.Method{NSID: "app.bsky.ageassurance.begin", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[AgeassuranceDefsState](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AgeassuranceBeginInput is the input of app.bsky.ageassurance.begin.
+// AgeassuranceBeginInput is the input of [AgeassuranceService.Begin].
 type AgeassuranceBeginInput struct {
-	// The user's email address to receive Age Assurance instructions.
-	Email string
+	Email string // The user's email address to receive Age Assurance instructions.
 
 	// The user's preferred language for communication during the Age Assurance process.
 	Language string
 
-	CountryCode string // An ISO 3166-1 alpha-2 code of the user's location.
+	CountryCode string  // An ISO 3166-1 alpha-2 code of the user's location.
+	RegionCode  *string // An optional ISO 3166-2 code of the user's region or state within the country.
 
-	// An optional ISO 3166-2 code of the user's region or state within the country.
-	RegionCode *string
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceBeginInput) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceBeginInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		case "language":
-			d.Once(&seen, 1<<1)
-			s.Language = d.String()
-		case "countryCode":
-			d.Once(&seen, 1<<2)
-			s.CountryCode = d.String()
-		case "regionCode":
-			d.Once(&seen, 1<<3)
-			s.RegionCode = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "email", "language", "countryCode")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceBeginInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	e.Field("language").String(s.Language)
-	if s.RegionCode != nil {
-		e.Field("regionCode").String(*s.RegionCode)
-	}
-	e.Field("countryCode").String(s.CountryCode)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceBeginInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceBeginInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceBeginInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,11 +7,11 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// AgeassuranceDefsAccess is app.bsky.ageassurance.defs#access: The access level granted based
-// on Age Assurance data we've processed.
+// AgeassuranceDefsAccess is the string app.bsky.ageassurance.defs#access: The access level
+// granted based on Age Assurance data we've processed.
 type AgeassuranceDefsAccess string
 
-// Known values of AgeassuranceDefsAccess.
+// Known values of [AgeassuranceDefsAccess].
 const (
 	AgeassuranceDefsAccessUnknown AgeassuranceDefsAccess = "unknown"
 	AgeassuranceDefsAccessNone    AgeassuranceDefsAccess = "none"
@@ -19,11 +19,11 @@ const (
 	AgeassuranceDefsAccessFull    AgeassuranceDefsAccess = "full"
 )
 
-// AgeassuranceDefsStatus is app.bsky.ageassurance.defs#status: The status of the Age Assurance
-// process.
+// AgeassuranceDefsStatus is the string app.bsky.ageassurance.defs#status: The status of the Age
+// Assurance process.
 type AgeassuranceDefsStatus string
 
-// Known values of AgeassuranceDefsStatus.
+// Known values of [AgeassuranceDefsStatus].
 const (
 	AgeassuranceDefsStatusUnknown AgeassuranceDefsStatus = "unknown"
 	AgeassuranceDefsStatusPending AgeassuranceDefsStatus = "pending"
@@ -31,897 +31,182 @@ const (
 	AgeassuranceDefsStatusBlocked AgeassuranceDefsStatus = "blocked"
 )
 
-// AgeassuranceDefsState is app.bsky.ageassurance.defs#state: The user's computed Age Assurance
-// state.
+// AgeassuranceDefsState is the object app.bsky.ageassurance.defs#state: The user's computed Age
+// Assurance state.
 type AgeassuranceDefsState struct {
-	LastInitiatedAt *syntax.Datetime // The timestamp when this state was last updated.
-	Status          AgeassuranceDefsStatus
-	Access          AgeassuranceDefsAccess
+	LastInitiatedAt *syntax.Datetime       // The timestamp when this state was last updated.
+	Status          AgeassuranceDefsStatus // "status" in JSON. Known values: the constants of [AgeassuranceDefsStatus].
+	Access          AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsState) LexType() string {
-	return "app.bsky.ageassurance.defs#state"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsState) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lastInitiatedAt":
-			d.Once(&seen, 1<<2)
-			s.LastInitiatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = AgeassuranceDefsStatus(d.String())
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "status", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("access").String(string(s.Access))
-	e.Field("status").String(string(s.Status))
-	if s.LastInitiatedAt != nil {
-		e.Field("lastInitiatedAt").String(string(*s.LastInitiatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsState) ValidateLex(v *lex.Validator) {
-	if s.LastInitiatedAt != nil {
-		v.Field("lastInitiatedAt").Format(*s.LastInitiatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsStateMetadata is app.bsky.ageassurance.defs#stateMetadata: Additional
-// metadata needed to compute Age Assurance state client-side.
+// AgeassuranceDefsStateMetadata is the object app.bsky.ageassurance.defs#stateMetadata:
+// Additional metadata needed to compute Age Assurance state client-side.
 type AgeassuranceDefsStateMetadata struct {
 	AccountCreatedAt *syntax.Datetime // The account creation timestamp.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsStateMetadata) LexType() string {
-	return "app.bsky.ageassurance.defs#stateMetadata"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsStateMetadata) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsStateMetadata{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "accountCreatedAt":
-			d.Once(&seen, 1<<0)
-			s.AccountCreatedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsStateMetadata) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.AccountCreatedAt != nil {
-		e.Field("accountCreatedAt").String(string(*s.AccountCreatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsStateMetadata) ValidateLex(v *lex.Validator) {
-	if s.AccountCreatedAt != nil {
-		v.Field("accountCreatedAt").Format(*s.AccountCreatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsStateMetadata) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsStateMetadata) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfig is app.bsky.ageassurance.defs#config.
+// AgeassuranceDefsConfig is the object app.bsky.ageassurance.defs#config.
 type AgeassuranceDefsConfig struct {
 	Regions []AgeassuranceDefsConfigRegion // The per-region Age Assurance configuration.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfig) LexType() string {
-	return "app.bsky.ageassurance.defs#config"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfig) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfig{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "regions":
-			d.Once(&seen, 1<<0)
-			s.Regions = lex.DecodeSlice[AgeassuranceDefsConfigRegion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "regions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfig) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("regions"), s.Regions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfig) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("regions"), s.Regions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfig) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfig) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegion is app.bsky.ageassurance.defs#configRegion: The Age Assurance
-// configuration for a specific region.
+// AgeassuranceDefsConfigRegion is the object app.bsky.ageassurance.defs#configRegion: The Age
+// Assurance configuration for a specific region.
 type AgeassuranceDefsConfigRegion struct {
-	// The ISO 3166-1 alpha-2 country code this configuration applies to.
-	CountryCode string
+	CountryCode string // The ISO 3166-1 alpha-2 country code this configuration applies to.
 
 	// The ISO 3166-2 region code this configuration applies to. If omitted, the configuration
 	// applies to the entire country.
 	RegionCode *string
 
-	// The minimum age (as a whole integer) required to use Bluesky in this region.
-	MinAccessAge int64
+	MinAccessAge int64 // The minimum age (as a whole integer) required to use Bluesky in this region.
 
 	// The ordered list of Age Assurance rules that apply to this region. Rules should be applied in
 	// order, and the first matching rule determines the access level granted. The rules array
 	// should always include a default rule as the last item.
 	Rules []AgeassuranceDefsConfigRegionRulesUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegion) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegion"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegion) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegion{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "countryCode":
-			d.Once(&seen, 1<<0)
-			s.CountryCode = d.String()
-		case "regionCode":
-			d.Once(&seen, 1<<3)
-			s.RegionCode = d.OptionalString()
-		case "minAccessAge":
-			d.Once(&seen, 1<<1)
-			s.MinAccessAge = d.Int()
-		case "rules":
-			d.Once(&seen, 1<<2)
-			s.Rules = lex.DecodeSlice[AgeassuranceDefsConfigRegionRulesUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "countryCode", "minAccessAge", "rules")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegion) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("rules"), s.Rules)
-	if s.RegionCode != nil {
-		e.Field("regionCode").String(*s.RegionCode)
-	}
-	e.Field("countryCode").String(s.CountryCode)
-	e.Field("minAccessAge").Int(s.MinAccessAge)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegion) ValidateLex(v *lex.Validator) {
-	v.Field("minAccessAge").Int(s.MinAccessAge)
-	lex.ValidateSlice(v.Field("rules"), s.Rules)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRulesUnion is an open union of
-// app.bsky.ageassurance.defs#configRegionRuleDefault,
-// app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge,
-// app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge,
-// app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge,
-// app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge,
-// app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan and
-// app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan.
+// AgeassuranceDefsConfigRegionRulesUnion is an item of the field Rules of
+// [AgeassuranceDefsConfigRegion], an open union of:
+//
+//   - [AgeassuranceDefsConfigRegionRuleDefault]
+//   - [AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge]
+//   - [AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge]
+//   - [AgeassuranceDefsConfigRegionRuleIfAssuredOverAge]
+//   - [AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge]
+//   - [AgeassuranceDefsConfigRegionRuleIfAccountNewerThan]
+//   - [AgeassuranceDefsConfigRegionRuleIfAccountOlderThan]
 //
 // The zero value is absent.
 type AgeassuranceDefsConfigRegionRulesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewAgeassuranceDefsConfigRegionRulesUnion returns the union of a member.
 func NewAgeassuranceDefsConfigRegionRulesUnion[T interface {
-	*AgeassuranceDefsConfigRegionRuleDefault | *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge | *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge | *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge | *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge | *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan | *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan | *lex.UnknownVariant
+	*AgeassuranceDefsConfigRegionRuleDefault |
+		*AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge |
+		*AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge |
+		*AgeassuranceDefsConfigRegionRuleIfAssuredOverAge |
+		*AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge |
+		*AgeassuranceDefsConfigRegionRuleIfAccountNewerThan |
+		*AgeassuranceDefsConfigRegionRuleIfAccountOlderThan |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) AgeassuranceDefsConfigRegionRulesUnion {
 	return AgeassuranceDefsConfigRegionRulesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *AgeassuranceDefsConfigRegionRulesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.ageassurance.defs#configRegionRuleDefault":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleDefault](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfAssuredOverAge](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfAccountNewerThan](d)
-	case "app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan":
-		u.Value = lex.DecodeVariant[AgeassuranceDefsConfigRegionRuleIfAccountOlderThan](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *AgeassuranceDefsConfigRegionRulesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *AgeassuranceDefsConfigRegionRulesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AgeassuranceDefsConfigRegionRuleDefault, *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge, *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge, *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge, *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge, *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan, *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u AgeassuranceDefsConfigRegionRulesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *AgeassuranceDefsConfigRegionRulesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// AgeassuranceDefsConfigRegionRuleDefault is
+// AgeassuranceDefsConfigRegionRuleDefault is the object
 // app.bsky.ageassurance.defs#configRegionRuleDefault: Age Assurance rule that applies by
 // default.
 type AgeassuranceDefsConfigRegionRuleDefault struct {
-	Access AgeassuranceDefsAccess
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleDefault) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleDefault"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleDefault) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleDefault{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "access":
-			d.Once(&seen, 1<<0)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleDefault) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleDefault) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleDefault) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleDefault) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge is
+// AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge: Age Assurance rule that applies
 // if the user has declared themselves equal-to or over a certain age.
 type AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge struct {
-	Age    int64 // The age threshold as a whole integer.
-	Access AgeassuranceDefsAccess
+	Age    int64                  // The age threshold as a whole integer.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredOverAge"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "age":
-			d.Once(&seen, 1<<0)
-			s.Age = d.Int()
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "age", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("age").Int(s.Age)
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) ValidateLex(v *lex.Validator) {
-	v.Field("age").Int(s.Age)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredOverAge) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge is
+// AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge: Age Assurance rule that
 // applies if the user has declared themselves under a certain age.
 type AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge struct {
-	Age    int64 // The age threshold as a whole integer.
-	Access AgeassuranceDefsAccess
+	Age    int64                  // The age threshold as a whole integer.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfDeclaredUnderAge"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "age":
-			d.Once(&seen, 1<<0)
-			s.Age = d.Int()
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "age", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("age").Int(s.Age)
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) ValidateLex(v *lex.Validator) {
-	v.Field("age").Int(s.Age)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfDeclaredUnderAge) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfAssuredOverAge is
+// AgeassuranceDefsConfigRegionRuleIfAssuredOverAge is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge: Age Assurance rule that applies
 // if the user has been assured to be equal-to or over a certain age.
 type AgeassuranceDefsConfigRegionRuleIfAssuredOverAge struct {
-	Age    int64 // The age threshold as a whole integer.
-	Access AgeassuranceDefsAccess
+	Age    int64                  // The age threshold as a whole integer.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfAssuredOverAge"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfAssuredOverAge{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "age":
-			d.Once(&seen, 1<<0)
-			s.Age = d.Int()
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "age", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("age").Int(s.Age)
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) ValidateLex(v *lex.Validator) {
-	v.Field("age").Int(s.Age)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredOverAge) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge is
+// AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge: Age Assurance rule that applies
 // if the user has been assured to be under a certain age.
 type AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge struct {
-	Age    int64 // The age threshold as a whole integer.
-	Access AgeassuranceDefsAccess
+	Age    int64                  // The age threshold as a whole integer.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfAssuredUnderAge"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "age":
-			d.Once(&seen, 1<<0)
-			s.Age = d.Int()
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "age", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("age").Int(s.Age)
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) ValidateLex(v *lex.Validator) {
-	v.Field("age").Int(s.Age)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfAssuredUnderAge) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfAccountNewerThan is
+// AgeassuranceDefsConfigRegionRuleIfAccountNewerThan is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan: Age Assurance rule that
 // applies if the account is equal-to or newer than a certain date.
 type AgeassuranceDefsConfigRegionRuleIfAccountNewerThan struct {
-	Date   syntax.Datetime // The date threshold as a datetime string.
-	Access AgeassuranceDefsAccess
+	Date   syntax.Datetime        // The date threshold as a datetime string.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfAccountNewerThan"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfAccountNewerThan{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "date":
-			d.Once(&seen, 1<<0)
-			s.Date = syntax.Datetime(d.String())
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "date", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("date").String(string(s.Date))
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) ValidateLex(v *lex.Validator) {
-	v.Field("date").Format(s.Date)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountNewerThan) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsConfigRegionRuleIfAccountOlderThan is
+// AgeassuranceDefsConfigRegionRuleIfAccountOlderThan is the object
 // app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan: Age Assurance rule that
 // applies if the account is older than a certain date.
 type AgeassuranceDefsConfigRegionRuleIfAccountOlderThan struct {
-	Date   syntax.Datetime // The date threshold as a datetime string.
-	Access AgeassuranceDefsAccess
+	Date   syntax.Datetime        // The date threshold as a datetime string.
+	Access AgeassuranceDefsAccess // "access" in JSON. Known values: the constants of [AgeassuranceDefsAccess].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) LexType() string {
-	return "app.bsky.ageassurance.defs#configRegionRuleIfAccountOlderThan"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsConfigRegionRuleIfAccountOlderThan{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "date":
-			d.Once(&seen, 1<<0)
-			s.Date = syntax.Datetime(d.String())
-		case "access":
-			d.Once(&seen, 1<<1)
-			s.Access = AgeassuranceDefsAccess(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "date", "access")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("date").String(string(s.Date))
-	e.Field("access").String(string(s.Access))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) ValidateLex(v *lex.Validator) {
-	v.Field("date").Format(s.Date)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsConfigRegionRuleIfAccountOlderThan) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AgeassuranceDefsEvent is app.bsky.ageassurance.defs#event: Object used to store Age Assurance
-// data in stash.
+// AgeassuranceDefsEvent is the object app.bsky.ageassurance.defs#event: Object used to store
+// Age Assurance data in stash.
 type AgeassuranceDefsEvent struct {
 	CreatedAt syntax.Datetime // The date and time of this write operation.
 
 	// The unique identifier for this instance of the Age Assurance flow, in UUID format.
 	AttemptID string
 
-	Status string // The status of the Age Assurance process.
+	// The status of the Age Assurance process. Known values: [AgeassuranceDefsEventStatusUnknown],
+	// [AgeassuranceDefsEventStatusPending], [AgeassuranceDefsEventStatusAssured],
+	// [AgeassuranceDefsEventStatusBlocked].
+	Status string
 
-	// The access level granted based on Age Assurance data we've processed.
+	// The access level granted based on Age Assurance data we've processed. Known values:
+	// [AgeassuranceDefsEventAccessUnknown], [AgeassuranceDefsEventAccessNone],
+	// [AgeassuranceDefsEventAccessSafe], [AgeassuranceDefsEventAccessFull].
 	Access string
 
 	// The ISO 3166-1 alpha-2 country code provided when beginning the Age Assurance flow.
 	CountryCode string
 
-	// The ISO 3166-2 region code provided when beginning the Age Assurance flow.
-	RegionCode *string
+	RegionCode *string // The ISO 3166-2 region code provided when beginning the Age Assurance flow.
+	Email      *string // The email used for Age Assurance.
+	InitIP     *string // The IP address used when initiating the Age Assurance flow.
+	InitUa     *string // The user agent used when initiating the Age Assurance flow.
+	CompleteIP *string // The IP address used when completing the Age Assurance flow.
+	CompleteUa *string // The user agent used when completing the Age Assurance flow.
 
-	Email *string // The email used for Age Assurance.
-
-	// The IP address used when initiating the Age Assurance flow.
-	InitIP *string
-
-	// The user agent used when initiating the Age Assurance flow.
-	InitUa *string
-
-	// The IP address used when completing the Age Assurance flow.
-	CompleteIP *string
-
-	// The user agent used when completing the Age Assurance flow.
-	CompleteUa *string
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AgeassuranceDefsEvent) LexType() string {
-	return "app.bsky.ageassurance.defs#event"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceDefsEvent) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceDefsEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "attemptId":
-			d.Once(&seen, 1<<1)
-			s.AttemptID = d.String()
-		case "status":
-			d.Once(&seen, 1<<2)
-			s.Status = d.String()
-		case "access":
-			d.Once(&seen, 1<<3)
-			s.Access = d.String()
-		case "countryCode":
-			d.Once(&seen, 1<<4)
-			s.CountryCode = d.String()
-		case "regionCode":
-			d.Once(&seen, 1<<5)
-			s.RegionCode = d.OptionalString()
-		case "email":
-			d.Once(&seen, 1<<6)
-			s.Email = d.OptionalString()
-		case "initIp":
-			d.Once(&seen, 1<<7)
-			s.InitIP = d.OptionalString()
-		case "initUa":
-			d.Once(&seen, 1<<8)
-			s.InitUa = d.OptionalString()
-		case "completeIp":
-			d.Once(&seen, 1<<9)
-			s.CompleteIP = d.OptionalString()
-		case "completeUa":
-			d.Once(&seen, 1<<10)
-			s.CompleteUa = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "createdAt", "attemptId", "status", "access", "countryCode")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceDefsEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	e.Field("access").String(s.Access)
-	if s.InitIP != nil {
-		e.Field("initIp").String(*s.InitIP)
-	}
-	if s.InitUa != nil {
-		e.Field("initUa").String(*s.InitUa)
-	}
-	e.Field("status").String(s.Status)
-	e.Field("attemptId").String(s.AttemptID)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.CompleteIP != nil {
-		e.Field("completeIp").String(*s.CompleteIP)
-	}
-	if s.CompleteUa != nil {
-		e.Field("completeUa").String(*s.CompleteUa)
-	}
-	if s.RegionCode != nil {
-		e.Field("regionCode").String(*s.RegionCode)
-	}
-	e.Field("countryCode").String(s.CountryCode)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceDefsEvent) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceDefsEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceDefsEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of AgeassuranceDefsEventStatus.
+// Known values of the field Status of [AgeassuranceDefsEvent].
 const (
 	AgeassuranceDefsEventStatusUnknown = "unknown"
 	AgeassuranceDefsEventStatusPending = "pending"
@@ -929,10 +214,12 @@ const (
 	AgeassuranceDefsEventStatusBlocked = "blocked"
 )
 
-// Known values of AgeassuranceDefsEventAccess.
+// Known values of the field Access of [AgeassuranceDefsEvent].
 const (
 	AgeassuranceDefsEventAccessUnknown = "unknown"
 	AgeassuranceDefsEventAccessNone    = "none"
 	AgeassuranceDefsEventAccessSafe    = "safe"
 	AgeassuranceDefsEventAccessFull    = "full"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // GetConfig calls app.bsky.ageassurance.getConfig: Returns Age Assurance configuration for use
@@ -14,3 +15,5 @@ func (s AgeassuranceService) GetConfig(ctx context.Context, opts ...xrpc.Option)
 	m := xrpc.Method{NSID: "app.bsky.ageassurance.getConfig", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[AgeassuranceDefsConfig](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

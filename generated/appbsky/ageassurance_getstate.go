@@ -16,77 +16,18 @@ func (s AgeassuranceService) GetState(ctx context.Context, params *AgeassuranceG
 	return xrpc.Call[AgeassuranceGetStateOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// AgeassuranceGetStateParams are the parameters of app.bsky.ageassurance.getState.
+// AgeassuranceGetStateParams are the parameters of [AgeassuranceService.GetState].
 type AgeassuranceGetStateParams struct {
-	CountryCode string
-	RegionCode  *string
+	CountryCode string  // "countryCode" in JSON.
+	RegionCode  *string // "regionCode" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AgeassuranceGetStateParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AgeassuranceGetStateParams)
-	}
-	q.String("countryCode", p.CountryCode)
-	if p.RegionCode != nil {
-		q.String("regionCode", *p.RegionCode)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AgeassuranceGetStateParams) ValidateLex(v *lex.Validator) {}
-
-// AgeassuranceGetStateOutput is the output of app.bsky.ageassurance.getState.
+// AgeassuranceGetStateOutput is the output of [AgeassuranceService.GetState].
 type AgeassuranceGetStateOutput struct {
-	State    AgeassuranceDefsState
-	Metadata AgeassuranceDefsStateMetadata
+	State    AgeassuranceDefsState         // "state" in JSON: [AgeassuranceDefsState].
+	Metadata AgeassuranceDefsStateMetadata // "metadata" in JSON: [AgeassuranceDefsStateMetadata].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AgeassuranceGetStateOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AgeassuranceGetStateOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "state":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.State)
-		case "metadata":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Metadata)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "state", "metadata")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AgeassuranceGetStateOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("state").Value(&s.State)
-	e.Field("metadata").Value(&s.Metadata)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AgeassuranceGetStateOutput) ValidateLex(v *lex.Validator) {
-	v.Field("state").Value(&s.State)
-	v.Field("metadata").Value(&s.Metadata)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AgeassuranceGetStateOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AgeassuranceGetStateOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

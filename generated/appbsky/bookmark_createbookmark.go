@@ -14,63 +14,18 @@ import (
 // specified record. Currently, only `app.bsky.feed.post` records are supported. Requires
 // authentication.
 //
-// Errors: ErrUnsupportedCollection.
+// Errors: [ErrUnsupportedCollection].
 func (s BookmarkService) CreateBookmark(ctx context.Context, input *BookmarkCreateBookmarkInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "app.bsky.bookmark.createBookmark", Kind: xrpc.KindProcedure, Input: "application/json"}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// BookmarkCreateBookmarkInput is the input of app.bsky.bookmark.createBookmark.
+// BookmarkCreateBookmarkInput is the input of [BookmarkService.CreateBookmark].
 type BookmarkCreateBookmarkInput struct {
-	URI syntax.ATURI
-	CID syntax.CID
+	URI syntax.ATURI // "uri" in JSON.
+	CID syntax.CID   // "cid" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *BookmarkCreateBookmarkInput) DecodeLex(d *lex.Decoder) error {
-	*s = BookmarkCreateBookmarkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *BookmarkCreateBookmarkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *BookmarkCreateBookmarkInput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s BookmarkCreateBookmarkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *BookmarkCreateBookmarkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

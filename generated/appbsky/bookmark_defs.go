@@ -8,139 +8,33 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// BookmarkDefsBookmark is app.bsky.bookmark.defs#bookmark: Object used to store bookmark data
-// in stash.
+// BookmarkDefsBookmark is the object app.bsky.bookmark.defs#bookmark: Object used to store
+// bookmark data in stash.
 type BookmarkDefsBookmark struct {
 	// A strong ref to the record to be bookmarked. Currently, only `app.bsky.feed.post` records are
 	// supported.
 	Subject comatproto.RepoStrongRef
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*BookmarkDefsBookmark) LexType() string {
-	return "app.bsky.bookmark.defs#bookmark"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *BookmarkDefsBookmark) DecodeLex(d *lex.Decoder) error {
-	*s = BookmarkDefsBookmark{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *BookmarkDefsBookmark) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").Value(&s.Subject)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *BookmarkDefsBookmark) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s BookmarkDefsBookmark) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *BookmarkDefsBookmark) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// BookmarkDefsBookmarkView is app.bsky.bookmark.defs#bookmarkView.
+// BookmarkDefsBookmarkView is the object app.bsky.bookmark.defs#bookmarkView.
 type BookmarkDefsBookmarkView struct {
 	Subject   comatproto.RepoStrongRef // A strong ref to the bookmarked record.
-	CreatedAt *syntax.Datetime
-	Item      BookmarkDefsBookmarkViewItemUnion
+	CreatedAt *syntax.Datetime         // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "item" in JSON: one of [FeedDefsBlockedPost], [FeedDefsNotFoundPost] and [FeedDefsPostView].
+	Item BookmarkDefsBookmarkViewItemUnion
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*BookmarkDefsBookmarkView) LexType() string {
-	return "app.bsky.bookmark.defs#bookmarkView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *BookmarkDefsBookmarkView) DecodeLex(d *lex.Decoder) error {
-	*s = BookmarkDefsBookmarkView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "item":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Item)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "item")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *BookmarkDefsBookmarkView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("item").Value(&s.Item)
-	e.Field("subject").Value(&s.Subject)
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *BookmarkDefsBookmarkView) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	v.Field("item").Value(&s.Item)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s BookmarkDefsBookmarkView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *BookmarkDefsBookmarkView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// BookmarkDefsBookmarkViewItemUnion is an open union of app.bsky.feed.defs#blockedPost,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#postView.
+// BookmarkDefsBookmarkViewItemUnion is the field Item of [BookmarkDefsBookmarkView], an open
+// union of [FeedDefsBlockedPost], [FeedDefsNotFoundPost] and [FeedDefsPostView].
 //
 // The zero value is absent.
 type BookmarkDefsBookmarkViewItemUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewBookmarkDefsBookmarkViewItemUnion returns the union of a member.
@@ -151,44 +45,4 @@ func NewBookmarkDefsBookmarkViewItemUnion[T interface {
 	return BookmarkDefsBookmarkViewItemUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *BookmarkDefsBookmarkViewItemUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#postView":
-		u.Value = lex.DecodeVariant[FeedDefsPostView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *BookmarkDefsBookmarkViewItemUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *BookmarkDefsBookmarkViewItemUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsBlockedPost, *FeedDefsNotFoundPost, *FeedDefsPostView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u BookmarkDefsBookmarkViewItemUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *BookmarkDefsBookmarkViewItemUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

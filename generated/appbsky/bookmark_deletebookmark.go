@@ -14,57 +14,17 @@ import (
 // specified record. Currently, only `app.bsky.feed.post` records are supported. Requires
 // authentication.
 //
-// Errors: ErrUnsupportedCollection.
+// Errors: [ErrUnsupportedCollection].
 func (s BookmarkService) DeleteBookmark(ctx context.Context, input *BookmarkDeleteBookmarkInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "app.bsky.bookmark.deleteBookmark", Kind: xrpc.KindProcedure, Input: "application/json"}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// BookmarkDeleteBookmarkInput is the input of app.bsky.bookmark.deleteBookmark.
+// BookmarkDeleteBookmarkInput is the input of [BookmarkService.DeleteBookmark].
 type BookmarkDeleteBookmarkInput struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *BookmarkDeleteBookmarkInput) DecodeLex(d *lex.Decoder) error {
-	*s = BookmarkDeleteBookmarkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *BookmarkDeleteBookmarkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *BookmarkDeleteBookmarkInput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s BookmarkDeleteBookmarkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *BookmarkDeleteBookmarkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s BookmarkService) GetBookmarks(ctx context.Context, params *BookmarkGetBo
 	return xrpc.Call[BookmarkGetBookmarksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetBookmarksPages calls GetBookmarks page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetBookmarksPages calls [BookmarkService.GetBookmarks] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s BookmarkService) GetBookmarksPages(ctx context.Context, params *BookmarkGetBookmarksParams, opts ...xrpc.Option) iter.Seq2[*BookmarkGetBookmarksOutput, error] {
 	return paging.Pages(func(cursor *string) (*BookmarkGetBookmarksOutput, *string, error) {
 		var next BookmarkGetBookmarksParams
@@ -39,96 +39,25 @@ func (s BookmarkService) GetBookmarksPages(ctx context.Context, params *Bookmark
 	})
 }
 
-// GetBookmarksAll is GetBookmarksPages, bookmarks one by one.
+// GetBookmarksAll is [BookmarkService.GetBookmarksPages], bookmarks one by one.
 func (s BookmarkService) GetBookmarksAll(ctx context.Context, params *BookmarkGetBookmarksParams, opts ...xrpc.Option) iter.Seq2[*BookmarkDefsBookmarkView, error] {
 	return paging.All(s.GetBookmarksPages(ctx, params, opts...), func(page *BookmarkGetBookmarksOutput) []BookmarkDefsBookmarkView {
 		return page.Bookmarks
 	})
 }
 
-// BookmarkGetBookmarksParams are the parameters of app.bsky.bookmark.getBookmarks.
+// BookmarkGetBookmarksParams are the parameters of [BookmarkService.GetBookmarks].
 type BookmarkGetBookmarksParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *BookmarkGetBookmarksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(BookmarkGetBookmarksParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *BookmarkGetBookmarksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(BookmarkGetBookmarksParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// BookmarkGetBookmarksOutput is the output of app.bsky.bookmark.getBookmarks.
+// BookmarkGetBookmarksOutput is the output of [BookmarkService.GetBookmarks].
 type BookmarkGetBookmarksOutput struct {
-	Cursor    *string
-	Bookmarks []BookmarkDefsBookmarkView
+	Cursor    *string                    // "cursor" in JSON.
+	Bookmarks []BookmarkDefsBookmarkView // "bookmarks" in JSON: a list of [BookmarkDefsBookmarkView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *BookmarkGetBookmarksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = BookmarkGetBookmarksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "bookmarks":
-			d.Once(&seen, 1<<0)
-			s.Bookmarks = lex.DecodeSlice[BookmarkDefsBookmarkView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "bookmarks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *BookmarkGetBookmarksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("bookmarks"), s.Bookmarks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *BookmarkGetBookmarksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("bookmarks"), s.Bookmarks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s BookmarkGetBookmarksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *BookmarkGetBookmarksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,7 +2,10 @@
 
 package appbsky
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // A Client calls the methods of app.bsky. Make it with NewClient; it is safe for concurrent
 // use.
@@ -41,62 +44,67 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	}
 }
 
-// ActorService calls the methods of app.bsky.actor.
+// ActorService calls the methods of app.bsky.actor; it is the field Actor of [Client].
 type ActorService struct {
 	caller *xrpc.Caller
 }
 
-// AgeassuranceService calls the methods of app.bsky.ageassurance.
+// AgeassuranceService calls the methods of app.bsky.ageassurance; it is the field Ageassurance
+// of [Client].
 type AgeassuranceService struct {
 	caller *xrpc.Caller
 }
 
-// BookmarkService calls the methods of app.bsky.bookmark.
+// BookmarkService calls the methods of app.bsky.bookmark; it is the field Bookmark of [Client].
 type BookmarkService struct {
 	caller *xrpc.Caller
 }
 
-// ContactService calls the methods of app.bsky.contact.
+// ContactService calls the methods of app.bsky.contact; it is the field Contact of [Client].
 type ContactService struct {
 	caller *xrpc.Caller
 }
 
-// DraftService calls the methods of app.bsky.draft.
+// DraftService calls the methods of app.bsky.draft; it is the field Draft of [Client].
 type DraftService struct {
 	caller *xrpc.Caller
 }
 
-// EmbedService calls the methods of app.bsky.embed.
+// EmbedService calls the methods of app.bsky.embed; it is the field Embed of [Client].
 type EmbedService struct {
 	caller *xrpc.Caller
 }
 
-// FeedService calls the methods of app.bsky.feed.
+// FeedService calls the methods of app.bsky.feed; it is the field Feed of [Client].
 type FeedService struct {
 	caller *xrpc.Caller
 }
 
-// GraphService calls the methods of app.bsky.graph.
+// GraphService calls the methods of app.bsky.graph; it is the field Graph of [Client].
 type GraphService struct {
 	caller *xrpc.Caller
 }
 
-// LabelerService calls the methods of app.bsky.labeler.
+// LabelerService calls the methods of app.bsky.labeler; it is the field Labeler of [Client].
 type LabelerService struct {
 	caller *xrpc.Caller
 }
 
-// NotificationService calls the methods of app.bsky.notification.
+// NotificationService calls the methods of app.bsky.notification; it is the field Notification
+// of [Client].
 type NotificationService struct {
 	caller *xrpc.Caller
 }
 
-// UnspeccedService calls the methods of app.bsky.unspecced.
+// UnspeccedService calls the methods of app.bsky.unspecced; it is the field Unspecced of
+// [Client].
 type UnspeccedService struct {
 	caller *xrpc.Caller
 }
 
-// VideoService calls the methods of app.bsky.video.
+// VideoService calls the methods of app.bsky.video; it is the field Video of [Client].
 type VideoService struct {
 	caller *xrpc.Caller
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

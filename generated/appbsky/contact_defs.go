@@ -7,189 +7,35 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ContactDefsMatchAndContactIndex is app.bsky.contact.defs#matchAndContactIndex: Associates a
-// profile with the positional index of the contact import input in the call to
+// ContactDefsMatchAndContactIndex is the object app.bsky.contact.defs#matchAndContactIndex:
+// Associates a profile with the positional index of the contact import input in the call to
 // `app.bsky.contact.importContacts`, so clients can know which phone caused a particular match.
 type ContactDefsMatchAndContactIndex struct {
 	Match        ActorDefsProfileView // Profile of the matched user.
-	ContactIndex int64                // The index of this match in the import contact input.
+	ContactIndex int64                // The index of this match in the import contact input. From 0 to 999.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ContactDefsMatchAndContactIndex) LexType() string {
-	return "app.bsky.contact.defs#matchAndContactIndex"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ContactDefsMatchAndContactIndex) DecodeLex(d *lex.Decoder) error {
-	*s = ContactDefsMatchAndContactIndex{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "match":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Match)
-		case "contactIndex":
-			d.Once(&seen, 1<<1)
-			s.ContactIndex = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "match", "contactIndex")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactDefsMatchAndContactIndex) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("match").Value(&s.Match)
-	e.Field("contactIndex").Int(s.ContactIndex)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactDefsMatchAndContactIndex) ValidateLex(v *lex.Validator) {
-	v.Field("match").Value(&s.Match)
-	v.Field("contactIndex").AtLeast(s.ContactIndex, 0).AtMost(s.ContactIndex, 999)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactDefsMatchAndContactIndex) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactDefsMatchAndContactIndex) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactDefsSyncStatus is app.bsky.contact.defs#syncStatus.
+// ContactDefsSyncStatus is the object app.bsky.contact.defs#syncStatus.
 type ContactDefsSyncStatus struct {
 	SyncedAt syntax.Datetime // Last date when contacts where imported.
 
 	// Number of existing contact matches resulting of the user imports and of their imported
 	// contacts having imported the user. Matches stop being counted when the user either follows
-	// the matched contact or dismisses the match.
+	// the matched contact or dismisses the match. At least 0.
 	MatchesCount int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ContactDefsSyncStatus) LexType() string {
-	return "app.bsky.contact.defs#syncStatus"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ContactDefsSyncStatus) DecodeLex(d *lex.Decoder) error {
-	*s = ContactDefsSyncStatus{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "syncedAt":
-			d.Once(&seen, 1<<0)
-			s.SyncedAt = syntax.Datetime(d.String())
-		case "matchesCount":
-			d.Once(&seen, 1<<1)
-			s.MatchesCount = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "syncedAt", "matchesCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactDefsSyncStatus) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("syncedAt").String(string(s.SyncedAt))
-	e.Field("matchesCount").Int(s.MatchesCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactDefsSyncStatus) ValidateLex(v *lex.Validator) {
-	v.Field("syncedAt").Format(s.SyncedAt)
-	v.Field("matchesCount").Int(s.MatchesCount).AtLeast(s.MatchesCount, 0)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactDefsSyncStatus) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactDefsSyncStatus) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactDefsNotification is app.bsky.contact.defs#notification: A stash object to be sent via
-// bsync representing a notification to be created.
+// ContactDefsNotification is the object app.bsky.contact.defs#notification: A stash object to
+// be sent via bsync representing a notification to be created.
 type ContactDefsNotification struct {
 	From syntax.DID // The DID of who this notification comes from.
 	To   syntax.DID // The DID of who this notification should go to.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ContactDefsNotification) LexType() string {
-	return "app.bsky.contact.defs#notification"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ContactDefsNotification) DecodeLex(d *lex.Decoder) error {
-	*s = ContactDefsNotification{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "from":
-			d.Once(&seen, 1<<0)
-			s.From = syntax.DID(d.String())
-		case "to":
-			d.Once(&seen, 1<<1)
-			s.To = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "from", "to")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactDefsNotification) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("to").String(string(s.To))
-	e.Field("from").String(string(s.From))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactDefsNotification) ValidateLex(v *lex.Validator) {
-	v.Field("from").Format(s.From)
-	v.Field("to").Format(s.To)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactDefsNotification) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactDefsNotification) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,92 +14,22 @@ import (
 // import. It shouldn't appear again if the same contact is re-imported. Requires
 // authentication.
 //
-// Errors: ErrInvalidDID, ErrInternalError.
+// Errors: [ErrInvalidDID], [ErrInternalError].
 func (s ContactService) DismissMatch(ctx context.Context, input *ContactDismissMatchInput, opts ...xrpc.Option) (*ContactDismissMatchOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.dismissMatch", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ContactDismissMatchOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactDismissMatchInput is the input of app.bsky.contact.dismissMatch.
+// ContactDismissMatchInput is the input of [ContactService.DismissMatch].
 type ContactDismissMatchInput struct {
 	Subject syntax.DID // The subject's DID to dismiss the match with.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactDismissMatchInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactDismissMatchInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactDismissMatchInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").String(string(s.Subject))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactDismissMatchInput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactDismissMatchInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactDismissMatchInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactDismissMatchOutput is the output of app.bsky.contact.dismissMatch.
+// ContactDismissMatchOutput is the output of [ContactService.DismissMatch].
 type ContactDismissMatchOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactDismissMatchOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactDismissMatchOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactDismissMatchOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactDismissMatchOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactDismissMatchOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactDismissMatchOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,14 +14,14 @@ import (
 // GetMatches calls app.bsky.contact.getMatches: Returns the matched contacts (contacts that
 // were mutually imported). Excludes dismissed matches. Requires authentication.
 //
-// Errors: ErrInvalidDID, ErrInvalidLimit, ErrInvalidCursor, ErrInternalError.
+// Errors: [ErrInvalidDID], [ErrInvalidLimit], [ErrInvalidCursor], [ErrInternalError].
 func (s ContactService) GetMatches(ctx context.Context, params *ContactGetMatchesParams, opts ...xrpc.Option) (*ContactGetMatchesOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.getMatches", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ContactGetMatchesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetMatchesPages calls GetMatches page after page until there is no cursor. An error is final;
-// a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetMatchesPages calls [ContactService.GetMatches] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ContactService) GetMatchesPages(ctx context.Context, params *ContactGetMatchesParams, opts ...xrpc.Option) iter.Seq2[*ContactGetMatchesOutput, error] {
 	return paging.Pages(func(cursor *string) (*ContactGetMatchesOutput, *string, error) {
 		var next ContactGetMatchesParams
@@ -41,96 +41,25 @@ func (s ContactService) GetMatchesPages(ctx context.Context, params *ContactGetM
 	})
 }
 
-// GetMatchesAll is GetMatchesPages, matches one by one.
+// GetMatchesAll is [ContactService.GetMatchesPages], matches one by one.
 func (s ContactService) GetMatchesAll(ctx context.Context, params *ContactGetMatchesParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetMatchesPages(ctx, params, opts...), func(page *ContactGetMatchesOutput) []ActorDefsProfileView {
 		return page.Matches
 	})
 }
 
-// ContactGetMatchesParams are the parameters of app.bsky.contact.getMatches.
+// ContactGetMatchesParams are the parameters of [ContactService.GetMatches].
 type ContactGetMatchesParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ContactGetMatchesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ContactGetMatchesParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ContactGetMatchesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ContactGetMatchesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ContactGetMatchesOutput is the output of app.bsky.contact.getMatches.
+// ContactGetMatchesOutput is the output of [ContactService.GetMatches].
 type ContactGetMatchesOutput struct {
-	Cursor  *string
-	Matches []ActorDefsProfileView
+	Cursor  *string                // "cursor" in JSON.
+	Matches []ActorDefsProfileView // "matches" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactGetMatchesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactGetMatchesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "matches":
-			d.Once(&seen, 1<<0)
-			s.Matches = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "matches")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactGetMatchesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("matches"), s.Matches)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactGetMatchesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("matches"), s.Matches)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactGetMatchesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactGetMatchesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

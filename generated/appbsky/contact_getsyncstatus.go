@@ -12,62 +12,20 @@ import (
 // GetSyncStatus calls app.bsky.contact.getSyncStatus: Gets the user's current contact import
 // status. Requires authentication.
 //
-// Errors: ErrInvalidDID, ErrInternalError.
+// Errors: [ErrInvalidDID], [ErrInternalError].
 func (s ContactService) GetSyncStatus(ctx context.Context, opts ...xrpc.Option) (*ContactGetSyncStatusOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.getSyncStatus", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ContactGetSyncStatusOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ContactGetSyncStatusOutput is the output of app.bsky.contact.getSyncStatus.
+// ContactGetSyncStatusOutput is the output of [ContactService.GetSyncStatus].
 type ContactGetSyncStatusOutput struct {
 	// If present, indicates the user has imported their contacts. If not present, indicates the
 	// user never used the feature or called `app.bsky.contact.removeData` and didn't import again
 	// since.
 	SyncStatus *ContactDefsSyncStatus
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactGetSyncStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactGetSyncStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "syncStatus":
-			if d.Optional(&seen, 1<<0) {
-				s.SyncStatus = lex.DecodePointer[ContactDefsSyncStatus](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactGetSyncStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.SyncStatus != nil {
-		e.Field("syncStatus").Value(s.SyncStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactGetSyncStatusOutput) ValidateLex(v *lex.Validator) {
-	if s.SyncStatus != nil {
-		v.Field("syncStatus").Value(s.SyncStatus)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactGetSyncStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactGetSyncStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

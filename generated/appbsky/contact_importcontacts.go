@@ -13,14 +13,14 @@ import (
 // with other users. This follows the protocol explained in
 // https://docs.bsky.app/blog/contact-import-rfc. Requires authentication.
 //
-// Errors: ErrInvalidDID, ErrInvalidContacts, ErrTooManyContacts, ErrInvalidToken,
-// ErrInternalError.
+// Errors: [ErrInvalidDID], [ErrInvalidContacts], [ErrTooManyContacts], [ErrInvalidToken],
+// [ErrInternalError].
 func (s ContactService) ImportContacts(ctx context.Context, input *ContactImportContactsInput, opts ...xrpc.Option) (*ContactImportContactsOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.importContacts", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ContactImportContactsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactImportContactsInput is the input of app.bsky.contact.importContacts.
+// ContactImportContactsInput is the input of [ContactService.ImportContacts].
 type ContactImportContactsInput struct {
 	// JWT to authenticate the call. Use the JWT received as a response to the call to
 	// `app.bsky.contact.verifyPhone`.
@@ -28,105 +28,19 @@ type ContactImportContactsInput struct {
 
 	// List of phone numbers in global E.164 format (e.g., '+12125550123'). Phone numbers that
 	// cannot be normalized into a valid phone number will be discarded. Should not repeat the
-	// 'phone' input used in `app.bsky.contact.verifyPhone`.
+	// 'phone' input used in `app.bsky.contact.verifyPhone`. From 1 to 1000 items.
 	Contacts []string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactImportContactsInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactImportContactsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "token":
-			d.Once(&seen, 1<<0)
-			s.Token = d.String()
-		case "contacts":
-			d.Once(&seen, 1<<1)
-			s.Contacts = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "token", "contacts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactImportContactsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("token").String(s.Token)
-	lex.EncodeStrings(e.Field("contacts"), s.Contacts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactImportContactsInput) ValidateLex(v *lex.Validator) {
-	v.Field("contacts").MinLen(len(s.Contacts), 1).MaxLen(len(s.Contacts), 1000)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactImportContactsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactImportContactsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactImportContactsOutput is the output of app.bsky.contact.importContacts.
+// ContactImportContactsOutput is the output of [ContactService.ImportContacts].
 type ContactImportContactsOutput struct {
 	// The users that matched during import and their indexes on the input contacts, so the client
 	// can correlate with its local list.
 	MatchesAndContactIndexes []ContactDefsMatchAndContactIndex
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactImportContactsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactImportContactsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "matchesAndContactIndexes":
-			d.Once(&seen, 1<<0)
-			s.MatchesAndContactIndexes = lex.DecodeSlice[ContactDefsMatchAndContactIndex](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "matchesAndContactIndexes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactImportContactsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactImportContactsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("matchesAndContactIndexes"), s.MatchesAndContactIndexes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactImportContactsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactImportContactsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,78 +12,20 @@ import (
 // RemoveData calls app.bsky.contact.removeData: Removes all stored hashes used for contact
 // matching, existing matches, and sync status. Requires authentication.
 //
-// Errors: ErrInvalidDID, ErrInternalError.
+// Errors: [ErrInvalidDID], [ErrInternalError].
 func (s ContactService) RemoveData(ctx context.Context, input *ContactRemoveDataInput, opts ...xrpc.Option) (*ContactRemoveDataOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.removeData", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ContactRemoveDataOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactRemoveDataInput is the input of app.bsky.contact.removeData.
+// ContactRemoveDataInput is the input of [ContactService.RemoveData].
 type ContactRemoveDataInput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactRemoveDataInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactRemoveDataInput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactRemoveDataInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactRemoveDataInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactRemoveDataInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactRemoveDataInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactRemoveDataOutput is the output of app.bsky.contact.removeData.
+// ContactRemoveDataOutput is the output of [ContactService.RemoveData].
 type ContactRemoveDataOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactRemoveDataOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactRemoveDataOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactRemoveDataOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactRemoveDataOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactRemoveDataOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactRemoveDataOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

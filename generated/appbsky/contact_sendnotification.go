@@ -17,92 +17,17 @@ func (s ContactService) SendNotification(ctx context.Context, input *ContactSend
 	return xrpc.Call[ContactSendNotificationOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactSendNotificationInput is the input of app.bsky.contact.sendNotification.
+// ContactSendNotificationInput is the input of [ContactService.SendNotification].
 type ContactSendNotificationInput struct {
 	From syntax.DID // The DID of who this notification comes from.
 	To   syntax.DID // The DID of who this notification should go to.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactSendNotificationInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactSendNotificationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "from":
-			d.Once(&seen, 1<<0)
-			s.From = syntax.DID(d.String())
-		case "to":
-			d.Once(&seen, 1<<1)
-			s.To = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "from", "to")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactSendNotificationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("to").String(string(s.To))
-	e.Field("from").String(string(s.From))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactSendNotificationInput) ValidateLex(v *lex.Validator) {
-	v.Field("from").Format(s.From)
-	v.Field("to").Format(s.To)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactSendNotificationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactSendNotificationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactSendNotificationOutput is the output of app.bsky.contact.sendNotification.
+// ContactSendNotificationOutput is the output of [ContactService.SendNotification].
 type ContactSendNotificationOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactSendNotificationOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactSendNotificationOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactSendNotificationOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactSendNotificationOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactSendNotificationOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactSendNotificationOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,91 +13,22 @@ import (
 // verification flow. The phone passed will receive a code via SMS that should be passed to
 // `app.bsky.contact.verifyPhone`. Requires authentication.
 //
-// Errors: ErrRateLimitExceeded, ErrInvalidDID, ErrInvalidPhone, ErrInternalError.
+// Errors: [ErrRateLimitExceeded], [ErrInvalidDID], [ErrInvalidPhone], [ErrInternalError].
 func (s ContactService) StartPhoneVerification(ctx context.Context, input *ContactStartPhoneVerificationInput, opts ...xrpc.Option) (*ContactStartPhoneVerificationOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.startPhoneVerification", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ContactStartPhoneVerificationOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactStartPhoneVerificationInput is the input of app.bsky.contact.startPhoneVerification.
+// ContactStartPhoneVerificationInput is the input of [ContactService.StartPhoneVerification].
 type ContactStartPhoneVerificationInput struct {
 	Phone string // The phone number to receive the code via SMS.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactStartPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactStartPhoneVerificationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "phone":
-			d.Once(&seen, 1<<0)
-			s.Phone = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "phone")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactStartPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("phone").String(s.Phone)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactStartPhoneVerificationInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactStartPhoneVerificationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactStartPhoneVerificationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactStartPhoneVerificationOutput is the output of app.bsky.contact.startPhoneVerification.
+// ContactStartPhoneVerificationOutput is the output of [ContactService.StartPhoneVerification].
 type ContactStartPhoneVerificationOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactStartPhoneVerificationOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactStartPhoneVerificationOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactStartPhoneVerificationOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactStartPhoneVerificationOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactStartPhoneVerificationOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactStartPhoneVerificationOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

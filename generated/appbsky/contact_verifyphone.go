@@ -12,14 +12,14 @@ import (
 // VerifyPhone calls app.bsky.contact.verifyPhone: Verifies control over a phone number with a
 // code received via SMS and starts a contact import session. Requires authentication.
 //
-// Errors: ErrRateLimitExceeded, ErrInvalidDID, ErrInvalidPhone, ErrInvalidCode,
-// ErrInternalError.
+// Errors: [ErrRateLimitExceeded], [ErrInvalidDID], [ErrInvalidPhone], [ErrInvalidCode],
+// [ErrInternalError].
 func (s ContactService) VerifyPhone(ctx context.Context, input *ContactVerifyPhoneInput, opts ...xrpc.Option) (*ContactVerifyPhoneOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.contact.verifyPhone", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ContactVerifyPhoneOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ContactVerifyPhoneInput is the input of app.bsky.contact.verifyPhone.
+// ContactVerifyPhoneInput is the input of [ContactService.VerifyPhone].
 type ContactVerifyPhoneInput struct {
 	// The phone number to verify. Should be the same as the one passed to
 	// `app.bsky.contact.startPhoneVerification`.
@@ -29,100 +29,16 @@ type ContactVerifyPhoneInput struct {
 	// `app.bsky.contact.startPhoneVerification`.
 	Code string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactVerifyPhoneInput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactVerifyPhoneInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "phone":
-			d.Once(&seen, 1<<0)
-			s.Phone = d.String()
-		case "code":
-			d.Once(&seen, 1<<1)
-			s.Code = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "phone", "code")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactVerifyPhoneInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	e.Field("phone").String(s.Phone)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactVerifyPhoneInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactVerifyPhoneInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactVerifyPhoneInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ContactVerifyPhoneOutput is the output of app.bsky.contact.verifyPhone.
+// ContactVerifyPhoneOutput is the output of [ContactService.VerifyPhone].
 type ContactVerifyPhoneOutput struct {
 	// JWT to be used in a call to `app.bsky.contact.importContacts`. It is only valid for a single
 	// call.
 	Token string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ContactVerifyPhoneOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ContactVerifyPhoneOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "token":
-			d.Once(&seen, 1<<0)
-			s.Token = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "token")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ContactVerifyPhoneOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("token").String(s.Token)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ContactVerifyPhoneOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ContactVerifyPhoneOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ContactVerifyPhoneOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

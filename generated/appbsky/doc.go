@@ -6,10 +6,10 @@
 //	out, err := api.Actor.GetPreferences(ctx)
 //
 // Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra,
-// so that reading, changing and writing a value loses nothing.
+// so that reading, changing and writing a value loses nothing. The comments are the lexicons'
+// own; where they say nothing of a field, its name in JSON stands for it.
 package appbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// The runtime speaks the language of this code.
-const _ = lex.GeneratedCodeV1
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

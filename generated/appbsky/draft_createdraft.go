@@ -12,105 +12,24 @@ import (
 // CreateDraft calls app.bsky.draft.createDraft: Inserts a draft using private storage (stash).
 // An upper limit of drafts might be enforced. Requires authentication.
 //
-// Errors: ErrDraftLimitReached.
+// Errors: [ErrDraftLimitReached].
 func (s DraftService) CreateDraft(ctx context.Context, input *DraftCreateDraftInput, opts ...xrpc.Option) (*DraftCreateDraftOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.draft.createDraft", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[DraftCreateDraftOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// DraftCreateDraftInput is the input of app.bsky.draft.createDraft.
+// DraftCreateDraftInput is the input of [DraftService.CreateDraft].
 type DraftCreateDraftInput struct {
-	Draft DraftDefsDraft
+	Draft DraftDefsDraft // "draft" in JSON: [DraftDefsDraft].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *DraftCreateDraftInput) DecodeLex(d *lex.Decoder) error {
-	*s = DraftCreateDraftInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "draft":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Draft)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "draft")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftCreateDraftInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("draft").Value(&s.Draft)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftCreateDraftInput) ValidateLex(v *lex.Validator) {
-	v.Field("draft").Value(&s.Draft)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftCreateDraftInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftCreateDraftInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftCreateDraftOutput is the output of app.bsky.draft.createDraft.
+// DraftCreateDraftOutput is the output of [DraftService.CreateDraft].
 type DraftCreateDraftOutput struct {
 	ID string // The ID of the created draft.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *DraftCreateDraftOutput) DecodeLex(d *lex.Decoder) error {
-	*s = DraftCreateDraftOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "id")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftCreateDraftOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftCreateDraftOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftCreateDraftOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftCreateDraftOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

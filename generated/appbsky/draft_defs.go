@@ -8,189 +8,41 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// DraftDefsDraftWithID is app.bsky.draft.defs#draftWithId: A draft with an identifier, used to
-// store drafts in private storage (stash).
+// DraftDefsDraftWithID is the object app.bsky.draft.defs#draftWithId: A draft with an
+// identifier, used to store drafts in private storage (stash).
 type DraftDefsDraftWithID struct {
-	ID    syntax.TID // A TID to be used as a draft identifier.
-	Draft DraftDefsDraft
+	ID    syntax.TID     // A TID to be used as a draft identifier.
+	Draft DraftDefsDraft // "draft" in JSON: [DraftDefsDraft].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftWithID) LexType() string {
-	return "app.bsky.draft.defs#draftWithId"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftWithID) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftWithID{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = syntax.TID(d.String())
-		case "draft":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Draft)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "id", "draft")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftWithID) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(string(s.ID))
-	e.Field("draft").Value(&s.Draft)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftWithID) ValidateLex(v *lex.Validator) {
-	v.Field("id").Format(s.ID)
-	v.Field("draft").Value(&s.Draft)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftWithID) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftWithID) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraft is app.bsky.draft.defs#draft: A draft containing an array of draft posts.
+// DraftDefsDraft is the object app.bsky.draft.defs#draft: A draft containing an array of draft
+// posts.
 type DraftDefsDraft struct {
-	DeviceID *string // UUIDv4 identifier of the device that created this draft.
+	DeviceID   *string              // UUIDv4 identifier of the device that created this draft. At most 100 bytes.
+	DeviceName *string              // The device and/or platform on which the draft was created. At most 100 bytes.
+	Posts      []DraftDefsDraftPost // Array of draft posts that compose this draft. From 1 to 100 items.
+	Langs      []syntax.Language    // Indicates human language of posts primary text content. At most 3 items.
 
-	// The device and/or platform on which the draft was created.
-	DeviceName *string
-
-	Posts []DraftDefsDraftPost // Array of draft posts that compose this draft.
-	Langs []syntax.Language    // Indicates human language of posts primary text content.
-
-	// Embedding rules for the postgates to be created when this draft is published.
+	// Embedding rules for the postgates to be created when this draft is published. A list of
+	// [FeedPostgateDisableRule]. At most 5 items.
 	PostgateEmbeddingRules []DraftDefsDraftPostgateEmbeddingRulesUnion
 
-	// Allow-rules for the threadgate to be created when this draft is published.
+	// Allow-rules for the threadgate to be created when this draft is published. A list of
+	// [FeedThreadgateMentionRule], [FeedThreadgateFollowerRule], [FeedThreadgateFollowingRule] and
+	// [FeedThreadgateListRule]. At most 5 items.
 	ThreadgateAllow []DraftDefsDraftThreadgateAllowUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraft) LexType() string {
-	return "app.bsky.draft.defs#draft"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraft) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraft{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "deviceId":
-			d.Once(&seen, 1<<1)
-			s.DeviceID = d.OptionalString()
-		case "deviceName":
-			d.Once(&seen, 1<<2)
-			s.DeviceName = d.OptionalString()
-		case "posts":
-			d.Once(&seen, 1<<0)
-			s.Posts = lex.DecodeSlice[DraftDefsDraftPost](d)
-		case "langs":
-			if d.Optional(&seen, 1<<3) {
-				s.Langs = lex.DecodeStrings[syntax.Language](d)
-			}
-		case "postgateEmbeddingRules":
-			if d.Optional(&seen, 1<<4) {
-				s.PostgateEmbeddingRules = lex.DecodeSlice[DraftDefsDraftPostgateEmbeddingRulesUnion](d)
-			}
-		case "threadgateAllow":
-			if d.Optional(&seen, 1<<5) {
-				s.ThreadgateAllow = lex.DecodeSlice[DraftDefsDraftThreadgateAllowUnion](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "posts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraft) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Langs != nil {
-		lex.EncodeStrings(e.Field("langs"), s.Langs)
-	}
-	lex.EncodeSlice(e.Field("posts"), s.Posts)
-	if s.DeviceID != nil {
-		e.Field("deviceId").String(*s.DeviceID)
-	}
-	if s.DeviceName != nil {
-		e.Field("deviceName").String(*s.DeviceName)
-	}
-	if s.ThreadgateAllow != nil {
-		lex.EncodeSlice(e.Field("threadgateAllow"), s.ThreadgateAllow)
-	}
-	if s.PostgateEmbeddingRules != nil {
-		lex.EncodeSlice(e.Field("postgateEmbeddingRules"), s.PostgateEmbeddingRules)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraft) ValidateLex(v *lex.Validator) {
-	if s.DeviceID != nil {
-		v.Field("deviceId").MaxBytes(*s.DeviceID, 100)
-	}
-	if s.DeviceName != nil {
-		v.Field("deviceName").MaxBytes(*s.DeviceName, 100)
-	}
-	lex.ValidateSlice(v.Field("posts").MinLen(len(s.Posts), 1).MaxLen(len(s.Posts), 100), s.Posts)
-	if s.Langs != nil {
-		lex.ValidateArray(v.Field("langs").MaxLen(len(s.Langs), 3), s.Langs, func(v *lex.Validator, e syntax.Language) {
-			v.Format(e)
-		})
-	}
-	if s.PostgateEmbeddingRules != nil {
-		lex.ValidateSlice(v.Field("postgateEmbeddingRules").MaxLen(len(s.PostgateEmbeddingRules), 5), s.PostgateEmbeddingRules)
-	}
-	if s.ThreadgateAllow != nil {
-		lex.ValidateSlice(v.Field("threadgateAllow").MaxLen(len(s.ThreadgateAllow), 5), s.ThreadgateAllow)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraft) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraft) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftPostgateEmbeddingRulesUnion is an open union of
-// app.bsky.feed.postgate#disableRule.
+// DraftDefsDraftPostgateEmbeddingRulesUnion is an item of the field PostgateEmbeddingRules of
+// [DraftDefsDraft], an open union of [FeedPostgateDisableRule].
 //
 // The zero value is absent.
 type DraftDefsDraftPostgateEmbeddingRulesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewDraftDefsDraftPostgateEmbeddingRulesUnion returns the union of a member.
@@ -201,237 +53,57 @@ func NewDraftDefsDraftPostgateEmbeddingRulesUnion[T interface {
 	return DraftDefsDraftPostgateEmbeddingRulesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.postgate#disableRule":
-		u.Value = lex.DecodeVariant[FeedPostgateDisableRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedPostgateDisableRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u DraftDefsDraftPostgateEmbeddingRulesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *DraftDefsDraftPostgateEmbeddingRulesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// DraftDefsDraftThreadgateAllowUnion is an open union of app.bsky.feed.threadgate#mentionRule,
-// app.bsky.feed.threadgate#followerRule, app.bsky.feed.threadgate#followingRule and
-// app.bsky.feed.threadgate#listRule.
+// DraftDefsDraftThreadgateAllowUnion is an item of the field ThreadgateAllow of
+// [DraftDefsDraft], an open union of [FeedThreadgateMentionRule], [FeedThreadgateFollowerRule],
+// [FeedThreadgateFollowingRule] and [FeedThreadgateListRule].
 //
 // The zero value is absent.
 type DraftDefsDraftThreadgateAllowUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewDraftDefsDraftThreadgateAllowUnion returns the union of a member.
 func NewDraftDefsDraftThreadgateAllowUnion[T interface {
-	*FeedThreadgateMentionRule | *FeedThreadgateFollowerRule | *FeedThreadgateFollowingRule | *FeedThreadgateListRule | *lex.UnknownVariant
+	*FeedThreadgateMentionRule |
+		*FeedThreadgateFollowerRule |
+		*FeedThreadgateFollowingRule |
+		*FeedThreadgateListRule |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) DraftDefsDraftThreadgateAllowUnion {
 	return DraftDefsDraftThreadgateAllowUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *DraftDefsDraftThreadgateAllowUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.threadgate#mentionRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateMentionRule](d)
-	case "app.bsky.feed.threadgate#followerRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowerRule](d)
-	case "app.bsky.feed.threadgate#followingRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowingRule](d)
-	case "app.bsky.feed.threadgate#listRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateListRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *DraftDefsDraftThreadgateAllowUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *DraftDefsDraftThreadgateAllowUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u DraftDefsDraftThreadgateAllowUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *DraftDefsDraftThreadgateAllowUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// DraftDefsDraftPost is app.bsky.draft.defs#draftPost: One of the posts that compose a draft.
+// DraftDefsDraftPost is the object app.bsky.draft.defs#draftPost: One of the posts that compose
+// a draft.
 type DraftDefsDraftPost struct {
 	// The primary post content. It has a higher limit than post contents to allow storing a larger
-	// text that can later be refined into smaller posts.
+	// text that can later be refined into smaller posts. At most 1000 graphemes, 10,000 bytes.
 	Text string
 
-	// Self-label values for this post. Effectively content warnings.
+	// Self-label values for this post. Effectively content warnings. See
+	// [comatproto.LabelDefsSelfLabels].
 	Labels DraftDefsDraftPostLabelsUnion
 
-	EmbedImages    []DraftDefsDraftEmbedImage
-	EmbedGallery   *DraftDefsDraftEmbedGallery
-	EmbedVideos    []DraftDefsDraftEmbedVideo
+	EmbedImages  []DraftDefsDraftEmbedImage  // "embedImages" in JSON: a list of [DraftDefsDraftEmbedImage]. At most 4 items.
+	EmbedGallery *DraftDefsDraftEmbedGallery // "embedGallery" in JSON: [DraftDefsDraftEmbedGallery].
+	EmbedVideos  []DraftDefsDraftEmbedVideo  // "embedVideos" in JSON: a list of [DraftDefsDraftEmbedVideo]. At most 1 item.
+
+	// "embedExternals" in JSON: a list of [DraftDefsDraftEmbedExternal]. At most 1 item.
 	EmbedExternals []DraftDefsDraftEmbedExternal
-	EmbedRecords   []DraftDefsDraftEmbedRecord
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "embedRecords" in JSON: a list of [DraftDefsDraftEmbedRecord]. At most 1 item.
+	EmbedRecords []DraftDefsDraftEmbedRecord
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftPost) LexType() string {
-	return "app.bsky.draft.defs#draftPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftPost) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "text":
-			d.Once(&seen, 1<<0)
-			s.Text = d.String()
-		case "labels":
-			if d.Optional(&seen, 1<<1) {
-				d.Value(&s.Labels)
-			}
-		case "embedImages":
-			if d.Optional(&seen, 1<<2) {
-				s.EmbedImages = lex.DecodeSlice[DraftDefsDraftEmbedImage](d)
-			}
-		case "embedGallery":
-			if d.Optional(&seen, 1<<3) {
-				s.EmbedGallery = lex.DecodePointer[DraftDefsDraftEmbedGallery](d)
-			}
-		case "embedVideos":
-			if d.Optional(&seen, 1<<4) {
-				s.EmbedVideos = lex.DecodeSlice[DraftDefsDraftEmbedVideo](d)
-			}
-		case "embedExternals":
-			if d.Optional(&seen, 1<<5) {
-				s.EmbedExternals = lex.DecodeSlice[DraftDefsDraftEmbedExternal](d)
-			}
-		case "embedRecords":
-			if d.Optional(&seen, 1<<6) {
-				s.EmbedRecords = lex.DecodeSlice[DraftDefsDraftEmbedRecord](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "text")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("text").String(s.Text)
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	if s.EmbedImages != nil {
-		lex.EncodeSlice(e.Field("embedImages"), s.EmbedImages)
-	}
-	if s.EmbedVideos != nil {
-		lex.EncodeSlice(e.Field("embedVideos"), s.EmbedVideos)
-	}
-	if s.EmbedGallery != nil {
-		e.Field("embedGallery").Value(s.EmbedGallery)
-	}
-	if s.EmbedRecords != nil {
-		lex.EncodeSlice(e.Field("embedRecords"), s.EmbedRecords)
-	}
-	if s.EmbedExternals != nil {
-		lex.EncodeSlice(e.Field("embedExternals"), s.EmbedExternals)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftPost) ValidateLex(v *lex.Validator) {
-	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	if s.EmbedImages != nil {
-		lex.ValidateSlice(v.Field("embedImages").MaxLen(len(s.EmbedImages), 4), s.EmbedImages)
-	}
-	if s.EmbedGallery != nil {
-		v.Field("embedGallery").Value(s.EmbedGallery)
-	}
-	if s.EmbedVideos != nil {
-		lex.ValidateSlice(v.Field("embedVideos").MaxLen(len(s.EmbedVideos), 1), s.EmbedVideos)
-	}
-	if s.EmbedExternals != nil {
-		lex.ValidateSlice(v.Field("embedExternals").MaxLen(len(s.EmbedExternals), 1), s.EmbedExternals)
-	}
-	if s.EmbedRecords != nil {
-		lex.ValidateSlice(v.Field("embedRecords").MaxLen(len(s.EmbedRecords), 1), s.EmbedRecords)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftPostLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
-//
-// Self-label values for this post. Effectively content warnings.
+// DraftDefsDraftPostLabelsUnion is the field Labels of [DraftDefsDraftPost], an open union of
+// [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type DraftDefsDraftPostLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewDraftDefsDraftPostLabelsUnion returns the union of a member.
@@ -442,295 +114,52 @@ func NewDraftDefsDraftPostLabelsUnion[T interface {
 	return DraftDefsDraftPostLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *DraftDefsDraftPostLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *DraftDefsDraftPostLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *DraftDefsDraftPostLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u DraftDefsDraftPostLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *DraftDefsDraftPostLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// DraftDefsDraftView is app.bsky.draft.defs#draftView: View to present drafts data to users.
+// DraftDefsDraftView is the object app.bsky.draft.defs#draftView: View to present drafts data
+// to users.
 type DraftDefsDraftView struct {
-	ID        syntax.TID // A TID to be used as a draft identifier.
-	Draft     DraftDefsDraft
+	ID        syntax.TID      // A TID to be used as a draft identifier.
+	Draft     DraftDefsDraft  // "draft" in JSON: [DraftDefsDraft].
 	CreatedAt syntax.Datetime // The time the draft was created.
 	UpdatedAt syntax.Datetime // The time the draft was last updated.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftView) LexType() string {
-	return "app.bsky.draft.defs#draftView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftView) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = syntax.TID(d.String())
-		case "draft":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Draft)
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<3)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "draft", "createdAt", "updatedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(string(s.ID))
-	e.Field("draft").Value(&s.Draft)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Format(s.ID)
-	v.Field("draft").Value(&s.Draft)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedLocalRef is app.bsky.draft.defs#draftEmbedLocalRef.
+// DraftDefsDraftEmbedLocalRef is the object app.bsky.draft.defs#draftEmbedLocalRef.
 type DraftDefsDraftEmbedLocalRef struct {
 	// Local, on-device ref to file to be embedded. Embeds are currently device-bound for drafts.
+	// From 1 to 1024 bytes.
 	Path string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedLocalRef) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedLocalRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedLocalRef) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedLocalRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "path":
-			d.Once(&seen, 1<<0)
-			s.Path = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "path")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedLocalRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("path").String(s.Path)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedLocalRef) ValidateLex(v *lex.Validator) {
-	v.Field("path").MinBytes(s.Path, 1).MaxBytes(s.Path, 1024)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedLocalRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedLocalRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedCaption is app.bsky.draft.defs#draftEmbedCaption.
+// DraftDefsDraftEmbedCaption is the object app.bsky.draft.defs#draftEmbedCaption.
 type DraftDefsDraftEmbedCaption struct {
-	Lang    syntax.Language
-	Content string
+	Lang    syntax.Language // "lang" in JSON.
+	Content string          // "content" in JSON. At most 10,000 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedCaption) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedCaption"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedCaption) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedCaption{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lang":
-			d.Once(&seen, 1<<0)
-			s.Lang = syntax.Language(d.String())
-		case "content":
-			d.Once(&seen, 1<<1)
-			s.Content = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "lang", "content")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedCaption) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("lang").String(string(s.Lang))
-	e.Field("content").String(s.Content)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedCaption) ValidateLex(v *lex.Validator) {
-	v.Field("lang").Format(s.Lang)
-	v.Field("content").MaxBytes(s.Content, 10000)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedCaption) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedCaption) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedGallery is app.bsky.draft.defs#draftEmbedGallery.
+// DraftDefsDraftEmbedGallery is the object app.bsky.draft.defs#draftEmbedGallery.
 type DraftDefsDraftEmbedGallery struct {
-	Items DraftDefsDraftEmbedGalleryItems
+	Items DraftDefsDraftEmbedGalleryItems // "items" in JSON: [DraftDefsDraftEmbedGalleryItems]. At most 20 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedGallery) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedGallery"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedGallery) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedGallery{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[DraftDefsDraftEmbedGalleryItemsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedGallery) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedGallery) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 20), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedGallery) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedGallery) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedGalleryItems is app.bsky.draft.defs#draftEmbedGalleryItems: The
+// DraftDefsDraftEmbedGalleryItems is the list app.bsky.draft.defs#draftEmbedGalleryItems: The
 // schema-level maxLength of 20 is a future-proof ceiling. Clients should currently enforce a
-// soft limit of 10 items in authoring UIs.
+// soft limit of 10 items in authoring UIs. At most 20 items.
 type DraftDefsDraftEmbedGalleryItems = []DraftDefsDraftEmbedGalleryItemsUnion
 
-// DraftDefsDraftEmbedGalleryItemsUnion is an open union of app.bsky.draft.defs#draftEmbedImage.
+// DraftDefsDraftEmbedGalleryItemsUnion is an item of [DraftDefsDraftEmbedGalleryItems], an open
+// union of [DraftDefsDraftEmbedImage].
 //
 // The zero value is absent.
 type DraftDefsDraftEmbedGalleryItemsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewDraftDefsDraftEmbedGalleryItemsUnion returns the union of a member.
@@ -741,287 +170,35 @@ func NewDraftDefsDraftEmbedGalleryItemsUnion[T interface {
 	return DraftDefsDraftEmbedGalleryItemsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *DraftDefsDraftEmbedGalleryItemsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.draft.defs#draftEmbedImage":
-		u.Value = lex.DecodeVariant[DraftDefsDraftEmbedImage](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *DraftDefsDraftEmbedGalleryItemsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *DraftDefsDraftEmbedGalleryItemsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *DraftDefsDraftEmbedImage, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u DraftDefsDraftEmbedGalleryItemsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *DraftDefsDraftEmbedGalleryItemsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// DraftDefsDraftEmbedImage is app.bsky.draft.defs#draftEmbedImage.
+// DraftDefsDraftEmbedImage is the object app.bsky.draft.defs#draftEmbedImage.
 type DraftDefsDraftEmbedImage struct {
-	LocalRef DraftDefsDraftEmbedLocalRef
-	Alt      *string
+	LocalRef DraftDefsDraftEmbedLocalRef // "localRef" in JSON: [DraftDefsDraftEmbedLocalRef].
+	Alt      *string                     // "alt" in JSON. At most 2000 graphemes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedImage) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedImage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedImage) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedImage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "localRef":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.LocalRef)
-		case "alt":
-			d.Once(&seen, 1<<1)
-			s.Alt = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "localRef")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedImage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Alt != nil {
-		e.Field("alt").String(*s.Alt)
-	}
-	e.Field("localRef").Value(&s.LocalRef)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedImage) ValidateLex(v *lex.Validator) {
-	v.Field("localRef").Value(&s.LocalRef)
-	if s.Alt != nil {
-		v.Field("alt").MaxGraphemes(*s.Alt, 2000)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedImage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedImage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedVideo is app.bsky.draft.defs#draftEmbedVideo.
+// DraftDefsDraftEmbedVideo is the object app.bsky.draft.defs#draftEmbedVideo.
 type DraftDefsDraftEmbedVideo struct {
-	LocalRef DraftDefsDraftEmbedLocalRef
-	Alt      *string
-	Captions []DraftDefsDraftEmbedCaption
+	LocalRef DraftDefsDraftEmbedLocalRef  // "localRef" in JSON: [DraftDefsDraftEmbedLocalRef].
+	Alt      *string                      // "alt" in JSON. At most 2000 graphemes.
+	Captions []DraftDefsDraftEmbedCaption // "captions" in JSON: a list of [DraftDefsDraftEmbedCaption]. At most 20 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedVideo) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedVideo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedVideo) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedVideo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "localRef":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.LocalRef)
-		case "alt":
-			d.Once(&seen, 1<<1)
-			s.Alt = d.OptionalString()
-		case "captions":
-			if d.Optional(&seen, 1<<2) {
-				s.Captions = lex.DecodeSlice[DraftDefsDraftEmbedCaption](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "localRef")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedVideo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Alt != nil {
-		e.Field("alt").String(*s.Alt)
-	}
-	if s.Captions != nil {
-		lex.EncodeSlice(e.Field("captions"), s.Captions)
-	}
-	e.Field("localRef").Value(&s.LocalRef)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedVideo) ValidateLex(v *lex.Validator) {
-	v.Field("localRef").Value(&s.LocalRef)
-	if s.Alt != nil {
-		v.Field("alt").MaxGraphemes(*s.Alt, 2000)
-	}
-	if s.Captions != nil {
-		lex.ValidateSlice(v.Field("captions").MaxLen(len(s.Captions), 20), s.Captions)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedVideo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedVideo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedExternal is app.bsky.draft.defs#draftEmbedExternal.
+// DraftDefsDraftEmbedExternal is the object app.bsky.draft.defs#draftEmbedExternal.
 type DraftDefsDraftEmbedExternal struct {
-	URI syntax.URI
+	URI syntax.URI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedExternal) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedExternal"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedExternal) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedExternal{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.URI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedExternal) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedExternal) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedExternal) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedExternal) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// DraftDefsDraftEmbedRecord is app.bsky.draft.defs#draftEmbedRecord.
+// DraftDefsDraftEmbedRecord is the object app.bsky.draft.defs#draftEmbedRecord.
 type DraftDefsDraftEmbedRecord struct {
-	Record comatproto.RepoStrongRef
+	Record comatproto.RepoStrongRef // "record" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*DraftDefsDraftEmbedRecord) LexType() string {
-	return "app.bsky.draft.defs#draftEmbedRecord"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *DraftDefsDraftEmbedRecord) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDefsDraftEmbedRecord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "record":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Record)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "record")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDefsDraftEmbedRecord) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("record").Value(&s.Record)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDefsDraftEmbedRecord) ValidateLex(v *lex.Validator) {
-	v.Field("record").Value(&s.Record)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDefsDraftEmbedRecord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDefsDraftEmbedRecord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

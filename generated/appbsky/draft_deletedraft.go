@@ -16,51 +16,11 @@ func (s DraftService) DeleteDraft(ctx context.Context, input *DraftDeleteDraftIn
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// DraftDeleteDraftInput is the input of app.bsky.draft.deleteDraft.
+// DraftDeleteDraftInput is the input of [DraftService.DeleteDraft].
 type DraftDeleteDraftInput struct {
-	ID syntax.TID
+	ID syntax.TID // "id" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *DraftDeleteDraftInput) DecodeLex(d *lex.Decoder) error {
-	*s = DraftDeleteDraftInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = syntax.TID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "id")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftDeleteDraftInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(string(s.ID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftDeleteDraftInput) ValidateLex(v *lex.Validator) {
-	v.Field("id").Format(s.ID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftDeleteDraftInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftDeleteDraftInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

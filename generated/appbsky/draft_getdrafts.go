@@ -17,8 +17,8 @@ func (s DraftService) GetDrafts(ctx context.Context, params *DraftGetDraftsParam
 	return xrpc.Call[DraftGetDraftsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetDraftsPages calls GetDrafts page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetDraftsPages calls [DraftService.GetDrafts] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s DraftService) GetDraftsPages(ctx context.Context, params *DraftGetDraftsParams, opts ...xrpc.Option) iter.Seq2[*DraftGetDraftsOutput, error] {
 	return paging.Pages(func(cursor *string) (*DraftGetDraftsOutput, *string, error) {
 		var next DraftGetDraftsParams
@@ -38,96 +38,25 @@ func (s DraftService) GetDraftsPages(ctx context.Context, params *DraftGetDrafts
 	})
 }
 
-// GetDraftsAll is GetDraftsPages, drafts one by one.
+// GetDraftsAll is [DraftService.GetDraftsPages], drafts one by one.
 func (s DraftService) GetDraftsAll(ctx context.Context, params *DraftGetDraftsParams, opts ...xrpc.Option) iter.Seq2[*DraftDefsDraftView, error] {
 	return paging.All(s.GetDraftsPages(ctx, params, opts...), func(page *DraftGetDraftsOutput) []DraftDefsDraftView {
 		return page.Drafts
 	})
 }
 
-// DraftGetDraftsParams are the parameters of app.bsky.draft.getDrafts.
+// DraftGetDraftsParams are the parameters of [DraftService.GetDrafts].
 type DraftGetDraftsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *DraftGetDraftsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(DraftGetDraftsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *DraftGetDraftsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(DraftGetDraftsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// DraftGetDraftsOutput is the output of app.bsky.draft.getDrafts.
+// DraftGetDraftsOutput is the output of [DraftService.GetDrafts].
 type DraftGetDraftsOutput struct {
-	Cursor *string
-	Drafts []DraftDefsDraftView
+	Cursor *string              // "cursor" in JSON.
+	Drafts []DraftDefsDraftView // "drafts" in JSON: a list of [DraftDefsDraftView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *DraftGetDraftsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = DraftGetDraftsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "drafts":
-			d.Once(&seen, 1<<0)
-			s.Drafts = lex.DecodeSlice[DraftDefsDraftView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "drafts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftGetDraftsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("drafts"), s.Drafts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftGetDraftsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("drafts"), s.Drafts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftGetDraftsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftGetDraftsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

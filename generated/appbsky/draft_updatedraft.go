@@ -18,51 +18,11 @@ func (s DraftService) UpdateDraft(ctx context.Context, input *DraftUpdateDraftIn
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// DraftUpdateDraftInput is the input of app.bsky.draft.updateDraft.
+// DraftUpdateDraftInput is the input of [DraftService.UpdateDraft].
 type DraftUpdateDraftInput struct {
-	Draft DraftDefsDraftWithID
+	Draft DraftDefsDraftWithID // "draft" in JSON: [DraftDefsDraftWithID].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *DraftUpdateDraftInput) DecodeLex(d *lex.Decoder) error {
-	*s = DraftUpdateDraftInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "draft":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Draft)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "draft")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *DraftUpdateDraftInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("draft").Value(&s.Draft)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *DraftUpdateDraftInput) ValidateLex(v *lex.Validator) {
-	v.Field("draft").Value(&s.Draft)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s DraftUpdateDraftInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *DraftUpdateDraftInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -4,64 +4,14 @@ package appbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// EmbedDefsAspectRatio is app.bsky.embed.defs#aspectRatio: width:height represents an aspect
-// ratio. It may be approximate, and may not correspond to absolute dimensions in any given
-// unit.
+// EmbedDefsAspectRatio is the object app.bsky.embed.defs#aspectRatio: width:height represents
+// an aspect ratio. It may be approximate, and may not correspond to absolute dimensions in any
+// given unit.
 type EmbedDefsAspectRatio struct {
-	Width  int64
-	Height int64
+	Width  int64 // "width" in JSON. At least 1.
+	Height int64 // "height" in JSON. At least 1.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedDefsAspectRatio) LexType() string {
-	return "app.bsky.embed.defs#aspectRatio"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedDefsAspectRatio) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedDefsAspectRatio{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "width":
-			d.Once(&seen, 1<<0)
-			s.Width = d.Int()
-		case "height":
-			d.Once(&seen, 1<<1)
-			s.Height = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "width", "height")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedDefsAspectRatio) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("width").Int(s.Width)
-	e.Field("height").Int(s.Height)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedDefsAspectRatio) ValidateLex(v *lex.Validator) {
-	v.Field("width").Int(s.Width).AtLeast(s.Width, 1)
-	v.Field("height").Int(s.Height).AtLeast(s.Height, 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedDefsAspectRatio) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedDefsAspectRatio) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,370 +8,61 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// EmbedExternal is app.bsky.embed.external: A representation of some externally linked content
-// (eg, a URL and 'card'), embedded in a Bluesky record (eg, a post).
+// EmbedExternal is the object app.bsky.embed.external: A representation of some externally
+// linked content (eg, a URL and 'card'), embedded in a Bluesky record (eg, a post).
 type EmbedExternal struct {
-	External EmbedExternalExternal
+	External EmbedExternalExternal // "external" in JSON: [EmbedExternalExternal].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternal) LexType() string {
-	return "app.bsky.embed.external"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternal) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternal{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "external":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.External)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "external")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternal) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("external").Value(&s.External)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternal) ValidateLex(v *lex.Validator) {
-	v.Field("external").Value(&s.External)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternal) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternal) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalExternal is app.bsky.embed.external#external.
+// EmbedExternalExternal is the object app.bsky.embed.external#external.
 type EmbedExternalExternal struct {
-	URI         syntax.URI
-	Title       string
-	Description string
-	Thumb       *lex.Blob
+	URI            syntax.URI                 // "uri" in JSON.
+	Title          string                     // "title" in JSON.
+	Description    string                     // "description" in JSON.
+	Thumb          *lex.Blob                  // "thumb" in JSON. Of type image/*, at most 1,000,000 bytes.
+	AssociatedRefs []comatproto.RepoStrongRef // StrongRefs (uri+cid) of the Atmosphere records that backed this view.
 
-	// StrongRefs (uri+cid) of the Atmosphere records that backed this view.
-	AssociatedRefs []comatproto.RepoStrongRef
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EmbedExternalExternalThumbLimits returns what EmbedExternalExternal says of its Thumb, for
-// xrpc.WithBlobLimits.
+// EmbedExternalExternalThumbLimits returns what the lexicon says of the blobs in the field
+// Thumb of [EmbedExternalExternal], for xrpc.WithBlobLimits.
 func EmbedExternalExternalThumbLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/*"}}
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalExternal) LexType() string {
-	return "app.bsky.embed.external#external"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalExternal) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalExternal{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.URI(d.String())
-		case "title":
-			d.Once(&seen, 1<<1)
-			s.Title = d.String()
-		case "description":
-			d.Once(&seen, 1<<2)
-			s.Description = d.String()
-		case "thumb":
-			if d.Optional(&seen, 1<<3) {
-				s.Thumb = new(d.Blob())
-			}
-		case "associatedRefs":
-			if d.Optional(&seen, 1<<4) {
-				s.AssociatedRefs = lex.DecodeSlice[comatproto.RepoStrongRef](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "title", "description")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalExternal) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	if s.Thumb != nil {
-		e.Field("thumb").Blob(*s.Thumb)
-	}
-	e.Field("title").String(s.Title)
-	e.Field("description").String(s.Description)
-	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalExternal) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.Thumb != nil {
-		v.Field("thumb").Blob(s.Thumb, 1000000, "image/*")
-	}
-	if s.AssociatedRefs != nil {
-		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalExternal) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalExternal) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalView is app.bsky.embed.external#view.
+// EmbedExternalView is the object app.bsky.embed.external#view.
 type EmbedExternalView struct {
-	External EmbedExternalViewExternal
+	External EmbedExternalViewExternal // "external" in JSON: [EmbedExternalViewExternal].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalView) LexType() string {
-	return "app.bsky.embed.external#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "external":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.External)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "external")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("external").Value(&s.External)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalView) ValidateLex(v *lex.Validator) {
-	v.Field("external").Value(&s.External)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalViewExternal is app.bsky.embed.external#viewExternal.
+// EmbedExternalViewExternal is the object app.bsky.embed.external#viewExternal.
 type EmbedExternalViewExternal struct {
-	URI         syntax.URI
-	Title       string
-	Description string
-	Thumb       *syntax.URI
+	URI         syntax.URI  // "uri" in JSON.
+	Title       string      // "title" in JSON.
+	Description string      // "description" in JSON.
+	Thumb       *syntax.URI // "thumb" in JSON.
 
 	// When the external content was created, if available. Example: a publication date, for an
 	// article.
 	CreatedAt *syntax.Datetime
 
-	UpdatedAt *syntax.Datetime // When the external content was updated, if available.
+	UpdatedAt          *syntax.Datetime                 // When the external content was updated, if available.
+	ReadingTime        *int64                           // Estimated reading time in minutes, if applicable and available.
+	Labels             []comatproto.LabelDefsLabel      // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Source             *EmbedExternalViewExternalSource // "source" in JSON: [EmbedExternalViewExternalSource].
+	AssociatedRefs     []comatproto.RepoStrongRef       // StrongRefs (uri+cid) of the Atmosphere records that backed this view.
+	AssociatedProfiles []ActorDefsProfileViewBasic      // Profiles of the owners of the Atmosphere records that backed this view.
 
-	// Estimated reading time in minutes, if applicable and available.
-	ReadingTime *int64
-
-	Labels []comatproto.LabelDefsLabel
-	Source *EmbedExternalViewExternalSource
-
-	// StrongRefs (uri+cid) of the Atmosphere records that backed this view.
-	AssociatedRefs []comatproto.RepoStrongRef
-
-	// Profiles of the owners of the Atmosphere records that backed this view.
-	AssociatedProfiles []ActorDefsProfileViewBasic
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalViewExternal) LexType() string {
-	return "app.bsky.embed.external#viewExternal"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalViewExternal) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalViewExternal{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.URI(d.String())
-		case "title":
-			d.Once(&seen, 1<<1)
-			s.Title = d.String()
-		case "description":
-			d.Once(&seen, 1<<2)
-			s.Description = d.String()
-		case "thumb":
-			d.Once(&seen, 1<<3)
-			s.Thumb = (*syntax.URI)(d.OptionalString())
-		case "createdAt":
-			d.Once(&seen, 1<<4)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "updatedAt":
-			d.Once(&seen, 1<<5)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "readingTime":
-			d.Once(&seen, 1<<6)
-			s.ReadingTime = d.OptionalInt()
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "source":
-			if d.Optional(&seen, 1<<8) {
-				s.Source = lex.DecodePointer[EmbedExternalViewExternalSource](d)
-			}
-		case "associatedRefs":
-			if d.Optional(&seen, 1<<9) {
-				s.AssociatedRefs = lex.DecodeSlice[comatproto.RepoStrongRef](d)
-			}
-		case "associatedProfiles":
-			if d.Optional(&seen, 1<<10) {
-				s.AssociatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "title", "description")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalViewExternal) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	if s.Thumb != nil {
-		e.Field("thumb").String(string(*s.Thumb))
-	}
-	e.Field("title").String(s.Title)
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Source != nil {
-		e.Field("source").Value(s.Source)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	e.Field("description").String(s.Description)
-	if s.ReadingTime != nil {
-		e.Field("readingTime").Int(*s.ReadingTime)
-	}
-	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	if s.AssociatedProfiles != nil {
-		lex.EncodeSlice(e.Field("associatedProfiles"), s.AssociatedProfiles)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalViewExternal) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.Thumb != nil {
-		v.Field("thumb").Format(*s.Thumb)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	if s.ReadingTime != nil {
-		v.Field("readingTime").Int(*s.ReadingTime)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Source != nil {
-		v.Field("source").Value(s.Source)
-	}
-	if s.AssociatedRefs != nil {
-		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	if s.AssociatedProfiles != nil {
-		lex.ValidateSlice(v.Field("associatedProfiles"), s.AssociatedProfiles)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalViewExternal) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalViewExternal) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalViewExternalSource is app.bsky.embed.external#viewExternalSource: The source of
-// an external embed, such as a standard.site publication.
+// EmbedExternalViewExternalSource is the object app.bsky.embed.external#viewExternalSource: The
+// source of an external embed, such as a standard.site publication.
 type EmbedExternalViewExternalSource struct {
 	// URI of the source, if available. Example: the https:// URL of a site.standard.publication
 	// record.
@@ -381,243 +72,34 @@ type EmbedExternalViewExternalSource struct {
 	// location provided by the App View.
 	Icon *syntax.URI
 
-	Title       string
-	Description *string
-	Theme       *EmbedExternalViewExternalSourceTheme
+	Title       string                                // "title" in JSON.
+	Description *string                               // "description" in JSON.
+	Theme       *EmbedExternalViewExternalSourceTheme // "theme" in JSON: [EmbedExternalViewExternalSourceTheme].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalViewExternalSource) LexType() string {
-	return "app.bsky.embed.external#viewExternalSource"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalViewExternalSource) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalViewExternalSource{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.URI(d.String())
-		case "icon":
-			d.Once(&seen, 1<<2)
-			s.Icon = (*syntax.URI)(d.OptionalString())
-		case "title":
-			d.Once(&seen, 1<<1)
-			s.Title = d.String()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "theme":
-			if d.Optional(&seen, 1<<4) {
-				s.Theme = lex.DecodePointer[EmbedExternalViewExternalSourceTheme](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "title")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalViewExternalSource) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	if s.Icon != nil {
-		e.Field("icon").String(string(*s.Icon))
-	}
-	if s.Theme != nil {
-		e.Field("theme").Value(s.Theme)
-	}
-	e.Field("title").String(s.Title)
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalViewExternalSource) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.Icon != nil {
-		v.Field("icon").Format(*s.Icon)
-	}
-	if s.Theme != nil {
-		v.Field("theme").Value(s.Theme)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalViewExternalSource) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalViewExternalSource) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalViewExternalSourceTheme is app.bsky.embed.external#viewExternalSourceTheme: The
-// theme colors of an external source, such as a site.standard.publication. These colors may be
-// used when rendering an embed from that source.
+// EmbedExternalViewExternalSourceTheme is the object
+// app.bsky.embed.external#viewExternalSourceTheme: The theme colors of an external source, such
+// as a site.standard.publication. These colors may be used when rendering an embed from that
+// source.
 type EmbedExternalViewExternalSourceTheme struct {
-	BackgroundRGB       *EmbedExternalColorRGB
-	ForegroundRGB       *EmbedExternalColorRGB
-	AccentRGB           *EmbedExternalColorRGB
-	AccentForegroundRGB *EmbedExternalColorRGB
+	BackgroundRGB       *EmbedExternalColorRGB // "backgroundRGB" in JSON: [EmbedExternalColorRGB].
+	ForegroundRGB       *EmbedExternalColorRGB // "foregroundRGB" in JSON: [EmbedExternalColorRGB].
+	AccentRGB           *EmbedExternalColorRGB // "accentRGB" in JSON: [EmbedExternalColorRGB].
+	AccentForegroundRGB *EmbedExternalColorRGB // "accentForegroundRGB" in JSON: [EmbedExternalColorRGB].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalViewExternalSourceTheme) LexType() string {
-	return "app.bsky.embed.external#viewExternalSourceTheme"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalViewExternalSourceTheme) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalViewExternalSourceTheme{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "backgroundRGB":
-			if d.Optional(&seen, 1<<0) {
-				s.BackgroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
-			}
-		case "foregroundRGB":
-			if d.Optional(&seen, 1<<1) {
-				s.ForegroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
-			}
-		case "accentRGB":
-			if d.Optional(&seen, 1<<2) {
-				s.AccentRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
-			}
-		case "accentForegroundRGB":
-			if d.Optional(&seen, 1<<3) {
-				s.AccentForegroundRGB = lex.DecodePointer[EmbedExternalColorRGB](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalViewExternalSourceTheme) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.AccentRGB != nil {
-		e.Field("accentRGB").Value(s.AccentRGB)
-	}
-	if s.BackgroundRGB != nil {
-		e.Field("backgroundRGB").Value(s.BackgroundRGB)
-	}
-	if s.ForegroundRGB != nil {
-		e.Field("foregroundRGB").Value(s.ForegroundRGB)
-	}
-	if s.AccentForegroundRGB != nil {
-		e.Field("accentForegroundRGB").Value(s.AccentForegroundRGB)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalViewExternalSourceTheme) ValidateLex(v *lex.Validator) {
-	if s.BackgroundRGB != nil {
-		v.Field("backgroundRGB").Value(s.BackgroundRGB)
-	}
-	if s.ForegroundRGB != nil {
-		v.Field("foregroundRGB").Value(s.ForegroundRGB)
-	}
-	if s.AccentRGB != nil {
-		v.Field("accentRGB").Value(s.AccentRGB)
-	}
-	if s.AccentForegroundRGB != nil {
-		v.Field("accentForegroundRGB").Value(s.AccentForegroundRGB)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalViewExternalSourceTheme) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalViewExternalSourceTheme) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedExternalColorRGB is app.bsky.embed.external#colorRGB: RGB color definition, inspired by
-// site.standard.theme.color#rgb.
+// EmbedExternalColorRGB is the object app.bsky.embed.external#colorRGB: RGB color definition,
+// inspired by site.standard.theme.color#rgb.
 type EmbedExternalColorRGB struct {
-	R int64
-	G int64
-	B int64
+	R int64 // "r" in JSON. From 0 to 255.
+	G int64 // "g" in JSON. From 0 to 255.
+	B int64 // "b" in JSON. From 0 to 255.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedExternalColorRGB) LexType() string {
-	return "app.bsky.embed.external#colorRGB"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedExternalColorRGB) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedExternalColorRGB{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "r":
-			d.Once(&seen, 1<<0)
-			s.R = d.Int()
-		case "g":
-			d.Once(&seen, 1<<1)
-			s.G = d.Int()
-		case "b":
-			d.Once(&seen, 1<<2)
-			s.B = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "r", "g", "b")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedExternalColorRGB) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("b").Int(s.B)
-	e.Field("g").Int(s.G)
-	e.Field("r").Int(s.R)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedExternalColorRGB) ValidateLex(v *lex.Validator) {
-	v.Field("r").AtLeast(s.R, 0).AtMost(s.R, 255)
-	v.Field("g").AtLeast(s.G, 0).AtMost(s.G, 255)
-	v.Field("b").AtLeast(s.B, 0).AtMost(s.B, 255)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedExternalColorRGB) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedExternalColorRGB) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

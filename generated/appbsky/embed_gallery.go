@@ -7,61 +7,15 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// EmbedGallery is app.bsky.embed.gallery.
+// EmbedGallery is the object app.bsky.embed.gallery.
 type EmbedGallery struct {
-	Items []EmbedGalleryItemsUnion
+	Items []EmbedGalleryItemsUnion // "items" in JSON: a list of [EmbedGalleryImage]. At most 20 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedGallery) LexType() string {
-	return "app.bsky.embed.gallery"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedGallery) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedGallery{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[EmbedGalleryItemsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedGallery) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedGallery) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 20), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedGallery) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedGallery) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedGalleryItemsUnion is an open union of app.bsky.embed.gallery#image.
+// EmbedGalleryItemsUnion is an item of the field Items of [EmbedGallery], an open union of
+// [EmbedGalleryImage].
 //
 // The media items in the gallery. Each item may be of a different type, but all types must be
 // supported by the client. Max length may change in the future, and therefore applications
@@ -69,7 +23,7 @@ func (s *EmbedGallery) UnmarshalJSON(b []byte) error {
 //
 // The zero value is absent.
 type EmbedGalleryItemsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedGalleryItemsUnion returns the union of a member.
@@ -80,174 +34,34 @@ func NewEmbedGalleryItemsUnion[T interface {
 	return EmbedGalleryItemsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedGalleryItemsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.gallery#image":
-		u.Value = lex.DecodeVariant[EmbedGalleryImage](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedGalleryItemsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedGalleryItemsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedGalleryImage, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedGalleryItemsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedGalleryItemsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// EmbedGalleryImage is app.bsky.embed.gallery#image.
+// EmbedGalleryImage is the object app.bsky.embed.gallery#image.
 type EmbedGalleryImage struct {
-	Image       lex.Blob
-	Alt         string // Alt text description of the image, for accessibility.
-	AspectRatio EmbedDefsAspectRatio
+	Image       lex.Blob             // "image" in JSON. Of type image/*, at most 2,000,000 bytes.
+	Alt         string               // Alt text description of the image, for accessibility.
+	AspectRatio EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EmbedGalleryImageImageLimits returns what EmbedGalleryImage says of its Image, for
-// xrpc.WithBlobLimits.
+// EmbedGalleryImageImageLimits returns what the lexicon says of the blobs in the field Image of
+// [EmbedGalleryImage], for xrpc.WithBlobLimits.
 func EmbedGalleryImageImageLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 2000000, Accept: []string{"image/*"}}
 }
 
-// LexType implements lex.Typed.
-func (*EmbedGalleryImage) LexType() string {
-	return "app.bsky.embed.gallery#image"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedGalleryImage) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedGalleryImage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "image":
-			d.Once(&seen, 1<<0)
-			s.Image = d.Blob()
-		case "alt":
-			d.Once(&seen, 1<<1)
-			s.Alt = d.String()
-		case "aspectRatio":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.AspectRatio)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "image", "alt", "aspectRatio")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedGalleryImage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("alt").String(s.Alt)
-	e.Field("image").Blob(s.Image)
-	e.Field("aspectRatio").Value(&s.AspectRatio)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedGalleryImage) ValidateLex(v *lex.Validator) {
-	v.Field("image").Blob(&s.Image, 2000000, "image/*")
-	v.Field("aspectRatio").Value(&s.AspectRatio)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedGalleryImage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedGalleryImage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedGalleryView is app.bsky.embed.gallery#view.
+// EmbedGalleryView is the object app.bsky.embed.gallery#view.
 type EmbedGalleryView struct {
-	Items []EmbedGalleryViewItemsUnion
+	Items []EmbedGalleryViewItemsUnion // "items" in JSON: a list of [EmbedGalleryViewImage].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedGalleryView) LexType() string {
-	return "app.bsky.embed.gallery#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedGalleryView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedGalleryView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[EmbedGalleryViewItemsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedGalleryView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedGalleryView) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items"), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedGalleryView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedGalleryView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedGalleryViewItemsUnion is an open union of app.bsky.embed.gallery#viewImage.
+// EmbedGalleryViewItemsUnion is an item of the field Items of [EmbedGalleryView], an open union
+// of [EmbedGalleryViewImage].
 //
 // The zero value is absent.
 type EmbedGalleryViewItemsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedGalleryViewItemsUnion returns the union of a member.
@@ -258,45 +72,7 @@ func NewEmbedGalleryViewItemsUnion[T interface {
 	return EmbedGalleryViewItemsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedGalleryViewItemsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.gallery#viewImage":
-		u.Value = lex.DecodeVariant[EmbedGalleryViewImage](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedGalleryViewItemsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedGalleryViewItemsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedGalleryViewImage, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedGalleryViewItemsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedGalleryViewItemsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// EmbedGalleryViewImage is app.bsky.embed.gallery#viewImage.
+// EmbedGalleryViewImage is the object app.bsky.embed.gallery#viewImage.
 type EmbedGalleryViewImage struct {
 	// Fully-qualified URL where a thumbnail of the image can be fetched. For example, CDN location
 	// provided by the App View.
@@ -306,69 +82,10 @@ type EmbedGalleryViewImage struct {
 	// exact original blob. For example, CDN location provided by the App View.
 	Fullsize syntax.URI
 
-	Alt         string // Alt text description of the image, for accessibility.
-	AspectRatio EmbedDefsAspectRatio
+	Alt         string               // Alt text description of the image, for accessibility.
+	AspectRatio EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedGalleryViewImage) LexType() string {
-	return "app.bsky.embed.gallery#viewImage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedGalleryViewImage) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedGalleryViewImage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "thumbnail":
-			d.Once(&seen, 1<<0)
-			s.Thumbnail = syntax.URI(d.String())
-		case "fullsize":
-			d.Once(&seen, 1<<1)
-			s.Fullsize = syntax.URI(d.String())
-		case "alt":
-			d.Once(&seen, 1<<2)
-			s.Alt = d.String()
-		case "aspectRatio":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.AspectRatio)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "thumbnail", "fullsize", "alt", "aspectRatio")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedGalleryViewImage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("alt").String(s.Alt)
-	e.Field("fullsize").String(string(s.Fullsize))
-	e.Field("thumbnail").String(string(s.Thumbnail))
-	e.Field("aspectRatio").Value(&s.AspectRatio)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedGalleryViewImage) ValidateLex(v *lex.Validator) {
-	v.Field("thumbnail").Format(s.Thumbnail)
-	v.Field("fullsize").Format(s.Fullsize)
-	v.Field("aspectRatio").Value(&s.AspectRatio)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedGalleryViewImage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedGalleryViewImage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

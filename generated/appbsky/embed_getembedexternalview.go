@@ -23,7 +23,7 @@ func (s EmbedService) GetEmbedExternalView(ctx context.Context, params *EmbedGet
 	return xrpc.Call[EmbedGetEmbedExternalViewOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// EmbedGetEmbedExternalViewParams are the parameters of app.bsky.embed.getEmbedExternalView.
+// EmbedGetEmbedExternalViewParams are the parameters of [EmbedService.GetEmbedExternalView].
 type EmbedGetEmbedExternalViewParams struct {
 	// The canonical web URL the embed represents (typically the URL the user pasted into the
 	// composer). Used as the returned view's `uri`. May be used for validation in the future.
@@ -31,31 +31,11 @@ type EmbedGetEmbedExternalViewParams struct {
 
 	// AT-URIs of any Atmosphere records that can be resolved and used to construct #externalView
 	// views. Example: a site.standard.document and optionally its associated
-	// site.standard.publication.
+	// site.standard.publication. At most 4 items.
 	URIs []syntax.ATURI
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *EmbedGetEmbedExternalViewParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(EmbedGetEmbedExternalViewParams)
-	}
-	q.String("url", string(p.URL))
-	xrpc.AddStrings(q, "uris", p.URIs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *EmbedGetEmbedExternalViewParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(EmbedGetEmbedExternalViewParams)
-	}
-	v.Field("url").Format(p.URL)
-	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 4), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-}
-
-// EmbedGetEmbedExternalViewOutput is the output of app.bsky.embed.getEmbedExternalView.
+// EmbedGetEmbedExternalViewOutput is the output of [EmbedService.GetEmbedExternalView].
 type EmbedGetEmbedExternalViewOutput struct {
 	// Hydrated view of the embed. Present only when the resolved records back the requested URL and
 	// supply enough information to populate the required `viewExternal` fields. Omitted alongside
@@ -66,73 +46,13 @@ type EmbedGetEmbedExternalViewOutput struct {
 	// into a post's external.associatedRefs.
 	AssociatedRefs []comatproto.RepoStrongRef
 
+	// The raw record data of the Atmosphere records that backed this view. This is returned for
+	// convenience, to avoid the need for the client to separately fetch the record data for the
+	// associatedRefs. Example: the site.standard.document and site.standard.publication records
+	// that backed this view.
 	AssociatedRecords []lex.Unknown
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *EmbedGetEmbedExternalViewOutput) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedGetEmbedExternalViewOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "view":
-			if d.Optional(&seen, 1<<0) {
-				s.View = lex.DecodePointer[EmbedExternalView](d)
-			}
-		case "associatedRefs":
-			if d.Optional(&seen, 1<<1) {
-				s.AssociatedRefs = lex.DecodeSlice[comatproto.RepoStrongRef](d)
-			}
-		case "associatedRecords":
-			if d.Optional(&seen, 1<<2) {
-				s.AssociatedRecords = lex.DecodeArray(d, (*lex.Decoder).Unknown)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedGetEmbedExternalViewOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.View != nil {
-		e.Field("view").Value(s.View)
-	}
-	if s.AssociatedRefs != nil {
-		lex.EncodeSlice(e.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	if s.AssociatedRecords != nil {
-		lex.EncodeArray(e.Field("associatedRecords"), s.AssociatedRecords, (*lex.Encoder).Unknown)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedGetEmbedExternalViewOutput) ValidateLex(v *lex.Validator) {
-	if s.View != nil {
-		v.Field("view").Value(s.View)
-	}
-	if s.AssociatedRefs != nil {
-		lex.ValidateSlice(v.Field("associatedRefs"), s.AssociatedRefs)
-	}
-	if s.AssociatedRecords != nil {
-		lex.ValidateArray(v.Field("associatedRecords"), s.AssociatedRecords, func(v *lex.Validator, e lex.Unknown) {
-			v.Unknown(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedGetEmbedExternalViewOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedGetEmbedExternalViewOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

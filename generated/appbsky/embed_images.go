@@ -7,193 +7,39 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// EmbedImages is app.bsky.embed.images.
+// EmbedImages is the object app.bsky.embed.images.
 type EmbedImages struct {
-	Images []EmbedImagesImage
+	Images []EmbedImagesImage // "images" in JSON: a list of [EmbedImagesImage]. At most 4 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedImages) LexType() string {
-	return "app.bsky.embed.images"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedImages) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedImages{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "images":
-			d.Once(&seen, 1<<0)
-			s.Images = lex.DecodeSlice[EmbedImagesImage](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "images")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedImages) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("images"), s.Images)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedImages) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("images").MaxLen(len(s.Images), 4), s.Images)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedImages) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedImages) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedImagesImage is app.bsky.embed.images#image.
+// EmbedImagesImage is the object app.bsky.embed.images#image.
 type EmbedImagesImage struct {
-	// The raw image file. May be up to 2 MB, formerly limited to 1 MB.
+	// The raw image file. May be up to 2 MB, formerly limited to 1 MB. Of type image/*, at most
+	// 2,000,000 bytes.
 	Image lex.Blob
 
-	Alt         string // Alt text description of the image, for accessibility.
-	AspectRatio *EmbedDefsAspectRatio
+	Alt         string                // Alt text description of the image, for accessibility.
+	AspectRatio *EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EmbedImagesImageImageLimits returns what EmbedImagesImage says of its Image, for
-// xrpc.WithBlobLimits.
+// EmbedImagesImageImageLimits returns what the lexicon says of the blobs in the field Image of
+// [EmbedImagesImage], for xrpc.WithBlobLimits.
 func EmbedImagesImageImageLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 2000000, Accept: []string{"image/*"}}
 }
 
-// LexType implements lex.Typed.
-func (*EmbedImagesImage) LexType() string {
-	return "app.bsky.embed.images#image"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedImagesImage) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedImagesImage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "image":
-			d.Once(&seen, 1<<0)
-			s.Image = d.Blob()
-		case "alt":
-			d.Once(&seen, 1<<1)
-			s.Alt = d.String()
-		case "aspectRatio":
-			if d.Optional(&seen, 1<<2) {
-				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "image", "alt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedImagesImage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("alt").String(s.Alt)
-	e.Field("image").Blob(s.Image)
-	if s.AspectRatio != nil {
-		e.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedImagesImage) ValidateLex(v *lex.Validator) {
-	v.Field("image").Blob(&s.Image, 2000000, "image/*")
-	if s.AspectRatio != nil {
-		v.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedImagesImage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedImagesImage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedImagesView is app.bsky.embed.images#view.
+// EmbedImagesView is the object app.bsky.embed.images#view.
 type EmbedImagesView struct {
-	Images []EmbedImagesViewImage
+	Images []EmbedImagesViewImage // "images" in JSON: a list of [EmbedImagesViewImage]. At most 4 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedImagesView) LexType() string {
-	return "app.bsky.embed.images#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedImagesView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedImagesView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "images":
-			d.Once(&seen, 1<<0)
-			s.Images = lex.DecodeSlice[EmbedImagesViewImage](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "images")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedImagesView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("images"), s.Images)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedImagesView) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("images").MaxLen(len(s.Images), 4), s.Images)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedImagesView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedImagesView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedImagesViewImage is app.bsky.embed.images#viewImage.
+// EmbedImagesViewImage is the object app.bsky.embed.images#viewImage.
 type EmbedImagesViewImage struct {
 	// Fully-qualified URL where a thumbnail of the image can be fetched. For example, CDN location
 	// provided by the App View.
@@ -203,74 +49,10 @@ type EmbedImagesViewImage struct {
 	// exact original blob. For example, CDN location provided by the App View.
 	Fullsize syntax.URI
 
-	Alt         string // Alt text description of the image, for accessibility.
-	AspectRatio *EmbedDefsAspectRatio
+	Alt         string                // Alt text description of the image, for accessibility.
+	AspectRatio *EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedImagesViewImage) LexType() string {
-	return "app.bsky.embed.images#viewImage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedImagesViewImage) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedImagesViewImage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "thumb":
-			d.Once(&seen, 1<<0)
-			s.Thumb = syntax.URI(d.String())
-		case "fullsize":
-			d.Once(&seen, 1<<1)
-			s.Fullsize = syntax.URI(d.String())
-		case "alt":
-			d.Once(&seen, 1<<2)
-			s.Alt = d.String()
-		case "aspectRatio":
-			if d.Optional(&seen, 1<<3) {
-				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "thumb", "fullsize", "alt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedImagesViewImage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("alt").String(s.Alt)
-	e.Field("thumb").String(string(s.Thumb))
-	e.Field("fullsize").String(string(s.Fullsize))
-	if s.AspectRatio != nil {
-		e.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedImagesViewImage) ValidateLex(v *lex.Validator) {
-	v.Field("thumb").Format(s.Thumb)
-	v.Field("fullsize").Format(s.Fullsize)
-	if s.AspectRatio != nil {
-		v.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedImagesViewImage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedImagesViewImage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

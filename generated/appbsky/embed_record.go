@@ -8,572 +8,119 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// EmbedRecord is app.bsky.embed.record.
+// EmbedRecord is the object app.bsky.embed.record.
 type EmbedRecord struct {
-	Record comatproto.RepoStrongRef
+	Record comatproto.RepoStrongRef // "record" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecord) LexType() string {
-	return "app.bsky.embed.record"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecord) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "record":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Record)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "record")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecord) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("record").Value(&s.Record)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecord) ValidateLex(v *lex.Validator) {
-	v.Field("record").Value(&s.Record)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordView is app.bsky.embed.record#view.
+// EmbedRecordView is the object app.bsky.embed.record#view.
 type EmbedRecordView struct {
-	Record EmbedRecordViewRecordUnion
+	Record EmbedRecordViewRecordUnion // "record" in JSON: [EmbedRecordViewRecordUnion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordView) LexType() string {
-	return "app.bsky.embed.record#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "record":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Record)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "record")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("record").Value(&s.Record)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordView) ValidateLex(v *lex.Validator) {
-	v.Field("record").Value(&s.Record)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordViewRecordUnion is an open union of app.bsky.embed.record#viewRecord,
-// app.bsky.embed.record#viewNotFound, app.bsky.embed.record#viewBlocked,
-// app.bsky.embed.record#viewDetached, app.bsky.feed.defs#generatorView,
-// app.bsky.graph.defs#listView, app.bsky.labeler.defs#labelerView and
-// app.bsky.graph.defs#starterPackViewBasic.
+// EmbedRecordViewRecordUnion is the field Record of [EmbedRecordView], an open union of:
+//
+//   - [EmbedRecordViewRecord]
+//   - [EmbedRecordViewNotFound]
+//   - [EmbedRecordViewBlocked]
+//   - [EmbedRecordViewDetached]
+//   - [FeedDefsGeneratorView]
+//   - [GraphDefsListView]
+//   - [LabelerDefsLabelerView]
+//   - [GraphDefsStarterPackViewBasic]
 //
 // The zero value is absent.
 type EmbedRecordViewRecordUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedRecordViewRecordUnion returns the union of a member.
 func NewEmbedRecordViewRecordUnion[T interface {
-	*EmbedRecordViewRecord | *EmbedRecordViewNotFound | *EmbedRecordViewBlocked | *EmbedRecordViewDetached | *FeedDefsGeneratorView | *GraphDefsListView | *LabelerDefsLabelerView | *GraphDefsStarterPackViewBasic | *lex.UnknownVariant
+	*EmbedRecordViewRecord |
+		*EmbedRecordViewNotFound |
+		*EmbedRecordViewBlocked |
+		*EmbedRecordViewDetached |
+		*FeedDefsGeneratorView |
+		*GraphDefsListView |
+		*LabelerDefsLabelerView |
+		*GraphDefsStarterPackViewBasic |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) EmbedRecordViewRecordUnion {
 	return EmbedRecordViewRecordUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedRecordViewRecordUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.record#viewRecord":
-		u.Value = lex.DecodeVariant[EmbedRecordViewRecord](d)
-	case "app.bsky.embed.record#viewNotFound":
-		u.Value = lex.DecodeVariant[EmbedRecordViewNotFound](d)
-	case "app.bsky.embed.record#viewBlocked":
-		u.Value = lex.DecodeVariant[EmbedRecordViewBlocked](d)
-	case "app.bsky.embed.record#viewDetached":
-		u.Value = lex.DecodeVariant[EmbedRecordViewDetached](d)
-	case "app.bsky.feed.defs#generatorView":
-		u.Value = lex.DecodeVariant[FeedDefsGeneratorView](d)
-	case "app.bsky.graph.defs#listView":
-		u.Value = lex.DecodeVariant[GraphDefsListView](d)
-	case "app.bsky.labeler.defs#labelerView":
-		u.Value = lex.DecodeVariant[LabelerDefsLabelerView](d)
-	case "app.bsky.graph.defs#starterPackViewBasic":
-		u.Value = lex.DecodeVariant[GraphDefsStarterPackViewBasic](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedRecordViewRecordUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedRecordViewRecordUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedRecordViewRecord, *EmbedRecordViewNotFound, *EmbedRecordViewBlocked, *EmbedRecordViewDetached, *FeedDefsGeneratorView, *GraphDefsListView, *LabelerDefsLabelerView, *GraphDefsStarterPackViewBasic, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedRecordViewRecordUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedRecordViewRecordUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// EmbedRecordViewRecord is app.bsky.embed.record#viewRecord.
+// EmbedRecordViewRecord is the object app.bsky.embed.record#viewRecord.
 type EmbedRecordViewRecord struct {
-	URI         syntax.ATURI
-	CID         syntax.CID
-	Author      ActorDefsProfileViewBasic
-	Value       lex.Unknown // The record data itself.
-	Labels      []comatproto.LabelDefsLabel
-	ReplyCount  *int64
-	RepostCount *int64
-	LikeCount   *int64
-	QuoteCount  *int64
-	Embeds      []EmbedRecordViewRecordEmbedsUnion
-	IndexedAt   syntax.Datetime
+	URI         syntax.ATURI                // "uri" in JSON.
+	CID         syntax.CID                  // "cid" in JSON.
+	Author      ActorDefsProfileViewBasic   // "author" in JSON: [ActorDefsProfileViewBasic].
+	Value       lex.Unknown                 // The record data itself.
+	Labels      []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	ReplyCount  *int64                      // "replyCount" in JSON.
+	RepostCount *int64                      // "repostCount" in JSON.
+	LikeCount   *int64                      // "likeCount" in JSON.
+	QuoteCount  *int64                      // "quoteCount" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "embeds" in JSON: a list of [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView],
+	// [EmbedExternalView], [EmbedRecordView] and [EmbedRecordWithMediaView].
+	Embeds []EmbedRecordViewRecordEmbedsUnion
+
+	IndexedAt syntax.Datetime // "indexedAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordViewRecord) LexType() string {
-	return "app.bsky.embed.record#viewRecord"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordViewRecord) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordViewRecord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "author":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Author)
-		case "value":
-			d.Once(&seen, 1<<3)
-			s.Value = d.Unknown()
-		case "labels":
-			if d.Optional(&seen, 1<<5) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "replyCount":
-			d.Once(&seen, 1<<6)
-			s.ReplyCount = d.OptionalInt()
-		case "repostCount":
-			d.Once(&seen, 1<<7)
-			s.RepostCount = d.OptionalInt()
-		case "likeCount":
-			d.Once(&seen, 1<<8)
-			s.LikeCount = d.OptionalInt()
-		case "quoteCount":
-			d.Once(&seen, 1<<9)
-			s.QuoteCount = d.OptionalInt()
-		case "embeds":
-			if d.Optional(&seen, 1<<10) {
-				s.Embeds = lex.DecodeSlice[EmbedRecordViewRecordEmbedsUnion](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "uri", "cid", "author", "value", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordViewRecord) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("value").Unknown(s.Value)
-	e.Field("author").Value(&s.Author)
-	if s.Embeds != nil {
-		lex.EncodeSlice(e.Field("embeds"), s.Embeds)
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.LikeCount != nil {
-		e.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.QuoteCount != nil {
-		e.Field("quoteCount").Int(*s.QuoteCount)
-	}
-	if s.ReplyCount != nil {
-		e.Field("replyCount").Int(*s.ReplyCount)
-	}
-	if s.RepostCount != nil {
-		e.Field("repostCount").Int(*s.RepostCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordViewRecord) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("author").Value(&s.Author)
-	v.Field("value").Unknown(s.Value)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.ReplyCount != nil {
-		v.Field("replyCount").Int(*s.ReplyCount)
-	}
-	if s.RepostCount != nil {
-		v.Field("repostCount").Int(*s.RepostCount)
-	}
-	if s.LikeCount != nil {
-		v.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.QuoteCount != nil {
-		v.Field("quoteCount").Int(*s.QuoteCount)
-	}
-	if s.Embeds != nil {
-		lex.ValidateSlice(v.Field("embeds"), s.Embeds)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordViewRecord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordViewRecord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordViewRecordEmbedsUnion is an open union of app.bsky.embed.images#view,
-// app.bsky.embed.video#view, app.bsky.embed.gallery#view, app.bsky.embed.external#view,
-// app.bsky.embed.record#view and app.bsky.embed.recordWithMedia#view.
+// EmbedRecordViewRecordEmbedsUnion is an item of the field Embeds of [EmbedRecordViewRecord],
+// an open union of [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView],
+// [EmbedExternalView], [EmbedRecordView] and [EmbedRecordWithMediaView].
 //
 // The zero value is absent.
 type EmbedRecordViewRecordEmbedsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedRecordViewRecordEmbedsUnion returns the union of a member.
 func NewEmbedRecordViewRecordEmbedsUnion[T interface {
-	*EmbedImagesView | *EmbedVideoView | *EmbedGalleryView | *EmbedExternalView | *EmbedRecordView | *EmbedRecordWithMediaView | *lex.UnknownVariant
+	*EmbedImagesView |
+		*EmbedVideoView |
+		*EmbedGalleryView |
+		*EmbedExternalView |
+		*EmbedRecordView |
+		*EmbedRecordWithMediaView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) EmbedRecordViewRecordEmbedsUnion {
 	return EmbedRecordViewRecordEmbedsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedRecordViewRecordEmbedsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.images#view":
-		u.Value = lex.DecodeVariant[EmbedImagesView](d)
-	case "app.bsky.embed.video#view":
-		u.Value = lex.DecodeVariant[EmbedVideoView](d)
-	case "app.bsky.embed.gallery#view":
-		u.Value = lex.DecodeVariant[EmbedGalleryView](d)
-	case "app.bsky.embed.external#view":
-		u.Value = lex.DecodeVariant[EmbedExternalView](d)
-	case "app.bsky.embed.record#view":
-		u.Value = lex.DecodeVariant[EmbedRecordView](d)
-	case "app.bsky.embed.recordWithMedia#view":
-		u.Value = lex.DecodeVariant[EmbedRecordWithMediaView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedRecordViewRecordEmbedsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedRecordViewRecordEmbedsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *EmbedRecordView, *EmbedRecordWithMediaView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedRecordViewRecordEmbedsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedRecordViewRecordEmbedsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// EmbedRecordViewNotFound is app.bsky.embed.record#viewNotFound.
+// EmbedRecordViewNotFound is the object app.bsky.embed.record#viewNotFound.
 type EmbedRecordViewNotFound struct {
-	URI      syntax.ATURI
-	NotFound bool
+	URI      syntax.ATURI // "uri" in JSON.
+	NotFound bool         // "notFound" in JSON. Always true.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordViewNotFound) LexType() string {
-	return "app.bsky.embed.record#viewNotFound"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordViewNotFound{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "notFound":
-			d.Once(&seen, 1<<1)
-			s.NotFound = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "notFound")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("notFound").Bool(s.NotFound)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordViewNotFound) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("notFound").Is(s.NotFound, true)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordViewNotFound) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordViewNotFound) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordViewBlocked is app.bsky.embed.record#viewBlocked.
+// EmbedRecordViewBlocked is the object app.bsky.embed.record#viewBlocked.
 type EmbedRecordViewBlocked struct {
-	URI     syntax.ATURI
-	Blocked bool
-	Author  FeedDefsBlockedAuthor
+	URI     syntax.ATURI          // "uri" in JSON.
+	Blocked bool                  // "blocked" in JSON. Always true.
+	Author  FeedDefsBlockedAuthor // "author" in JSON: [FeedDefsBlockedAuthor].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordViewBlocked) LexType() string {
-	return "app.bsky.embed.record#viewBlocked"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordViewBlocked) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordViewBlocked{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "blocked":
-			d.Once(&seen, 1<<1)
-			s.Blocked = d.Bool()
-		case "author":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Author)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "blocked", "author")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordViewBlocked) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("author").Value(&s.Author)
-	e.Field("blocked").Bool(s.Blocked)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordViewBlocked) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("blocked").Is(s.Blocked, true)
-	v.Field("author").Value(&s.Author)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordViewBlocked) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordViewBlocked) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordViewDetached is app.bsky.embed.record#viewDetached.
+// EmbedRecordViewDetached is the object app.bsky.embed.record#viewDetached.
 type EmbedRecordViewDetached struct {
-	URI      syntax.ATURI
-	Detached bool
+	URI      syntax.ATURI // "uri" in JSON.
+	Detached bool         // "detached" in JSON. Always true.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordViewDetached) LexType() string {
-	return "app.bsky.embed.record#viewDetached"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordViewDetached) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordViewDetached{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "detached":
-			d.Once(&seen, 1<<1)
-			s.Detached = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "detached")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordViewDetached) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("detached").Bool(s.Detached)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordViewDetached) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("detached").Is(s.Detached, true)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordViewDetached) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordViewDetached) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

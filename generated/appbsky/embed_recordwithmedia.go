@@ -4,72 +4,22 @@ package appbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// EmbedRecordWithMedia is app.bsky.embed.recordWithMedia.
+// EmbedRecordWithMedia is the object app.bsky.embed.recordWithMedia.
 type EmbedRecordWithMedia struct {
-	Record EmbedRecord
-	Media  EmbedRecordWithMediaMediaUnion
+	Record EmbedRecord // "record" in JSON: [EmbedRecord].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "media" in JSON: one of [EmbedImages], [EmbedVideo], [EmbedGallery] and [EmbedExternal].
+	Media EmbedRecordWithMediaMediaUnion
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordWithMedia) LexType() string {
-	return "app.bsky.embed.recordWithMedia"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordWithMedia) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordWithMedia{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "record":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Record)
-		case "media":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Media)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "record", "media")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordWithMedia) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("media").Value(&s.Media)
-	e.Field("record").Value(&s.Record)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordWithMedia) ValidateLex(v *lex.Validator) {
-	v.Field("record").Value(&s.Record)
-	v.Field("media").Value(&s.Media)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordWithMedia) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordWithMedia) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordWithMediaMediaUnion is an open union of app.bsky.embed.images,
-// app.bsky.embed.video, app.bsky.embed.gallery and app.bsky.embed.external.
+// EmbedRecordWithMediaMediaUnion is the field Media of [EmbedRecordWithMedia], an open union of
+// [EmbedImages], [EmbedVideo], [EmbedGallery] and [EmbedExternal].
 //
 // The zero value is absent.
 type EmbedRecordWithMediaMediaUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedRecordWithMediaMediaUnion returns the union of a member.
@@ -80,166 +30,35 @@ func NewEmbedRecordWithMediaMediaUnion[T interface {
 	return EmbedRecordWithMediaMediaUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedRecordWithMediaMediaUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.images":
-		u.Value = lex.DecodeVariant[EmbedImages](d)
-	case "app.bsky.embed.video":
-		u.Value = lex.DecodeVariant[EmbedVideo](d)
-	case "app.bsky.embed.gallery":
-		u.Value = lex.DecodeVariant[EmbedGallery](d)
-	case "app.bsky.embed.external":
-		u.Value = lex.DecodeVariant[EmbedExternal](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedRecordWithMediaMediaUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedRecordWithMediaMediaUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedImages, *EmbedVideo, *EmbedGallery, *EmbedExternal, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedRecordWithMediaMediaUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedRecordWithMediaMediaUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// EmbedRecordWithMediaView is app.bsky.embed.recordWithMedia#view.
+// EmbedRecordWithMediaView is the object app.bsky.embed.recordWithMedia#view.
 type EmbedRecordWithMediaView struct {
-	Record EmbedRecordView
-	Media  EmbedRecordWithMediaViewMediaUnion
+	Record EmbedRecordView // "record" in JSON: [EmbedRecordView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "media" in JSON: one of [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView] and
+	// [EmbedExternalView].
+	Media EmbedRecordWithMediaViewMediaUnion
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedRecordWithMediaView) LexType() string {
-	return "app.bsky.embed.recordWithMedia#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedRecordWithMediaView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedRecordWithMediaView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "record":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Record)
-		case "media":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Media)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "record", "media")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedRecordWithMediaView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("media").Value(&s.Media)
-	e.Field("record").Value(&s.Record)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedRecordWithMediaView) ValidateLex(v *lex.Validator) {
-	v.Field("record").Value(&s.Record)
-	v.Field("media").Value(&s.Media)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedRecordWithMediaView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedRecordWithMediaView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedRecordWithMediaViewMediaUnion is an open union of app.bsky.embed.images#view,
-// app.bsky.embed.video#view, app.bsky.embed.gallery#view and app.bsky.embed.external#view.
+// EmbedRecordWithMediaViewMediaUnion is the field Media of [EmbedRecordWithMediaView], an open
+// union of [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView] and [EmbedExternalView].
 //
 // The zero value is absent.
 type EmbedRecordWithMediaViewMediaUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewEmbedRecordWithMediaViewMediaUnion returns the union of a member.
 func NewEmbedRecordWithMediaViewMediaUnion[T interface {
-	*EmbedImagesView | *EmbedVideoView | *EmbedGalleryView | *EmbedExternalView | *lex.UnknownVariant
+	*EmbedImagesView |
+		*EmbedVideoView |
+		*EmbedGalleryView |
+		*EmbedExternalView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) EmbedRecordWithMediaViewMediaUnion {
 	return EmbedRecordWithMediaViewMediaUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *EmbedRecordWithMediaViewMediaUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.images#view":
-		u.Value = lex.DecodeVariant[EmbedImagesView](d)
-	case "app.bsky.embed.video#view":
-		u.Value = lex.DecodeVariant[EmbedVideoView](d)
-	case "app.bsky.embed.gallery#view":
-		u.Value = lex.DecodeVariant[EmbedGalleryView](d)
-	case "app.bsky.embed.external#view":
-		u.Value = lex.DecodeVariant[EmbedExternalView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *EmbedRecordWithMediaViewMediaUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *EmbedRecordWithMediaViewMediaUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u EmbedRecordWithMediaViewMediaUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *EmbedRecordWithMediaViewMediaUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

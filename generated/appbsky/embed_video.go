@@ -7,278 +7,71 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// EmbedVideo is app.bsky.embed.video.
+// EmbedVideo is the object app.bsky.embed.video.
 type EmbedVideo struct {
-	// The mp4 video file. May be up to 100mb, formerly limited to 50mb.
+	// The mp4 video file. May be up to 100mb, formerly limited to 50mb. Of type video/mp4, at most
+	// 100,000,000 bytes.
 	Video lex.Blob
 
-	Captions     []EmbedVideoCaption
-	Alt          *string // Alt text description of the video, for accessibility.
-	AspectRatio  *EmbedDefsAspectRatio
-	Presentation *string // A hint to the client about how to present the video.
+	Captions []EmbedVideoCaption // "captions" in JSON: a list of [EmbedVideoCaption]. At most 20 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// Alt text description of the video, for accessibility. At most 1000 graphemes, 10,000 bytes.
+	Alt *string
+
+	AspectRatio *EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
+
+	// A hint to the client about how to present the video. Known values:
+	// [EmbedVideoPresentationDefault], [EmbedVideoPresentationGif].
+	Presentation *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EmbedVideoVideoLimits returns what EmbedVideo says of its Video, for xrpc.WithBlobLimits.
+// EmbedVideoVideoLimits returns what the lexicon says of the blobs in the field Video of
+// [EmbedVideo], for xrpc.WithBlobLimits.
 func EmbedVideoVideoLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 100000000, Accept: []string{"video/mp4"}}
 }
 
-// LexType implements lex.Typed.
-func (*EmbedVideo) LexType() string {
-	return "app.bsky.embed.video"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedVideo) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedVideo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "video":
-			d.Once(&seen, 1<<0)
-			s.Video = d.Blob()
-		case "captions":
-			if d.Optional(&seen, 1<<1) {
-				s.Captions = lex.DecodeSlice[EmbedVideoCaption](d)
-			}
-		case "alt":
-			d.Once(&seen, 1<<2)
-			s.Alt = d.OptionalString()
-		case "aspectRatio":
-			if d.Optional(&seen, 1<<3) {
-				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
-			}
-		case "presentation":
-			d.Once(&seen, 1<<4)
-			s.Presentation = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "video")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedVideo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Alt != nil {
-		e.Field("alt").String(*s.Alt)
-	}
-	e.Field("video").Blob(s.Video)
-	if s.Captions != nil {
-		lex.EncodeSlice(e.Field("captions"), s.Captions)
-	}
-	if s.AspectRatio != nil {
-		e.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	if s.Presentation != nil {
-		e.Field("presentation").String(*s.Presentation)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedVideo) ValidateLex(v *lex.Validator) {
-	v.Field("video").Blob(&s.Video, 100000000, "video/mp4")
-	if s.Captions != nil {
-		lex.ValidateSlice(v.Field("captions").MaxLen(len(s.Captions), 20), s.Captions)
-	}
-	if s.Alt != nil {
-		v.Field("alt").MaxBytes(*s.Alt, 10000).MaxGraphemes(*s.Alt, 1000)
-	}
-	if s.AspectRatio != nil {
-		v.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedVideo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedVideo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of EmbedVideoPresentation.
+// Known values of the field Presentation of [EmbedVideo].
 const (
 	EmbedVideoPresentationDefault = "default"
 	EmbedVideoPresentationGif     = "gif"
 )
 
-// EmbedVideoCaption is app.bsky.embed.video#caption.
+// EmbedVideoCaption is the object app.bsky.embed.video#caption.
 type EmbedVideoCaption struct {
-	Lang syntax.Language
-	File lex.Blob
+	Lang syntax.Language // "lang" in JSON.
+	File lex.Blob        // "file" in JSON. Of type text/vtt, at most 20,000 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EmbedVideoCaptionFileLimits returns what EmbedVideoCaption says of its File, for
-// xrpc.WithBlobLimits.
+// EmbedVideoCaptionFileLimits returns what the lexicon says of the blobs in the field File of
+// [EmbedVideoCaption], for xrpc.WithBlobLimits.
 func EmbedVideoCaptionFileLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 20000, Accept: []string{"text/vtt"}}
 }
 
-// LexType implements lex.Typed.
-func (*EmbedVideoCaption) LexType() string {
-	return "app.bsky.embed.video#caption"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedVideoCaption) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedVideoCaption{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lang":
-			d.Once(&seen, 1<<0)
-			s.Lang = syntax.Language(d.String())
-		case "file":
-			d.Once(&seen, 1<<1)
-			s.File = d.Blob()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "lang", "file")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedVideoCaption) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("file").Blob(s.File)
-	e.Field("lang").String(string(s.Lang))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedVideoCaption) ValidateLex(v *lex.Validator) {
-	v.Field("lang").Format(s.Lang)
-	v.Field("file").Blob(&s.File, 20000, "text/vtt")
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedVideoCaption) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedVideoCaption) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedVideoView is app.bsky.embed.video#view.
+// EmbedVideoView is the object app.bsky.embed.video#view.
 type EmbedVideoView struct {
-	CID          syntax.CID
-	Playlist     syntax.URI
-	Thumbnail    *syntax.URI
-	Alt          *string
-	AspectRatio  *EmbedDefsAspectRatio
-	Presentation *string // A hint to the client about how to present the video.
+	CID         syntax.CID            // "cid" in JSON.
+	Playlist    syntax.URI            // "playlist" in JSON.
+	Thumbnail   *syntax.URI           // "thumbnail" in JSON.
+	Alt         *string               // "alt" in JSON. At most 1000 graphemes, 10,000 bytes.
+	AspectRatio *EmbedDefsAspectRatio // "aspectRatio" in JSON: [EmbedDefsAspectRatio].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// A hint to the client about how to present the video. Known values:
+	// [EmbedVideoViewPresentationDefault], [EmbedVideoViewPresentationGif].
+	Presentation *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedVideoView) LexType() string {
-	return "app.bsky.embed.video#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedVideoView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedVideoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "playlist":
-			d.Once(&seen, 1<<1)
-			s.Playlist = syntax.URI(d.String())
-		case "thumbnail":
-			d.Once(&seen, 1<<2)
-			s.Thumbnail = (*syntax.URI)(d.OptionalString())
-		case "alt":
-			d.Once(&seen, 1<<3)
-			s.Alt = d.OptionalString()
-		case "aspectRatio":
-			if d.Optional(&seen, 1<<4) {
-				s.AspectRatio = lex.DecodePointer[EmbedDefsAspectRatio](d)
-			}
-		case "presentation":
-			d.Once(&seen, 1<<5)
-			s.Presentation = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "cid", "playlist")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedVideoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Alt != nil {
-		e.Field("alt").String(*s.Alt)
-	}
-	e.Field("cid").String(string(s.CID))
-	e.Field("playlist").String(string(s.Playlist))
-	if s.Thumbnail != nil {
-		e.Field("thumbnail").String(string(*s.Thumbnail))
-	}
-	if s.AspectRatio != nil {
-		e.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	if s.Presentation != nil {
-		e.Field("presentation").String(*s.Presentation)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedVideoView) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("playlist").Format(s.Playlist)
-	if s.Thumbnail != nil {
-		v.Field("thumbnail").Format(*s.Thumbnail)
-	}
-	if s.Alt != nil {
-		v.Field("alt").MaxBytes(*s.Alt, 10000).MaxGraphemes(*s.Alt, 1000)
-	}
-	if s.AspectRatio != nil {
-		v.Field("aspectRatio").Value(s.AspectRatio)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedVideoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedVideoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of EmbedVideoViewPresentation.
+// Known values of the field Presentation of [EmbedVideoView].
 const (
 	EmbedVideoViewPresentationDefault = "default"
 	EmbedVideoViewPresentationGif     = "gif"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,84 +2,89 @@
 
 package appbsky
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // The errors that methods of this package declare, for errors.Is.
 const (
-	// ErrActorNotFound is an error of app.bsky.graph.getRelationships: the primary actor
+	// ErrActorNotFound is an error of [GraphService.GetRelationships]: the primary actor
 	// at-identifier could not be resolved.
 	ErrActorNotFound xrpc.ErrorName = "ActorNotFound"
 
-	// ErrBadQueryString is an error of app.bsky.feed.searchPosts and 3 others.
+	// ErrBadQueryString is an error of [FeedService.SearchPosts] and 3 others.
 	ErrBadQueryString xrpc.ErrorName = "BadQueryString"
 
-	// ErrBlockedActor is an error of app.bsky.feed.getActorLikes and app.bsky.feed.getAuthorFeed.
+	// ErrBlockedActor is an error of [FeedService.GetActorLikes] and [FeedService.GetAuthorFeed].
 	ErrBlockedActor xrpc.ErrorName = "BlockedActor"
 
-	// ErrBlockedByActor is an error of app.bsky.feed.getActorLikes and app.bsky.feed.getAuthorFeed.
+	// ErrBlockedByActor is an error of [FeedService.GetActorLikes] and [FeedService.GetAuthorFeed].
 	ErrBlockedByActor xrpc.ErrorName = "BlockedByActor"
 
-	// ErrDIDTooLong is an error of app.bsky.ageassurance.begin and
-	// app.bsky.unspecced.initAgeAssurance.
+	// ErrDIDTooLong is an error of [AgeassuranceService.Begin] and
+	// [UnspeccedService.InitAgeAssurance].
 	ErrDIDTooLong xrpc.ErrorName = "DidTooLong"
 
-	// ErrDraftLimitReached is an error of app.bsky.draft.createDraft: Trying to insert a new draft
+	// ErrDraftLimitReached is an error of [DraftService.CreateDraft]: Trying to insert a new draft
 	// when the limit was already reached.
 	ErrDraftLimitReached xrpc.ErrorName = "DraftLimitReached"
 
-	// ErrInternalError is an error of app.bsky.contact.dismissMatch and 6 others.
+	// ErrInternalError is an error of [ContactService.DismissMatch] and 6 others.
 	ErrInternalError xrpc.ErrorName = "InternalError"
 
-	// ErrInvalidCode is an error of app.bsky.contact.verifyPhone.
+	// ErrInvalidCode is an error of [ContactService.VerifyPhone].
 	ErrInvalidCode xrpc.ErrorName = "InvalidCode"
 
-	// ErrInvalidContacts is an error of app.bsky.contact.importContacts.
+	// ErrInvalidContacts is an error of [ContactService.ImportContacts].
 	ErrInvalidContacts xrpc.ErrorName = "InvalidContacts"
 
-	// ErrInvalidCursor is an error of app.bsky.contact.getMatches.
+	// ErrInvalidCursor is an error of [ContactService.GetMatches].
 	ErrInvalidCursor xrpc.ErrorName = "InvalidCursor"
 
-	// ErrInvalidDID is an error of app.bsky.contact.dismissMatch and 6 others.
+	// ErrInvalidDID is an error of [ContactService.DismissMatch] and 6 others.
 	ErrInvalidDID xrpc.ErrorName = "InvalidDid"
 
-	// ErrInvalidEmail is an error of app.bsky.ageassurance.begin and
-	// app.bsky.unspecced.initAgeAssurance.
+	// ErrInvalidEmail is an error of [AgeassuranceService.Begin] and
+	// [UnspeccedService.InitAgeAssurance].
 	ErrInvalidEmail xrpc.ErrorName = "InvalidEmail"
 
-	// ErrInvalidInitiation is an error of app.bsky.ageassurance.begin and
-	// app.bsky.unspecced.initAgeAssurance.
+	// ErrInvalidInitiation is an error of [AgeassuranceService.Begin] and
+	// [UnspeccedService.InitAgeAssurance].
 	ErrInvalidInitiation xrpc.ErrorName = "InvalidInitiation"
 
-	// ErrInvalidLimit is an error of app.bsky.contact.getMatches.
+	// ErrInvalidLimit is an error of [ContactService.GetMatches].
 	ErrInvalidLimit xrpc.ErrorName = "InvalidLimit"
 
-	// ErrInvalidPhone is an error of app.bsky.contact.startPhoneVerification and
-	// app.bsky.contact.verifyPhone.
+	// ErrInvalidPhone is an error of [ContactService.StartPhoneVerification] and
+	// [ContactService.VerifyPhone].
 	ErrInvalidPhone xrpc.ErrorName = "InvalidPhone"
 
-	// ErrInvalidToken is an error of app.bsky.contact.importContacts.
+	// ErrInvalidToken is an error of [ContactService.ImportContacts].
 	ErrInvalidToken xrpc.ErrorName = "InvalidToken"
 
-	// ErrNotFound is an error of app.bsky.feed.getPostThread.
+	// ErrNotFound is an error of [FeedService.GetPostThread].
 	ErrNotFound xrpc.ErrorName = "NotFound"
 
-	// ErrRateLimitExceeded is an error of app.bsky.contact.startPhoneVerification and
-	// app.bsky.contact.verifyPhone.
+	// ErrRateLimitExceeded is an error of [ContactService.StartPhoneVerification] and
+	// [ContactService.VerifyPhone].
 	ErrRateLimitExceeded xrpc.ErrorName = "RateLimitExceeded"
 
-	// ErrRegionNotSupported is an error of app.bsky.ageassurance.begin.
+	// ErrRegionNotSupported is an error of [AgeassuranceService.Begin].
 	ErrRegionNotSupported xrpc.ErrorName = "RegionNotSupported"
 
-	// ErrTooManyContacts is an error of app.bsky.contact.importContacts.
+	// ErrTooManyContacts is an error of [ContactService.ImportContacts].
 	ErrTooManyContacts xrpc.ErrorName = "TooManyContacts"
 
-	// ErrUnknownFeed is an error of app.bsky.feed.getFeed and app.bsky.feed.getFeedSkeleton.
+	// ErrUnknownFeed is an error of [FeedService.GetFeed] and [FeedService.GetFeedSkeleton].
 	ErrUnknownFeed xrpc.ErrorName = "UnknownFeed"
 
-	// ErrUnknownList is an error of app.bsky.feed.getListFeed.
+	// ErrUnknownList is an error of [FeedService.GetListFeed].
 	ErrUnknownList xrpc.ErrorName = "UnknownList"
 
-	// ErrUnsupportedCollection is an error of app.bsky.bookmark.createBookmark and
-	// app.bsky.bookmark.deleteBookmark: The URI to be bookmarked is for an unsupported collection.
+	// ErrUnsupportedCollection is an error of [BookmarkService.CreateBookmark] and
+	// [BookmarkService.DeleteBookmark]: The URI to be bookmarked is for an unsupported collection.
 	ErrUnsupportedCollection xrpc.ErrorName = "UnsupportedCollection"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

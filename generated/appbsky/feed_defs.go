@@ -8,518 +8,100 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedDefsPostView is app.bsky.feed.defs#postView.
+// FeedDefsPostView is the object app.bsky.feed.defs#postView.
 type FeedDefsPostView struct {
-	URI           syntax.ATURI
-	CID           syntax.CID
-	Author        ActorDefsProfileViewBasic
-	Record        lex.Unknown
-	Embed         FeedDefsPostViewEmbedUnion
-	BookmarkCount *int64
-	ReplyCount    *int64
-	RepostCount   *int64
-	LikeCount     *int64
-	QuoteCount    *int64
-	IndexedAt     syntax.Datetime
-	Viewer        *FeedDefsViewerState
-	Labels        []comatproto.LabelDefsLabel
-	Threadgate    *FeedDefsThreadgateView
-	Debug         lex.Unknown // Debug information for internal development.
+	URI    syntax.ATURI              // "uri" in JSON.
+	CID    syntax.CID                // "cid" in JSON.
+	Author ActorDefsProfileViewBasic // "author" in JSON: [ActorDefsProfileViewBasic].
+	Record lex.Unknown               // "record" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "embed" in JSON: one of [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView],
+	// [EmbedExternalView], [EmbedRecordView] and [EmbedRecordWithMediaView].
+	Embed FeedDefsPostViewEmbedUnion
+
+	BookmarkCount *int64                      // "bookmarkCount" in JSON.
+	ReplyCount    *int64                      // "replyCount" in JSON.
+	RepostCount   *int64                      // "repostCount" in JSON.
+	LikeCount     *int64                      // "likeCount" in JSON.
+	QuoteCount    *int64                      // "quoteCount" in JSON.
+	IndexedAt     syntax.Datetime             // "indexedAt" in JSON.
+	Viewer        *FeedDefsViewerState        // "viewer" in JSON: [FeedDefsViewerState].
+	Labels        []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Threadgate    *FeedDefsThreadgateView     // "threadgate" in JSON: [FeedDefsThreadgateView].
+	Debug         lex.Unknown                 // Debug information for internal development.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsPostView) LexType() string {
-	return "app.bsky.feed.defs#postView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsPostView) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsPostView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "author":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Author)
-		case "record":
-			d.Once(&seen, 1<<3)
-			s.Record = d.Unknown()
-		case "embed":
-			if d.Optional(&seen, 1<<5) {
-				d.Value(&s.Embed)
-			}
-		case "bookmarkCount":
-			d.Once(&seen, 1<<6)
-			s.BookmarkCount = d.OptionalInt()
-		case "replyCount":
-			d.Once(&seen, 1<<7)
-			s.ReplyCount = d.OptionalInt()
-		case "repostCount":
-			d.Once(&seen, 1<<8)
-			s.RepostCount = d.OptionalInt()
-		case "likeCount":
-			d.Once(&seen, 1<<9)
-			s.LikeCount = d.OptionalInt()
-		case "quoteCount":
-			d.Once(&seen, 1<<10)
-			s.QuoteCount = d.OptionalInt()
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "viewer":
-			if d.Optional(&seen, 1<<11) {
-				s.Viewer = lex.DecodePointer[FeedDefsViewerState](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<12) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "threadgate":
-			if d.Optional(&seen, 1<<13) {
-				s.Threadgate = lex.DecodePointer[FeedDefsThreadgateView](d)
-			}
-		case "debug":
-			if d.Optional(&seen, 1<<14) {
-				s.Debug = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "uri", "cid", "author", "record", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsPostView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if !s.Debug.IsZero() {
-		e.Field("debug").Unknown(s.Debug)
-	}
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	e.Field("author").Value(&s.Author)
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("record").Unknown(s.Record)
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.LikeCount != nil {
-		e.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.QuoteCount != nil {
-		e.Field("quoteCount").Int(*s.QuoteCount)
-	}
-	if s.ReplyCount != nil {
-		e.Field("replyCount").Int(*s.ReplyCount)
-	}
-	if s.Threadgate != nil {
-		e.Field("threadgate").Value(s.Threadgate)
-	}
-	if s.RepostCount != nil {
-		e.Field("repostCount").Int(*s.RepostCount)
-	}
-	if s.BookmarkCount != nil {
-		e.Field("bookmarkCount").Int(*s.BookmarkCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsPostView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("author").Value(&s.Author)
-	v.Field("record").Unknown(s.Record)
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	if s.BookmarkCount != nil {
-		v.Field("bookmarkCount").Int(*s.BookmarkCount)
-	}
-	if s.ReplyCount != nil {
-		v.Field("replyCount").Int(*s.ReplyCount)
-	}
-	if s.RepostCount != nil {
-		v.Field("repostCount").Int(*s.RepostCount)
-	}
-	if s.LikeCount != nil {
-		v.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.QuoteCount != nil {
-		v.Field("quoteCount").Int(*s.QuoteCount)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Threadgate != nil {
-		v.Field("threadgate").Value(s.Threadgate)
-	}
-	if !s.Debug.IsZero() {
-		v.Field("debug").Unknown(s.Debug)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsPostView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsPostView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsPostViewEmbedUnion is an open union of app.bsky.embed.images#view,
-// app.bsky.embed.video#view, app.bsky.embed.gallery#view, app.bsky.embed.external#view,
-// app.bsky.embed.record#view and app.bsky.embed.recordWithMedia#view.
+// FeedDefsPostViewEmbedUnion is the field Embed of [FeedDefsPostView], an open union of
+// [EmbedImagesView], [EmbedVideoView], [EmbedGalleryView], [EmbedExternalView],
+// [EmbedRecordView] and [EmbedRecordWithMediaView].
 //
 // The zero value is absent.
 type FeedDefsPostViewEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsPostViewEmbedUnion returns the union of a member.
 func NewFeedDefsPostViewEmbedUnion[T interface {
-	*EmbedImagesView | *EmbedVideoView | *EmbedGalleryView | *EmbedExternalView | *EmbedRecordView | *EmbedRecordWithMediaView | *lex.UnknownVariant
+	*EmbedImagesView |
+		*EmbedVideoView |
+		*EmbedGalleryView |
+		*EmbedExternalView |
+		*EmbedRecordView |
+		*EmbedRecordWithMediaView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) FeedDefsPostViewEmbedUnion {
 	return FeedDefsPostViewEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsPostViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.images#view":
-		u.Value = lex.DecodeVariant[EmbedImagesView](d)
-	case "app.bsky.embed.video#view":
-		u.Value = lex.DecodeVariant[EmbedVideoView](d)
-	case "app.bsky.embed.gallery#view":
-		u.Value = lex.DecodeVariant[EmbedGalleryView](d)
-	case "app.bsky.embed.external#view":
-		u.Value = lex.DecodeVariant[EmbedExternalView](d)
-	case "app.bsky.embed.record#view":
-		u.Value = lex.DecodeVariant[EmbedRecordView](d)
-	case "app.bsky.embed.recordWithMedia#view":
-		u.Value = lex.DecodeVariant[EmbedRecordWithMediaView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsPostViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsPostViewEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedImagesView, *EmbedVideoView, *EmbedGalleryView, *EmbedExternalView, *EmbedRecordView, *EmbedRecordWithMediaView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsPostViewEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsPostViewEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsViewerState is app.bsky.feed.defs#viewerState: Metadata about the requesting
-// account's relationship with the subject content. Only has meaningful content for authed
-// requests.
+// FeedDefsViewerState is the object app.bsky.feed.defs#viewerState: Metadata about the
+// requesting account's relationship with the subject content. Only has meaningful content for
+// authed requests.
 type FeedDefsViewerState struct {
-	Repost            *syntax.ATURI
-	Like              *syntax.ATURI
-	Bookmarked        *bool
-	ThreadMuted       *bool
-	ReplyDisabled     *bool
-	EmbeddingDisabled *bool
-	Pinned            *bool
+	Repost            *syntax.ATURI // "repost" in JSON.
+	Like              *syntax.ATURI // "like" in JSON.
+	Bookmarked        *bool         // "bookmarked" in JSON.
+	ThreadMuted       *bool         // "threadMuted" in JSON.
+	ReplyDisabled     *bool         // "replyDisabled" in JSON.
+	EmbeddingDisabled *bool         // "embeddingDisabled" in JSON.
+	Pinned            *bool         // "pinned" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsViewerState) LexType() string {
-	return "app.bsky.feed.defs#viewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repost":
-			d.Once(&seen, 1<<0)
-			s.Repost = (*syntax.ATURI)(d.OptionalString())
-		case "like":
-			d.Once(&seen, 1<<1)
-			s.Like = (*syntax.ATURI)(d.OptionalString())
-		case "bookmarked":
-			d.Once(&seen, 1<<2)
-			s.Bookmarked = d.OptionalBool()
-		case "threadMuted":
-			d.Once(&seen, 1<<3)
-			s.ThreadMuted = d.OptionalBool()
-		case "replyDisabled":
-			d.Once(&seen, 1<<4)
-			s.ReplyDisabled = d.OptionalBool()
-		case "embeddingDisabled":
-			d.Once(&seen, 1<<5)
-			s.EmbeddingDisabled = d.OptionalBool()
-		case "pinned":
-			d.Once(&seen, 1<<6)
-			s.Pinned = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Like != nil {
-		e.Field("like").String(string(*s.Like))
-	}
-	if s.Pinned != nil {
-		e.Field("pinned").Bool(*s.Pinned)
-	}
-	if s.Repost != nil {
-		e.Field("repost").String(string(*s.Repost))
-	}
-	if s.Bookmarked != nil {
-		e.Field("bookmarked").Bool(*s.Bookmarked)
-	}
-	if s.ThreadMuted != nil {
-		e.Field("threadMuted").Bool(*s.ThreadMuted)
-	}
-	if s.ReplyDisabled != nil {
-		e.Field("replyDisabled").Bool(*s.ReplyDisabled)
-	}
-	if s.EmbeddingDisabled != nil {
-		e.Field("embeddingDisabled").Bool(*s.EmbeddingDisabled)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsViewerState) ValidateLex(v *lex.Validator) {
-	if s.Repost != nil {
-		v.Field("repost").Format(*s.Repost)
-	}
-	if s.Like != nil {
-		v.Field("like").Format(*s.Like)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsThreadContext is app.bsky.feed.defs#threadContext: Metadata about this post within
-// the context of the thread it is in.
+// FeedDefsThreadContext is the object app.bsky.feed.defs#threadContext: Metadata about this
+// post within the context of the thread it is in.
 type FeedDefsThreadContext struct {
-	RootAuthorLike *syntax.ATURI
+	RootAuthorLike *syntax.ATURI // "rootAuthorLike" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsThreadContext) LexType() string {
-	return "app.bsky.feed.defs#threadContext"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsThreadContext) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsThreadContext{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rootAuthorLike":
-			d.Once(&seen, 1<<0)
-			s.RootAuthorLike = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsThreadContext) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RootAuthorLike != nil {
-		e.Field("rootAuthorLike").String(string(*s.RootAuthorLike))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsThreadContext) ValidateLex(v *lex.Validator) {
-	if s.RootAuthorLike != nil {
-		v.Field("rootAuthorLike").Format(*s.RootAuthorLike)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsThreadContext) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsThreadContext) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsFeedViewPost is app.bsky.feed.defs#feedViewPost.
+// FeedDefsFeedViewPost is the object app.bsky.feed.defs#feedViewPost.
 type FeedDefsFeedViewPost struct {
-	Post   FeedDefsPostView
-	Reply  *FeedDefsReplyRef
-	Reason FeedDefsFeedViewPostReasonUnion
+	Post   FeedDefsPostView                // "post" in JSON: [FeedDefsPostView].
+	Reply  *FeedDefsReplyRef               // "reply" in JSON: [FeedDefsReplyRef].
+	Reason FeedDefsFeedViewPostReasonUnion // "reason" in JSON: one of [FeedDefsReasonRepost] and [FeedDefsReasonPin].
 
-	// Context provided by feed generator that may be passed back alongside interactions.
+	// Context provided by feed generator that may be passed back alongside interactions. At most
+	// 2000 bytes.
 	FeedContext *string
 
-	// Unique identifier per request that may be passed back alongside interactions.
+	// Unique identifier per request that may be passed back alongside interactions. At most 100
+	// bytes.
 	ReqID *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsFeedViewPost) LexType() string {
-	return "app.bsky.feed.defs#feedViewPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsFeedViewPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsFeedViewPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "post":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Post)
-		case "reply":
-			if d.Optional(&seen, 1<<1) {
-				s.Reply = lex.DecodePointer[FeedDefsReplyRef](d)
-			}
-		case "reason":
-			if d.Optional(&seen, 1<<2) {
-				d.Value(&s.Reason)
-			}
-		case "feedContext":
-			d.Once(&seen, 1<<3)
-			s.FeedContext = d.OptionalString()
-		case "reqId":
-			d.Once(&seen, 1<<4)
-			s.ReqID = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "post")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsFeedViewPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("post").Value(&s.Post)
-	if s.Reply != nil {
-		e.Field("reply").Value(s.Reply)
-	}
-	if s.ReqID != nil {
-		e.Field("reqId").String(*s.ReqID)
-	}
-	if s.Reason.Value != nil {
-		e.Field("reason").Value(&s.Reason)
-	}
-	if s.FeedContext != nil {
-		e.Field("feedContext").String(*s.FeedContext)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsFeedViewPost) ValidateLex(v *lex.Validator) {
-	v.Field("post").Value(&s.Post)
-	if s.Reply != nil {
-		v.Field("reply").Value(s.Reply)
-	}
-	if s.Reason.Value != nil {
-		v.Field("reason").Value(&s.Reason)
-	}
-	if s.FeedContext != nil {
-		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
-	}
-	if s.ReqID != nil {
-		v.Field("reqId").MaxBytes(*s.ReqID, 100)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsFeedViewPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsFeedViewPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsFeedViewPostReasonUnion is an open union of app.bsky.feed.defs#reasonRepost and
-// app.bsky.feed.defs#reasonPin.
+// FeedDefsFeedViewPostReasonUnion is the field Reason of [FeedDefsFeedViewPost], an open union
+// of [FeedDefsReasonRepost] and [FeedDefsReasonPin].
 //
 // The zero value is absent.
 type FeedDefsFeedViewPostReasonUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsFeedViewPostReasonUnion returns the union of a member.
@@ -530,125 +112,26 @@ func NewFeedDefsFeedViewPostReasonUnion[T interface {
 	return FeedDefsFeedViewPostReasonUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsFeedViewPostReasonUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#reasonRepost":
-		u.Value = lex.DecodeVariant[FeedDefsReasonRepost](d)
-	case "app.bsky.feed.defs#reasonPin":
-		u.Value = lex.DecodeVariant[FeedDefsReasonPin](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsFeedViewPostReasonUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsFeedViewPostReasonUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsReasonRepost, *FeedDefsReasonPin, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsFeedViewPostReasonUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsFeedViewPostReasonUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsReplyRef is app.bsky.feed.defs#replyRef.
+// FeedDefsReplyRef is the object app.bsky.feed.defs#replyRef.
 type FeedDefsReplyRef struct {
-	Root   FeedDefsReplyRefRootUnion
+	// "root" in JSON: one of [FeedDefsPostView], [FeedDefsNotFoundPost] and [FeedDefsBlockedPost].
+	Root FeedDefsReplyRefRootUnion
+
+	// "parent" in JSON: one of [FeedDefsPostView], [FeedDefsNotFoundPost] and
+	// [FeedDefsBlockedPost].
 	Parent FeedDefsReplyRefParentUnion
 
-	// When parent is a reply to another post, this is the author of that post.
-	GrandparentAuthor *ActorDefsProfileViewBasic
+	GrandparentAuthor *ActorDefsProfileViewBasic // When parent is a reply to another post, this is the author of that post.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsReplyRef) LexType() string {
-	return "app.bsky.feed.defs#replyRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsReplyRef) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsReplyRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "root":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Root)
-		case "parent":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Parent)
-		case "grandparentAuthor":
-			if d.Optional(&seen, 1<<2) {
-				s.GrandparentAuthor = lex.DecodePointer[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "root", "parent")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsReplyRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("root").Value(&s.Root)
-	e.Field("parent").Value(&s.Parent)
-	if s.GrandparentAuthor != nil {
-		e.Field("grandparentAuthor").Value(s.GrandparentAuthor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsReplyRef) ValidateLex(v *lex.Validator) {
-	v.Field("root").Value(&s.Root)
-	v.Field("parent").Value(&s.Parent)
-	if s.GrandparentAuthor != nil {
-		v.Field("grandparentAuthor").Value(s.GrandparentAuthor)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsReplyRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsReplyRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsReplyRefRootUnion is an open union of app.bsky.feed.defs#postView,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#blockedPost.
+// FeedDefsReplyRefRootUnion is the field Root of [FeedDefsReplyRef], an open union of
+// [FeedDefsPostView], [FeedDefsNotFoundPost] and [FeedDefsBlockedPost].
 //
 // The zero value is absent.
 type FeedDefsReplyRefRootUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsReplyRefRootUnion returns the union of a member.
@@ -659,54 +142,12 @@ func NewFeedDefsReplyRefRootUnion[T interface {
 	return FeedDefsReplyRefRootUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsReplyRefRootUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#postView":
-		u.Value = lex.DecodeVariant[FeedDefsPostView](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsReplyRefRootUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsReplyRefRootUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsPostView, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsReplyRefRootUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsReplyRefRootUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsReplyRefParentUnion is an open union of app.bsky.feed.defs#postView,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#blockedPost.
+// FeedDefsReplyRefParentUnion is the field Parent of [FeedDefsReplyRef], an open union of
+// [FeedDefsPostView], [FeedDefsNotFoundPost] and [FeedDefsBlockedPost].
 //
 // The zero value is absent.
 type FeedDefsReplyRefParentUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsReplyRefParentUnion returns the union of a member.
@@ -717,261 +158,44 @@ func NewFeedDefsReplyRefParentUnion[T interface {
 	return FeedDefsReplyRefParentUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsReplyRefParentUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#postView":
-		u.Value = lex.DecodeVariant[FeedDefsPostView](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsReplyRefParentUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsReplyRefParentUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsPostView, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsReplyRefParentUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsReplyRefParentUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsReasonRepost is app.bsky.feed.defs#reasonRepost.
+// FeedDefsReasonRepost is the object app.bsky.feed.defs#reasonRepost.
 type FeedDefsReasonRepost struct {
-	By        ActorDefsProfileViewBasic
-	URI       *syntax.ATURI
-	CID       *syntax.CID
-	IndexedAt syntax.Datetime
+	By        ActorDefsProfileViewBasic // "by" in JSON: [ActorDefsProfileViewBasic].
+	URI       *syntax.ATURI             // "uri" in JSON.
+	CID       *syntax.CID               // "cid" in JSON.
+	IndexedAt syntax.Datetime           // "indexedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsReasonRepost) LexType() string {
-	return "app.bsky.feed.defs#reasonRepost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsReasonRepost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsReasonRepost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "by":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.By)
-		case "uri":
-			d.Once(&seen, 1<<2)
-			s.URI = (*syntax.ATURI)(d.OptionalString())
-		case "cid":
-			d.Once(&seen, 1<<3)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "indexedAt":
-			d.Once(&seen, 1<<1)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "by", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsReasonRepost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("by").Value(&s.By)
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	if s.URI != nil {
-		e.Field("uri").String(string(*s.URI))
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsReasonRepost) ValidateLex(v *lex.Validator) {
-	v.Field("by").Value(&s.By)
-	if s.URI != nil {
-		v.Field("uri").Format(*s.URI)
-	}
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsReasonRepost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsReasonRepost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsReasonPin is app.bsky.feed.defs#reasonPin.
+// FeedDefsReasonPin is the object app.bsky.feed.defs#reasonPin.
 type FeedDefsReasonPin struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsReasonPin) LexType() string {
-	return "app.bsky.feed.defs#reasonPin"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsReasonPin) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsReasonPin{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsReasonPin) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsReasonPin) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsReasonPin) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsReasonPin) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsThreadViewPost is app.bsky.feed.defs#threadViewPost.
+// FeedDefsThreadViewPost is the object app.bsky.feed.defs#threadViewPost.
 type FeedDefsThreadViewPost struct {
-	Post          FeedDefsPostView
-	Parent        FeedDefsThreadViewPostParentUnion
-	Replies       []FeedDefsThreadViewPostRepliesUnion
-	ThreadContext *FeedDefsThreadContext
+	Post FeedDefsPostView // "post" in JSON: [FeedDefsPostView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "parent" in JSON: one of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost] and
+	// [FeedDefsBlockedPost].
+	Parent FeedDefsThreadViewPostParentUnion
+
+	// "replies" in JSON: a list of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost] and
+	// [FeedDefsBlockedPost].
+	Replies []FeedDefsThreadViewPostRepliesUnion
+
+	ThreadContext *FeedDefsThreadContext // "threadContext" in JSON: [FeedDefsThreadContext].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsThreadViewPost) LexType() string {
-	return "app.bsky.feed.defs#threadViewPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsThreadViewPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsThreadViewPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "post":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Post)
-		case "parent":
-			if d.Optional(&seen, 1<<1) {
-				d.Value(&s.Parent)
-			}
-		case "replies":
-			if d.Optional(&seen, 1<<2) {
-				s.Replies = lex.DecodeSlice[FeedDefsThreadViewPostRepliesUnion](d)
-			}
-		case "threadContext":
-			if d.Optional(&seen, 1<<3) {
-				s.ThreadContext = lex.DecodePointer[FeedDefsThreadContext](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "post")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsThreadViewPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("post").Value(&s.Post)
-	if s.Parent.Value != nil {
-		e.Field("parent").Value(&s.Parent)
-	}
-	if s.Replies != nil {
-		lex.EncodeSlice(e.Field("replies"), s.Replies)
-	}
-	if s.ThreadContext != nil {
-		e.Field("threadContext").Value(s.ThreadContext)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsThreadViewPost) ValidateLex(v *lex.Validator) {
-	v.Field("post").Value(&s.Post)
-	if s.Parent.Value != nil {
-		v.Field("parent").Value(&s.Parent)
-	}
-	if s.Replies != nil {
-		lex.ValidateSlice(v.Field("replies"), s.Replies)
-	}
-	if s.ThreadContext != nil {
-		v.Field("threadContext").Value(s.ThreadContext)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsThreadViewPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsThreadViewPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsThreadViewPostParentUnion is an open union of app.bsky.feed.defs#threadViewPost,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#blockedPost.
+// FeedDefsThreadViewPostParentUnion is the field Parent of [FeedDefsThreadViewPost], an open
+// union of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost] and [FeedDefsBlockedPost].
 //
 // The zero value is absent.
 type FeedDefsThreadViewPostParentUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsThreadViewPostParentUnion returns the union of a member.
@@ -982,54 +206,13 @@ func NewFeedDefsThreadViewPostParentUnion[T interface {
 	return FeedDefsThreadViewPostParentUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsThreadViewPostParentUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#threadViewPost":
-		u.Value = lex.DecodeVariant[FeedDefsThreadViewPost](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsThreadViewPostParentUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsThreadViewPostParentUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsThreadViewPostParentUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsThreadViewPostParentUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsThreadViewPostRepliesUnion is an open union of app.bsky.feed.defs#threadViewPost,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#blockedPost.
+// FeedDefsThreadViewPostRepliesUnion is an item of the field Replies of
+// [FeedDefsThreadViewPost], an open union of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost]
+// and [FeedDefsBlockedPost].
 //
 // The zero value is absent.
 type FeedDefsThreadViewPostRepliesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsThreadViewPostRepliesUnion returns the union of a member.
@@ -1040,547 +223,89 @@ func NewFeedDefsThreadViewPostRepliesUnion[T interface {
 	return FeedDefsThreadViewPostRepliesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsThreadViewPostRepliesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#threadViewPost":
-		u.Value = lex.DecodeVariant[FeedDefsThreadViewPost](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsThreadViewPostRepliesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsThreadViewPostRepliesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsThreadViewPostRepliesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsThreadViewPostRepliesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsNotFoundPost is app.bsky.feed.defs#notFoundPost.
+// FeedDefsNotFoundPost is the object app.bsky.feed.defs#notFoundPost.
 type FeedDefsNotFoundPost struct {
-	URI      syntax.ATURI
-	NotFound bool
+	URI      syntax.ATURI // "uri" in JSON.
+	NotFound bool         // "notFound" in JSON. Always true.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsNotFoundPost) LexType() string {
-	return "app.bsky.feed.defs#notFoundPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsNotFoundPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsNotFoundPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "notFound":
-			d.Once(&seen, 1<<1)
-			s.NotFound = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "notFound")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsNotFoundPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("notFound").Bool(s.NotFound)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsNotFoundPost) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("notFound").Is(s.NotFound, true)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsNotFoundPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsNotFoundPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsBlockedPost is app.bsky.feed.defs#blockedPost.
+// FeedDefsBlockedPost is the object app.bsky.feed.defs#blockedPost.
 type FeedDefsBlockedPost struct {
-	URI     syntax.ATURI
-	Blocked bool
-	Author  FeedDefsBlockedAuthor
+	URI     syntax.ATURI          // "uri" in JSON.
+	Blocked bool                  // "blocked" in JSON. Always true.
+	Author  FeedDefsBlockedAuthor // "author" in JSON: [FeedDefsBlockedAuthor].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsBlockedPost) LexType() string {
-	return "app.bsky.feed.defs#blockedPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsBlockedPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsBlockedPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "blocked":
-			d.Once(&seen, 1<<1)
-			s.Blocked = d.Bool()
-		case "author":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Author)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "blocked", "author")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsBlockedPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("author").Value(&s.Author)
-	e.Field("blocked").Bool(s.Blocked)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsBlockedPost) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("blocked").Is(s.Blocked, true)
-	v.Field("author").Value(&s.Author)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsBlockedPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsBlockedPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsBlockedAuthor is app.bsky.feed.defs#blockedAuthor.
+// FeedDefsBlockedAuthor is the object app.bsky.feed.defs#blockedAuthor.
 type FeedDefsBlockedAuthor struct {
-	DID    syntax.DID
-	Viewer *ActorDefsViewerState
+	DID    syntax.DID            // "did" in JSON.
+	Viewer *ActorDefsViewerState // "viewer" in JSON: [ActorDefsViewerState].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsBlockedAuthor) LexType() string {
-	return "app.bsky.feed.defs#blockedAuthor"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsBlockedAuthor) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsBlockedAuthor{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "viewer":
-			if d.Optional(&seen, 1<<1) {
-				s.Viewer = lex.DecodePointer[ActorDefsViewerState](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsBlockedAuthor) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsBlockedAuthor) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsBlockedAuthor) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsBlockedAuthor) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsGeneratorView is app.bsky.feed.defs#generatorView.
+// FeedDefsGeneratorView is the object app.bsky.feed.defs#generatorView.
 type FeedDefsGeneratorView struct {
-	URI                 syntax.ATURI
-	CID                 syntax.CID
-	DID                 syntax.DID
-	Creator             ActorDefsProfileView
-	DisplayName         string
-	Description         *string
-	DescriptionFacets   []RichtextFacet
-	Avatar              *syntax.URI
-	LikeCount           *int64
-	AcceptsInteractions *bool
-	Labels              []comatproto.LabelDefsLabel
-	Viewer              *FeedDefsGeneratorViewerState
+	URI                 syntax.ATURI                  // "uri" in JSON.
+	CID                 syntax.CID                    // "cid" in JSON.
+	DID                 syntax.DID                    // "did" in JSON.
+	Creator             ActorDefsProfileView          // "creator" in JSON: [ActorDefsProfileView].
+	DisplayName         string                        // "displayName" in JSON.
+	Description         *string                       // "description" in JSON. At most 300 graphemes, 3000 bytes.
+	DescriptionFacets   []RichtextFacet               // "descriptionFacets" in JSON: a list of [RichtextFacet].
+	Avatar              *syntax.URI                   // "avatar" in JSON.
+	LikeCount           *int64                        // "likeCount" in JSON. At least 0.
+	AcceptsInteractions *bool                         // "acceptsInteractions" in JSON.
+	Labels              []comatproto.LabelDefsLabel   // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Viewer              *FeedDefsGeneratorViewerState // "viewer" in JSON: [FeedDefsGeneratorViewerState].
 
-	// Known values: app.bsky.feed.defs#contentModeUnspecified, app.bsky.feed.defs#contentModeVideo.
+	// "contentMode" in JSON. Known values:
+	// [FeedDefsGeneratorViewContentModeContentModeUnspecified],
+	// [FeedDefsGeneratorViewContentModeContentModeVideo].
 	ContentMode *string
 
-	IndexedAt syntax.Datetime
+	IndexedAt syntax.Datetime // "indexedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsGeneratorView) LexType() string {
-	return "app.bsky.feed.defs#generatorView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsGeneratorView) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsGeneratorView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "did":
-			d.Once(&seen, 1<<2)
-			s.DID = syntax.DID(d.String())
-		case "creator":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Creator)
-		case "displayName":
-			d.Once(&seen, 1<<4)
-			s.DisplayName = d.String()
-		case "description":
-			d.Once(&seen, 1<<6)
-			s.Description = d.OptionalString()
-		case "descriptionFacets":
-			if d.Optional(&seen, 1<<7) {
-				s.DescriptionFacets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "avatar":
-			d.Once(&seen, 1<<8)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "likeCount":
-			d.Once(&seen, 1<<9)
-			s.LikeCount = d.OptionalInt()
-		case "acceptsInteractions":
-			d.Once(&seen, 1<<10)
-			s.AcceptsInteractions = d.OptionalBool()
-		case "labels":
-			if d.Optional(&seen, 1<<11) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<12) {
-				s.Viewer = lex.DecodePointer[FeedDefsGeneratorViewerState](d)
-			}
-		case "contentMode":
-			d.Once(&seen, 1<<13)
-			s.ContentMode = d.OptionalString()
-		case "indexedAt":
-			d.Once(&seen, 1<<5)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "uri", "cid", "did", "creator", "displayName", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsGeneratorView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("did").String(string(s.DID))
-	e.Field("uri").String(string(s.URI))
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("creator").Value(&s.Creator)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.LikeCount != nil {
-		e.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.ContentMode != nil {
-		e.Field("contentMode").String(*s.ContentMode)
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	e.Field("displayName").String(s.DisplayName)
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.AcceptsInteractions != nil {
-		e.Field("acceptsInteractions").Bool(*s.AcceptsInteractions)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsGeneratorView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("did").Format(s.DID)
-	v.Field("creator").Value(&s.Creator)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
-	}
-	if s.DescriptionFacets != nil {
-		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.LikeCount != nil {
-		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsGeneratorView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsGeneratorView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of FeedDefsGeneratorViewContentMode.
+// Known values of the field ContentMode of [FeedDefsGeneratorView].
 const (
-	FeedDefsGeneratorViewContentModeContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified"
-	FeedDefsGeneratorViewContentModeContentModeVideo       = "app.bsky.feed.defs#contentModeVideo"
+	FeedDefsGeneratorViewContentModeContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified" // The token [FeedDefsContentModeUnspecified].
+	FeedDefsGeneratorViewContentModeContentModeVideo       = "app.bsky.feed.defs#contentModeVideo"       // The token [FeedDefsContentModeVideo].
 )
 
-// FeedDefsGeneratorViewerState is app.bsky.feed.defs#generatorViewerState.
+// FeedDefsGeneratorViewerState is the object app.bsky.feed.defs#generatorViewerState.
 type FeedDefsGeneratorViewerState struct {
-	Like *syntax.ATURI
+	Like *syntax.ATURI // "like" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsGeneratorViewerState) LexType() string {
-	return "app.bsky.feed.defs#generatorViewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsGeneratorViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsGeneratorViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "like":
-			d.Once(&seen, 1<<0)
-			s.Like = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsGeneratorViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Like != nil {
-		e.Field("like").String(string(*s.Like))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsGeneratorViewerState) ValidateLex(v *lex.Validator) {
-	if s.Like != nil {
-		v.Field("like").Format(*s.Like)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsGeneratorViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsGeneratorViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsSkeletonFeedPost is app.bsky.feed.defs#skeletonFeedPost.
+// FeedDefsSkeletonFeedPost is the object app.bsky.feed.defs#skeletonFeedPost.
 type FeedDefsSkeletonFeedPost struct {
-	Post   syntax.ATURI
+	Post syntax.ATURI // "post" in JSON.
+
+	// "reason" in JSON: one of [FeedDefsSkeletonReasonRepost] and [FeedDefsSkeletonReasonPin].
 	Reason FeedDefsSkeletonFeedPostReasonUnion
 
 	// Context that will be passed through to client and may be passed to feed generator back
-	// alongside interactions.
+	// alongside interactions. At most 2000 bytes.
 	FeedContext *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsSkeletonFeedPost) LexType() string {
-	return "app.bsky.feed.defs#skeletonFeedPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsSkeletonFeedPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsSkeletonFeedPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "post":
-			d.Once(&seen, 1<<0)
-			s.Post = syntax.ATURI(d.String())
-		case "reason":
-			if d.Optional(&seen, 1<<1) {
-				d.Value(&s.Reason)
-			}
-		case "feedContext":
-			d.Once(&seen, 1<<2)
-			s.FeedContext = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "post")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsSkeletonFeedPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("post").String(string(s.Post))
-	if s.Reason.Value != nil {
-		e.Field("reason").Value(&s.Reason)
-	}
-	if s.FeedContext != nil {
-		e.Field("feedContext").String(*s.FeedContext)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsSkeletonFeedPost) ValidateLex(v *lex.Validator) {
-	v.Field("post").Format(s.Post)
-	if s.Reason.Value != nil {
-		v.Field("reason").Value(&s.Reason)
-	}
-	if s.FeedContext != nil {
-		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsSkeletonFeedPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsSkeletonFeedPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsSkeletonFeedPostReasonUnion is an open union of
-// app.bsky.feed.defs#skeletonReasonRepost and app.bsky.feed.defs#skeletonReasonPin.
+// FeedDefsSkeletonFeedPostReasonUnion is the field Reason of [FeedDefsSkeletonFeedPost], an
+// open union of [FeedDefsSkeletonReasonRepost] and [FeedDefsSkeletonReasonPin].
 //
 // The zero value is absent.
 type FeedDefsSkeletonFeedPostReasonUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedDefsSkeletonFeedPostReasonUnion returns the union of a member.
@@ -1591,327 +316,61 @@ func NewFeedDefsSkeletonFeedPostReasonUnion[T interface {
 	return FeedDefsSkeletonFeedPostReasonUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedDefsSkeletonFeedPostReasonUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#skeletonReasonRepost":
-		u.Value = lex.DecodeVariant[FeedDefsSkeletonReasonRepost](d)
-	case "app.bsky.feed.defs#skeletonReasonPin":
-		u.Value = lex.DecodeVariant[FeedDefsSkeletonReasonPin](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedDefsSkeletonFeedPostReasonUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedDefsSkeletonFeedPostReasonUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsSkeletonReasonRepost, *FeedDefsSkeletonReasonPin, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedDefsSkeletonFeedPostReasonUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedDefsSkeletonFeedPostReasonUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedDefsSkeletonReasonRepost is app.bsky.feed.defs#skeletonReasonRepost.
+// FeedDefsSkeletonReasonRepost is the object app.bsky.feed.defs#skeletonReasonRepost.
 type FeedDefsSkeletonReasonRepost struct {
-	Repost syntax.ATURI
+	Repost syntax.ATURI // "repost" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsSkeletonReasonRepost) LexType() string {
-	return "app.bsky.feed.defs#skeletonReasonRepost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsSkeletonReasonRepost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsSkeletonReasonRepost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repost":
-			d.Once(&seen, 1<<0)
-			s.Repost = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "repost")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsSkeletonReasonRepost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("repost").String(string(s.Repost))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsSkeletonReasonRepost) ValidateLex(v *lex.Validator) {
-	v.Field("repost").Format(s.Repost)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsSkeletonReasonRepost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsSkeletonReasonRepost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsSkeletonReasonPin is app.bsky.feed.defs#skeletonReasonPin.
+// FeedDefsSkeletonReasonPin is the object app.bsky.feed.defs#skeletonReasonPin.
 type FeedDefsSkeletonReasonPin struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsSkeletonReasonPin) LexType() string {
-	return "app.bsky.feed.defs#skeletonReasonPin"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsSkeletonReasonPin) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsSkeletonReasonPin{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsSkeletonReasonPin) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsSkeletonReasonPin) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsSkeletonReasonPin) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsSkeletonReasonPin) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsThreadgateView is app.bsky.feed.defs#threadgateView.
+// FeedDefsThreadgateView is the object app.bsky.feed.defs#threadgateView.
 type FeedDefsThreadgateView struct {
-	URI    *syntax.ATURI
-	CID    *syntax.CID
-	Record lex.Unknown
-	Lists  []GraphDefsListViewBasic
+	URI    *syntax.ATURI            // "uri" in JSON.
+	CID    *syntax.CID              // "cid" in JSON.
+	Record lex.Unknown              // "record" in JSON.
+	Lists  []GraphDefsListViewBasic // "lists" in JSON: a list of [GraphDefsListViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsThreadgateView) LexType() string {
-	return "app.bsky.feed.defs#threadgateView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsThreadgateView) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsThreadgateView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = (*syntax.ATURI)(d.OptionalString())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "record":
-			if d.Optional(&seen, 1<<2) {
-				s.Record = d.Unknown()
-			}
-		case "lists":
-			if d.Optional(&seen, 1<<3) {
-				s.Lists = lex.DecodeSlice[GraphDefsListViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsThreadgateView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	if s.URI != nil {
-		e.Field("uri").String(string(*s.URI))
-	}
-	if s.Lists != nil {
-		lex.EncodeSlice(e.Field("lists"), s.Lists)
-	}
-	if !s.Record.IsZero() {
-		e.Field("record").Unknown(s.Record)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsThreadgateView) ValidateLex(v *lex.Validator) {
-	if s.URI != nil {
-		v.Field("uri").Format(*s.URI)
-	}
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	if !s.Record.IsZero() {
-		v.Field("record").Unknown(s.Record)
-	}
-	if s.Lists != nil {
-		lex.ValidateSlice(v.Field("lists"), s.Lists)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsThreadgateView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsThreadgateView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDefsInteraction is app.bsky.feed.defs#interaction.
+// FeedDefsInteraction is the object app.bsky.feed.defs#interaction.
 type FeedDefsInteraction struct {
-	Item  *syntax.ATURI
+	Item *syntax.ATURI // "item" in JSON.
+
+	// "event" in JSON. Known values: the constants from [FeedDefsInteractionEventRequestLess] to
+	// [FeedDefsInteractionEventInteractionShare].
 	Event *string
 
 	// Context on a feed item that was originally supplied by the feed generator on getFeedSkeleton.
+	// At most 2000 bytes.
 	FeedContext *string
 
-	// Unique identifier per request that may be passed back alongside interactions.
+	// Unique identifier per request that may be passed back alongside interactions. At most 100
+	// bytes.
 	ReqID *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDefsInteraction) LexType() string {
-	return "app.bsky.feed.defs#interaction"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDefsInteraction) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDefsInteraction{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "item":
-			d.Once(&seen, 1<<0)
-			s.Item = (*syntax.ATURI)(d.OptionalString())
-		case "event":
-			d.Once(&seen, 1<<1)
-			s.Event = d.OptionalString()
-		case "feedContext":
-			d.Once(&seen, 1<<2)
-			s.FeedContext = d.OptionalString()
-		case "reqId":
-			d.Once(&seen, 1<<3)
-			s.ReqID = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDefsInteraction) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Item != nil {
-		e.Field("item").String(string(*s.Item))
-	}
-	if s.Event != nil {
-		e.Field("event").String(*s.Event)
-	}
-	if s.ReqID != nil {
-		e.Field("reqId").String(*s.ReqID)
-	}
-	if s.FeedContext != nil {
-		e.Field("feedContext").String(*s.FeedContext)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDefsInteraction) ValidateLex(v *lex.Validator) {
-	if s.Item != nil {
-		v.Field("item").Format(*s.Item)
-	}
-	if s.FeedContext != nil {
-		v.Field("feedContext").MaxBytes(*s.FeedContext, 2000)
-	}
-	if s.ReqID != nil {
-		v.Field("reqId").MaxBytes(*s.ReqID, 100)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDefsInteraction) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDefsInteraction) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of FeedDefsInteractionEvent.
+// Known values of the field Event of [FeedDefsInteraction].
 const (
-	FeedDefsInteractionEventRequestLess          = "app.bsky.feed.defs#requestLess"
-	FeedDefsInteractionEventRequestMore          = "app.bsky.feed.defs#requestMore"
-	FeedDefsInteractionEventClickthroughItem     = "app.bsky.feed.defs#clickthroughItem"
-	FeedDefsInteractionEventClickthroughAuthor   = "app.bsky.feed.defs#clickthroughAuthor"
-	FeedDefsInteractionEventClickthroughReposter = "app.bsky.feed.defs#clickthroughReposter"
-	FeedDefsInteractionEventClickthroughEmbed    = "app.bsky.feed.defs#clickthroughEmbed"
-	FeedDefsInteractionEventInteractionSeen      = "app.bsky.feed.defs#interactionSeen"
-	FeedDefsInteractionEventInteractionLike      = "app.bsky.feed.defs#interactionLike"
-	FeedDefsInteractionEventInteractionRepost    = "app.bsky.feed.defs#interactionRepost"
-	FeedDefsInteractionEventInteractionReply     = "app.bsky.feed.defs#interactionReply"
-	FeedDefsInteractionEventInteractionQuote     = "app.bsky.feed.defs#interactionQuote"
-	FeedDefsInteractionEventInteractionShare     = "app.bsky.feed.defs#interactionShare"
+	FeedDefsInteractionEventRequestLess          = "app.bsky.feed.defs#requestLess"          // The token [FeedDefsRequestLess].
+	FeedDefsInteractionEventRequestMore          = "app.bsky.feed.defs#requestMore"          // The token [FeedDefsRequestMore].
+	FeedDefsInteractionEventClickthroughItem     = "app.bsky.feed.defs#clickthroughItem"     // The token [FeedDefsClickthroughItem].
+	FeedDefsInteractionEventClickthroughAuthor   = "app.bsky.feed.defs#clickthroughAuthor"   // The token [FeedDefsClickthroughAuthor].
+	FeedDefsInteractionEventClickthroughReposter = "app.bsky.feed.defs#clickthroughReposter" // The token [FeedDefsClickthroughReposter].
+	FeedDefsInteractionEventClickthroughEmbed    = "app.bsky.feed.defs#clickthroughEmbed"    // The token [FeedDefsClickthroughEmbed].
+	FeedDefsInteractionEventInteractionSeen      = "app.bsky.feed.defs#interactionSeen"      // The token [FeedDefsInteractionSeen].
+	FeedDefsInteractionEventInteractionLike      = "app.bsky.feed.defs#interactionLike"      // The token [FeedDefsInteractionLike].
+	FeedDefsInteractionEventInteractionRepost    = "app.bsky.feed.defs#interactionRepost"    // The token [FeedDefsInteractionRepost].
+	FeedDefsInteractionEventInteractionReply     = "app.bsky.feed.defs#interactionReply"     // The token [FeedDefsInteractionReply].
+	FeedDefsInteractionEventInteractionQuote     = "app.bsky.feed.defs#interactionQuote"     // The token [FeedDefsInteractionQuote].
+	FeedDefsInteractionEventInteractionShare     = "app.bsky.feed.defs#interactionShare"     // The token [FeedDefsInteractionShare].
 )
 
 // FeedDefsRequestLess is the token app.bsky.feed.defs#requestLess: Request that less content
@@ -1969,3 +428,5 @@ const FeedDefsInteractionQuote = "app.bsky.feed.defs#interactionQuote"
 // FeedDefsInteractionShare is the token app.bsky.feed.defs#interactionShare: User shared the
 // feed item.
 const FeedDefsInteractionShare = "app.bsky.feed.defs#interactionShare"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

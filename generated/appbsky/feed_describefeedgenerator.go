@@ -18,181 +18,28 @@ func (s FeedService) DescribeFeedGenerator(ctx context.Context, opts ...xrpc.Opt
 	return xrpc.Call[FeedDescribeFeedGeneratorOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// FeedDescribeFeedGeneratorOutput is the output of app.bsky.feed.describeFeedGenerator.
+// FeedDescribeFeedGeneratorOutput is the output of [FeedService.DescribeFeedGenerator].
 type FeedDescribeFeedGeneratorOutput struct {
-	DID   syntax.DID
-	Feeds []FeedDescribeFeedGeneratorFeed
-	Links *FeedDescribeFeedGeneratorLinks
+	DID   syntax.DID                      // "did" in JSON.
+	Feeds []FeedDescribeFeedGeneratorFeed // "feeds" in JSON: a list of [FeedDescribeFeedGeneratorFeed].
+	Links *FeedDescribeFeedGeneratorLinks // "links" in JSON: [FeedDescribeFeedGeneratorLinks].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedDescribeFeedGeneratorOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDescribeFeedGeneratorOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "feeds":
-			d.Once(&seen, 1<<1)
-			s.Feeds = lex.DecodeSlice[FeedDescribeFeedGeneratorFeed](d)
-		case "links":
-			if d.Optional(&seen, 1<<2) {
-				s.Links = lex.DecodePointer[FeedDescribeFeedGeneratorLinks](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDescribeFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	if s.Links != nil {
-		e.Field("links").Value(s.Links)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDescribeFeedGeneratorOutput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	if s.Links != nil {
-		v.Field("links").Value(s.Links)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDescribeFeedGeneratorOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDescribeFeedGeneratorOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDescribeFeedGeneratorFeed is app.bsky.feed.describeFeedGenerator#feed.
+// FeedDescribeFeedGeneratorFeed is the object app.bsky.feed.describeFeedGenerator#feed.
 type FeedDescribeFeedGeneratorFeed struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDescribeFeedGeneratorFeed) LexType() string {
-	return "app.bsky.feed.describeFeedGenerator#feed"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDescribeFeedGeneratorFeed) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDescribeFeedGeneratorFeed{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDescribeFeedGeneratorFeed) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDescribeFeedGeneratorFeed) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDescribeFeedGeneratorFeed) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDescribeFeedGeneratorFeed) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedDescribeFeedGeneratorLinks is app.bsky.feed.describeFeedGenerator#links.
+// FeedDescribeFeedGeneratorLinks is the object app.bsky.feed.describeFeedGenerator#links.
 type FeedDescribeFeedGeneratorLinks struct {
-	PrivacyPolicy  *string
-	TermsOfService *string
+	PrivacyPolicy  *string // "privacyPolicy" in JSON.
+	TermsOfService *string // "termsOfService" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedDescribeFeedGeneratorLinks) LexType() string {
-	return "app.bsky.feed.describeFeedGenerator#links"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedDescribeFeedGeneratorLinks) DecodeLex(d *lex.Decoder) error {
-	*s = FeedDescribeFeedGeneratorLinks{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "privacyPolicy":
-			d.Once(&seen, 1<<0)
-			s.PrivacyPolicy = d.OptionalString()
-		case "termsOfService":
-			d.Once(&seen, 1<<1)
-			s.TermsOfService = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedDescribeFeedGeneratorLinks) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PrivacyPolicy != nil {
-		e.Field("privacyPolicy").String(*s.PrivacyPolicy)
-	}
-	if s.TermsOfService != nil {
-		e.Field("termsOfService").String(*s.TermsOfService)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedDescribeFeedGeneratorLinks) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedDescribeFeedGeneratorLinks) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedDescribeFeedGeneratorLinks) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,156 +8,46 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedGeneratorNSID is the collection of FeedGenerator records.
+// FeedGeneratorNSID is the collection of [FeedGenerator] records.
 const FeedGeneratorNSID = "app.bsky.feed.generator"
 
-// FeedGenerator is app.bsky.feed.generator: Record declaring of the existence of a feed
-// generator, and containing metadata about it. The record can exist in any repository.
+// FeedGenerator is the record app.bsky.feed.generator: Record declaring of the existence of a
+// feed generator, and containing metadata about it. The record can exist in any repository.
 type FeedGenerator struct {
-	DID               syntax.DID
-	DisplayName       string
-	Description       *string
-	DescriptionFacets []RichtextFacet
-	Avatar            *lex.Blob
+	DID               syntax.DID      // "did" in JSON.
+	DisplayName       string          // "displayName" in JSON. At most 24 graphemes, 240 bytes.
+	Description       *string         // "description" in JSON. At most 300 graphemes, 3000 bytes.
+	DescriptionFacets []RichtextFacet // "descriptionFacets" in JSON: a list of [RichtextFacet].
+	Avatar            *lex.Blob       // "avatar" in JSON. Of type image/png or image/jpeg, at most 1,000,000 bytes.
 
 	// Declaration that a feed accepts feedback interactions from a client through
 	// app.bsky.feed.sendInteractions.
 	AcceptsInteractions *bool
 
-	Labels FeedGeneratorLabelsUnion // Self-label values.
+	Labels FeedGeneratorLabelsUnion // Self-label values. See [comatproto.LabelDefsSelfLabels].
 
-	// Known values: app.bsky.feed.defs#contentModeUnspecified, app.bsky.feed.defs#contentModeVideo.
+	// "contentMode" in JSON. Known values:
+	// [FeedGeneratorContentModeFeedDefsContentModeUnspecified],
+	// [FeedGeneratorContentModeFeedDefsContentModeVideo].
 	ContentMode *string
 
-	CreatedAt syntax.Datetime
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// FeedGeneratorAvatarLimits returns what FeedGenerator says of its Avatar, for
-// xrpc.WithBlobLimits.
+// FeedGeneratorAvatarLimits returns what the lexicon says of the blobs in the field Avatar of
+// [FeedGenerator], for xrpc.WithBlobLimits.
 func FeedGeneratorAvatarLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
 }
 
-// LexType implements lex.Typed.
-func (*FeedGenerator) LexType() string {
-	return "app.bsky.feed.generator"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedGenerator) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGenerator{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<9)
-			d.Record("app.bsky.feed.generator")
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<1)
-			s.DisplayName = d.String()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "descriptionFacets":
-			if d.Optional(&seen, 1<<4) {
-				s.DescriptionFacets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "avatar":
-			if d.Optional(&seen, 1<<5) {
-				s.Avatar = new(d.Blob())
-			}
-		case "acceptsInteractions":
-			d.Once(&seen, 1<<6)
-			s.AcceptsInteractions = d.OptionalBool()
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				d.Value(&s.Labels)
-			}
-		case "contentMode":
-			d.Once(&seen, 1<<8)
-			s.ContentMode = d.OptionalString()
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "displayName", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGenerator) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.generator")
-	e.Field("did").String(string(s.DID))
-	if s.Avatar != nil {
-		e.Field("avatar").Blob(*s.Avatar)
-	}
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.ContentMode != nil {
-		e.Field("contentMode").String(*s.ContentMode)
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	e.Field("displayName").String(s.DisplayName)
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.AcceptsInteractions != nil {
-		e.Field("acceptsInteractions").Bool(*s.AcceptsInteractions)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGenerator) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("displayName").MaxBytes(s.DisplayName, 240).MaxGraphemes(s.DisplayName, 24)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
-	}
-	if s.DescriptionFacets != nil {
-		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
-	}
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGenerator) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGenerator) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedGeneratorLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
-//
-// Self-label values.
+// FeedGeneratorLabelsUnion is the field Labels of [FeedGenerator], an open union of
+// [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type FeedGeneratorLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedGeneratorLabelsUnion returns the union of a member.
@@ -168,46 +58,10 @@ func NewFeedGeneratorLabelsUnion[T interface {
 	return FeedGeneratorLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedGeneratorLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedGeneratorLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedGeneratorLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedGeneratorLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedGeneratorLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Known values of FeedGeneratorContentMode.
+// Known values of the field ContentMode of [FeedGenerator].
 const (
-	FeedGeneratorContentModeFeedDefsContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified"
-	FeedGeneratorContentModeFeedDefsContentModeVideo       = "app.bsky.feed.defs#contentModeVideo"
+	FeedGeneratorContentModeFeedDefsContentModeUnspecified = "app.bsky.feed.defs#contentModeUnspecified" // The token [FeedDefsContentModeUnspecified].
+	FeedGeneratorContentModeFeedDefsContentModeVideo       = "app.bsky.feed.defs#contentModeVideo"       // The token [FeedDefsContentModeVideo].
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

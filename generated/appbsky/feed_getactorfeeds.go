@@ -19,8 +19,8 @@ func (s FeedService) GetActorFeeds(ctx context.Context, params *FeedGetActorFeed
 	return xrpc.Call[FeedGetActorFeedsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetActorFeedsPages calls GetActorFeeds page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetActorFeedsPages calls [FeedService.GetActorFeeds] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetActorFeedsPages(ctx context.Context, params *FeedGetActorFeedsParams, opts ...xrpc.Option) iter.Seq2[*FeedGetActorFeedsOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetActorFeedsOutput, *string, error) {
 		var next FeedGetActorFeedsParams
@@ -40,99 +40,26 @@ func (s FeedService) GetActorFeedsPages(ctx context.Context, params *FeedGetActo
 	})
 }
 
-// GetActorFeedsAll is GetActorFeedsPages, feeds one by one.
+// GetActorFeedsAll is [FeedService.GetActorFeedsPages], feeds one by one.
 func (s FeedService) GetActorFeedsAll(ctx context.Context, params *FeedGetActorFeedsParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsGeneratorView, error] {
 	return paging.All(s.GetActorFeedsPages(ctx, params, opts...), func(page *FeedGetActorFeedsOutput) []FeedDefsGeneratorView {
 		return page.Feeds
 	})
 }
 
-// FeedGetActorFeedsParams are the parameters of app.bsky.feed.getActorFeeds.
+// FeedGetActorFeedsParams are the parameters of [FeedService.GetActorFeeds].
 type FeedGetActorFeedsParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetActorFeedsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetActorFeedsParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetActorFeedsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetActorFeedsParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetActorFeedsOutput is the output of app.bsky.feed.getActorFeeds.
+// FeedGetActorFeedsOutput is the output of [FeedService.GetActorFeeds].
 type FeedGetActorFeedsOutput struct {
-	Cursor *string
-	Feeds  []FeedDefsGeneratorView
+	Cursor *string                 // "cursor" in JSON.
+	Feeds  []FeedDefsGeneratorView // "feeds" in JSON: a list of [FeedDefsGeneratorView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetActorFeedsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetActorFeedsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetActorFeedsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetActorFeedsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetActorFeedsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetActorFeedsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

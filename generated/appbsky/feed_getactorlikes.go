@@ -15,14 +15,14 @@ import (
 // GetActorLikes calls app.bsky.feed.getActorLikes: Get a list of posts liked by an actor.
 // Requires auth, actor must be the requesting account.
 //
-// Errors: ErrBlockedActor, ErrBlockedByActor.
+// Errors: [ErrBlockedActor], [ErrBlockedByActor].
 func (s FeedService) GetActorLikes(ctx context.Context, params *FeedGetActorLikesParams, opts ...xrpc.Option) (*FeedGetActorLikesOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getActorLikes", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetActorLikesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetActorLikesPages calls GetActorLikes page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetActorLikesPages calls [FeedService.GetActorLikes] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetActorLikesPages(ctx context.Context, params *FeedGetActorLikesParams, opts ...xrpc.Option) iter.Seq2[*FeedGetActorLikesOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetActorLikesOutput, *string, error) {
 		var next FeedGetActorLikesParams
@@ -42,99 +42,26 @@ func (s FeedService) GetActorLikesPages(ctx context.Context, params *FeedGetActo
 	})
 }
 
-// GetActorLikesAll is GetActorLikesPages, feed one by one.
+// GetActorLikesAll is [FeedService.GetActorLikesPages], feed one by one.
 func (s FeedService) GetActorLikesAll(ctx context.Context, params *FeedGetActorLikesParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsFeedViewPost, error] {
 	return paging.All(s.GetActorLikesPages(ctx, params, opts...), func(page *FeedGetActorLikesOutput) []FeedDefsFeedViewPost {
 		return page.Feed
 	})
 }
 
-// FeedGetActorLikesParams are the parameters of app.bsky.feed.getActorLikes.
+// FeedGetActorLikesParams are the parameters of [FeedService.GetActorLikes].
 type FeedGetActorLikesParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetActorLikesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetActorLikesParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetActorLikesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetActorLikesParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetActorLikesOutput is the output of app.bsky.feed.getActorLikes.
+// FeedGetActorLikesOutput is the output of [FeedService.GetActorLikes].
 type FeedGetActorLikesOutput struct {
-	Cursor *string
-	Feed   []FeedDefsFeedViewPost
+	Cursor *string                // "cursor" in JSON.
+	Feed   []FeedDefsFeedViewPost // "feed" in JSON: a list of [FeedDefsFeedViewPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetActorLikesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetActorLikesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsFeedViewPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetActorLikesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetActorLikesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetActorLikesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetActorLikesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,14 +15,14 @@ import (
 // GetAuthorFeed calls app.bsky.feed.getAuthorFeed: Get a view of an actor's 'author feed' (post
 // and reposts by the author). Does not require auth.
 //
-// Errors: ErrBlockedActor, ErrBlockedByActor.
+// Errors: [ErrBlockedActor], [ErrBlockedByActor].
 func (s FeedService) GetAuthorFeed(ctx context.Context, params *FeedGetAuthorFeedParams, opts ...xrpc.Option) (*FeedGetAuthorFeedOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getAuthorFeed", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetAuthorFeedOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetAuthorFeedPages calls GetAuthorFeed page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetAuthorFeedPages calls [FeedService.GetAuthorFeed] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetAuthorFeedPages(ctx context.Context, params *FeedGetAuthorFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedGetAuthorFeedOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetAuthorFeedOutput, *string, error) {
 		var next FeedGetAuthorFeedParams
@@ -42,64 +42,30 @@ func (s FeedService) GetAuthorFeedPages(ctx context.Context, params *FeedGetAuth
 	})
 }
 
-// GetAuthorFeedAll is GetAuthorFeedPages, feed one by one.
+// GetAuthorFeedAll is [FeedService.GetAuthorFeedPages], feed one by one.
 func (s FeedService) GetAuthorFeedAll(ctx context.Context, params *FeedGetAuthorFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsFeedViewPost, error] {
 	return paging.All(s.GetAuthorFeedPages(ctx, params, opts...), func(page *FeedGetAuthorFeedOutput) []FeedDefsFeedViewPost {
 		return page.Feed
 	})
 }
 
-// FeedGetAuthorFeedParams are the parameters of app.bsky.feed.getAuthorFeed.
+// FeedGetAuthorFeedParams are the parameters of [FeedService.GetAuthorFeed].
 type FeedGetAuthorFeedParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 
-	// Combinations of post/repost types to include in response. Default, sent if nil:
-	// "posts_with_replies".
+	// Combinations of post/repost types to include in response. Known values:
+	// [FeedGetAuthorFeedParamsFilterPostsWithReplies],
+	// [FeedGetAuthorFeedParamsFilterPostsNoReplies], [FeedGetAuthorFeedParamsFilterPostsWithMedia],
+	// [FeedGetAuthorFeedParamsFilterPostsAndAuthorThreads],
+	// [FeedGetAuthorFeedParamsFilterPostsWithVideo]. Default, sent if nil: "posts_with_replies".
 	Filter *string
 
-	IncludePins *bool // Default, sent if nil: false.
+	IncludePins *bool // "includePins" in JSON. Default, sent if nil: false.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetAuthorFeedParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetAuthorFeedParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Filter != nil {
-		q.String("filter", *p.Filter)
-	} else {
-		q.String("filter", "posts_with_replies")
-	}
-	if p.IncludePins != nil {
-		q.Bool("includePins", *p.IncludePins)
-	} else {
-		q.Bool("includePins", false)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetAuthorFeedParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetAuthorFeedParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of FeedGetAuthorFeedParamsFilter.
+// Known values of the field Filter of [FeedGetAuthorFeedParams].
 const (
 	FeedGetAuthorFeedParamsFilterPostsWithReplies      = "posts_with_replies"
 	FeedGetAuthorFeedParamsFilterPostsNoReplies        = "posts_no_replies"
@@ -108,58 +74,12 @@ const (
 	FeedGetAuthorFeedParamsFilterPostsWithVideo        = "posts_with_video"
 )
 
-// FeedGetAuthorFeedOutput is the output of app.bsky.feed.getAuthorFeed.
+// FeedGetAuthorFeedOutput is the output of [FeedService.GetAuthorFeed].
 type FeedGetAuthorFeedOutput struct {
-	Cursor *string
-	Feed   []FeedDefsFeedViewPost
+	Cursor *string                // "cursor" in JSON.
+	Feed   []FeedDefsFeedViewPost // "feed" in JSON: a list of [FeedDefsFeedViewPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetAuthorFeedOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetAuthorFeedOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsFeedViewPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetAuthorFeedOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetAuthorFeedOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetAuthorFeedOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetAuthorFeedOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,14 +15,14 @@ import (
 // GetFeed calls app.bsky.feed.getFeed: Get a hydrated feed from an actor's selected feed
 // generator. Implemented by App View.
 //
-// Errors: ErrUnknownFeed.
+// Errors: [ErrUnknownFeed].
 func (s FeedService) GetFeed(ctx context.Context, params *FeedGetFeedParams, opts ...xrpc.Option) (*FeedGetFeedOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getFeed", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetFeedOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetFeedPages calls GetFeed page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetFeedPages calls [FeedService.GetFeed] page after page until there is no cursor. An error
+// is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetFeedPages(ctx context.Context, params *FeedGetFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedGetFeedOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetFeedOutput, *string, error) {
 		var next FeedGetFeedParams
@@ -42,99 +42,26 @@ func (s FeedService) GetFeedPages(ctx context.Context, params *FeedGetFeedParams
 	})
 }
 
-// GetFeedAll is GetFeedPages, feed one by one.
+// GetFeedAll is [FeedService.GetFeedPages], feed one by one.
 func (s FeedService) GetFeedAll(ctx context.Context, params *FeedGetFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsFeedViewPost, error] {
 	return paging.All(s.GetFeedPages(ctx, params, opts...), func(page *FeedGetFeedOutput) []FeedDefsFeedViewPost {
 		return page.Feed
 	})
 }
 
-// FeedGetFeedParams are the parameters of app.bsky.feed.getFeed.
+// FeedGetFeedParams are the parameters of [FeedService.GetFeed].
 type FeedGetFeedParams struct {
-	Feed   syntax.ATURI
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Feed   syntax.ATURI // "feed" in JSON.
+	Limit  *int64       // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetFeedParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetFeedParams)
-	}
-	q.String("feed", string(p.Feed))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetFeedParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetFeedParams)
-	}
-	v.Field("feed").Format(p.Feed)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetFeedOutput is the output of app.bsky.feed.getFeed.
+// FeedGetFeedOutput is the output of [FeedService.GetFeed].
 type FeedGetFeedOutput struct {
-	Cursor *string
-	Feed   []FeedDefsFeedViewPost
+	Cursor *string                // "cursor" in JSON.
+	Feed   []FeedDefsFeedViewPost // "feed" in JSON: a list of [FeedDefsFeedViewPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetFeedOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetFeedOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsFeedViewPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetFeedOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetFeedOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetFeedOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetFeedOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

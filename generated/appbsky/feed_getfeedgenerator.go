@@ -17,30 +17,14 @@ func (s FeedService) GetFeedGenerator(ctx context.Context, params *FeedGetFeedGe
 	return xrpc.Call[FeedGetFeedGeneratorOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// FeedGetFeedGeneratorParams are the parameters of app.bsky.feed.getFeedGenerator.
+// FeedGetFeedGeneratorParams are the parameters of [FeedService.GetFeedGenerator].
 type FeedGetFeedGeneratorParams struct {
 	Feed syntax.ATURI // AT-URI of the feed generator record.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetFeedGeneratorParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetFeedGeneratorParams)
-	}
-	q.String("feed", string(p.Feed))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetFeedGeneratorParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetFeedGeneratorParams)
-	}
-	v.Field("feed").Format(p.Feed)
-}
-
-// FeedGetFeedGeneratorOutput is the output of app.bsky.feed.getFeedGenerator.
+// FeedGetFeedGeneratorOutput is the output of [FeedService.GetFeedGenerator].
 type FeedGetFeedGeneratorOutput struct {
-	View FeedDefsGeneratorView
+	View FeedDefsGeneratorView // "view" in JSON: [FeedDefsGeneratorView].
 
 	// Indicates whether the feed generator service has been online recently, or else seems to be
 	// inactive.
@@ -49,55 +33,7 @@ type FeedGetFeedGeneratorOutput struct {
 	// Indicates whether the feed generator service is compatible with the record declaration.
 	IsValid bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetFeedGeneratorOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetFeedGeneratorOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "view":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.View)
-		case "isOnline":
-			d.Once(&seen, 1<<1)
-			s.IsOnline = d.Bool()
-		case "isValid":
-			d.Once(&seen, 1<<2)
-			s.IsValid = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "view", "isOnline", "isValid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetFeedGeneratorOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("view").Value(&s.View)
-	e.Field("isValid").Bool(s.IsValid)
-	e.Field("isOnline").Bool(s.IsOnline)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetFeedGeneratorOutput) ValidateLex(v *lex.Validator) {
-	v.Field("view").Value(&s.View)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetFeedGeneratorOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetFeedGeneratorOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

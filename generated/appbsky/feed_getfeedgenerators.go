@@ -17,74 +17,16 @@ func (s FeedService) GetFeedGenerators(ctx context.Context, params *FeedGetFeedG
 	return xrpc.Call[FeedGetFeedGeneratorsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// FeedGetFeedGeneratorsParams are the parameters of app.bsky.feed.getFeedGenerators.
+// FeedGetFeedGeneratorsParams are the parameters of [FeedService.GetFeedGenerators].
 type FeedGetFeedGeneratorsParams struct {
-	Feeds []syntax.ATURI
+	Feeds []syntax.ATURI // "feeds" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetFeedGeneratorsParams)
-	}
-	xrpc.AddStrings(q, "feeds", p.Feeds)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetFeedGeneratorsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetFeedGeneratorsParams)
-	}
-	lex.ValidateArray(v.Field("feeds"), p.Feeds, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-}
-
-// FeedGetFeedGeneratorsOutput is the output of app.bsky.feed.getFeedGenerators.
+// FeedGetFeedGeneratorsOutput is the output of [FeedService.GetFeedGenerators].
 type FeedGetFeedGeneratorsOutput struct {
-	Feeds []FeedDefsGeneratorView
+	Feeds []FeedDefsGeneratorView // "feeds" in JSON: a list of [FeedDefsGeneratorView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetFeedGeneratorsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetFeedGeneratorsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetFeedGeneratorsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetFeedGeneratorsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetFeedGeneratorsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

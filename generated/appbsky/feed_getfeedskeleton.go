@@ -16,14 +16,14 @@ import (
 // feed generator. Auth is optional, depending on provider requirements, and provides the DID of
 // the requester. Implemented by Feed Generator Service.
 //
-// Errors: ErrUnknownFeed.
+// Errors: [ErrUnknownFeed].
 func (s FeedService) GetFeedSkeleton(ctx context.Context, params *FeedGetFeedSkeletonParams, opts ...xrpc.Option) (*FeedGetFeedSkeletonOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getFeedSkeleton", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetFeedSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetFeedSkeletonPages calls GetFeedSkeleton page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetFeedSkeletonPages calls [FeedService.GetFeedSkeleton] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetFeedSkeletonPages(ctx context.Context, params *FeedGetFeedSkeletonParams, opts ...xrpc.Option) iter.Seq2[*FeedGetFeedSkeletonOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetFeedSkeletonOutput, *string, error) {
 		var next FeedGetFeedSkeletonParams
@@ -43,113 +43,32 @@ func (s FeedService) GetFeedSkeletonPages(ctx context.Context, params *FeedGetFe
 	})
 }
 
-// GetFeedSkeletonAll is GetFeedSkeletonPages, feed one by one.
+// GetFeedSkeletonAll is [FeedService.GetFeedSkeletonPages], feed one by one.
 func (s FeedService) GetFeedSkeletonAll(ctx context.Context, params *FeedGetFeedSkeletonParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsSkeletonFeedPost, error] {
 	return paging.All(s.GetFeedSkeletonPages(ctx, params, opts...), func(page *FeedGetFeedSkeletonOutput) []FeedDefsSkeletonFeedPost {
 		return page.Feed
 	})
 }
 
-// FeedGetFeedSkeletonParams are the parameters of app.bsky.feed.getFeedSkeleton.
+// FeedGetFeedSkeletonParams are the parameters of [FeedService.GetFeedSkeleton].
 type FeedGetFeedSkeletonParams struct {
 	// Reference to feed generator record describing the specific feed being requested.
 	Feed syntax.ATURI
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetFeedSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetFeedSkeletonParams)
-	}
-	q.String("feed", string(p.Feed))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetFeedSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetFeedSkeletonParams)
-	}
-	v.Field("feed").Format(p.Feed)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetFeedSkeletonOutput is the output of app.bsky.feed.getFeedSkeleton.
+// FeedGetFeedSkeletonOutput is the output of [FeedService.GetFeedSkeleton].
 type FeedGetFeedSkeletonOutput struct {
-	Cursor *string
-	Feed   []FeedDefsSkeletonFeedPost
+	Cursor *string                    // "cursor" in JSON.
+	Feed   []FeedDefsSkeletonFeedPost // "feed" in JSON: a list of [FeedDefsSkeletonFeedPost].
 
-	// Unique identifier per request that may be passed back alongside interactions.
+	// Unique identifier per request that may be passed back alongside interactions. At most 100
+	// bytes.
 	ReqID *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetFeedSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetFeedSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsSkeletonFeedPost](d)
-		case "reqId":
-			d.Once(&seen, 1<<2)
-			s.ReqID = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetFeedSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.ReqID != nil {
-		e.Field("reqId").String(*s.ReqID)
-	}
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetFeedSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	if s.ReqID != nil {
-		v.Field("reqId").MaxBytes(*s.ReqID, 100)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetFeedSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetFeedSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

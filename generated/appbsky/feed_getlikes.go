@@ -19,8 +19,8 @@ func (s FeedService) GetLikes(ctx context.Context, params *FeedGetLikesParams, o
 	return xrpc.Call[FeedGetLikesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetLikesPages calls GetLikes page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetLikesPages calls [FeedService.GetLikes] page after page until there is no cursor. An error
+// is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetLikesPages(ctx context.Context, params *FeedGetLikesParams, opts ...xrpc.Option) iter.Seq2[*FeedGetLikesOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetLikesOutput, *string, error) {
 		var next FeedGetLikesParams
@@ -40,191 +40,38 @@ func (s FeedService) GetLikesPages(ctx context.Context, params *FeedGetLikesPara
 	})
 }
 
-// GetLikesAll is GetLikesPages, likes one by one.
+// GetLikesAll is [FeedService.GetLikesPages], likes one by one.
 func (s FeedService) GetLikesAll(ctx context.Context, params *FeedGetLikesParams, opts ...xrpc.Option) iter.Seq2[*FeedGetLikesLike, error] {
 	return paging.All(s.GetLikesPages(ctx, params, opts...), func(page *FeedGetLikesOutput) []FeedGetLikesLike {
 		return page.Likes
 	})
 }
 
-// FeedGetLikesParams are the parameters of app.bsky.feed.getLikes.
+// FeedGetLikesParams are the parameters of [FeedService.GetLikes].
 type FeedGetLikesParams struct {
-	URI syntax.ATURI // AT-URI of the subject (eg, a post record).
-
-	// CID of the subject record (aka, specific version of record), to filter likes.
-	CID *syntax.CID
-
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	URI    syntax.ATURI // AT-URI of the subject (eg, a post record).
+	CID    *syntax.CID  // CID of the subject record (aka, specific version of record), to filter likes.
+	Limit  *int64       // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetLikesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetLikesParams)
-	}
-	q.String("uri", string(p.URI))
-	if p.CID != nil {
-		q.String("cid", string(*p.CID))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetLikesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetLikesParams)
-	}
-	v.Field("uri").Format(p.URI)
-	if p.CID != nil {
-		v.Field("cid").Format(*p.CID)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetLikesOutput is the output of app.bsky.feed.getLikes.
+// FeedGetLikesOutput is the output of [FeedService.GetLikes].
 type FeedGetLikesOutput struct {
-	URI    syntax.ATURI
-	CID    *syntax.CID
-	Cursor *string
-	Likes  []FeedGetLikesLike
+	URI    syntax.ATURI       // "uri" in JSON.
+	CID    *syntax.CID        // "cid" in JSON.
+	Cursor *string            // "cursor" in JSON.
+	Likes  []FeedGetLikesLike // "likes" in JSON: a list of [FeedGetLikesLike].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetLikesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetLikesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<2)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "cursor":
-			d.Once(&seen, 1<<3)
-			s.Cursor = d.OptionalString()
-		case "likes":
-			d.Once(&seen, 1<<1)
-			s.Likes = lex.DecodeSlice[FeedGetLikesLike](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "likes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetLikesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	e.Field("uri").String(string(s.URI))
-	lex.EncodeSlice(e.Field("likes"), s.Likes)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetLikesOutput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	lex.ValidateSlice(v.Field("likes"), s.Likes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetLikesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetLikesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedGetLikesLike is app.bsky.feed.getLikes#like.
+// FeedGetLikesLike is the object app.bsky.feed.getLikes#like.
 type FeedGetLikesLike struct {
-	IndexedAt syntax.Datetime
-	CreatedAt syntax.Datetime
-	Actor     ActorDefsProfileView
+	IndexedAt syntax.Datetime      // "indexedAt" in JSON.
+	CreatedAt syntax.Datetime      // "createdAt" in JSON.
+	Actor     ActorDefsProfileView // "actor" in JSON: [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedGetLikesLike) LexType() string {
-	return "app.bsky.feed.getLikes#like"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetLikesLike) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetLikesLike{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "indexedAt":
-			d.Once(&seen, 1<<0)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "actor":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Actor)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "indexedAt", "createdAt", "actor")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetLikesLike) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("actor").Value(&s.Actor)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetLikesLike) ValidateLex(v *lex.Validator) {
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("actor").Value(&s.Actor)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetLikesLike) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetLikesLike) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,14 +15,14 @@ import (
 // GetListFeed calls app.bsky.feed.getListFeed: Get a feed of recent posts from a list (posts
 // and reposts from any actors on the list). Does not require auth.
 //
-// Errors: ErrUnknownList.
+// Errors: [ErrUnknownList].
 func (s FeedService) GetListFeed(ctx context.Context, params *FeedGetListFeedParams, opts ...xrpc.Option) (*FeedGetListFeedOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getListFeed", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetListFeedOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListFeedPages calls GetListFeed page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListFeedPages calls [FeedService.GetListFeed] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetListFeedPages(ctx context.Context, params *FeedGetListFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedGetListFeedOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetListFeedOutput, *string, error) {
 		var next FeedGetListFeedParams
@@ -42,99 +42,26 @@ func (s FeedService) GetListFeedPages(ctx context.Context, params *FeedGetListFe
 	})
 }
 
-// GetListFeedAll is GetListFeedPages, feed one by one.
+// GetListFeedAll is [FeedService.GetListFeedPages], feed one by one.
 func (s FeedService) GetListFeedAll(ctx context.Context, params *FeedGetListFeedParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsFeedViewPost, error] {
 	return paging.All(s.GetListFeedPages(ctx, params, opts...), func(page *FeedGetListFeedOutput) []FeedDefsFeedViewPost {
 		return page.Feed
 	})
 }
 
-// FeedGetListFeedParams are the parameters of app.bsky.feed.getListFeed.
+// FeedGetListFeedParams are the parameters of [FeedService.GetListFeed].
 type FeedGetListFeedParams struct {
 	List   syntax.ATURI // Reference (AT-URI) to the list record.
-	Limit  *int64       // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64       // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetListFeedParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetListFeedParams)
-	}
-	q.String("list", string(p.List))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetListFeedParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetListFeedParams)
-	}
-	v.Field("list").Format(p.List)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetListFeedOutput is the output of app.bsky.feed.getListFeed.
+// FeedGetListFeedOutput is the output of [FeedService.GetListFeed].
 type FeedGetListFeedOutput struct {
-	Cursor *string
-	Feed   []FeedDefsFeedViewPost
+	Cursor *string                // "cursor" in JSON.
+	Feed   []FeedDefsFeedViewPost // "feed" in JSON: a list of [FeedDefsFeedViewPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetListFeedOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetListFeedOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsFeedViewPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetListFeedOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetListFeedOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetListFeedOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetListFeedOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,74 +17,16 @@ func (s FeedService) GetPosts(ctx context.Context, params *FeedGetPostsParams, o
 	return xrpc.Call[FeedGetPostsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// FeedGetPostsParams are the parameters of app.bsky.feed.getPosts.
+// FeedGetPostsParams are the parameters of [FeedService.GetPosts].
 type FeedGetPostsParams struct {
-	URIs []syntax.ATURI // List of post AT-URIs to return hydrated views for.
+	URIs []syntax.ATURI // List of post AT-URIs to return hydrated views for. At most 25 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetPostsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetPostsParams)
-	}
-	xrpc.AddStrings(q, "uris", p.URIs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetPostsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetPostsParams)
-	}
-	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 25), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-}
-
-// FeedGetPostsOutput is the output of app.bsky.feed.getPosts.
+// FeedGetPostsOutput is the output of [FeedService.GetPosts].
 type FeedGetPostsOutput struct {
-	Posts []FeedDefsPostView
+	Posts []FeedDefsPostView // "posts" in JSON: a list of [FeedDefsPostView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetPostsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetPostsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "posts":
-			d.Once(&seen, 1<<0)
-			s.Posts = lex.DecodeSlice[FeedDefsPostView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "posts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetPostsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("posts"), s.Posts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetPostsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("posts"), s.Posts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetPostsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetPostsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

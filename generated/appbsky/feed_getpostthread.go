@@ -13,121 +13,42 @@ import (
 // GetPostThread calls app.bsky.feed.getPostThread: Get posts in a thread. Does not require
 // auth, but additional metadata and filtering will be applied for authed requests.
 //
-// Errors: ErrNotFound.
+// Errors: [ErrNotFound].
 func (s FeedService) GetPostThread(ctx context.Context, params *FeedGetPostThreadParams, opts ...xrpc.Option) (*FeedGetPostThreadOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.getPostThread", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedGetPostThreadOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// FeedGetPostThreadParams are the parameters of app.bsky.feed.getPostThread.
+// FeedGetPostThreadParams are the parameters of [FeedService.GetPostThread].
 type FeedGetPostThreadParams struct {
 	URI syntax.ATURI // Reference (AT-URI) to post record.
 
-	// How many levels of reply depth should be included in response. Default, sent if nil: 6.
+	// How many levels of reply depth should be included in response. From 0 to 1000. Default, sent
+	// if nil: 6.
 	Depth *int64
 
-	// How many levels of parent (and grandparent, etc) post to include. Default, sent if nil: 80.
+	// How many levels of parent (and grandparent, etc) post to include. From 0 to 1000. Default,
+	// sent if nil: 80.
 	ParentHeight *int64
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetPostThreadParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetPostThreadParams)
-	}
-	q.String("uri", string(p.URI))
-	if p.Depth != nil {
-		q.Int("depth", *p.Depth)
-	} else {
-		q.Int("depth", 6)
-	}
-	if p.ParentHeight != nil {
-		q.Int("parentHeight", *p.ParentHeight)
-	} else {
-		q.Int("parentHeight", 80)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetPostThreadParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetPostThreadParams)
-	}
-	v.Field("uri").Format(p.URI)
-	if p.Depth != nil {
-		v.Field("depth").AtLeast(*p.Depth, 0).AtMost(*p.Depth, 1000)
-	}
-	if p.ParentHeight != nil {
-		v.Field("parentHeight").AtLeast(*p.ParentHeight, 0).AtMost(*p.ParentHeight, 1000)
-	}
-}
-
-// FeedGetPostThreadOutput is the output of app.bsky.feed.getPostThread.
+// FeedGetPostThreadOutput is the output of [FeedService.GetPostThread].
 type FeedGetPostThreadOutput struct {
-	Thread     FeedGetPostThreadOutputThreadUnion
-	Threadgate *FeedDefsThreadgateView
+	// "thread" in JSON: one of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost] and
+	// [FeedDefsBlockedPost].
+	Thread FeedGetPostThreadOutputThreadUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Threadgate *FeedDefsThreadgateView // "threadgate" in JSON: [FeedDefsThreadgateView].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetPostThreadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetPostThreadOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "thread":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Thread)
-		case "threadgate":
-			if d.Optional(&seen, 1<<1) {
-				s.Threadgate = lex.DecodePointer[FeedDefsThreadgateView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "thread")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetPostThreadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("thread").Value(&s.Thread)
-	if s.Threadgate != nil {
-		e.Field("threadgate").Value(s.Threadgate)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetPostThreadOutput) ValidateLex(v *lex.Validator) {
-	v.Field("thread").Value(&s.Thread)
-	if s.Threadgate != nil {
-		v.Field("threadgate").Value(s.Threadgate)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetPostThreadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetPostThreadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedGetPostThreadOutputThreadUnion is an open union of app.bsky.feed.defs#threadViewPost,
-// app.bsky.feed.defs#notFoundPost and app.bsky.feed.defs#blockedPost.
+// FeedGetPostThreadOutputThreadUnion is the field Thread of [FeedGetPostThreadOutput], an open
+// union of [FeedDefsThreadViewPost], [FeedDefsNotFoundPost] and [FeedDefsBlockedPost].
 //
 // The zero value is absent.
 type FeedGetPostThreadOutputThreadUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedGetPostThreadOutputThreadUnion returns the union of a member.
@@ -138,44 +59,4 @@ func NewFeedGetPostThreadOutputThreadUnion[T interface {
 	return FeedGetPostThreadOutputThreadUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedGetPostThreadOutputThreadUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.defs#threadViewPost":
-		u.Value = lex.DecodeVariant[FeedDefsThreadViewPost](d)
-	case "app.bsky.feed.defs#notFoundPost":
-		u.Value = lex.DecodeVariant[FeedDefsNotFoundPost](d)
-	case "app.bsky.feed.defs#blockedPost":
-		u.Value = lex.DecodeVariant[FeedDefsBlockedPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedGetPostThreadOutputThreadUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedGetPostThreadOutputThreadUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedDefsThreadViewPost, *FeedDefsNotFoundPost, *FeedDefsBlockedPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedGetPostThreadOutputThreadUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedGetPostThreadOutputThreadUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s FeedService) GetQuotes(ctx context.Context, params *FeedGetQuotesParams,
 	return xrpc.Call[FeedGetQuotesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetQuotesPages calls GetQuotes page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetQuotesPages calls [FeedService.GetQuotes] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetQuotesPages(ctx context.Context, params *FeedGetQuotesParams, opts ...xrpc.Option) iter.Seq2[*FeedGetQuotesOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetQuotesOutput, *string, error) {
 		var next FeedGetQuotesParams
@@ -39,125 +39,32 @@ func (s FeedService) GetQuotesPages(ctx context.Context, params *FeedGetQuotesPa
 	})
 }
 
-// GetQuotesAll is GetQuotesPages, posts one by one.
+// GetQuotesAll is [FeedService.GetQuotesPages], posts one by one.
 func (s FeedService) GetQuotesAll(ctx context.Context, params *FeedGetQuotesParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsPostView, error] {
 	return paging.All(s.GetQuotesPages(ctx, params, opts...), func(page *FeedGetQuotesOutput) []FeedDefsPostView {
 		return page.Posts
 	})
 }
 
-// FeedGetQuotesParams are the parameters of app.bsky.feed.getQuotes.
+// FeedGetQuotesParams are the parameters of [FeedService.GetQuotes].
 type FeedGetQuotesParams struct {
 	URI syntax.ATURI // Reference (AT-URI) of post record.
 
 	// If supplied, filters to quotes of specific version (by CID) of the post record.
 	CID *syntax.CID
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetQuotesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetQuotesParams)
-	}
-	q.String("uri", string(p.URI))
-	if p.CID != nil {
-		q.String("cid", string(*p.CID))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetQuotesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetQuotesParams)
-	}
-	v.Field("uri").Format(p.URI)
-	if p.CID != nil {
-		v.Field("cid").Format(*p.CID)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetQuotesOutput is the output of app.bsky.feed.getQuotes.
+// FeedGetQuotesOutput is the output of [FeedService.GetQuotes].
 type FeedGetQuotesOutput struct {
-	URI    syntax.ATURI
-	CID    *syntax.CID
-	Cursor *string
-	Posts  []FeedDefsPostView
+	URI    syntax.ATURI       // "uri" in JSON.
+	CID    *syntax.CID        // "cid" in JSON.
+	Cursor *string            // "cursor" in JSON.
+	Posts  []FeedDefsPostView // "posts" in JSON: a list of [FeedDefsPostView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetQuotesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetQuotesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<2)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "cursor":
-			d.Once(&seen, 1<<3)
-			s.Cursor = d.OptionalString()
-		case "posts":
-			d.Once(&seen, 1<<1)
-			s.Posts = lex.DecodeSlice[FeedDefsPostView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "posts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetQuotesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	e.Field("uri").String(string(s.URI))
-	lex.EncodeSlice(e.Field("posts"), s.Posts)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetQuotesOutput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	lex.ValidateSlice(v.Field("posts"), s.Posts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetQuotesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetQuotesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

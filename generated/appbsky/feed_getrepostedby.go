@@ -18,8 +18,8 @@ func (s FeedService) GetRepostedBy(ctx context.Context, params *FeedGetRepostedB
 	return xrpc.Call[FeedGetRepostedByOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetRepostedByPages calls GetRepostedBy page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetRepostedByPages calls [FeedService.GetRepostedBy] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetRepostedByPages(ctx context.Context, params *FeedGetRepostedByParams, opts ...xrpc.Option) iter.Seq2[*FeedGetRepostedByOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetRepostedByOutput, *string, error) {
 		var next FeedGetRepostedByParams
@@ -39,125 +39,32 @@ func (s FeedService) GetRepostedByPages(ctx context.Context, params *FeedGetRepo
 	})
 }
 
-// GetRepostedByAll is GetRepostedByPages, repostedby one by one.
+// GetRepostedByAll is [FeedService.GetRepostedByPages], reposted by one by one.
 func (s FeedService) GetRepostedByAll(ctx context.Context, params *FeedGetRepostedByParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetRepostedByPages(ctx, params, opts...), func(page *FeedGetRepostedByOutput) []ActorDefsProfileView {
 		return page.RepostedBy
 	})
 }
 
-// FeedGetRepostedByParams are the parameters of app.bsky.feed.getRepostedBy.
+// FeedGetRepostedByParams are the parameters of [FeedService.GetRepostedBy].
 type FeedGetRepostedByParams struct {
 	URI syntax.ATURI // Reference (AT-URI) of post record.
 
 	// If supplied, filters to reposts of specific version (by CID) of the post record.
 	CID *syntax.CID
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetRepostedByParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetRepostedByParams)
-	}
-	q.String("uri", string(p.URI))
-	if p.CID != nil {
-		q.String("cid", string(*p.CID))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetRepostedByParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetRepostedByParams)
-	}
-	v.Field("uri").Format(p.URI)
-	if p.CID != nil {
-		v.Field("cid").Format(*p.CID)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetRepostedByOutput is the output of app.bsky.feed.getRepostedBy.
+// FeedGetRepostedByOutput is the output of [FeedService.GetRepostedBy].
 type FeedGetRepostedByOutput struct {
-	URI        syntax.ATURI
-	CID        *syntax.CID
-	Cursor     *string
-	RepostedBy []ActorDefsProfileView
+	URI        syntax.ATURI           // "uri" in JSON.
+	CID        *syntax.CID            // "cid" in JSON.
+	Cursor     *string                // "cursor" in JSON.
+	RepostedBy []ActorDefsProfileView // "repostedBy" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetRepostedByOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetRepostedByOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<2)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "cursor":
-			d.Once(&seen, 1<<3)
-			s.Cursor = d.OptionalString()
-		case "repostedBy":
-			d.Once(&seen, 1<<1)
-			s.RepostedBy = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "repostedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetRepostedByOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	e.Field("uri").String(string(s.URI))
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("repostedBy"), s.RepostedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetRepostedByOutput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	lex.ValidateSlice(v.Field("repostedBy"), s.RepostedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetRepostedByOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetRepostedByOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

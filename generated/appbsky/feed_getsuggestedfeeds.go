@@ -18,8 +18,8 @@ func (s FeedService) GetSuggestedFeeds(ctx context.Context, params *FeedGetSugge
 	return xrpc.Call[FeedGetSuggestedFeedsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetSuggestedFeedsPages calls GetSuggestedFeeds page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetSuggestedFeedsPages calls [FeedService.GetSuggestedFeeds] page after page until there is
+// no cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetSuggestedFeedsPages(ctx context.Context, params *FeedGetSuggestedFeedsParams, opts ...xrpc.Option) iter.Seq2[*FeedGetSuggestedFeedsOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetSuggestedFeedsOutput, *string, error) {
 		var next FeedGetSuggestedFeedsParams
@@ -39,96 +39,25 @@ func (s FeedService) GetSuggestedFeedsPages(ctx context.Context, params *FeedGet
 	})
 }
 
-// GetSuggestedFeedsAll is GetSuggestedFeedsPages, feeds one by one.
+// GetSuggestedFeedsAll is [FeedService.GetSuggestedFeedsPages], feeds one by one.
 func (s FeedService) GetSuggestedFeedsAll(ctx context.Context, params *FeedGetSuggestedFeedsParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsGeneratorView, error] {
 	return paging.All(s.GetSuggestedFeedsPages(ctx, params, opts...), func(page *FeedGetSuggestedFeedsOutput) []FeedDefsGeneratorView {
 		return page.Feeds
 	})
 }
 
-// FeedGetSuggestedFeedsParams are the parameters of app.bsky.feed.getSuggestedFeeds.
+// FeedGetSuggestedFeedsParams are the parameters of [FeedService.GetSuggestedFeeds].
 type FeedGetSuggestedFeedsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetSuggestedFeedsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetSuggestedFeedsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetSuggestedFeedsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetSuggestedFeedsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetSuggestedFeedsOutput is the output of app.bsky.feed.getSuggestedFeeds.
+// FeedGetSuggestedFeedsOutput is the output of [FeedService.GetSuggestedFeeds].
 type FeedGetSuggestedFeedsOutput struct {
-	Cursor *string
-	Feeds  []FeedDefsGeneratorView
+	Cursor *string                 // "cursor" in JSON.
+	Feeds  []FeedDefsGeneratorView // "feeds" in JSON: a list of [FeedDefsGeneratorView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetSuggestedFeedsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetSuggestedFeedsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetSuggestedFeedsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetSuggestedFeedsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetSuggestedFeedsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetSuggestedFeedsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

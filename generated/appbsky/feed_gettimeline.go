@@ -18,8 +18,8 @@ func (s FeedService) GetTimeline(ctx context.Context, params *FeedGetTimelinePar
 	return xrpc.Call[FeedGetTimelineOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetTimelinePages calls GetTimeline page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetTimelinePages calls [FeedService.GetTimeline] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) GetTimelinePages(ctx context.Context, params *FeedGetTimelineParams, opts ...xrpc.Option) iter.Seq2[*FeedGetTimelineOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedGetTimelineOutput, *string, error) {
 		var next FeedGetTimelineParams
@@ -39,103 +39,29 @@ func (s FeedService) GetTimelinePages(ctx context.Context, params *FeedGetTimeli
 	})
 }
 
-// GetTimelineAll is GetTimelinePages, feed one by one.
+// GetTimelineAll is [FeedService.GetTimelinePages], feed one by one.
 func (s FeedService) GetTimelineAll(ctx context.Context, params *FeedGetTimelineParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsFeedViewPost, error] {
 	return paging.All(s.GetTimelinePages(ctx, params, opts...), func(page *FeedGetTimelineOutput) []FeedDefsFeedViewPost {
 		return page.Feed
 	})
 }
 
-// FeedGetTimelineParams are the parameters of app.bsky.feed.getTimeline.
+// FeedGetTimelineParams are the parameters of [FeedService.GetTimeline].
 type FeedGetTimelineParams struct {
 	// Variant 'algorithm' for timeline. Implementation-specific. NOTE: most feed flexibility has
 	// been moved to feed generator mechanism.
 	Algorithm *string
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedGetTimelineParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedGetTimelineParams)
-	}
-	if p.Algorithm != nil {
-		q.String("algorithm", *p.Algorithm)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedGetTimelineParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedGetTimelineParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// FeedGetTimelineOutput is the output of app.bsky.feed.getTimeline.
+// FeedGetTimelineOutput is the output of [FeedService.GetTimeline].
 type FeedGetTimelineOutput struct {
-	Cursor *string
-	Feed   []FeedDefsFeedViewPost
+	Cursor *string                // "cursor" in JSON.
+	Feed   []FeedDefsFeedViewPost // "feed" in JSON: a list of [FeedDefsFeedViewPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedGetTimelineOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedGetTimelineOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feed":
-			d.Once(&seen, 1<<0)
-			s.Feed = lex.DecodeSlice[FeedDefsFeedViewPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedGetTimelineOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feed"), s.Feed)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedGetTimelineOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feed"), s.Feed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedGetTimelineOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedGetTimelineOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,79 +8,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedLikeNSID is the collection of FeedLike records.
+// FeedLikeNSID is the collection of [FeedLike] records.
 const FeedLikeNSID = "app.bsky.feed.like"
 
-// FeedLike is app.bsky.feed.like: Record declaring a 'like' of a piece of subject content.
+// FeedLike is the record app.bsky.feed.like: Record declaring a 'like' of a piece of subject
+// content.
 type FeedLike struct {
-	Subject   comatproto.RepoStrongRef
-	CreatedAt syntax.Datetime
-	Via       *comatproto.RepoStrongRef
+	Subject   comatproto.RepoStrongRef  // "subject" in JSON: [comatproto.RepoStrongRef].
+	CreatedAt syntax.Datetime           // "createdAt" in JSON.
+	Via       *comatproto.RepoStrongRef // "via" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedLike) LexType() string {
-	return "app.bsky.feed.like"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedLike) DecodeLex(d *lex.Decoder) error {
-	*s = FeedLike{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<3)
-			d.Record("app.bsky.feed.like")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "via":
-			if d.Optional(&seen, 1<<2) {
-				s.Via = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedLike) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.like")
-	if s.Via != nil {
-		e.Field("via").Value(s.Via)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedLike) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.Via != nil {
-		v.Field("via").Value(s.Via)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedLike) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedLike) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,233 +8,68 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedPostNSID is the collection of FeedPost records.
+// FeedPostNSID is the collection of [FeedPost] records.
 const FeedPostNSID = "app.bsky.feed.post"
 
-// FeedPost is app.bsky.feed.post: Record containing a Bluesky post.
+// FeedPost is the record app.bsky.feed.post: Record containing a Bluesky post.
 type FeedPost struct {
-	// The primary post content. May be an empty string, if there are embeds.
+	// The primary post content. May be an empty string, if there are embeds. At most 300 graphemes,
+	// 3000 bytes.
 	Text string
 
-	Entities []FeedPostEntity // Deprecated: replaced by app.bsky.richtext.facet.
-	Facets   []RichtextFacet  // Annotations of text (mentions, URLs, hashtags, etc)
-	Reply    *FeedPostReplyRef
-	Embed    FeedPostEmbedUnion
-	Langs    []syntax.Language // Indicates human language of post primary text content.
+	// Deprecated: replaced by app.bsky.richtext.facet.
+	Entities []FeedPostEntity
 
-	// Self-label values for this post. Effectively content warnings.
+	Facets []RichtextFacet   // Annotations of text (mentions, URLs, hashtags, etc).
+	Reply  *FeedPostReplyRef // "reply" in JSON: [FeedPostReplyRef].
+
+	// "embed" in JSON: one of [EmbedImages], [EmbedVideo], [EmbedGallery], [EmbedExternal],
+	// [EmbedRecord] and [EmbedRecordWithMedia].
+	Embed FeedPostEmbedUnion
+
+	Langs []syntax.Language // Indicates human language of post primary text content. At most 3 items.
+
+	// Self-label values for this post. Effectively content warnings. See
+	// [comatproto.LabelDefsSelfLabels].
 	Labels FeedPostLabelsUnion
 
-	// Additional hashtags, in addition to any included in post text and facets.
+	// Additional hashtags, in addition to any included in post text and facets. At most 8 items,
+	// each at most 64 graphemes, 640 bytes.
 	Tags []string
 
-	// Client-declared timestamp when this post was originally created.
-	CreatedAt syntax.Datetime
+	CreatedAt syntax.Datetime // Client-declared timestamp when this post was originally created.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPost) LexType() string {
-	return "app.bsky.feed.post"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<9)
-			d.Record("app.bsky.feed.post")
-		case "text":
-			d.Once(&seen, 1<<0)
-			s.Text = d.String()
-		case "entities":
-			if d.Optional(&seen, 1<<2) {
-				s.Entities = lex.DecodeSlice[FeedPostEntity](d)
-			}
-		case "facets":
-			if d.Optional(&seen, 1<<3) {
-				s.Facets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "reply":
-			if d.Optional(&seen, 1<<4) {
-				s.Reply = lex.DecodePointer[FeedPostReplyRef](d)
-			}
-		case "embed":
-			if d.Optional(&seen, 1<<5) {
-				d.Value(&s.Embed)
-			}
-		case "langs":
-			if d.Optional(&seen, 1<<6) {
-				s.Langs = lex.DecodeStrings[syntax.Language](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				d.Value(&s.Labels)
-			}
-		case "tags":
-			if d.Optional(&seen, 1<<8) {
-				s.Tags = lex.DecodeStrings[string](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "text", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.post")
-	if s.Tags != nil {
-		lex.EncodeStrings(e.Field("tags"), s.Tags)
-	}
-	e.Field("text").String(s.Text)
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	if s.Langs != nil {
-		lex.EncodeStrings(e.Field("langs"), s.Langs)
-	}
-	if s.Reply != nil {
-		e.Field("reply").Value(s.Reply)
-	}
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Field("facets"), s.Facets)
-	}
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	if s.Entities != nil {
-		lex.EncodeSlice(e.Field("entities"), s.Entities)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPost) ValidateLex(v *lex.Validator) {
-	v.Field("text").MaxBytes(s.Text, 3000).MaxGraphemes(s.Text, 300)
-	if s.Entities != nil {
-		lex.ValidateSlice(v.Field("entities"), s.Entities)
-	}
-	if s.Facets != nil {
-		lex.ValidateSlice(v.Field("facets"), s.Facets)
-	}
-	if s.Reply != nil {
-		v.Field("reply").Value(s.Reply)
-	}
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	if s.Langs != nil {
-		lex.ValidateArray(v.Field("langs").MaxLen(len(s.Langs), 3), s.Langs, func(v *lex.Validator, e syntax.Language) {
-			v.Format(e)
-		})
-	}
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	if s.Tags != nil {
-		lex.ValidateArray(v.Field("tags").MaxLen(len(s.Tags), 8), s.Tags, func(v *lex.Validator, e string) {
-			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
-		})
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedPostEmbedUnion is an open union of app.bsky.embed.images, app.bsky.embed.video,
-// app.bsky.embed.gallery, app.bsky.embed.external, app.bsky.embed.record and
-// app.bsky.embed.recordWithMedia.
+// FeedPostEmbedUnion is the field Embed of [FeedPost], an open union of [EmbedImages],
+// [EmbedVideo], [EmbedGallery], [EmbedExternal], [EmbedRecord] and [EmbedRecordWithMedia].
 //
 // The zero value is absent.
 type FeedPostEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedPostEmbedUnion returns the union of a member.
 func NewFeedPostEmbedUnion[T interface {
-	*EmbedImages | *EmbedVideo | *EmbedGallery | *EmbedExternal | *EmbedRecord | *EmbedRecordWithMedia | *lex.UnknownVariant
+	*EmbedImages |
+		*EmbedVideo |
+		*EmbedGallery |
+		*EmbedExternal |
+		*EmbedRecord |
+		*EmbedRecordWithMedia |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) FeedPostEmbedUnion {
 	return FeedPostEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedPostEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.images":
-		u.Value = lex.DecodeVariant[EmbedImages](d)
-	case "app.bsky.embed.video":
-		u.Value = lex.DecodeVariant[EmbedVideo](d)
-	case "app.bsky.embed.gallery":
-		u.Value = lex.DecodeVariant[EmbedGallery](d)
-	case "app.bsky.embed.external":
-		u.Value = lex.DecodeVariant[EmbedExternal](d)
-	case "app.bsky.embed.record":
-		u.Value = lex.DecodeVariant[EmbedRecord](d)
-	case "app.bsky.embed.recordWithMedia":
-		u.Value = lex.DecodeVariant[EmbedRecordWithMedia](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedPostEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedPostEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *EmbedImages, *EmbedVideo, *EmbedGallery, *EmbedExternal, *EmbedRecord, *EmbedRecordWithMedia, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedPostEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedPostEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedPostLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
-//
-// Self-label values for this post. Effectively content warnings.
+// FeedPostLabelsUnion is the field Labels of [FeedPost], an open union of
+// [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type FeedPostLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedPostLabelsUnion returns the union of a member.
@@ -245,229 +80,34 @@ func NewFeedPostLabelsUnion[T interface {
 	return FeedPostLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedPostLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedPostLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedPostLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedPostLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedPostLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedPostReplyRef is app.bsky.feed.post#replyRef.
+// FeedPostReplyRef is the object app.bsky.feed.post#replyRef.
 type FeedPostReplyRef struct {
-	Root   comatproto.RepoStrongRef
-	Parent comatproto.RepoStrongRef
+	Root   comatproto.RepoStrongRef // "root" in JSON: [comatproto.RepoStrongRef].
+	Parent comatproto.RepoStrongRef // "parent" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPostReplyRef) LexType() string {
-	return "app.bsky.feed.post#replyRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPostReplyRef) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPostReplyRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "root":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Root)
-		case "parent":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Parent)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "root", "parent")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPostReplyRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("root").Value(&s.Root)
-	e.Field("parent").Value(&s.Parent)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPostReplyRef) ValidateLex(v *lex.Validator) {
-	v.Field("root").Value(&s.Root)
-	v.Field("parent").Value(&s.Parent)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPostReplyRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPostReplyRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedPostEntity is app.bsky.feed.post#entity.
+// FeedPostEntity is the object app.bsky.feed.post#entity.
 //
 // Deprecated: use facets instead.
 type FeedPostEntity struct {
-	Index FeedPostTextSlice
-	Type  string // Expected values are 'mention' and 'link'.
-	Value string
+	Index FeedPostTextSlice // "index" in JSON: [FeedPostTextSlice].
+	Type  string            // Expected values are 'mention' and 'link'.
+	Value string            // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPostEntity) LexType() string {
-	return "app.bsky.feed.post#entity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPostEntity) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPostEntity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "index":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Index)
-		case "type":
-			d.Once(&seen, 1<<1)
-			s.Type = d.String()
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "index", "type", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPostEntity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("type").String(s.Type)
-	e.Field("index").Value(&s.Index)
-	e.Field("value").String(s.Value)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPostEntity) ValidateLex(v *lex.Validator) {
-	v.Field("index").Value(&s.Index)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPostEntity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPostEntity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedPostTextSlice is app.bsky.feed.post#textSlice.
+// FeedPostTextSlice is the object app.bsky.feed.post#textSlice.
 //
 // Deprecated: Use app.bsky.richtext instead -- A text segment. Start is inclusive, end is
 // exclusive. Indices are for utf16-encoded strings.
 type FeedPostTextSlice struct {
-	Start int64
-	End   int64
+	Start int64 // "start" in JSON. At least 0.
+	End   int64 // "end" in JSON. At least 0.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPostTextSlice) LexType() string {
-	return "app.bsky.feed.post#textSlice"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPostTextSlice) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPostTextSlice{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "start":
-			d.Once(&seen, 1<<0)
-			s.Start = d.Int()
-		case "end":
-			d.Once(&seen, 1<<1)
-			s.End = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "start", "end")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPostTextSlice) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("end").Int(s.End)
-	e.Field("start").Int(s.Start)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPostTextSlice) ValidateLex(v *lex.Validator) {
-	v.Field("start").Int(s.Start).AtLeast(s.Start, 0)
-	v.Field("end").Int(s.End).AtLeast(s.End, 0)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPostTextSlice) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPostTextSlice) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,108 +7,33 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedPostgateNSID is the collection of FeedPostgate records.
+// FeedPostgateNSID is the collection of [FeedPostgate] records.
 const FeedPostgateNSID = "app.bsky.feed.postgate"
 
-// FeedPostgate is app.bsky.feed.postgate: Record defining interaction rules for a post. The
-// record key (rkey) of the postgate record must match the record key of the post, and that
-// record must be in the same repository.
+// FeedPostgate is the record app.bsky.feed.postgate: Record defining interaction rules for a
+// post. The record key (rkey) of the postgate record must match the record key of the post, and
+// that record must be in the same repository.
 type FeedPostgate struct {
-	CreatedAt syntax.Datetime
-	Post      syntax.ATURI // Reference (AT-URI) to the post record.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
+	Post      syntax.ATURI    // Reference (AT-URI) to the post record.
 
-	// List of AT-URIs embedding this post that the author has detached from.
+	// List of AT-URIs embedding this post that the author has detached from. At most 50 items.
 	DetachedEmbeddingURIs []syntax.ATURI
 
 	// List of rules defining who can embed this post. If value is an empty array or is undefined,
-	// no particular rules apply and anyone can embed.
+	// no particular rules apply and anyone can embed. A list of [FeedPostgateDisableRule]. At most
+	// 5 items.
 	EmbeddingRules []FeedPostgateEmbeddingRulesUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPostgate) LexType() string {
-	return "app.bsky.feed.postgate"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPostgate) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPostgate{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<4)
-			d.Record("app.bsky.feed.postgate")
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "post":
-			d.Once(&seen, 1<<1)
-			s.Post = syntax.ATURI(d.String())
-		case "detachedEmbeddingUris":
-			if d.Optional(&seen, 1<<2) {
-				s.DetachedEmbeddingURIs = lex.DecodeStrings[syntax.ATURI](d)
-			}
-		case "embeddingRules":
-			if d.Optional(&seen, 1<<3) {
-				s.EmbeddingRules = lex.DecodeSlice[FeedPostgateEmbeddingRulesUnion](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "createdAt", "post")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPostgate) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.postgate")
-	e.Field("post").String(string(s.Post))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.EmbeddingRules != nil {
-		lex.EncodeSlice(e.Field("embeddingRules"), s.EmbeddingRules)
-	}
-	if s.DetachedEmbeddingURIs != nil {
-		lex.EncodeStrings(e.Field("detachedEmbeddingUris"), s.DetachedEmbeddingURIs)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPostgate) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("post").Format(s.Post)
-	if s.DetachedEmbeddingURIs != nil {
-		lex.ValidateArray(v.Field("detachedEmbeddingUris").MaxLen(len(s.DetachedEmbeddingURIs), 50), s.DetachedEmbeddingURIs, func(v *lex.Validator, e syntax.ATURI) {
-			v.Format(e)
-		})
-	}
-	if s.EmbeddingRules != nil {
-		lex.ValidateSlice(v.Field("embeddingRules").MaxLen(len(s.EmbeddingRules), 5), s.EmbeddingRules)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPostgate) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPostgate) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedPostgateEmbeddingRulesUnion is an open union of app.bsky.feed.postgate#disableRule.
+// FeedPostgateEmbeddingRulesUnion is an item of the field EmbeddingRules of [FeedPostgate], an
+// open union of [FeedPostgateDisableRule].
 //
 // The zero value is absent.
 type FeedPostgateEmbeddingRulesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedPostgateEmbeddingRulesUnion returns the union of a member.
@@ -119,81 +44,10 @@ func NewFeedPostgateEmbeddingRulesUnion[T interface {
 	return FeedPostgateEmbeddingRulesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedPostgateEmbeddingRulesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.postgate#disableRule":
-		u.Value = lex.DecodeVariant[FeedPostgateDisableRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedPostgateEmbeddingRulesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedPostgateEmbeddingRulesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedPostgateDisableRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedPostgateEmbeddingRulesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedPostgateEmbeddingRulesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedPostgateDisableRule is app.bsky.feed.postgate#disableRule: Disables embedding of this
-// post.
+// FeedPostgateDisableRule is the object app.bsky.feed.postgate#disableRule: Disables embedding
+// of this post.
 type FeedPostgateDisableRule struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedPostgateDisableRule) LexType() string {
-	return "app.bsky.feed.postgate#disableRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedPostgateDisableRule) DecodeLex(d *lex.Decoder) error {
-	*s = FeedPostgateDisableRule{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedPostgateDisableRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedPostgateDisableRule) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedPostgateDisableRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedPostgateDisableRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

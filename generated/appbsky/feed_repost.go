@@ -8,80 +8,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedRepostNSID is the collection of FeedRepost records.
+// FeedRepostNSID is the collection of [FeedRepost] records.
 const FeedRepostNSID = "app.bsky.feed.repost"
 
-// FeedRepost is app.bsky.feed.repost: Record representing a 'repost' of an existing Bluesky
-// post.
+// FeedRepost is the record app.bsky.feed.repost: Record representing a 'repost' of an existing
+// Bluesky post.
 type FeedRepost struct {
-	Subject   comatproto.RepoStrongRef
-	CreatedAt syntax.Datetime
-	Via       *comatproto.RepoStrongRef
+	Subject   comatproto.RepoStrongRef  // "subject" in JSON: [comatproto.RepoStrongRef].
+	CreatedAt syntax.Datetime           // "createdAt" in JSON.
+	Via       *comatproto.RepoStrongRef // "via" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedRepost) LexType() string {
-	return "app.bsky.feed.repost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedRepost) DecodeLex(d *lex.Decoder) error {
-	*s = FeedRepost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<3)
-			d.Record("app.bsky.feed.repost")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "via":
-			if d.Optional(&seen, 1<<2) {
-				s.Via = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedRepost) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.repost")
-	if s.Via != nil {
-		e.Field("via").Value(s.Via)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedRepost) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.Via != nil {
-		v.Field("via").Value(s.Via)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedRepost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedRepost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

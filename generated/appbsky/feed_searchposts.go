@@ -16,14 +16,14 @@ import (
 // views of those posts. Note that this API endpoint may require authentication (eg, not public)
 // for some service providers and implementations.
 //
-// Errors: ErrBadQueryString.
+// Errors: [ErrBadQueryString].
 func (s FeedService) SearchPosts(ctx context.Context, params *FeedSearchPostsParams, opts ...xrpc.Option) (*FeedSearchPostsOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.feed.searchPosts", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[FeedSearchPostsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchPostsPages calls SearchPosts page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchPostsPages calls [FeedService.SearchPosts] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s FeedService) SearchPostsPages(ctx context.Context, params *FeedSearchPostsParams, opts ...xrpc.Option) iter.Seq2[*FeedSearchPostsOutput, error] {
 	return paging.Pages(func(cursor *string) (*FeedSearchPostsOutput, *string, error) {
 		var next FeedSearchPostsParams
@@ -43,20 +43,21 @@ func (s FeedService) SearchPostsPages(ctx context.Context, params *FeedSearchPos
 	})
 }
 
-// SearchPostsAll is SearchPostsPages, posts one by one.
+// SearchPostsAll is [FeedService.SearchPostsPages], posts one by one.
 func (s FeedService) SearchPostsAll(ctx context.Context, params *FeedSearchPostsParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsPostView, error] {
 	return paging.All(s.SearchPostsPages(ctx, params, opts...), func(page *FeedSearchPostsOutput) []FeedDefsPostView {
 		return page.Posts
 	})
 }
 
-// FeedSearchPostsParams are the parameters of app.bsky.feed.searchPosts.
+// FeedSearchPostsParams are the parameters of [FeedService.SearchPosts].
 type FeedSearchPostsParams struct {
 	// Search query string; syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended.
 	Q string
 
-	// Specifies the ranking order of results. Default, sent if nil: "latest".
+	// Specifies the ranking order of results. Known values: [FeedSearchPostsParamsSortTop],
+	// [FeedSearchPostsParamsSortLatest]. Default, sent if nil: "latest".
 	Sort *string
 
 	// Filter results for posts after the indicated datetime (inclusive). Expected to use 'sortAt'
@@ -89,157 +90,33 @@ type FeedSearchPostsParams struct {
 	URL *syntax.URI
 
 	// Filter to posts with the given tag (hashtag), based on rich-text facet or tag field. Do not
-	// include the hash (#) prefix. Multiple tags can be specified, with 'AND' matching.
+	// include the hash (#) prefix. Multiple tags can be specified, with 'AND' matching. Each at
+	// most 64 graphemes, 640 bytes.
 	Tag []string
 
-	Limit *int64 // Default, sent if nil: 25.
+	Limit *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
 
 	// Optional pagination mechanism; may not necessarily allow scrolling through entire result set.
 	Cursor *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *FeedSearchPostsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(FeedSearchPostsParams)
-	}
-	q.String("q", p.Q)
-	if p.Sort != nil {
-		q.String("sort", *p.Sort)
-	} else {
-		q.String("sort", "latest")
-	}
-	if p.Since != nil {
-		q.String("since", *p.Since)
-	}
-	if p.Until != nil {
-		q.String("until", *p.Until)
-	}
-	if p.Mentions != nil {
-		q.String("mentions", string(*p.Mentions))
-	}
-	if p.Author != nil {
-		q.String("author", string(*p.Author))
-	}
-	if p.Lang != nil {
-		q.String("lang", string(*p.Lang))
-	}
-	if p.Domain != nil {
-		q.String("domain", *p.Domain)
-	}
-	if p.URL != nil {
-		q.String("url", string(*p.URL))
-	}
-	xrpc.AddStrings(q, "tag", p.Tag)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *FeedSearchPostsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(FeedSearchPostsParams)
-	}
-	if p.Mentions != nil {
-		v.Field("mentions").Format(*p.Mentions)
-	}
-	if p.Author != nil {
-		v.Field("author").Format(*p.Author)
-	}
-	if p.Lang != nil {
-		v.Field("lang").Format(*p.Lang)
-	}
-	if p.URL != nil {
-		v.Field("url").Format(*p.URL)
-	}
-	if p.Tag != nil {
-		lex.ValidateArray(v.Field("tag"), p.Tag, func(v *lex.Validator, e string) {
-			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
-		})
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of FeedSearchPostsParamsSort.
+// Known values of the field Sort of [FeedSearchPostsParams].
 const (
 	FeedSearchPostsParamsSortTop    = "top"
 	FeedSearchPostsParamsSortLatest = "latest"
 )
 
-// FeedSearchPostsOutput is the output of app.bsky.feed.searchPosts.
+// FeedSearchPostsOutput is the output of [FeedService.SearchPosts].
 type FeedSearchPostsOutput struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 
 	// Count of search hits. Optional, may be rounded/truncated, and may not be possible to paginate
 	// through all hits.
 	HitsTotal *int64
 
-	Posts []FeedDefsPostView
+	Posts []FeedDefsPostView // "posts" in JSON: a list of [FeedDefsPostView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedSearchPostsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedSearchPostsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "hitsTotal":
-			d.Once(&seen, 1<<2)
-			s.HitsTotal = d.OptionalInt()
-		case "posts":
-			d.Once(&seen, 1<<0)
-			s.Posts = lex.DecodeSlice[FeedDefsPostView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "posts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedSearchPostsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("posts"), s.Posts)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.HitsTotal != nil {
-		e.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedSearchPostsOutput) ValidateLex(v *lex.Validator) {
-	if s.HitsTotal != nil {
-		v.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	lex.ValidateSlice(v.Field("posts"), s.Posts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedSearchPostsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedSearchPostsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,96 +17,17 @@ func (s FeedService) SendInteractions(ctx context.Context, input *FeedSendIntera
 	return xrpc.Call[FeedSendInteractionsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// FeedSendInteractionsInput is the input of app.bsky.feed.sendInteractions.
+// FeedSendInteractionsInput is the input of [FeedService.SendInteractions].
 type FeedSendInteractionsInput struct {
-	Feed         *syntax.ATURI
-	Interactions []FeedDefsInteraction
+	Feed         *syntax.ATURI         // "feed" in JSON.
+	Interactions []FeedDefsInteraction // "interactions" in JSON: a list of [FeedDefsInteraction].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedSendInteractionsInput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedSendInteractionsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "feed":
-			d.Once(&seen, 1<<1)
-			s.Feed = (*syntax.ATURI)(d.OptionalString())
-		case "interactions":
-			d.Once(&seen, 1<<0)
-			s.Interactions = lex.DecodeSlice[FeedDefsInteraction](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "interactions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedSendInteractionsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Feed != nil {
-		e.Field("feed").String(string(*s.Feed))
-	}
-	lex.EncodeSlice(e.Field("interactions"), s.Interactions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedSendInteractionsInput) ValidateLex(v *lex.Validator) {
-	if s.Feed != nil {
-		v.Field("feed").Format(*s.Feed)
-	}
-	lex.ValidateSlice(v.Field("interactions"), s.Interactions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedSendInteractionsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedSendInteractionsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedSendInteractionsOutput is the output of app.bsky.feed.sendInteractions.
+// FeedSendInteractionsOutput is the output of [FeedService.SendInteractions].
 type FeedSendInteractionsOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *FeedSendInteractionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = FeedSendInteractionsOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedSendInteractionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedSendInteractionsOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedSendInteractionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedSendInteractionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,337 +7,73 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// FeedThreadgateNSID is the collection of FeedThreadgate records.
+// FeedThreadgateNSID is the collection of [FeedThreadgate] records.
 const FeedThreadgateNSID = "app.bsky.feed.threadgate"
 
-// FeedThreadgate is app.bsky.feed.threadgate: Record defining interaction gating rules for a
-// thread (aka, reply controls). The record key (rkey) of the threadgate record must match the
-// record key of the thread's root post, and that record must be in the same repository.
+// FeedThreadgate is the record app.bsky.feed.threadgate: Record defining interaction gating
+// rules for a thread (aka, reply controls). The record key (rkey) of the threadgate record must
+// match the record key of the thread's root post, and that record must be in the same
+// repository.
 type FeedThreadgate struct {
 	Post syntax.ATURI // Reference (AT-URI) to the post record.
 
 	// List of rules defining who can reply to this post. If value is an empty array, no one can
-	// reply. If value is undefined, anyone can reply.
+	// reply. If value is undefined, anyone can reply. A list of [FeedThreadgateMentionRule],
+	// [FeedThreadgateFollowerRule], [FeedThreadgateFollowingRule] and [FeedThreadgateListRule]. At
+	// most 5 items.
 	Allow []FeedThreadgateAllowUnion
 
-	CreatedAt     syntax.Datetime
-	HiddenReplies []syntax.ATURI // List of hidden reply URIs.
+	CreatedAt     syntax.Datetime // "createdAt" in JSON.
+	HiddenReplies []syntax.ATURI  // List of hidden reply URIs. At most 300 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedThreadgate) LexType() string {
-	return "app.bsky.feed.threadgate"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedThreadgate) DecodeLex(d *lex.Decoder) error {
-	*s = FeedThreadgate{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<4)
-			d.Record("app.bsky.feed.threadgate")
-		case "post":
-			d.Once(&seen, 1<<0)
-			s.Post = syntax.ATURI(d.String())
-		case "allow":
-			if d.Optional(&seen, 1<<2) {
-				s.Allow = lex.DecodeSlice[FeedThreadgateAllowUnion](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "hiddenReplies":
-			if d.Optional(&seen, 1<<3) {
-				s.HiddenReplies = lex.DecodeStrings[syntax.ATURI](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "post", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedThreadgate) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.feed.threadgate")
-	e.Field("post").String(string(s.Post))
-	if s.Allow != nil {
-		lex.EncodeSlice(e.Field("allow"), s.Allow)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.HiddenReplies != nil {
-		lex.EncodeStrings(e.Field("hiddenReplies"), s.HiddenReplies)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedThreadgate) ValidateLex(v *lex.Validator) {
-	v.Field("post").Format(s.Post)
-	if s.Allow != nil {
-		lex.ValidateSlice(v.Field("allow").MaxLen(len(s.Allow), 5), s.Allow)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.HiddenReplies != nil {
-		lex.ValidateArray(v.Field("hiddenReplies").MaxLen(len(s.HiddenReplies), 300), s.HiddenReplies, func(v *lex.Validator, e syntax.ATURI) {
-			v.Format(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedThreadgate) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedThreadgate) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedThreadgateAllowUnion is an open union of app.bsky.feed.threadgate#mentionRule,
-// app.bsky.feed.threadgate#followerRule, app.bsky.feed.threadgate#followingRule and
-// app.bsky.feed.threadgate#listRule.
+// FeedThreadgateAllowUnion is an item of the field Allow of [FeedThreadgate], an open union of
+// [FeedThreadgateMentionRule], [FeedThreadgateFollowerRule], [FeedThreadgateFollowingRule] and
+// [FeedThreadgateListRule].
 //
 // The zero value is absent.
 type FeedThreadgateAllowUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewFeedThreadgateAllowUnion returns the union of a member.
 func NewFeedThreadgateAllowUnion[T interface {
-	*FeedThreadgateMentionRule | *FeedThreadgateFollowerRule | *FeedThreadgateFollowingRule | *FeedThreadgateListRule | *lex.UnknownVariant
+	*FeedThreadgateMentionRule |
+		*FeedThreadgateFollowerRule |
+		*FeedThreadgateFollowingRule |
+		*FeedThreadgateListRule |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) FeedThreadgateAllowUnion {
 	return FeedThreadgateAllowUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *FeedThreadgateAllowUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.feed.threadgate#mentionRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateMentionRule](d)
-	case "app.bsky.feed.threadgate#followerRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowerRule](d)
-	case "app.bsky.feed.threadgate#followingRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateFollowingRule](d)
-	case "app.bsky.feed.threadgate#listRule":
-		u.Value = lex.DecodeVariant[FeedThreadgateListRule](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *FeedThreadgateAllowUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *FeedThreadgateAllowUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *FeedThreadgateMentionRule, *FeedThreadgateFollowerRule, *FeedThreadgateFollowingRule, *FeedThreadgateListRule, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u FeedThreadgateAllowUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *FeedThreadgateAllowUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// FeedThreadgateMentionRule is app.bsky.feed.threadgate#mentionRule: Allow replies from actors
-// mentioned in your post.
+// FeedThreadgateMentionRule is the object app.bsky.feed.threadgate#mentionRule: Allow replies
+// from actors mentioned in your post.
 type FeedThreadgateMentionRule struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedThreadgateMentionRule) LexType() string {
-	return "app.bsky.feed.threadgate#mentionRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedThreadgateMentionRule) DecodeLex(d *lex.Decoder) error {
-	*s = FeedThreadgateMentionRule{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedThreadgateMentionRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedThreadgateMentionRule) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedThreadgateMentionRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedThreadgateMentionRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedThreadgateFollowerRule is app.bsky.feed.threadgate#followerRule: Allow replies from
-// actors who follow you.
+// FeedThreadgateFollowerRule is the object app.bsky.feed.threadgate#followerRule: Allow replies
+// from actors who follow you.
 type FeedThreadgateFollowerRule struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedThreadgateFollowerRule) LexType() string {
-	return "app.bsky.feed.threadgate#followerRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedThreadgateFollowerRule) DecodeLex(d *lex.Decoder) error {
-	*s = FeedThreadgateFollowerRule{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedThreadgateFollowerRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedThreadgateFollowerRule) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedThreadgateFollowerRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedThreadgateFollowerRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedThreadgateFollowingRule is app.bsky.feed.threadgate#followingRule: Allow replies from
-// actors you follow.
+// FeedThreadgateFollowingRule is the object app.bsky.feed.threadgate#followingRule: Allow
+// replies from actors you follow.
 type FeedThreadgateFollowingRule struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedThreadgateFollowingRule) LexType() string {
-	return "app.bsky.feed.threadgate#followingRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedThreadgateFollowingRule) DecodeLex(d *lex.Decoder) error {
-	*s = FeedThreadgateFollowingRule{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedThreadgateFollowingRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedThreadgateFollowingRule) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedThreadgateFollowingRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedThreadgateFollowingRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// FeedThreadgateListRule is app.bsky.feed.threadgate#listRule: Allow replies from actors on a
-// list.
+// FeedThreadgateListRule is the object app.bsky.feed.threadgate#listRule: Allow replies from
+// actors on a list.
 type FeedThreadgateListRule struct {
-	List syntax.ATURI
+	List syntax.ATURI // "list" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*FeedThreadgateListRule) LexType() string {
-	return "app.bsky.feed.threadgate#listRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *FeedThreadgateListRule) DecodeLex(d *lex.Decoder) error {
-	*s = FeedThreadgateListRule{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "list":
-			d.Once(&seen, 1<<0)
-			s.List = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "list")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *FeedThreadgateListRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").String(string(s.List))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *FeedThreadgateListRule) ValidateLex(v *lex.Validator) {
-	v.Field("list").Format(s.List)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s FeedThreadgateListRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *FeedThreadgateListRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

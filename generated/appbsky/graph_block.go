@@ -7,69 +7,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphBlockNSID is the collection of GraphBlock records.
+// GraphBlockNSID is the collection of [GraphBlock] records.
 const GraphBlockNSID = "app.bsky.graph.block"
 
-// GraphBlock is app.bsky.graph.block: Record declaring a 'block' relationship against another
-// account. NOTE: blocks are public in Bluesky; see blog posts for details.
+// GraphBlock is the record app.bsky.graph.block: Record declaring a 'block' relationship
+// against another account. NOTE: blocks are public in Bluesky; see blog posts for details.
 type GraphBlock struct {
-	Subject   syntax.DID // DID of the account to be blocked.
-	CreatedAt syntax.Datetime
+	Subject   syntax.DID      // DID of the account to be blocked.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphBlock) LexType() string {
-	return "app.bsky.graph.block"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphBlock) DecodeLex(d *lex.Decoder) error {
-	*s = GraphBlock{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<2)
-			d.Record("app.bsky.graph.block")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphBlock) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.block")
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphBlock) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphBlock) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphBlock) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,604 +8,90 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphDefsListViewBasic is app.bsky.graph.defs#listViewBasic.
+// GraphDefsListViewBasic is the object app.bsky.graph.defs#listViewBasic.
 type GraphDefsListViewBasic struct {
-	URI           syntax.ATURI
-	CID           syntax.CID
-	Name          string
-	Purpose       GraphDefsListPurpose
-	Avatar        *syntax.URI
-	ListItemCount *int64
-	Labels        []comatproto.LabelDefsLabel
-	Viewer        *GraphDefsListViewerState
-	IndexedAt     *syntax.Datetime
+	URI           syntax.ATURI                // "uri" in JSON.
+	CID           syntax.CID                  // "cid" in JSON.
+	Name          string                      // "name" in JSON. From 1 to 64 bytes.
+	Purpose       GraphDefsListPurpose        // "purpose" in JSON. Known values: the constants of [GraphDefsListPurpose].
+	Avatar        *syntax.URI                 // "avatar" in JSON.
+	ListItemCount *int64                      // "listItemCount" in JSON. At least 0.
+	Labels        []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Viewer        *GraphDefsListViewerState   // "viewer" in JSON: [GraphDefsListViewerState].
+	IndexedAt     *syntax.Datetime            // "indexedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsListViewBasic) LexType() string {
-	return "app.bsky.graph.defs#listViewBasic"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsListViewBasic) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsListViewBasic{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "name":
-			d.Once(&seen, 1<<2)
-			s.Name = d.String()
-		case "purpose":
-			d.Once(&seen, 1<<3)
-			s.Purpose = GraphDefsListPurpose(d.String())
-		case "avatar":
-			d.Once(&seen, 1<<4)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "listItemCount":
-			d.Once(&seen, 1<<5)
-			s.ListItemCount = d.OptionalInt()
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<7) {
-				s.Viewer = lex.DecodePointer[GraphDefsListViewerState](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<8)
-			s.IndexedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "uri", "cid", "name", "purpose")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsListViewBasic) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("name").String(s.Name)
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("purpose").String(string(s.Purpose))
-	if s.IndexedAt != nil {
-		e.Field("indexedAt").String(string(*s.IndexedAt))
-	}
-	if s.ListItemCount != nil {
-		e.Field("listItemCount").Int(*s.ListItemCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsListViewBasic) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.ListItemCount != nil {
-		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.IndexedAt != nil {
-		v.Field("indexedAt").Format(*s.IndexedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsListViewBasic) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsListViewBasic) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsListView is app.bsky.graph.defs#listView.
+// GraphDefsListView is the object app.bsky.graph.defs#listView.
 type GraphDefsListView struct {
-	URI               syntax.ATURI
-	CID               syntax.CID
-	Creator           ActorDefsProfileView
-	Name              string
-	Purpose           GraphDefsListPurpose
-	Description       *string
-	DescriptionFacets []RichtextFacet
-	Avatar            *syntax.URI
-	ListItemCount     *int64
-	Labels            []comatproto.LabelDefsLabel
-	Viewer            *GraphDefsListViewerState
-	IndexedAt         syntax.Datetime
+	URI               syntax.ATURI                // "uri" in JSON.
+	CID               syntax.CID                  // "cid" in JSON.
+	Creator           ActorDefsProfileView        // "creator" in JSON: [ActorDefsProfileView].
+	Name              string                      // "name" in JSON. From 1 to 64 bytes.
+	Purpose           GraphDefsListPurpose        // "purpose" in JSON. Known values: the constants of [GraphDefsListPurpose].
+	Description       *string                     // "description" in JSON. At most 300 graphemes, 3000 bytes.
+	DescriptionFacets []RichtextFacet             // "descriptionFacets" in JSON: a list of [RichtextFacet].
+	Avatar            *syntax.URI                 // "avatar" in JSON.
+	ListItemCount     *int64                      // "listItemCount" in JSON. At least 0.
+	Labels            []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	Viewer            *GraphDefsListViewerState   // "viewer" in JSON: [GraphDefsListViewerState].
+	IndexedAt         syntax.Datetime             // "indexedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsListView) LexType() string {
-	return "app.bsky.graph.defs#listView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsListView) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsListView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "creator":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Creator)
-		case "name":
-			d.Once(&seen, 1<<3)
-			s.Name = d.String()
-		case "purpose":
-			d.Once(&seen, 1<<4)
-			s.Purpose = GraphDefsListPurpose(d.String())
-		case "description":
-			d.Once(&seen, 1<<6)
-			s.Description = d.OptionalString()
-		case "descriptionFacets":
-			if d.Optional(&seen, 1<<7) {
-				s.DescriptionFacets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "avatar":
-			d.Once(&seen, 1<<8)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "listItemCount":
-			d.Once(&seen, 1<<9)
-			s.ListItemCount = d.OptionalInt()
-		case "labels":
-			if d.Optional(&seen, 1<<10) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<11) {
-				s.Viewer = lex.DecodePointer[GraphDefsListViewerState](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<5)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "uri", "cid", "creator", "name", "purpose", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsListView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("name").String(s.Name)
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("creator").Value(&s.Creator)
-	e.Field("purpose").String(string(s.Purpose))
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.ListItemCount != nil {
-		e.Field("listItemCount").Int(*s.ListItemCount)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsListView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("creator").Value(&s.Creator)
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
-	}
-	if s.DescriptionFacets != nil {
-		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.ListItemCount != nil {
-		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsListView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsListView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsListItemView is app.bsky.graph.defs#listItemView.
+// GraphDefsListItemView is the object app.bsky.graph.defs#listItemView.
 type GraphDefsListItemView struct {
-	URI     syntax.ATURI
-	Subject ActorDefsProfileView
+	URI     syntax.ATURI         // "uri" in JSON.
+	Subject ActorDefsProfileView // "subject" in JSON: [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsListItemView) LexType() string {
-	return "app.bsky.graph.defs#listItemView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsListItemView) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsListItemView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "subject":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Subject)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsListItemView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("subject").Value(&s.Subject)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsListItemView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("subject").Value(&s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsListItemView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsListItemView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsStarterPackView is app.bsky.graph.defs#starterPackView.
+// GraphDefsStarterPackView is the object app.bsky.graph.defs#starterPackView.
 type GraphDefsStarterPackView struct {
-	URI                syntax.ATURI
-	CID                syntax.CID
-	Record             lex.Unknown
-	Creator            ActorDefsProfileViewBasic
-	List               *GraphDefsListViewBasic
-	ListItemsSample    []GraphDefsListItemView
-	Feeds              []FeedDefsGeneratorView
-	JoinedWeekCount    *int64
-	JoinedAllTimeCount *int64
-	Labels             []comatproto.LabelDefsLabel
-	IndexedAt          syntax.Datetime
+	URI     syntax.ATURI              // "uri" in JSON.
+	CID     syntax.CID                // "cid" in JSON.
+	Record  lex.Unknown               // "record" in JSON.
+	Creator ActorDefsProfileViewBasic // "creator" in JSON: [ActorDefsProfileViewBasic].
+	List    *GraphDefsListViewBasic   // "list" in JSON: [GraphDefsListViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "listItemsSample" in JSON: a list of [GraphDefsListItemView]. At most 12 items.
+	ListItemsSample []GraphDefsListItemView
+
+	Feeds              []FeedDefsGeneratorView     // "feeds" in JSON: a list of [FeedDefsGeneratorView]. At most 3 items.
+	JoinedWeekCount    *int64                      // "joinedWeekCount" in JSON. At least 0.
+	JoinedAllTimeCount *int64                      // "joinedAllTimeCount" in JSON. At least 0.
+	Labels             []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	IndexedAt          syntax.Datetime             // "indexedAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsStarterPackView) LexType() string {
-	return "app.bsky.graph.defs#starterPackView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsStarterPackView) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsStarterPackView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "record":
-			d.Once(&seen, 1<<2)
-			s.Record = d.Unknown()
-		case "creator":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Creator)
-		case "list":
-			if d.Optional(&seen, 1<<5) {
-				s.List = lex.DecodePointer[GraphDefsListViewBasic](d)
-			}
-		case "listItemsSample":
-			if d.Optional(&seen, 1<<6) {
-				s.ListItemsSample = lex.DecodeSlice[GraphDefsListItemView](d)
-			}
-		case "feeds":
-			if d.Optional(&seen, 1<<7) {
-				s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-			}
-		case "joinedWeekCount":
-			d.Once(&seen, 1<<8)
-			s.JoinedWeekCount = d.OptionalInt()
-		case "joinedAllTimeCount":
-			d.Once(&seen, 1<<9)
-			s.JoinedAllTimeCount = d.OptionalInt()
-		case "labels":
-			if d.Optional(&seen, 1<<10) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "uri", "cid", "record", "creator", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsStarterPackView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.List != nil {
-		e.Field("list").Value(s.List)
-	}
-	if s.Feeds != nil {
-		lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	}
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("record").Unknown(s.Record)
-	e.Field("creator").Value(&s.Creator)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.JoinedWeekCount != nil {
-		e.Field("joinedWeekCount").Int(*s.JoinedWeekCount)
-	}
-	if s.ListItemsSample != nil {
-		lex.EncodeSlice(e.Field("listItemsSample"), s.ListItemsSample)
-	}
-	if s.JoinedAllTimeCount != nil {
-		e.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsStarterPackView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("record").Unknown(s.Record)
-	v.Field("creator").Value(&s.Creator)
-	if s.List != nil {
-		v.Field("list").Value(s.List)
-	}
-	if s.ListItemsSample != nil {
-		lex.ValidateSlice(v.Field("listItemsSample").MaxLen(len(s.ListItemsSample), 12), s.ListItemsSample)
-	}
-	if s.Feeds != nil {
-		lex.ValidateSlice(v.Field("feeds").MaxLen(len(s.Feeds), 3), s.Feeds)
-	}
-	if s.JoinedWeekCount != nil {
-		v.Field("joinedWeekCount").Int(*s.JoinedWeekCount).AtLeast(*s.JoinedWeekCount, 0)
-	}
-	if s.JoinedAllTimeCount != nil {
-		v.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount).AtLeast(*s.JoinedAllTimeCount, 0)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsStarterPackView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsStarterPackView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsStarterPackViewBasic is app.bsky.graph.defs#starterPackViewBasic.
+// GraphDefsStarterPackViewBasic is the object app.bsky.graph.defs#starterPackViewBasic.
 type GraphDefsStarterPackViewBasic struct {
-	URI                syntax.ATURI
-	CID                syntax.CID
-	Record             lex.Unknown
-	Creator            ActorDefsProfileViewBasic
-	ListItemCount      *int64
-	JoinedWeekCount    *int64
-	JoinedAllTimeCount *int64
-	Labels             []comatproto.LabelDefsLabel
-	IndexedAt          syntax.Datetime
+	URI                syntax.ATURI                // "uri" in JSON.
+	CID                syntax.CID                  // "cid" in JSON.
+	Record             lex.Unknown                 // "record" in JSON.
+	Creator            ActorDefsProfileViewBasic   // "creator" in JSON: [ActorDefsProfileViewBasic].
+	ListItemCount      *int64                      // "listItemCount" in JSON. At least 0.
+	JoinedWeekCount    *int64                      // "joinedWeekCount" in JSON. At least 0.
+	JoinedAllTimeCount *int64                      // "joinedAllTimeCount" in JSON. At least 0.
+	Labels             []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	IndexedAt          syntax.Datetime             // "indexedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsStarterPackViewBasic) LexType() string {
-	return "app.bsky.graph.defs#starterPackViewBasic"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsStarterPackViewBasic) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsStarterPackViewBasic{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "record":
-			d.Once(&seen, 1<<2)
-			s.Record = d.Unknown()
-		case "creator":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Creator)
-		case "listItemCount":
-			d.Once(&seen, 1<<5)
-			s.ListItemCount = d.OptionalInt()
-		case "joinedWeekCount":
-			d.Once(&seen, 1<<6)
-			s.JoinedWeekCount = d.OptionalInt()
-		case "joinedAllTimeCount":
-			d.Once(&seen, 1<<7)
-			s.JoinedAllTimeCount = d.OptionalInt()
-		case "labels":
-			if d.Optional(&seen, 1<<8) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "uri", "cid", "record", "creator", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsStarterPackViewBasic) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("record").Unknown(s.Record)
-	e.Field("creator").Value(&s.Creator)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.ListItemCount != nil {
-		e.Field("listItemCount").Int(*s.ListItemCount)
-	}
-	if s.JoinedWeekCount != nil {
-		e.Field("joinedWeekCount").Int(*s.JoinedWeekCount)
-	}
-	if s.JoinedAllTimeCount != nil {
-		e.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsStarterPackViewBasic) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("record").Unknown(s.Record)
-	v.Field("creator").Value(&s.Creator)
-	if s.ListItemCount != nil {
-		v.Field("listItemCount").Int(*s.ListItemCount).AtLeast(*s.ListItemCount, 0)
-	}
-	if s.JoinedWeekCount != nil {
-		v.Field("joinedWeekCount").Int(*s.JoinedWeekCount).AtLeast(*s.JoinedWeekCount, 0)
-	}
-	if s.JoinedAllTimeCount != nil {
-		v.Field("joinedAllTimeCount").Int(*s.JoinedAllTimeCount).AtLeast(*s.JoinedAllTimeCount, 0)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsStarterPackViewBasic) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsStarterPackViewBasic) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsListPurpose is app.bsky.graph.defs#listPurpose.
+// GraphDefsListPurpose is the string app.bsky.graph.defs#listPurpose.
 type GraphDefsListPurpose string
 
-// Known values of GraphDefsListPurpose.
+// Known values of [GraphDefsListPurpose].
 const (
-	GraphDefsListPurposeModlist       GraphDefsListPurpose = "app.bsky.graph.defs#modlist"
-	GraphDefsListPurposeCuratelist    GraphDefsListPurpose = "app.bsky.graph.defs#curatelist"
-	GraphDefsListPurposeReferencelist GraphDefsListPurpose = "app.bsky.graph.defs#referencelist"
+	GraphDefsListPurposeModlist       GraphDefsListPurpose = "app.bsky.graph.defs#modlist"       // The token [GraphDefsModlist].
+	GraphDefsListPurposeCuratelist    GraphDefsListPurpose = "app.bsky.graph.defs#curatelist"    // The token [GraphDefsCuratelist].
+	GraphDefsListPurposeReferencelist GraphDefsListPurpose = "app.bsky.graph.defs#referencelist" // The token [GraphDefsReferencelist].
 )
 
 // GraphDefsModlist is the token app.bsky.graph.defs#modlist: A list of actors to apply an
@@ -620,146 +106,35 @@ const GraphDefsCuratelist = "app.bsky.graph.defs#curatelist"
 // for only for reference purposes such as within a starter pack.
 const GraphDefsReferencelist = "app.bsky.graph.defs#referencelist"
 
-// GraphDefsListViewerState is app.bsky.graph.defs#listViewerState.
+// GraphDefsListViewerState is the object app.bsky.graph.defs#listViewerState.
 type GraphDefsListViewerState struct {
-	Muted   *bool
-	Blocked *syntax.ATURI
+	Muted   *bool         // "muted" in JSON.
+	Blocked *syntax.ATURI // "blocked" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsListViewerState) LexType() string {
-	return "app.bsky.graph.defs#listViewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsListViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsListViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "muted":
-			d.Once(&seen, 1<<0)
-			s.Muted = d.OptionalBool()
-		case "blocked":
-			d.Once(&seen, 1<<1)
-			s.Blocked = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsListViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Muted != nil {
-		e.Field("muted").Bool(*s.Muted)
-	}
-	if s.Blocked != nil {
-		e.Field("blocked").String(string(*s.Blocked))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsListViewerState) ValidateLex(v *lex.Validator) {
-	if s.Blocked != nil {
-		v.Field("blocked").Format(*s.Blocked)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsListViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsListViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsNotFoundActor is app.bsky.graph.defs#notFoundActor: indicates that a handle or DID
-// could not be resolved.
+// GraphDefsNotFoundActor is the object app.bsky.graph.defs#notFoundActor: indicates that a
+// handle or DID could not be resolved.
 type GraphDefsNotFoundActor struct {
-	Actor    syntax.AtIdentifier
-	NotFound bool
+	Actor    syntax.AtIdentifier // "actor" in JSON.
+	NotFound bool                // "notFound" in JSON. Always true.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsNotFoundActor) LexType() string {
-	return "app.bsky.graph.defs#notFoundActor"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsNotFoundActor) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsNotFoundActor{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actor":
-			d.Once(&seen, 1<<0)
-			s.Actor = syntax.AtIdentifier(d.String())
-		case "notFound":
-			d.Once(&seen, 1<<1)
-			s.NotFound = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "actor", "notFound")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsNotFoundActor) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("actor").String(string(s.Actor))
-	e.Field("notFound").Bool(s.NotFound)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsNotFoundActor) ValidateLex(v *lex.Validator) {
-	v.Field("actor").Format(s.Actor)
-	v.Field("notFound").Is(s.NotFound, true)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsNotFoundActor) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsNotFoundActor) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphDefsRelationship is app.bsky.graph.defs#relationship: lists the bi-directional graph
-// relationships between one actor (not indicated in the object), and the target actors (the DID
-// included in the object)
+// GraphDefsRelationship is the object app.bsky.graph.defs#relationship: lists the
+// bi-directional graph relationships between one actor (not indicated in the object), and the
+// target actors (the DID included in the object).
 type GraphDefsRelationship struct {
-	DID syntax.DID
-
-	// if the actor follows this DID, this is the AT-URI of the follow record.
-	Following *syntax.ATURI
+	DID       syntax.DID    // "did" in JSON.
+	Following *syntax.ATURI // if the actor follows this DID, this is the AT-URI of the follow record.
 
 	// if the actor is followed by this DID, contains the AT-URI of the follow record.
 	FollowedBy *syntax.ATURI
 
-	// if the actor blocks this DID, this is the AT-URI of the block record.
-	Blocking *syntax.ATURI
-
-	// if the actor is blocked by this DID, contains the AT-URI of the block record.
-	BlockedBy *syntax.ATURI
+	Blocking  *syntax.ATURI // if the actor blocks this DID, this is the AT-URI of the block record.
+	BlockedBy *syntax.ATURI // if the actor is blocked by this DID, contains the AT-URI of the block record.
 
 	// if the actor blocks this DID via a block list, this is the AT-URI of the listblock record.
 	BlockingByList *syntax.ATURI
@@ -768,106 +143,7 @@ type GraphDefsRelationship struct {
 	// record.
 	BlockedByList *syntax.ATURI
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphDefsRelationship) LexType() string {
-	return "app.bsky.graph.defs#relationship"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphDefsRelationship) DecodeLex(d *lex.Decoder) error {
-	*s = GraphDefsRelationship{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "following":
-			d.Once(&seen, 1<<1)
-			s.Following = (*syntax.ATURI)(d.OptionalString())
-		case "followedBy":
-			d.Once(&seen, 1<<2)
-			s.FollowedBy = (*syntax.ATURI)(d.OptionalString())
-		case "blocking":
-			d.Once(&seen, 1<<3)
-			s.Blocking = (*syntax.ATURI)(d.OptionalString())
-		case "blockedBy":
-			d.Once(&seen, 1<<4)
-			s.BlockedBy = (*syntax.ATURI)(d.OptionalString())
-		case "blockingByList":
-			d.Once(&seen, 1<<5)
-			s.BlockingByList = (*syntax.ATURI)(d.OptionalString())
-		case "blockedByList":
-			d.Once(&seen, 1<<6)
-			s.BlockedByList = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphDefsRelationship) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Blocking != nil {
-		e.Field("blocking").String(string(*s.Blocking))
-	}
-	if s.BlockedBy != nil {
-		e.Field("blockedBy").String(string(*s.BlockedBy))
-	}
-	if s.Following != nil {
-		e.Field("following").String(string(*s.Following))
-	}
-	if s.FollowedBy != nil {
-		e.Field("followedBy").String(string(*s.FollowedBy))
-	}
-	if s.BlockedByList != nil {
-		e.Field("blockedByList").String(string(*s.BlockedByList))
-	}
-	if s.BlockingByList != nil {
-		e.Field("blockingByList").String(string(*s.BlockingByList))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphDefsRelationship) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Following != nil {
-		v.Field("following").Format(*s.Following)
-	}
-	if s.FollowedBy != nil {
-		v.Field("followedBy").Format(*s.FollowedBy)
-	}
-	if s.Blocking != nil {
-		v.Field("blocking").Format(*s.Blocking)
-	}
-	if s.BlockedBy != nil {
-		v.Field("blockedBy").Format(*s.BlockedBy)
-	}
-	if s.BlockingByList != nil {
-		v.Field("blockingByList").Format(*s.BlockingByList)
-	}
-	if s.BlockedByList != nil {
-		v.Field("blockedByList").Format(*s.BlockedByList)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphDefsRelationship) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphDefsRelationship) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,80 +8,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphFollowNSID is the collection of GraphFollow records.
+// GraphFollowNSID is the collection of [GraphFollow] records.
 const GraphFollowNSID = "app.bsky.graph.follow"
 
-// GraphFollow is app.bsky.graph.follow: Record declaring a social 'follow' relationship of
-// another account. Duplicate follows will be ignored by the AppView.
+// GraphFollow is the record app.bsky.graph.follow: Record declaring a social 'follow'
+// relationship of another account. Duplicate follows will be ignored by the AppView.
 type GraphFollow struct {
-	Subject   syntax.DID
-	CreatedAt syntax.Datetime
-	Via       *comatproto.RepoStrongRef
+	Subject   syntax.DID                // "subject" in JSON.
+	CreatedAt syntax.Datetime           // "createdAt" in JSON.
+	Via       *comatproto.RepoStrongRef // "via" in JSON: [comatproto.RepoStrongRef].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphFollow) LexType() string {
-	return "app.bsky.graph.follow"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphFollow) DecodeLex(d *lex.Decoder) error {
-	*s = GraphFollow{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<3)
-			d.Record("app.bsky.graph.follow")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "via":
-			if d.Optional(&seen, 1<<2) {
-				s.Via = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphFollow) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.follow")
-	if s.Via != nil {
-		e.Field("via").Value(s.Via)
-	}
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphFollow) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.Via != nil {
-		v.Field("via").Value(s.Via)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphFollow) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphFollow) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

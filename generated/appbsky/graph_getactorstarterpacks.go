@@ -19,8 +19,9 @@ func (s GraphService) GetActorStarterPacks(ctx context.Context, params *GraphGet
 	return xrpc.Call[GraphGetActorStarterPacksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetActorStarterPacksPages calls GetActorStarterPacks page after page until there is no
-// cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetActorStarterPacksPages calls [GraphService.GetActorStarterPacks] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s GraphService) GetActorStarterPacksPages(ctx context.Context, params *GraphGetActorStarterPacksParams, opts ...xrpc.Option) iter.Seq2[*GraphGetActorStarterPacksOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetActorStarterPacksOutput, *string, error) {
 		var next GraphGetActorStarterPacksParams
@@ -40,99 +41,27 @@ func (s GraphService) GetActorStarterPacksPages(ctx context.Context, params *Gra
 	})
 }
 
-// GetActorStarterPacksAll is GetActorStarterPacksPages, starterpacks one by one.
+// GetActorStarterPacksAll is [GraphService.GetActorStarterPacksPages], starter packs one by
+// one.
 func (s GraphService) GetActorStarterPacksAll(ctx context.Context, params *GraphGetActorStarterPacksParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsStarterPackViewBasic, error] {
 	return paging.All(s.GetActorStarterPacksPages(ctx, params, opts...), func(page *GraphGetActorStarterPacksOutput) []GraphDefsStarterPackViewBasic {
 		return page.StarterPacks
 	})
 }
 
-// GraphGetActorStarterPacksParams are the parameters of app.bsky.graph.getActorStarterPacks.
+// GraphGetActorStarterPacksParams are the parameters of [GraphService.GetActorStarterPacks].
 type GraphGetActorStarterPacksParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetActorStarterPacksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetActorStarterPacksParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetActorStarterPacksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetActorStarterPacksParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetActorStarterPacksOutput is the output of app.bsky.graph.getActorStarterPacks.
+// GraphGetActorStarterPacksOutput is the output of [GraphService.GetActorStarterPacks].
 type GraphGetActorStarterPacksOutput struct {
-	Cursor       *string
-	StarterPacks []GraphDefsStarterPackViewBasic
+	Cursor       *string                         // "cursor" in JSON.
+	StarterPacks []GraphDefsStarterPackViewBasic // "starterPacks" in JSON: a list of [GraphDefsStarterPackViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetActorStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetActorStarterPacksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeSlice[GraphDefsStarterPackViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetActorStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetActorStarterPacksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetActorStarterPacksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetActorStarterPacksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s GraphService) GetBlocks(ctx context.Context, params *GraphGetBlocksParam
 	return xrpc.Call[GraphGetBlocksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetBlocksPages calls GetBlocks page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetBlocksPages calls [GraphService.GetBlocks] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetBlocksPages(ctx context.Context, params *GraphGetBlocksParams, opts ...xrpc.Option) iter.Seq2[*GraphGetBlocksOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetBlocksOutput, *string, error) {
 		var next GraphGetBlocksParams
@@ -39,96 +39,25 @@ func (s GraphService) GetBlocksPages(ctx context.Context, params *GraphGetBlocks
 	})
 }
 
-// GetBlocksAll is GetBlocksPages, blocks one by one.
+// GetBlocksAll is [GraphService.GetBlocksPages], blocks one by one.
 func (s GraphService) GetBlocksAll(ctx context.Context, params *GraphGetBlocksParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetBlocksPages(ctx, params, opts...), func(page *GraphGetBlocksOutput) []ActorDefsProfileView {
 		return page.Blocks
 	})
 }
 
-// GraphGetBlocksParams are the parameters of app.bsky.graph.getBlocks.
+// GraphGetBlocksParams are the parameters of [GraphService.GetBlocks].
 type GraphGetBlocksParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetBlocksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetBlocksParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetBlocksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetBlocksParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetBlocksOutput is the output of app.bsky.graph.getBlocks.
+// GraphGetBlocksOutput is the output of [GraphService.GetBlocks].
 type GraphGetBlocksOutput struct {
-	Cursor *string
-	Blocks []ActorDefsProfileView
+	Cursor *string                // "cursor" in JSON.
+	Blocks []ActorDefsProfileView // "blocks" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetBlocksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetBlocksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "blocks":
-			d.Once(&seen, 1<<0)
-			s.Blocks = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "blocks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetBlocksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("blocks"), s.Blocks)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetBlocksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("blocks"), s.Blocks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetBlocksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetBlocksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

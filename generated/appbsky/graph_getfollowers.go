@@ -19,8 +19,8 @@ func (s GraphService) GetFollowers(ctx context.Context, params *GraphGetFollower
 	return xrpc.Call[GraphGetFollowersOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetFollowersPages calls GetFollowers page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetFollowersPages calls [GraphService.GetFollowers] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetFollowersPages(ctx context.Context, params *GraphGetFollowersParams, opts ...xrpc.Option) iter.Seq2[*GraphGetFollowersOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetFollowersOutput, *string, error) {
 		var next GraphGetFollowersParams
@@ -40,105 +40,27 @@ func (s GraphService) GetFollowersPages(ctx context.Context, params *GraphGetFol
 	})
 }
 
-// GetFollowersAll is GetFollowersPages, followers one by one.
+// GetFollowersAll is [GraphService.GetFollowersPages], followers one by one.
 func (s GraphService) GetFollowersAll(ctx context.Context, params *GraphGetFollowersParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetFollowersPages(ctx, params, opts...), func(page *GraphGetFollowersOutput) []ActorDefsProfileView {
 		return page.Followers
 	})
 }
 
-// GraphGetFollowersParams are the parameters of app.bsky.graph.getFollowers.
+// GraphGetFollowersParams are the parameters of [GraphService.GetFollowers].
 type GraphGetFollowersParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetFollowersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetFollowersParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetFollowersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetFollowersParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetFollowersOutput is the output of app.bsky.graph.getFollowers.
+// GraphGetFollowersOutput is the output of [GraphService.GetFollowers].
 type GraphGetFollowersOutput struct {
-	Subject   ActorDefsProfileView
-	Cursor    *string
-	Followers []ActorDefsProfileView
+	Subject   ActorDefsProfileView   // "subject" in JSON: [ActorDefsProfileView].
+	Cursor    *string                // "cursor" in JSON.
+	Followers []ActorDefsProfileView // "followers" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetFollowersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetFollowersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "cursor":
-			d.Once(&seen, 1<<2)
-			s.Cursor = d.OptionalString()
-		case "followers":
-			d.Once(&seen, 1<<1)
-			s.Followers = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "followers")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetFollowersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	e.Field("subject").Value(&s.Subject)
-	lex.EncodeSlice(e.Field("followers"), s.Followers)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetFollowersOutput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	lex.ValidateSlice(v.Field("followers"), s.Followers)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetFollowersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetFollowersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

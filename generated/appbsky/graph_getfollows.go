@@ -19,8 +19,8 @@ func (s GraphService) GetFollows(ctx context.Context, params *GraphGetFollowsPar
 	return xrpc.Call[GraphGetFollowsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetFollowsPages calls GetFollows page after page until there is no cursor. An error is final;
-// a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetFollowsPages calls [GraphService.GetFollows] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetFollowsPages(ctx context.Context, params *GraphGetFollowsParams, opts ...xrpc.Option) iter.Seq2[*GraphGetFollowsOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetFollowsOutput, *string, error) {
 		var next GraphGetFollowsParams
@@ -40,105 +40,27 @@ func (s GraphService) GetFollowsPages(ctx context.Context, params *GraphGetFollo
 	})
 }
 
-// GetFollowsAll is GetFollowsPages, follows one by one.
+// GetFollowsAll is [GraphService.GetFollowsPages], follows one by one.
 func (s GraphService) GetFollowsAll(ctx context.Context, params *GraphGetFollowsParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetFollowsPages(ctx, params, opts...), func(page *GraphGetFollowsOutput) []ActorDefsProfileView {
 		return page.Follows
 	})
 }
 
-// GraphGetFollowsParams are the parameters of app.bsky.graph.getFollows.
+// GraphGetFollowsParams are the parameters of [GraphService.GetFollows].
 type GraphGetFollowsParams struct {
-	Actor  syntax.AtIdentifier
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Actor  syntax.AtIdentifier // "actor" in JSON.
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetFollowsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetFollowsParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetFollowsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetFollowsParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetFollowsOutput is the output of app.bsky.graph.getFollows.
+// GraphGetFollowsOutput is the output of [GraphService.GetFollows].
 type GraphGetFollowsOutput struct {
-	Subject ActorDefsProfileView
-	Cursor  *string
-	Follows []ActorDefsProfileView
+	Subject ActorDefsProfileView   // "subject" in JSON: [ActorDefsProfileView].
+	Cursor  *string                // "cursor" in JSON.
+	Follows []ActorDefsProfileView // "follows" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetFollowsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetFollowsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "cursor":
-			d.Once(&seen, 1<<2)
-			s.Cursor = d.OptionalString()
-		case "follows":
-			d.Once(&seen, 1<<1)
-			s.Follows = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "follows")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetFollowsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("follows"), s.Follows)
-	e.Field("subject").Value(&s.Subject)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetFollowsOutput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	lex.ValidateSlice(v.Field("follows"), s.Follows)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetFollowsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetFollowsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,8 @@ func (s GraphService) GetList(ctx context.Context, params *GraphGetListParams, o
 	return xrpc.Call[GraphGetListOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListPages calls GetList page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListPages calls [GraphService.GetList] page after page until there is no cursor. An error
+// is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetListPages(ctx context.Context, params *GraphGetListParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetListOutput, *string, error) {
 		var next GraphGetListParams
@@ -40,105 +40,27 @@ func (s GraphService) GetListPages(ctx context.Context, params *GraphGetListPara
 	})
 }
 
-// GetListAll is GetListPages, items one by one.
+// GetListAll is [GraphService.GetListPages], items one by one.
 func (s GraphService) GetListAll(ctx context.Context, params *GraphGetListParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsListItemView, error] {
 	return paging.All(s.GetListPages(ctx, params, opts...), func(page *GraphGetListOutput) []GraphDefsListItemView {
 		return page.Items
 	})
 }
 
-// GraphGetListParams are the parameters of app.bsky.graph.getList.
+// GraphGetListParams are the parameters of [GraphService.GetList].
 type GraphGetListParams struct {
 	List   syntax.ATURI // Reference (AT-URI) of the list record to hydrate.
-	Limit  *int64       // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64       // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetListParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetListParams)
-	}
-	q.String("list", string(p.List))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetListParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetListParams)
-	}
-	v.Field("list").Format(p.List)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetListOutput is the output of app.bsky.graph.getList.
+// GraphGetListOutput is the output of [GraphService.GetList].
 type GraphGetListOutput struct {
-	Cursor *string
-	List   GraphDefsListView
-	Items  []GraphDefsListItemView
+	Cursor *string                 // "cursor" in JSON.
+	List   GraphDefsListView       // "list" in JSON: [GraphDefsListView].
+	Items  []GraphDefsListItemView // "items" in JSON: a list of [GraphDefsListItemView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<2)
-			s.Cursor = d.OptionalString()
-		case "list":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.List)
-		case "items":
-			d.Once(&seen, 1<<1)
-			s.Items = lex.DecodeSlice[GraphDefsListItemView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "list", "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").Value(&s.List)
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListOutput) ValidateLex(v *lex.Validator) {
-	v.Field("list").Value(&s.List)
-	lex.ValidateSlice(v.Field("items"), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

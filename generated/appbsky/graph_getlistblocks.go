@@ -18,8 +18,8 @@ func (s GraphService) GetListBlocks(ctx context.Context, params *GraphGetListBlo
 	return xrpc.Call[GraphGetListBlocksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListBlocksPages calls GetListBlocks page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListBlocksPages calls [GraphService.GetListBlocks] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetListBlocksPages(ctx context.Context, params *GraphGetListBlocksParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListBlocksOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetListBlocksOutput, *string, error) {
 		var next GraphGetListBlocksParams
@@ -39,96 +39,25 @@ func (s GraphService) GetListBlocksPages(ctx context.Context, params *GraphGetLi
 	})
 }
 
-// GetListBlocksAll is GetListBlocksPages, lists one by one.
+// GetListBlocksAll is [GraphService.GetListBlocksPages], lists one by one.
 func (s GraphService) GetListBlocksAll(ctx context.Context, params *GraphGetListBlocksParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsListView, error] {
 	return paging.All(s.GetListBlocksPages(ctx, params, opts...), func(page *GraphGetListBlocksOutput) []GraphDefsListView {
 		return page.Lists
 	})
 }
 
-// GraphGetListBlocksParams are the parameters of app.bsky.graph.getListBlocks.
+// GraphGetListBlocksParams are the parameters of [GraphService.GetListBlocks].
 type GraphGetListBlocksParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetListBlocksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetListBlocksParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetListBlocksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetListBlocksParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetListBlocksOutput is the output of app.bsky.graph.getListBlocks.
+// GraphGetListBlocksOutput is the output of [GraphService.GetListBlocks].
 type GraphGetListBlocksOutput struct {
-	Cursor *string
-	Lists  []GraphDefsListView
+	Cursor *string             // "cursor" in JSON.
+	Lists  []GraphDefsListView // "lists" in JSON: a list of [GraphDefsListView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListBlocksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListBlocksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "lists":
-			d.Once(&seen, 1<<0)
-			s.Lists = lex.DecodeSlice[GraphDefsListView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lists")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListBlocksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("lists"), s.Lists)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListBlocksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("lists"), s.Lists)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListBlocksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListBlocksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

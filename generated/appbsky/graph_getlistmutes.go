@@ -18,8 +18,8 @@ func (s GraphService) GetListMutes(ctx context.Context, params *GraphGetListMute
 	return xrpc.Call[GraphGetListMutesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListMutesPages calls GetListMutes page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListMutesPages calls [GraphService.GetListMutes] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetListMutesPages(ctx context.Context, params *GraphGetListMutesParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListMutesOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetListMutesOutput, *string, error) {
 		var next GraphGetListMutesParams
@@ -39,96 +39,25 @@ func (s GraphService) GetListMutesPages(ctx context.Context, params *GraphGetLis
 	})
 }
 
-// GetListMutesAll is GetListMutesPages, lists one by one.
+// GetListMutesAll is [GraphService.GetListMutesPages], lists one by one.
 func (s GraphService) GetListMutesAll(ctx context.Context, params *GraphGetListMutesParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsListView, error] {
 	return paging.All(s.GetListMutesPages(ctx, params, opts...), func(page *GraphGetListMutesOutput) []GraphDefsListView {
 		return page.Lists
 	})
 }
 
-// GraphGetListMutesParams are the parameters of app.bsky.graph.getListMutes.
+// GraphGetListMutesParams are the parameters of [GraphService.GetListMutes].
 type GraphGetListMutesParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetListMutesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetListMutesParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetListMutesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetListMutesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetListMutesOutput is the output of app.bsky.graph.getListMutes.
+// GraphGetListMutesOutput is the output of [GraphService.GetListMutes].
 type GraphGetListMutesOutput struct {
-	Cursor *string
-	Lists  []GraphDefsListView
+	Cursor *string             // "cursor" in JSON.
+	Lists  []GraphDefsListView // "lists" in JSON: a list of [GraphDefsListView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListMutesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListMutesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "lists":
-			d.Once(&seen, 1<<0)
-			s.Lists = lex.DecodeSlice[GraphDefsListView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lists")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListMutesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("lists"), s.Lists)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListMutesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("lists"), s.Lists)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListMutesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListMutesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

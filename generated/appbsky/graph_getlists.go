@@ -19,8 +19,8 @@ func (s GraphService) GetLists(ctx context.Context, params *GraphGetListsParams,
 	return xrpc.Call[GraphGetListsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListsPages calls GetLists page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListsPages calls [GraphService.GetLists] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetListsPages(ctx context.Context, params *GraphGetListsParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListsOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetListsOutput, *string, error) {
 		var next GraphGetListsParams
@@ -40,109 +40,36 @@ func (s GraphService) GetListsPages(ctx context.Context, params *GraphGetListsPa
 	})
 }
 
-// GetListsAll is GetListsPages, lists one by one.
+// GetListsAll is [GraphService.GetListsPages], lists one by one.
 func (s GraphService) GetListsAll(ctx context.Context, params *GraphGetListsParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsListView, error] {
 	return paging.All(s.GetListsPages(ctx, params, opts...), func(page *GraphGetListsOutput) []GraphDefsListView {
 		return page.Lists
 	})
 }
 
-// GraphGetListsParams are the parameters of app.bsky.graph.getLists.
+// GraphGetListsParams are the parameters of [GraphService.GetLists].
 type GraphGetListsParams struct {
 	Actor  syntax.AtIdentifier // The account (actor) to enumerate lists from.
-	Limit  *int64              // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 
-	// Optional filter by list purpose. If not specified, all supported types are returned.
+	// Optional filter by list purpose. If not specified, all supported types are returned. Known
+	// values: [GraphGetListsParamsPurposesModlist], [GraphGetListsParamsPurposesCuratelist].
 	Purposes []string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetListsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetListsParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	xrpc.AddStrings(q, "purposes", p.Purposes)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetListsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetListsParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of GraphGetListsParamsPurposes.
+// Known values of the field Purposes of [GraphGetListsParams].
 const (
 	GraphGetListsParamsPurposesModlist    = "modlist"
 	GraphGetListsParamsPurposesCuratelist = "curatelist"
 )
 
-// GraphGetListsOutput is the output of app.bsky.graph.getLists.
+// GraphGetListsOutput is the output of [GraphService.GetLists].
 type GraphGetListsOutput struct {
-	Cursor *string
-	Lists  []GraphDefsListView
+	Cursor *string             // "cursor" in JSON.
+	Lists  []GraphDefsListView // "lists" in JSON: a list of [GraphDefsListView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "lists":
-			d.Once(&seen, 1<<0)
-			s.Lists = lex.DecodeSlice[GraphDefsListView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lists")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("lists"), s.Lists)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("lists"), s.Lists)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -21,8 +21,9 @@ func (s GraphService) GetListsWithMembership(ctx context.Context, params *GraphG
 	return xrpc.Call[GraphGetListsWithMembershipOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetListsWithMembershipPages calls GetListsWithMembership page after page until there is no
-// cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetListsWithMembershipPages calls [GraphService.GetListsWithMembership] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s GraphService) GetListsWithMembershipPages(ctx context.Context, params *GraphGetListsWithMembershipParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListsWithMembershipOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetListsWithMembershipOutput, *string, error) {
 		var next GraphGetListsWithMembershipParams
@@ -42,7 +43,8 @@ func (s GraphService) GetListsWithMembershipPages(ctx context.Context, params *G
 	})
 }
 
-// GetListsWithMembershipAll is GetListsWithMembershipPages, listswithmembership one by one.
+// GetListsWithMembershipAll is [GraphService.GetListsWithMembershipPages], lists with
+// membership one by one.
 func (s GraphService) GetListsWithMembershipAll(ctx context.Context, params *GraphGetListsWithMembershipParams, opts ...xrpc.Option) iter.Seq2[*GraphGetListsWithMembershipListWithMembership, error] {
 	return paging.All(s.GetListsWithMembershipPages(ctx, params, opts...), func(page *GraphGetListsWithMembershipOutput) []GraphGetListsWithMembershipListWithMembership {
 		return page.ListsWithMembership
@@ -50,169 +52,42 @@ func (s GraphService) GetListsWithMembershipAll(ctx context.Context, params *Gra
 }
 
 // GraphGetListsWithMembershipParams are the parameters of
-// app.bsky.graph.getListsWithMembership.
+// [GraphService.GetListsWithMembership].
 type GraphGetListsWithMembershipParams struct {
 	Actor  syntax.AtIdentifier // The account (actor) to check for membership.
-	Limit  *int64              // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 
-	// Optional filter by list purpose. If not specified, all supported types are returned.
+	// Optional filter by list purpose. If not specified, all supported types are returned. Known
+	// values: [GraphGetListsWithMembershipParamsPurposesModlist],
+	// [GraphGetListsWithMembershipParamsPurposesCuratelist].
 	Purposes []string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetListsWithMembershipParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetListsWithMembershipParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	xrpc.AddStrings(q, "purposes", p.Purposes)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetListsWithMembershipParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetListsWithMembershipParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of GraphGetListsWithMembershipParamsPurposes.
+// Known values of the field Purposes of [GraphGetListsWithMembershipParams].
 const (
 	GraphGetListsWithMembershipParamsPurposesModlist    = "modlist"
 	GraphGetListsWithMembershipParamsPurposesCuratelist = "curatelist"
 )
 
-// GraphGetListsWithMembershipOutput is the output of app.bsky.graph.getListsWithMembership.
+// GraphGetListsWithMembershipOutput is the output of [GraphService.GetListsWithMembership].
 type GraphGetListsWithMembershipOutput struct {
-	Cursor              *string
+	Cursor *string // "cursor" in JSON.
+
+	// "listsWithMembership" in JSON: a list of [GraphGetListsWithMembershipListWithMembership].
 	ListsWithMembership []GraphGetListsWithMembershipListWithMembership
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListsWithMembershipOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListsWithMembershipOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "listsWithMembership":
-			d.Once(&seen, 1<<0)
-			s.ListsWithMembership = lex.DecodeSlice[GraphGetListsWithMembershipListWithMembership](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "listsWithMembership")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListsWithMembershipOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("listsWithMembership"), s.ListsWithMembership)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListsWithMembershipOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("listsWithMembership"), s.ListsWithMembership)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListsWithMembershipOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListsWithMembershipOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphGetListsWithMembershipListWithMembership is
+// GraphGetListsWithMembershipListWithMembership is the object
 // app.bsky.graph.getListsWithMembership#listWithMembership: A list and an optional list item
 // indicating membership of a target user to that list.
 type GraphGetListsWithMembershipListWithMembership struct {
-	List     GraphDefsListView
-	ListItem *GraphDefsListItemView
+	List     GraphDefsListView      // "list" in JSON: [GraphDefsListView].
+	ListItem *GraphDefsListItemView // "listItem" in JSON: [GraphDefsListItemView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphGetListsWithMembershipListWithMembership) LexType() string {
-	return "app.bsky.graph.getListsWithMembership#listWithMembership"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetListsWithMembershipListWithMembership) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetListsWithMembershipListWithMembership{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "list":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.List)
-		case "listItem":
-			if d.Optional(&seen, 1<<1) {
-				s.ListItem = lex.DecodePointer[GraphDefsListItemView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "list")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetListsWithMembershipListWithMembership) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").Value(&s.List)
-	if s.ListItem != nil {
-		e.Field("listItem").Value(s.ListItem)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetListsWithMembershipListWithMembership) ValidateLex(v *lex.Validator) {
-	v.Field("list").Value(&s.List)
-	if s.ListItem != nil {
-		v.Field("listItem").Value(s.ListItem)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetListsWithMembershipListWithMembership) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetListsWithMembershipListWithMembership) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

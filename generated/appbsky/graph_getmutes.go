@@ -18,8 +18,8 @@ func (s GraphService) GetMutes(ctx context.Context, params *GraphGetMutesParams,
 	return xrpc.Call[GraphGetMutesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetMutesPages calls GetMutes page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetMutesPages calls [GraphService.GetMutes] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GraphService) GetMutesPages(ctx context.Context, params *GraphGetMutesParams, opts ...xrpc.Option) iter.Seq2[*GraphGetMutesOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetMutesOutput, *string, error) {
 		var next GraphGetMutesParams
@@ -39,96 +39,25 @@ func (s GraphService) GetMutesPages(ctx context.Context, params *GraphGetMutesPa
 	})
 }
 
-// GetMutesAll is GetMutesPages, mutes one by one.
+// GetMutesAll is [GraphService.GetMutesPages], mutes one by one.
 func (s GraphService) GetMutesAll(ctx context.Context, params *GraphGetMutesParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.GetMutesPages(ctx, params, opts...), func(page *GraphGetMutesOutput) []ActorDefsProfileView {
 		return page.Mutes
 	})
 }
 
-// GraphGetMutesParams are the parameters of app.bsky.graph.getMutes.
+// GraphGetMutesParams are the parameters of [GraphService.GetMutes].
 type GraphGetMutesParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetMutesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetMutesParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetMutesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetMutesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphGetMutesOutput is the output of app.bsky.graph.getMutes.
+// GraphGetMutesOutput is the output of [GraphService.GetMutes].
 type GraphGetMutesOutput struct {
-	Cursor *string
-	Mutes  []ActorDefsProfileView
+	Cursor *string                // "cursor" in JSON.
+	Mutes  []ActorDefsProfileView // "mutes" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetMutesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetMutesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "mutes":
-			d.Once(&seen, 1<<0)
-			s.Mutes = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "mutes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetMutesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("mutes"), s.Mutes)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetMutesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("mutes"), s.Mutes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetMutesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetMutesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

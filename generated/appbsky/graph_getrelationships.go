@@ -13,107 +13,35 @@ import (
 // GetRelationships calls app.bsky.graph.getRelationships: Enumerates public relationships
 // between one account, and a list of other accounts. Does not require auth.
 //
-// Errors: ErrActorNotFound.
+// Errors: [ErrActorNotFound].
 func (s GraphService) GetRelationships(ctx context.Context, params *GraphGetRelationshipsParams, opts ...xrpc.Option) (*GraphGetRelationshipsOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.graph.getRelationships", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[GraphGetRelationshipsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GraphGetRelationshipsParams are the parameters of app.bsky.graph.getRelationships.
+// GraphGetRelationshipsParams are the parameters of [GraphService.GetRelationships].
 type GraphGetRelationshipsParams struct {
-	Actor syntax.AtIdentifier // Primary account requesting relationships for.
-
-	// List of 'other' accounts to be related back to the primary.
-	Others []syntax.AtIdentifier
+	Actor  syntax.AtIdentifier   // Primary account requesting relationships for.
+	Others []syntax.AtIdentifier // List of 'other' accounts to be related back to the primary. At most 30 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetRelationshipsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetRelationshipsParams)
-	}
-	q.String("actor", string(p.Actor))
-	xrpc.AddStrings(q, "others", p.Others)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetRelationshipsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetRelationshipsParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Others != nil {
-		lex.ValidateArray(v.Field("others").MaxLen(len(p.Others), 30), p.Others, func(v *lex.Validator, e syntax.AtIdentifier) {
-			v.Format(e)
-		})
-	}
-}
-
-// GraphGetRelationshipsOutput is the output of app.bsky.graph.getRelationships.
+// GraphGetRelationshipsOutput is the output of [GraphService.GetRelationships].
 type GraphGetRelationshipsOutput struct {
-	Actor         *syntax.DID
+	Actor *syntax.DID // "actor" in JSON.
+
+	// "relationships" in JSON: a list of [GraphDefsRelationship] and [GraphDefsNotFoundActor].
 	Relationships []GraphGetRelationshipsOutputRelationshipsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetRelationshipsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetRelationshipsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actor":
-			d.Once(&seen, 1<<1)
-			s.Actor = (*syntax.DID)(d.OptionalString())
-		case "relationships":
-			d.Once(&seen, 1<<0)
-			s.Relationships = lex.DecodeSlice[GraphGetRelationshipsOutputRelationshipsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "relationships")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetRelationshipsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Actor != nil {
-		e.Field("actor").String(string(*s.Actor))
-	}
-	lex.EncodeSlice(e.Field("relationships"), s.Relationships)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetRelationshipsOutput) ValidateLex(v *lex.Validator) {
-	if s.Actor != nil {
-		v.Field("actor").Format(*s.Actor)
-	}
-	lex.ValidateSlice(v.Field("relationships"), s.Relationships)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetRelationshipsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetRelationshipsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphGetRelationshipsOutputRelationshipsUnion is an open union of
-// app.bsky.graph.defs#relationship and app.bsky.graph.defs#notFoundActor.
+// GraphGetRelationshipsOutputRelationshipsUnion is an item of the field Relationships of
+// [GraphGetRelationshipsOutput], an open union of [GraphDefsRelationship] and
+// [GraphDefsNotFoundActor].
 //
 // The zero value is absent.
 type GraphGetRelationshipsOutputRelationshipsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewGraphGetRelationshipsOutputRelationshipsUnion returns the union of a member.
@@ -124,42 +52,4 @@ func NewGraphGetRelationshipsOutputRelationshipsUnion[T interface {
 	return GraphGetRelationshipsOutputRelationshipsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *GraphGetRelationshipsOutputRelationshipsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.graph.defs#relationship":
-		u.Value = lex.DecodeVariant[GraphDefsRelationship](d)
-	case "app.bsky.graph.defs#notFoundActor":
-		u.Value = lex.DecodeVariant[GraphDefsNotFoundActor](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *GraphGetRelationshipsOutputRelationshipsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *GraphGetRelationshipsOutputRelationshipsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *GraphDefsRelationship, *GraphDefsNotFoundActor, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u GraphGetRelationshipsOutputRelationshipsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *GraphGetRelationshipsOutputRelationshipsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

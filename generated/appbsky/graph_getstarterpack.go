@@ -16,72 +16,16 @@ func (s GraphService) GetStarterPack(ctx context.Context, params *GraphGetStarte
 	return xrpc.Call[GraphGetStarterPackOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GraphGetStarterPackParams are the parameters of app.bsky.graph.getStarterPack.
+// GraphGetStarterPackParams are the parameters of [GraphService.GetStarterPack].
 type GraphGetStarterPackParams struct {
 	StarterPack syntax.ATURI // Reference (AT-URI) of the starter pack record.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetStarterPackParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetStarterPackParams)
-	}
-	q.String("starterPack", string(p.StarterPack))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetStarterPackParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetStarterPackParams)
-	}
-	v.Field("starterPack").Format(p.StarterPack)
-}
-
-// GraphGetStarterPackOutput is the output of app.bsky.graph.getStarterPack.
+// GraphGetStarterPackOutput is the output of [GraphService.GetStarterPack].
 type GraphGetStarterPackOutput struct {
-	StarterPack GraphDefsStarterPackView
+	StarterPack GraphDefsStarterPackView // "starterPack" in JSON: [GraphDefsStarterPackView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetStarterPackOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetStarterPackOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "starterPack":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.StarterPack)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPack")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetStarterPackOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("starterPack").Value(&s.StarterPack)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetStarterPackOutput) ValidateLex(v *lex.Validator) {
-	v.Field("starterPack").Value(&s.StarterPack)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetStarterPackOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetStarterPackOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,74 +16,16 @@ func (s GraphService) GetStarterPacks(ctx context.Context, params *GraphGetStart
 	return xrpc.Call[GraphGetStarterPacksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GraphGetStarterPacksParams are the parameters of app.bsky.graph.getStarterPacks.
+// GraphGetStarterPacksParams are the parameters of [GraphService.GetStarterPacks].
 type GraphGetStarterPacksParams struct {
-	URIs []syntax.ATURI
+	URIs []syntax.ATURI // "uris" in JSON. At most 25 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetStarterPacksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetStarterPacksParams)
-	}
-	xrpc.AddStrings(q, "uris", p.URIs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetStarterPacksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetStarterPacksParams)
-	}
-	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 25), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-}
-
-// GraphGetStarterPacksOutput is the output of app.bsky.graph.getStarterPacks.
+// GraphGetStarterPacksOutput is the output of [GraphService.GetStarterPacks].
 type GraphGetStarterPacksOutput struct {
-	StarterPacks []GraphDefsStarterPackViewBasic
+	StarterPacks []GraphDefsStarterPackViewBasic // "starterPacks" in JSON: a list of [GraphDefsStarterPackViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetStarterPacksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeSlice[GraphDefsStarterPackViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetStarterPacksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetStarterPacksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetStarterPacksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

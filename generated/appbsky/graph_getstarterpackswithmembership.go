@@ -20,9 +20,9 @@ func (s GraphService) GetStarterPacksWithMembership(ctx context.Context, params 
 	return xrpc.Call[GraphGetStarterPacksWithMembershipOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetStarterPacksWithMembershipPages calls GetStarterPacksWithMembership page after page until
-// there is no cursor. An error is final; a cursor that the server repeats is
-// paging.ErrRepeatedCursor.
+// GetStarterPacksWithMembershipPages calls [GraphService.GetStarterPacksWithMembership] page
+// after page until there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s GraphService) GetStarterPacksWithMembershipPages(ctx context.Context, params *GraphGetStarterPacksWithMembershipParams, opts ...xrpc.Option) iter.Seq2[*GraphGetStarterPacksWithMembershipOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphGetStarterPacksWithMembershipOutput, *string, error) {
 		var next GraphGetStarterPacksWithMembershipParams
@@ -42,8 +42,8 @@ func (s GraphService) GetStarterPacksWithMembershipPages(ctx context.Context, pa
 	})
 }
 
-// GetStarterPacksWithMembershipAll is GetStarterPacksWithMembershipPages,
-// starterpackswithmembership one by one.
+// GetStarterPacksWithMembershipAll is [GraphService.GetStarterPacksWithMembershipPages],
+// starter packs with membership one by one.
 func (s GraphService) GetStarterPacksWithMembershipAll(ctx context.Context, params *GraphGetStarterPacksWithMembershipParams, opts ...xrpc.Option) iter.Seq2[*GraphGetStarterPacksWithMembershipStarterPackWithMembership, error] {
 	return paging.All(s.GetStarterPacksWithMembershipPages(ctx, params, opts...), func(page *GraphGetStarterPacksWithMembershipOutput) []GraphGetStarterPacksWithMembershipStarterPackWithMembership {
 		return page.StarterPacksWithMembership
@@ -51,160 +51,33 @@ func (s GraphService) GetStarterPacksWithMembershipAll(ctx context.Context, para
 }
 
 // GraphGetStarterPacksWithMembershipParams are the parameters of
-// app.bsky.graph.getStarterPacksWithMembership.
+// [GraphService.GetStarterPacksWithMembership].
 type GraphGetStarterPacksWithMembershipParams struct {
 	Actor  syntax.AtIdentifier // The account (actor) to check for membership.
-	Limit  *int64              // Default, sent if nil: 50.
-	Cursor *string
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetStarterPacksWithMembershipParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetStarterPacksWithMembershipParams)
-	}
-	q.String("actor", string(p.Actor))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetStarterPacksWithMembershipParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetStarterPacksWithMembershipParams)
-	}
-	v.Field("actor").Format(p.Actor)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
+	Limit  *int64              // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string             // "cursor" in JSON.
 }
 
 // GraphGetStarterPacksWithMembershipOutput is the output of
-// app.bsky.graph.getStarterPacksWithMembership.
+// [GraphService.GetStarterPacksWithMembership].
 type GraphGetStarterPacksWithMembershipOutput struct {
-	Cursor                     *string
+	Cursor *string // "cursor" in JSON.
+
+	// "starterPacksWithMembership" in JSON: a list of
+	// [GraphGetStarterPacksWithMembershipStarterPackWithMembership].
 	StarterPacksWithMembership []GraphGetStarterPacksWithMembershipStarterPackWithMembership
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetStarterPacksWithMembershipOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetStarterPacksWithMembershipOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "starterPacksWithMembership":
-			d.Once(&seen, 1<<0)
-			s.StarterPacksWithMembership = lex.DecodeSlice[GraphGetStarterPacksWithMembershipStarterPackWithMembership](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacksWithMembership")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetStarterPacksWithMembershipOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("starterPacksWithMembership"), s.StarterPacksWithMembership)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetStarterPacksWithMembershipOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("starterPacksWithMembership"), s.StarterPacksWithMembership)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetStarterPacksWithMembershipOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetStarterPacksWithMembershipOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphGetStarterPacksWithMembershipStarterPackWithMembership is
+// GraphGetStarterPacksWithMembershipStarterPackWithMembership is the object
 // app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership: A starter pack and an
 // optional list item indicating membership of a target user to that starter pack.
 type GraphGetStarterPacksWithMembershipStarterPackWithMembership struct {
-	StarterPack GraphDefsStarterPackView
-	ListItem    *GraphDefsListItemView
+	StarterPack GraphDefsStarterPackView // "starterPack" in JSON: [GraphDefsStarterPackView].
+	ListItem    *GraphDefsListItemView   // "listItem" in JSON: [GraphDefsListItemView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphGetStarterPacksWithMembershipStarterPackWithMembership) LexType() string {
-	return "app.bsky.graph.getStarterPacksWithMembership#starterPackWithMembership"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetStarterPacksWithMembershipStarterPackWithMembership{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "starterPack":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.StarterPack)
-		case "listItem":
-			if d.Optional(&seen, 1<<1) {
-				s.ListItem = lex.DecodePointer[GraphDefsListItemView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPack")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ListItem != nil {
-		e.Field("listItem").Value(s.ListItem)
-	}
-	e.Field("starterPack").Value(&s.StarterPack)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) ValidateLex(v *lex.Validator) {
-	v.Field("starterPack").Value(&s.StarterPack)
-	if s.ListItem != nil {
-		v.Field("listItem").Value(s.ListItem)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetStarterPacksWithMembershipStarterPackWithMembership) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetStarterPacksWithMembershipStarterPackWithMembership) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

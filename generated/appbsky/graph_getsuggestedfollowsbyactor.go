@@ -19,103 +19,27 @@ func (s GraphService) GetSuggestedFollowsByActor(ctx context.Context, params *Gr
 }
 
 // GraphGetSuggestedFollowsByActorParams are the parameters of
-// app.bsky.graph.getSuggestedFollowsByActor.
+// [GraphService.GetSuggestedFollowsByActor].
 type GraphGetSuggestedFollowsByActorParams struct {
-	Actor syntax.AtIdentifier
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphGetSuggestedFollowsByActorParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphGetSuggestedFollowsByActorParams)
-	}
-	q.String("actor", string(p.Actor))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphGetSuggestedFollowsByActorParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphGetSuggestedFollowsByActorParams)
-	}
-	v.Field("actor").Format(p.Actor)
+	Actor syntax.AtIdentifier // "actor" in JSON.
 }
 
 // GraphGetSuggestedFollowsByActorOutput is the output of
-// app.bsky.graph.getSuggestedFollowsByActor.
+// [GraphService.GetSuggestedFollowsByActor].
 type GraphGetSuggestedFollowsByActorOutput struct {
-	Suggestions []ActorDefsProfileView
+	Suggestions []ActorDefsProfileView // "suggestions" in JSON: a list of [ActorDefsProfileView].
+	RecIDStr    *string                // Snowflake for this recommendation, use when submitting recommendation events.
 
-	// Snowflake for this recommendation, use when submitting recommendation events.
-	RecIDStr *string
-
+	// Default: false.
+	//
 	// Deprecated: unused. Previously: if true, response has fallen-back to generic results, and is
-	// not scoped using relativeToDid Default: false.
+	// not scoped using relativeToDid.
 	IsFallback *bool
 
-	RecID *int64 // Deprecated: use recIdStr instead.
+	// Deprecated: use recIdStr instead.
+	RecID *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphGetSuggestedFollowsByActorOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphGetSuggestedFollowsByActorOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "suggestions":
-			d.Once(&seen, 1<<0)
-			s.Suggestions = lex.DecodeSlice[ActorDefsProfileView](d)
-		case "recIdStr":
-			d.Once(&seen, 1<<1)
-			s.RecIDStr = d.OptionalString()
-		case "isFallback":
-			d.Once(&seen, 1<<2)
-			s.IsFallback = d.OptionalBool()
-		case "recId":
-			d.Once(&seen, 1<<3)
-			s.RecID = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "suggestions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphGetSuggestedFollowsByActorOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RecID != nil {
-		e.Field("recId").Int(*s.RecID)
-	}
-	if s.RecIDStr != nil {
-		e.Field("recIdStr").String(*s.RecIDStr)
-	}
-	if s.IsFallback != nil {
-		e.Field("isFallback").Bool(*s.IsFallback)
-	}
-	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphGetSuggestedFollowsByActorOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
-	if s.RecID != nil {
-		v.Field("recId").Int(*s.RecID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphGetSuggestedFollowsByActorOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphGetSuggestedFollowsByActorOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

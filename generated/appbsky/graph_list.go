@@ -8,133 +8,38 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphListNSID is the collection of GraphList records.
+// GraphListNSID is the collection of [GraphList] records.
 const GraphListNSID = "app.bsky.graph.list"
 
-// GraphList is app.bsky.graph.list: Record representing a list of accounts (actors). Scope
-// includes both moderation-oriented lists and curration-oriented lists.
+// GraphList is the record app.bsky.graph.list: Record representing a list of accounts (actors).
+// Scope includes both moderation-oriented lists and curration-oriented lists.
 type GraphList struct {
-	// Defines the purpose of the list (aka, moderation-oriented or curration-oriented)
+	// Defines the purpose of the list (aka, moderation-oriented or curration-oriented). Known
+	// values: the constants of [GraphDefsListPurpose].
 	Purpose GraphDefsListPurpose
 
-	Name              string // Display name for list; can not be empty.
-	Description       *string
-	DescriptionFacets []RichtextFacet
-	Avatar            *lex.Blob
-	Labels            GraphListLabelsUnion
-	CreatedAt         syntax.Datetime
+	Name              string               // Display name for list; can not be empty. From 1 to 64 bytes.
+	Description       *string              // "description" in JSON. At most 300 graphemes, 3000 bytes.
+	DescriptionFacets []RichtextFacet      // "descriptionFacets" in JSON: a list of [RichtextFacet].
+	Avatar            *lex.Blob            // "avatar" in JSON. Of type image/png or image/jpeg, at most 1,000,000 bytes.
+	Labels            GraphListLabelsUnion // "labels" in JSON: [comatproto.LabelDefsSelfLabels].
+	CreatedAt         syntax.Datetime      // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// GraphListAvatarLimits returns what GraphList says of its Avatar, for xrpc.WithBlobLimits.
+// GraphListAvatarLimits returns what the lexicon says of the blobs in the field Avatar of
+// [GraphList], for xrpc.WithBlobLimits.
 func GraphListAvatarLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/png", "image/jpeg"}}
 }
 
-// LexType implements lex.Typed.
-func (*GraphList) LexType() string {
-	return "app.bsky.graph.list"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphList) DecodeLex(d *lex.Decoder) error {
-	*s = GraphList{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<7)
-			d.Record("app.bsky.graph.list")
-		case "purpose":
-			d.Once(&seen, 1<<0)
-			s.Purpose = GraphDefsListPurpose(d.String())
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "descriptionFacets":
-			if d.Optional(&seen, 1<<4) {
-				s.DescriptionFacets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "avatar":
-			if d.Optional(&seen, 1<<5) {
-				s.Avatar = new(d.Blob())
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				d.Value(&s.Labels)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "purpose", "name", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphList) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.list")
-	e.Field("name").String(s.Name)
-	if s.Avatar != nil {
-		e.Field("avatar").Blob(*s.Avatar)
-	}
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	e.Field("purpose").String(string(s.Purpose))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphList) ValidateLex(v *lex.Validator) {
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 64)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
-	}
-	if s.DescriptionFacets != nil {
-		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Blob(s.Avatar, 1000000, "image/png", "image/jpeg")
-	}
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphList) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphList) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphListLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
+// GraphListLabelsUnion is the field Labels of [GraphList], an open union of
+// [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type GraphListLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewGraphListLabelsUnion returns the union of a member.
@@ -145,40 +50,4 @@ func NewGraphListLabelsUnion[T interface {
 	return GraphListLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *GraphListLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *GraphListLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *GraphListLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u GraphListLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *GraphListLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

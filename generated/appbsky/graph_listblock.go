@@ -7,69 +7,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphListblockNSID is the collection of GraphListblock records.
+// GraphListblockNSID is the collection of [GraphListblock] records.
 const GraphListblockNSID = "app.bsky.graph.listblock"
 
-// GraphListblock is app.bsky.graph.listblock: Record representing a block relationship against
-// an entire an entire list of accounts (actors).
+// GraphListblock is the record app.bsky.graph.listblock: Record representing a block
+// relationship against an entire an entire list of accounts (actors).
 type GraphListblock struct {
-	Subject   syntax.ATURI // Reference (AT-URI) to the mod list record.
-	CreatedAt syntax.Datetime
+	Subject   syntax.ATURI    // Reference (AT-URI) to the mod list record.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphListblock) LexType() string {
-	return "app.bsky.graph.listblock"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphListblock) DecodeLex(d *lex.Decoder) error {
-	*s = GraphListblock{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<2)
-			d.Record("app.bsky.graph.listblock")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.ATURI(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphListblock) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.listblock")
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphListblock) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphListblock) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphListblock) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

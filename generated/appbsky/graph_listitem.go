@@ -7,78 +7,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphListitemNSID is the collection of GraphListitem records.
+// GraphListitemNSID is the collection of [GraphListitem] records.
 const GraphListitemNSID = "app.bsky.graph.listitem"
 
-// GraphListitem is app.bsky.graph.listitem: Record representing an account's inclusion on a
-// specific list. The AppView will ignore duplicate listitem records.
+// GraphListitem is the record app.bsky.graph.listitem: Record representing an account's
+// inclusion on a specific list. The AppView will ignore duplicate listitem records.
 type GraphListitem struct {
-	Subject syntax.DID // The account which is included on the list.
+	Subject   syntax.DID      // The account which is included on the list.
+	List      syntax.ATURI    // Reference (AT-URI) to the list record (app.bsky.graph.list).
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	// Reference (AT-URI) to the list record (app.bsky.graph.list).
-	List syntax.ATURI
-
-	CreatedAt syntax.Datetime
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphListitem) LexType() string {
-	return "app.bsky.graph.listitem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphListitem) DecodeLex(d *lex.Decoder) error {
-	*s = GraphListitem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<3)
-			d.Record("app.bsky.graph.listitem")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "list":
-			d.Once(&seen, 1<<1)
-			s.List = syntax.ATURI(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "subject", "list", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphListitem) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.listitem")
-	e.Field("list").String(string(s.List))
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphListitem) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("list").Format(s.List)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphListitem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphListitem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

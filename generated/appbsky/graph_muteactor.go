@@ -17,51 +17,11 @@ func (s GraphService) MuteActor(ctx context.Context, input *GraphMuteActorInput,
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GraphMuteActorInput is the input of app.bsky.graph.muteActor.
+// GraphMuteActorInput is the input of [GraphService.MuteActor].
 type GraphMuteActorInput struct {
-	Actor syntax.AtIdentifier
+	Actor syntax.AtIdentifier // "actor" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphMuteActorInput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphMuteActorInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actor":
-			d.Once(&seen, 1<<0)
-			s.Actor = syntax.AtIdentifier(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actor")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphMuteActorInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("actor").String(string(s.Actor))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphMuteActorInput) ValidateLex(v *lex.Validator) {
-	v.Field("actor").Format(s.Actor)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphMuteActorInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphMuteActorInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

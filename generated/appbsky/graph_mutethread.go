@@ -17,51 +17,11 @@ func (s GraphService) MuteThread(ctx context.Context, input *GraphMuteThreadInpu
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GraphMuteThreadInput is the input of app.bsky.graph.muteThread.
+// GraphMuteThreadInput is the input of [GraphService.MuteThread].
 type GraphMuteThreadInput struct {
-	Root syntax.ATURI
+	Root syntax.ATURI // "root" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphMuteThreadInput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphMuteThreadInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "root":
-			d.Once(&seen, 1<<0)
-			s.Root = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "root")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphMuteThreadInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("root").String(string(s.Root))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphMuteThreadInput) ValidateLex(v *lex.Validator) {
-	v.Field("root").Format(s.Root)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphMuteThreadInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphMuteThreadInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

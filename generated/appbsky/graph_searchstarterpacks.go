@@ -18,8 +18,9 @@ func (s GraphService) SearchStarterPacks(ctx context.Context, params *GraphSearc
 	return xrpc.Call[GraphSearchStarterPacksOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchStarterPacksPages calls SearchStarterPacks page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchStarterPacksPages calls [GraphService.SearchStarterPacks] page after page until there
+// is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s GraphService) SearchStarterPacksPages(ctx context.Context, params *GraphSearchStarterPacksParams, opts ...xrpc.Option) iter.Seq2[*GraphSearchStarterPacksOutput, error] {
 	return paging.Pages(func(cursor *string) (*GraphSearchStarterPacksOutput, *string, error) {
 		var next GraphSearchStarterPacksParams
@@ -39,101 +40,29 @@ func (s GraphService) SearchStarterPacksPages(ctx context.Context, params *Graph
 	})
 }
 
-// SearchStarterPacksAll is SearchStarterPacksPages, starterpacks one by one.
+// SearchStarterPacksAll is [GraphService.SearchStarterPacksPages], starter packs one by one.
 func (s GraphService) SearchStarterPacksAll(ctx context.Context, params *GraphSearchStarterPacksParams, opts ...xrpc.Option) iter.Seq2[*GraphDefsStarterPackViewBasic, error] {
 	return paging.All(s.SearchStarterPacksPages(ctx, params, opts...), func(page *GraphSearchStarterPacksOutput) []GraphDefsStarterPackViewBasic {
 		return page.StarterPacks
 	})
 }
 
-// GraphSearchStarterPacksParams are the parameters of app.bsky.graph.searchStarterPacks.
+// GraphSearchStarterPacksParams are the parameters of [GraphService.SearchStarterPacks].
 type GraphSearchStarterPacksParams struct {
 	// Search query string. Syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended.
 	Q string
 
-	Limit  *int64 // Default, sent if nil: 25.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GraphSearchStarterPacksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GraphSearchStarterPacksParams)
-	}
-	q.String("q", p.Q)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GraphSearchStarterPacksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GraphSearchStarterPacksParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GraphSearchStarterPacksOutput is the output of app.bsky.graph.searchStarterPacks.
+// GraphSearchStarterPacksOutput is the output of [GraphService.SearchStarterPacks].
 type GraphSearchStarterPacksOutput struct {
-	Cursor       *string
-	StarterPacks []GraphDefsStarterPackViewBasic
+	Cursor       *string                         // "cursor" in JSON.
+	StarterPacks []GraphDefsStarterPackViewBasic // "starterPacks" in JSON: a list of [GraphDefsStarterPackViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphSearchStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphSearchStarterPacksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeSlice[GraphDefsStarterPackViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphSearchStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphSearchStarterPacksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphSearchStarterPacksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphSearchStarterPacksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

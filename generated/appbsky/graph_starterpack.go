@@ -7,161 +7,29 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphStarterpackNSID is the collection of GraphStarterpack records.
+// GraphStarterpackNSID is the collection of [GraphStarterpack] records.
 const GraphStarterpackNSID = "app.bsky.graph.starterpack"
 
-// GraphStarterpack is app.bsky.graph.starterpack: Record defining a starter pack of actors and
-// feeds for new users.
+// GraphStarterpack is the record app.bsky.graph.starterpack: Record defining a starter pack of
+// actors and feeds for new users.
 type GraphStarterpack struct {
-	Name              string // Display name for starter pack; can not be empty.
-	Description       *string
-	DescriptionFacets []RichtextFacet
-	List              syntax.ATURI // Reference (AT-URI) to the list record.
-	Feeds             []GraphStarterpackFeedItem
-	CreatedAt         syntax.Datetime
+	// Display name for starter pack; can not be empty. At most 50 graphemes, from 1 to 500 bytes.
+	Name string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Description       *string                    // "description" in JSON. At most 300 graphemes, 3000 bytes.
+	DescriptionFacets []RichtextFacet            // "descriptionFacets" in JSON: a list of [RichtextFacet].
+	List              syntax.ATURI               // Reference (AT-URI) to the list record.
+	Feeds             []GraphStarterpackFeedItem // "feeds" in JSON: a list of [GraphStarterpackFeedItem]. At most 3 items.
+	CreatedAt         syntax.Datetime            // "createdAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphStarterpack) LexType() string {
-	return "app.bsky.graph.starterpack"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphStarterpack) DecodeLex(d *lex.Decoder) error {
-	*s = GraphStarterpack{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<6)
-			d.Record("app.bsky.graph.starterpack")
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "descriptionFacets":
-			if d.Optional(&seen, 1<<4) {
-				s.DescriptionFacets = lex.DecodeSlice[RichtextFacet](d)
-			}
-		case "list":
-			d.Once(&seen, 1<<1)
-			s.List = syntax.ATURI(d.String())
-		case "feeds":
-			if d.Optional(&seen, 1<<5) {
-				s.Feeds = lex.DecodeSlice[GraphStarterpackFeedItem](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "name", "list", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphStarterpack) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.starterpack")
-	e.Field("list").String(string(s.List))
-	e.Field("name").String(s.Name)
-	if s.Feeds != nil {
-		lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DescriptionFacets != nil {
-		lex.EncodeSlice(e.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphStarterpack) ValidateLex(v *lex.Validator) {
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 500).MaxGraphemes(s.Name, 50)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 3000).MaxGraphemes(*s.Description, 300)
-	}
-	if s.DescriptionFacets != nil {
-		lex.ValidateSlice(v.Field("descriptionFacets"), s.DescriptionFacets)
-	}
-	v.Field("list").Format(s.List)
-	if s.Feeds != nil {
-		lex.ValidateSlice(v.Field("feeds").MaxLen(len(s.Feeds), 3), s.Feeds)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphStarterpack) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphStarterpack) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GraphStarterpackFeedItem is app.bsky.graph.starterpack#feedItem.
+// GraphStarterpackFeedItem is the object app.bsky.graph.starterpack#feedItem.
 type GraphStarterpackFeedItem struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphStarterpackFeedItem) LexType() string {
-	return "app.bsky.graph.starterpack#feedItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphStarterpackFeedItem) DecodeLex(d *lex.Decoder) error {
-	*s = GraphStarterpackFeedItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphStarterpackFeedItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphStarterpackFeedItem) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphStarterpackFeedItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphStarterpackFeedItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,51 +17,11 @@ func (s GraphService) UnmuteActorList(ctx context.Context, input *GraphUnmuteAct
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GraphUnmuteActorListInput is the input of app.bsky.graph.unmuteActorList.
+// GraphUnmuteActorListInput is the input of [GraphService.UnmuteActorList].
 type GraphUnmuteActorListInput struct {
-	List syntax.ATURI
+	List syntax.ATURI // "list" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphUnmuteActorListInput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphUnmuteActorListInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "list":
-			d.Once(&seen, 1<<0)
-			s.List = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "list")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphUnmuteActorListInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").String(string(s.List))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphUnmuteActorListInput) ValidateLex(v *lex.Validator) {
-	v.Field("list").Format(s.List)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphUnmuteActorListInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphUnmuteActorListInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,51 +16,11 @@ func (s GraphService) UnmuteThread(ctx context.Context, input *GraphUnmuteThread
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GraphUnmuteThreadInput is the input of app.bsky.graph.unmuteThread.
+// GraphUnmuteThreadInput is the input of [GraphService.UnmuteThread].
 type GraphUnmuteThreadInput struct {
-	Root syntax.ATURI
+	Root syntax.ATURI // "root" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GraphUnmuteThreadInput) DecodeLex(d *lex.Decoder) error {
-	*s = GraphUnmuteThreadInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "root":
-			d.Once(&seen, 1<<0)
-			s.Root = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "root")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphUnmuteThreadInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("root").String(string(s.Root))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphUnmuteThreadInput) ValidateLex(v *lex.Validator) {
-	v.Field("root").Format(s.Root)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphUnmuteThreadInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphUnmuteThreadInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

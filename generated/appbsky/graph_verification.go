@@ -7,10 +7,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GraphVerificationNSID is the collection of GraphVerification records.
+// GraphVerificationNSID is the collection of [GraphVerification] records.
 const GraphVerificationNSID = "app.bsky.graph.verification"
 
-// GraphVerification is app.bsky.graph.verification: Record declaring a verification
+// GraphVerification is the record app.bsky.graph.verification: Record declaring a verification
 // relationship between two accounts. Verifications are only considered valid by an app if
 // issued by an account the app considers trusted.
 type GraphVerification struct {
@@ -28,69 +28,7 @@ type GraphVerification struct {
 
 	CreatedAt syntax.Datetime // Date of when the verification was created.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GraphVerification) LexType() string {
-	return "app.bsky.graph.verification"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GraphVerification) DecodeLex(d *lex.Decoder) error {
-	*s = GraphVerification{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<4)
-			d.Record("app.bsky.graph.verification")
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "subject", "handle", "displayName", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GraphVerification) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.graph.verification")
-	e.Field("handle").String(string(s.Handle))
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("displayName").String(s.DisplayName)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GraphVerification) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("handle").Format(s.Handle)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GraphVerification) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GraphVerification) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

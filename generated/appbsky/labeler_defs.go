@@ -8,377 +8,65 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// LabelerDefsLabelerView is app.bsky.labeler.defs#labelerView.
+// LabelerDefsLabelerView is the object app.bsky.labeler.defs#labelerView.
 type LabelerDefsLabelerView struct {
-	URI       syntax.ATURI
-	CID       syntax.CID
-	Creator   ActorDefsProfileView
-	LikeCount *int64
-	Viewer    *LabelerDefsLabelerViewerState
-	IndexedAt syntax.Datetime
-	Labels    []comatproto.LabelDefsLabel
+	URI       syntax.ATURI                   // "uri" in JSON.
+	CID       syntax.CID                     // "cid" in JSON.
+	Creator   ActorDefsProfileView           // "creator" in JSON: [ActorDefsProfileView].
+	LikeCount *int64                         // "likeCount" in JSON. At least 0.
+	Viewer    *LabelerDefsLabelerViewerState // "viewer" in JSON: [LabelerDefsLabelerViewerState].
+	IndexedAt syntax.Datetime                // "indexedAt" in JSON.
+	Labels    []comatproto.LabelDefsLabel    // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelerDefsLabelerView) LexType() string {
-	return "app.bsky.labeler.defs#labelerView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelerDefsLabelerView) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerDefsLabelerView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "creator":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Creator)
-		case "likeCount":
-			d.Once(&seen, 1<<4)
-			s.LikeCount = d.OptionalInt()
-		case "viewer":
-			if d.Optional(&seen, 1<<5) {
-				s.Viewer = lex.DecodePointer[LabelerDefsLabelerViewerState](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<3)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "uri", "cid", "creator", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerDefsLabelerView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("creator").Value(&s.Creator)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.LikeCount != nil {
-		e.Field("likeCount").Int(*s.LikeCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerDefsLabelerView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("creator").Value(&s.Creator)
-	if s.LikeCount != nil {
-		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerDefsLabelerView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerDefsLabelerView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelerDefsLabelerViewDetailed is app.bsky.labeler.defs#labelerViewDetailed.
+// LabelerDefsLabelerViewDetailed is the object app.bsky.labeler.defs#labelerViewDetailed.
 type LabelerDefsLabelerViewDetailed struct {
-	URI       syntax.ATURI
-	CID       syntax.CID
-	Creator   ActorDefsProfileView
-	Policies  LabelerDefsLabelerPolicies
-	LikeCount *int64
-	Viewer    *LabelerDefsLabelerViewerState
-	IndexedAt syntax.Datetime
-	Labels    []comatproto.LabelDefsLabel
+	URI       syntax.ATURI                   // "uri" in JSON.
+	CID       syntax.CID                     // "cid" in JSON.
+	Creator   ActorDefsProfileView           // "creator" in JSON: [ActorDefsProfileView].
+	Policies  LabelerDefsLabelerPolicies     // "policies" in JSON: [LabelerDefsLabelerPolicies].
+	LikeCount *int64                         // "likeCount" in JSON. At least 0.
+	Viewer    *LabelerDefsLabelerViewerState // "viewer" in JSON: [LabelerDefsLabelerViewerState].
+	IndexedAt syntax.Datetime                // "indexedAt" in JSON.
+	Labels    []comatproto.LabelDefsLabel    // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
 
 	// The set of report reason 'codes' which are in-scope for this service to review and action.
 	// These usually align to policy categories. If not defined (distinct from empty array), all
-	// reason types are allowed.
+	// reason types are allowed. Known values: the constants of
+	// [comatproto.ModerationDefsReasonType].
 	ReasonTypes []comatproto.ModerationDefsReasonType
 
-	// The set of subject types (account, record, etc) this service accepts reports on.
+	// The set of subject types (account, record, etc) this service accepts reports on. Known
+	// values: the constants of [comatproto.ModerationDefsSubjectType].
 	SubjectTypes []comatproto.ModerationDefsSubjectType
 
 	// Set of record types (collection NSIDs) which can be reported to this service. If not defined
 	// (distinct from empty array), default is any record type.
 	SubjectCollections []syntax.NSID
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelerDefsLabelerViewDetailed) LexType() string {
-	return "app.bsky.labeler.defs#labelerViewDetailed"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelerDefsLabelerViewDetailed) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerDefsLabelerViewDetailed{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "creator":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Creator)
-		case "policies":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Policies)
-		case "likeCount":
-			d.Once(&seen, 1<<5)
-			s.LikeCount = d.OptionalInt()
-		case "viewer":
-			if d.Optional(&seen, 1<<6) {
-				s.Viewer = lex.DecodePointer[LabelerDefsLabelerViewerState](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "reasonTypes":
-			if d.Optional(&seen, 1<<8) {
-				s.ReasonTypes = lex.DecodeStrings[comatproto.ModerationDefsReasonType](d)
-			}
-		case "subjectTypes":
-			if d.Optional(&seen, 1<<9) {
-				s.SubjectTypes = lex.DecodeStrings[comatproto.ModerationDefsSubjectType](d)
-			}
-		case "subjectCollections":
-			if d.Optional(&seen, 1<<10) {
-				s.SubjectCollections = lex.DecodeStrings[syntax.NSID](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "uri", "cid", "creator", "policies", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerDefsLabelerViewDetailed) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("creator").Value(&s.Creator)
-	e.Field("policies").Value(&s.Policies)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.LikeCount != nil {
-		e.Field("likeCount").Int(*s.LikeCount)
-	}
-	if s.ReasonTypes != nil {
-		lex.EncodeStrings(e.Field("reasonTypes"), s.ReasonTypes)
-	}
-	if s.SubjectTypes != nil {
-		lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
-	}
-	if s.SubjectCollections != nil {
-		lex.EncodeStrings(e.Field("subjectCollections"), s.SubjectCollections)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerDefsLabelerViewDetailed) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("creator").Value(&s.Creator)
-	v.Field("policies").Value(&s.Policies)
-	if s.LikeCount != nil {
-		v.Field("likeCount").Int(*s.LikeCount).AtLeast(*s.LikeCount, 0)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.SubjectCollections != nil {
-		lex.ValidateArray(v.Field("subjectCollections"), s.SubjectCollections, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerDefsLabelerViewDetailed) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerDefsLabelerViewDetailed) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelerDefsLabelerViewerState is app.bsky.labeler.defs#labelerViewerState.
+// LabelerDefsLabelerViewerState is the object app.bsky.labeler.defs#labelerViewerState.
 type LabelerDefsLabelerViewerState struct {
-	Like *syntax.ATURI
+	Like *syntax.ATURI // "like" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelerDefsLabelerViewerState) LexType() string {
-	return "app.bsky.labeler.defs#labelerViewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelerDefsLabelerViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerDefsLabelerViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "like":
-			d.Once(&seen, 1<<0)
-			s.Like = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerDefsLabelerViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Like != nil {
-		e.Field("like").String(string(*s.Like))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerDefsLabelerViewerState) ValidateLex(v *lex.Validator) {
-	if s.Like != nil {
-		v.Field("like").Format(*s.Like)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerDefsLabelerViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerDefsLabelerViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelerDefsLabelerPolicies is app.bsky.labeler.defs#labelerPolicies.
+// LabelerDefsLabelerPolicies is the object app.bsky.labeler.defs#labelerPolicies.
 type LabelerDefsLabelerPolicies struct {
-	// The label values which this labeler publishes. May include global or custom labels.
+	// The label values which this labeler publishes. May include global or custom labels. Known
+	// values: the constants of [comatproto.LabelDefsLabelValue].
 	LabelValues []comatproto.LabelDefsLabelValue
 
 	// Label values created by this labeler and scoped exclusively to it. Labels defined here will
 	// override global label definitions for this labeler.
 	LabelValueDefinitions []comatproto.LabelDefsLabelValueDefinition
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelerDefsLabelerPolicies) LexType() string {
-	return "app.bsky.labeler.defs#labelerPolicies"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelerDefsLabelerPolicies) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerDefsLabelerPolicies{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "labelValues":
-			d.Once(&seen, 1<<0)
-			s.LabelValues = lex.DecodeStrings[comatproto.LabelDefsLabelValue](d)
-		case "labelValueDefinitions":
-			if d.Optional(&seen, 1<<1) {
-				s.LabelValueDefinitions = lex.DecodeSlice[comatproto.LabelDefsLabelValueDefinition](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "labelValues")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerDefsLabelerPolicies) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("labelValues"), s.LabelValues)
-	if s.LabelValueDefinitions != nil {
-		lex.EncodeSlice(e.Field("labelValueDefinitions"), s.LabelValueDefinitions)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerDefsLabelerPolicies) ValidateLex(v *lex.Validator) {
-	if s.LabelValueDefinitions != nil {
-		lex.ValidateSlice(v.Field("labelValueDefinitions"), s.LabelValueDefinitions)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerDefsLabelerPolicies) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerDefsLabelerPolicies) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

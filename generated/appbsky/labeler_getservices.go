@@ -17,90 +17,27 @@ func (s LabelerService) GetServices(ctx context.Context, params *LabelerGetServi
 	return xrpc.Call[LabelerGetServicesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// LabelerGetServicesParams are the parameters of app.bsky.labeler.getServices.
+// LabelerGetServicesParams are the parameters of [LabelerService.GetServices].
 type LabelerGetServicesParams struct {
-	DIDs     []syntax.DID
-	Detailed *bool // Default, sent if nil: false.
+	DIDs     []syntax.DID // "dids" in JSON.
+	Detailed *bool        // "detailed" in JSON. Default, sent if nil: false.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *LabelerGetServicesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(LabelerGetServicesParams)
-	}
-	xrpc.AddStrings(q, "dids", p.DIDs)
-	if p.Detailed != nil {
-		q.Bool("detailed", *p.Detailed)
-	} else {
-		q.Bool("detailed", false)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *LabelerGetServicesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(LabelerGetServicesParams)
-	}
-	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// LabelerGetServicesOutput is the output of app.bsky.labeler.getServices.
+// LabelerGetServicesOutput is the output of [LabelerService.GetServices].
 type LabelerGetServicesOutput struct {
+	// "views" in JSON: a list of [LabelerDefsLabelerView] and [LabelerDefsLabelerViewDetailed].
 	Views []LabelerGetServicesOutputViewsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *LabelerGetServicesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerGetServicesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "views":
-			d.Once(&seen, 1<<0)
-			s.Views = lex.DecodeSlice[LabelerGetServicesOutputViewsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "views")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerGetServicesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("views"), s.Views)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerGetServicesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("views"), s.Views)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerGetServicesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerGetServicesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelerGetServicesOutputViewsUnion is an open union of app.bsky.labeler.defs#labelerView and
-// app.bsky.labeler.defs#labelerViewDetailed.
+// LabelerGetServicesOutputViewsUnion is an item of the field Views of
+// [LabelerGetServicesOutput], an open union of [LabelerDefsLabelerView] and
+// [LabelerDefsLabelerViewDetailed].
 //
 // The zero value is absent.
 type LabelerGetServicesOutputViewsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewLabelerGetServicesOutputViewsUnion returns the union of a member.
@@ -111,42 +48,4 @@ func NewLabelerGetServicesOutputViewsUnion[T interface {
 	return LabelerGetServicesOutputViewsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *LabelerGetServicesOutputViewsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.labeler.defs#labelerView":
-		u.Value = lex.DecodeVariant[LabelerDefsLabelerView](d)
-	case "app.bsky.labeler.defs#labelerViewDetailed":
-		u.Value = lex.DecodeVariant[LabelerDefsLabelerViewDetailed](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *LabelerGetServicesOutputViewsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *LabelerGetServicesOutputViewsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *LabelerDefsLabelerView, *LabelerDefsLabelerViewDetailed, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u LabelerGetServicesOutputViewsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *LabelerGetServicesOutputViewsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,127 +8,39 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// LabelerServiceRecordNSID is the collection of LabelerServiceRecord records.
+// LabelerServiceRecordNSID is the collection of [LabelerServiceRecord] records.
 const LabelerServiceRecordNSID = "app.bsky.labeler.service"
 
-// LabelerServiceRecord is app.bsky.labeler.service: A declaration of the existence of labeler
-// service.
+// LabelerServiceRecord is the record app.bsky.labeler.service: A declaration of the existence
+// of labeler service.
 type LabelerServiceRecord struct {
-	Policies  LabelerDefsLabelerPolicies
-	Labels    LabelerServiceRecordLabelsUnion
-	CreatedAt syntax.Datetime
+	Policies  LabelerDefsLabelerPolicies      // "policies" in JSON: [LabelerDefsLabelerPolicies].
+	Labels    LabelerServiceRecordLabelsUnion // "labels" in JSON: [comatproto.LabelDefsSelfLabels].
+	CreatedAt syntax.Datetime                 // "createdAt" in JSON.
 
 	// The set of report reason 'codes' which are in-scope for this service to review and action.
 	// These usually align to policy categories. If not defined (distinct from empty array), all
-	// reason types are allowed.
+	// reason types are allowed. Known values: the constants of
+	// [comatproto.ModerationDefsReasonType].
 	ReasonTypes []comatproto.ModerationDefsReasonType
 
-	// The set of subject types (account, record, etc) this service accepts reports on.
+	// The set of subject types (account, record, etc) this service accepts reports on. Known
+	// values: the constants of [comatproto.ModerationDefsSubjectType].
 	SubjectTypes []comatproto.ModerationDefsSubjectType
 
 	// Set of record types (collection NSIDs) which can be reported to this service. If not defined
 	// (distinct from empty array), default is any record type.
 	SubjectCollections []syntax.NSID
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelerServiceRecord) LexType() string {
-	return "app.bsky.labeler.service"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelerServiceRecord) DecodeLex(d *lex.Decoder) error {
-	*s = LabelerServiceRecord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<6)
-			d.Record("app.bsky.labeler.service")
-		case "policies":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Policies)
-		case "labels":
-			if d.Optional(&seen, 1<<2) {
-				d.Value(&s.Labels)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "reasonTypes":
-			if d.Optional(&seen, 1<<3) {
-				s.ReasonTypes = lex.DecodeStrings[comatproto.ModerationDefsReasonType](d)
-			}
-		case "subjectTypes":
-			if d.Optional(&seen, 1<<4) {
-				s.SubjectTypes = lex.DecodeStrings[comatproto.ModerationDefsSubjectType](d)
-			}
-		case "subjectCollections":
-			if d.Optional(&seen, 1<<5) {
-				s.SubjectCollections = lex.DecodeStrings[syntax.NSID](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "policies", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelerServiceRecord) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.labeler.service")
-	if s.Labels.Value != nil {
-		e.Field("labels").Value(&s.Labels)
-	}
-	e.Field("policies").Value(&s.Policies)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.ReasonTypes != nil {
-		lex.EncodeStrings(e.Field("reasonTypes"), s.ReasonTypes)
-	}
-	if s.SubjectTypes != nil {
-		lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
-	}
-	if s.SubjectCollections != nil {
-		lex.EncodeStrings(e.Field("subjectCollections"), s.SubjectCollections)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelerServiceRecord) ValidateLex(v *lex.Validator) {
-	v.Field("policies").Value(&s.Policies)
-	if s.Labels.Value != nil {
-		v.Field("labels").Value(&s.Labels)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.SubjectCollections != nil {
-		lex.ValidateArray(v.Field("subjectCollections"), s.SubjectCollections, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelerServiceRecord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelerServiceRecord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelerServiceRecordLabelsUnion is an open union of com.atproto.label.defs#selfLabels.
+// LabelerServiceRecordLabelsUnion is the field Labels of [LabelerServiceRecord], an open union
+// of [comatproto.LabelDefsSelfLabels].
 //
 // The zero value is absent.
 type LabelerServiceRecordLabelsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewLabelerServiceRecordLabelsUnion returns the union of a member.
@@ -139,40 +51,4 @@ func NewLabelerServiceRecordLabelsUnion[T interface {
 	return LabelerServiceRecordLabelsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *LabelerServiceRecordLabelsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.defs#selfLabels":
-		u.Value = lex.DecodeVariant[comatproto.LabelDefsSelfLabels](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *LabelerServiceRecordLabelsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *LabelerServiceRecordLabelsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.LabelDefsSelfLabels, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u LabelerServiceRecordLabelsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *LabelerServiceRecordLabelsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

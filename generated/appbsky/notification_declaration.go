@@ -4,71 +4,27 @@ package appbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// NotificationDeclarationNSID is the collection of NotificationDeclaration records.
+// NotificationDeclarationNSID is the collection of [NotificationDeclaration] records.
 const NotificationDeclarationNSID = "app.bsky.notification.declaration"
 
-// NotificationDeclaration is app.bsky.notification.declaration: A declaration of the user's
-// choices related to notifications that can be produced by them.
+// NotificationDeclaration is the record app.bsky.notification.declaration: A declaration of the
+// user's choices related to notifications that can be produced by them.
 type NotificationDeclaration struct {
 	// A declaration of the user's preference for allowing activity subscriptions from other users.
-	// Absence of a record implies 'followers'.
+	// Absence of a record implies 'followers'. Known values:
+	// [NotificationDeclarationAllowSubscriptionsFollowers],
+	// [NotificationDeclarationAllowSubscriptionsMutuals],
+	// [NotificationDeclarationAllowSubscriptionsNone].
 	AllowSubscriptions string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDeclaration) LexType() string {
-	return "app.bsky.notification.declaration"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDeclaration) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDeclaration{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<1)
-			d.Record("app.bsky.notification.declaration")
-		case "allowSubscriptions":
-			d.Once(&seen, 1<<0)
-			s.AllowSubscriptions = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "allowSubscriptions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDeclaration) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("app.bsky.notification.declaration")
-	e.Field("allowSubscriptions").String(s.AllowSubscriptions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDeclaration) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDeclaration) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDeclaration) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationDeclarationAllowSubscriptions.
+// Known values of the field AllowSubscriptions of [NotificationDeclaration].
 const (
 	NotificationDeclarationAllowSubscriptionsFollowers = "followers"
 	NotificationDeclarationAllowSubscriptionsMutuals   = "mutuals"
 	NotificationDeclarationAllowSubscriptionsNone      = "none"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,479 +7,91 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// NotificationDefsRecordDeleted is app.bsky.notification.defs#recordDeleted.
+// NotificationDefsRecordDeleted is the object app.bsky.notification.defs#recordDeleted.
 type NotificationDefsRecordDeleted struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsRecordDeleted) LexType() string {
-	return "app.bsky.notification.defs#recordDeleted"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsRecordDeleted) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsRecordDeleted{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsRecordDeleted) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsRecordDeleted) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsRecordDeleted) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsRecordDeleted) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationDefsChatPreference is app.bsky.notification.defs#chatPreference.
+// NotificationDefsChatPreference is the object app.bsky.notification.defs#chatPreference.
 type NotificationDefsChatPreference struct {
-	Include string // Known values: all, accepted.
-	Push    bool
+	// "include" in JSON. Known values: [NotificationDefsChatPreferenceIncludeAll],
+	// [NotificationDefsChatPreferenceIncludeAccepted].
+	Include string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Push bool // "push" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsChatPreference) LexType() string {
-	return "app.bsky.notification.defs#chatPreference"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsChatPreference) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsChatPreference{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "include":
-			d.Once(&seen, 1<<0)
-			s.Include = d.String()
-		case "push":
-			d.Once(&seen, 1<<1)
-			s.Push = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "include", "push")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsChatPreference) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("push").Bool(s.Push)
-	e.Field("include").String(s.Include)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsChatPreference) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsChatPreference) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsChatPreference) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationDefsChatPreferenceInclude.
+// Known values of the field Include of [NotificationDefsChatPreference].
 const (
 	NotificationDefsChatPreferenceIncludeAll      = "all"
 	NotificationDefsChatPreferenceIncludeAccepted = "accepted"
 )
 
-// NotificationDefsFilterablePreference is app.bsky.notification.defs#filterablePreference.
+// NotificationDefsFilterablePreference is the object
+// app.bsky.notification.defs#filterablePreference.
 type NotificationDefsFilterablePreference struct {
-	Include string // Known values: all, follows.
-	List    bool
-	Push    bool
+	// "include" in JSON. Known values: [NotificationDefsFilterablePreferenceIncludeAll],
+	// [NotificationDefsFilterablePreferenceIncludeFollows].
+	Include string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	List bool // "list" in JSON.
+	Push bool // "push" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsFilterablePreference) LexType() string {
-	return "app.bsky.notification.defs#filterablePreference"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsFilterablePreference) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsFilterablePreference{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "include":
-			d.Once(&seen, 1<<0)
-			s.Include = d.String()
-		case "list":
-			d.Once(&seen, 1<<1)
-			s.List = d.Bool()
-		case "push":
-			d.Once(&seen, 1<<2)
-			s.Push = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "include", "list", "push")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsFilterablePreference) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").Bool(s.List)
-	e.Field("push").Bool(s.Push)
-	e.Field("include").String(s.Include)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsFilterablePreference) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsFilterablePreference) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsFilterablePreference) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationDefsFilterablePreferenceInclude.
+// Known values of the field Include of [NotificationDefsFilterablePreference].
 const (
 	NotificationDefsFilterablePreferenceIncludeAll     = "all"
 	NotificationDefsFilterablePreferenceIncludeFollows = "follows"
 )
 
-// NotificationDefsPreference is app.bsky.notification.defs#preference.
+// NotificationDefsPreference is the object app.bsky.notification.defs#preference.
 type NotificationDefsPreference struct {
-	List bool
-	Push bool
+	List bool // "list" in JSON.
+	Push bool // "push" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsPreference) LexType() string {
-	return "app.bsky.notification.defs#preference"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsPreference) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsPreference{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "list":
-			d.Once(&seen, 1<<0)
-			s.List = d.Bool()
-		case "push":
-			d.Once(&seen, 1<<1)
-			s.Push = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "list", "push")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsPreference) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("list").Bool(s.List)
-	e.Field("push").Bool(s.Push)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsPreference) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsPreference) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsPreference) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationDefsPreferences is app.bsky.notification.defs#preferences.
+// NotificationDefsPreferences is the object app.bsky.notification.defs#preferences.
 type NotificationDefsPreferences struct {
-	Chat              NotificationDefsChatPreference
-	Follow            NotificationDefsFilterablePreference
-	Like              NotificationDefsFilterablePreference
-	LikeViaRepost     NotificationDefsFilterablePreference
-	Mention           NotificationDefsFilterablePreference
-	Quote             NotificationDefsFilterablePreference
-	Reply             NotificationDefsFilterablePreference
-	Repost            NotificationDefsFilterablePreference
-	RepostViaRepost   NotificationDefsFilterablePreference
-	StarterpackJoined NotificationDefsPreference
-	SubscribedPost    NotificationDefsPreference
-	Unverified        NotificationDefsPreference
-	Verified          NotificationDefsPreference
+	Chat              NotificationDefsChatPreference       // "chat" in JSON: [NotificationDefsChatPreference].
+	Follow            NotificationDefsFilterablePreference // "follow" in JSON: [NotificationDefsFilterablePreference].
+	Like              NotificationDefsFilterablePreference // "like" in JSON: [NotificationDefsFilterablePreference].
+	LikeViaRepost     NotificationDefsFilterablePreference // "likeViaRepost" in JSON: [NotificationDefsFilterablePreference].
+	Mention           NotificationDefsFilterablePreference // "mention" in JSON: [NotificationDefsFilterablePreference].
+	Quote             NotificationDefsFilterablePreference // "quote" in JSON: [NotificationDefsFilterablePreference].
+	Reply             NotificationDefsFilterablePreference // "reply" in JSON: [NotificationDefsFilterablePreference].
+	Repost            NotificationDefsFilterablePreference // "repost" in JSON: [NotificationDefsFilterablePreference].
+	RepostViaRepost   NotificationDefsFilterablePreference // "repostViaRepost" in JSON: [NotificationDefsFilterablePreference].
+	StarterpackJoined NotificationDefsPreference           // "starterpackJoined" in JSON: [NotificationDefsPreference].
+	SubscribedPost    NotificationDefsPreference           // "subscribedPost" in JSON: [NotificationDefsPreference].
+	Unverified        NotificationDefsPreference           // "unverified" in JSON: [NotificationDefsPreference].
+	Verified          NotificationDefsPreference           // "verified" in JSON: [NotificationDefsPreference].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsPreferences) LexType() string {
-	return "app.bsky.notification.defs#preferences"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsPreferences) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsPreferences{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "chat":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Chat)
-		case "follow":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Follow)
-		case "like":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Like)
-		case "likeViaRepost":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.LikeViaRepost)
-		case "mention":
-			d.Once(&seen, 1<<4)
-			d.Value(&s.Mention)
-		case "quote":
-			d.Once(&seen, 1<<5)
-			d.Value(&s.Quote)
-		case "reply":
-			d.Once(&seen, 1<<6)
-			d.Value(&s.Reply)
-		case "repost":
-			d.Once(&seen, 1<<7)
-			d.Value(&s.Repost)
-		case "repostViaRepost":
-			d.Once(&seen, 1<<8)
-			d.Value(&s.RepostViaRepost)
-		case "starterpackJoined":
-			d.Once(&seen, 1<<9)
-			d.Value(&s.StarterpackJoined)
-		case "subscribedPost":
-			d.Once(&seen, 1<<10)
-			d.Value(&s.SubscribedPost)
-		case "unverified":
-			d.Once(&seen, 1<<11)
-			d.Value(&s.Unverified)
-		case "verified":
-			d.Once(&seen, 1<<12)
-			d.Value(&s.Verified)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1fff != 0x1fff {
-		d.Missing(seen, "chat", "follow", "like", "likeViaRepost", "mention", "quote", "reply", "repost", "repostViaRepost", "starterpackJoined", "subscribedPost", "unverified", "verified")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsPreferences) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("chat").Value(&s.Chat)
-	e.Field("like").Value(&s.Like)
-	e.Field("quote").Value(&s.Quote)
-	e.Field("reply").Value(&s.Reply)
-	e.Field("follow").Value(&s.Follow)
-	e.Field("repost").Value(&s.Repost)
-	e.Field("mention").Value(&s.Mention)
-	e.Field("verified").Value(&s.Verified)
-	e.Field("unverified").Value(&s.Unverified)
-	e.Field("likeViaRepost").Value(&s.LikeViaRepost)
-	e.Field("subscribedPost").Value(&s.SubscribedPost)
-	e.Field("repostViaRepost").Value(&s.RepostViaRepost)
-	e.Field("starterpackJoined").Value(&s.StarterpackJoined)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsPreferences) ValidateLex(v *lex.Validator) {
-	v.Field("chat").Value(&s.Chat)
-	v.Field("follow").Value(&s.Follow)
-	v.Field("like").Value(&s.Like)
-	v.Field("likeViaRepost").Value(&s.LikeViaRepost)
-	v.Field("mention").Value(&s.Mention)
-	v.Field("quote").Value(&s.Quote)
-	v.Field("reply").Value(&s.Reply)
-	v.Field("repost").Value(&s.Repost)
-	v.Field("repostViaRepost").Value(&s.RepostViaRepost)
-	v.Field("starterpackJoined").Value(&s.StarterpackJoined)
-	v.Field("subscribedPost").Value(&s.SubscribedPost)
-	v.Field("unverified").Value(&s.Unverified)
-	v.Field("verified").Value(&s.Verified)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsPreferences) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsPreferences) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationDefsActivitySubscription is app.bsky.notification.defs#activitySubscription.
+// NotificationDefsActivitySubscription is the object
+// app.bsky.notification.defs#activitySubscription.
 type NotificationDefsActivitySubscription struct {
-	Post  bool
-	Reply bool
+	Post  bool // "post" in JSON.
+	Reply bool // "reply" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsActivitySubscription) LexType() string {
-	return "app.bsky.notification.defs#activitySubscription"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsActivitySubscription) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsActivitySubscription{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "post":
-			d.Once(&seen, 1<<0)
-			s.Post = d.Bool()
-		case "reply":
-			d.Once(&seen, 1<<1)
-			s.Reply = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "post", "reply")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsActivitySubscription) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("post").Bool(s.Post)
-	e.Field("reply").Bool(s.Reply)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsActivitySubscription) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsActivitySubscription) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsActivitySubscription) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationDefsSubjectActivitySubscription is
+// NotificationDefsSubjectActivitySubscription is the object
 // app.bsky.notification.defs#subjectActivitySubscription: Object used to store activity
 // subscription data in stash.
 type NotificationDefsSubjectActivitySubscription struct {
-	Subject              syntax.DID
-	ActivitySubscription NotificationDefsActivitySubscription
+	Subject              syntax.DID                           // "subject" in JSON.
+	ActivitySubscription NotificationDefsActivitySubscription // "activitySubscription" in JSON: [NotificationDefsActivitySubscription].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationDefsSubjectActivitySubscription) LexType() string {
-	return "app.bsky.notification.defs#subjectActivitySubscription"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationDefsSubjectActivitySubscription) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationDefsSubjectActivitySubscription{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "activitySubscription":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.ActivitySubscription)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "activitySubscription")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationDefsSubjectActivitySubscription) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").String(string(s.Subject))
-	e.Field("activitySubscription").Value(&s.ActivitySubscription)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationDefsSubjectActivitySubscription) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("activitySubscription").Value(&s.ActivitySubscription)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationDefsSubjectActivitySubscription) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationDefsSubjectActivitySubscription) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,51 +16,11 @@ func (s NotificationService) GetPreferences(ctx context.Context, opts ...xrpc.Op
 	return xrpc.Call[NotificationGetPreferencesOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// NotificationGetPreferencesOutput is the output of app.bsky.notification.getPreferences.
+// NotificationGetPreferencesOutput is the output of [NotificationService.GetPreferences].
 type NotificationGetPreferencesOutput struct {
-	Preferences NotificationDefsPreferences
+	Preferences NotificationDefsPreferences // "preferences" in JSON: [NotificationDefsPreferences].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationGetPreferencesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationGetPreferencesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "preferences":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Preferences)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "preferences")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationGetPreferencesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("preferences").Value(&s.Preferences)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationGetPreferencesOutput) ValidateLex(v *lex.Validator) {
-	v.Field("preferences").Value(&s.Preferences)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationGetPreferencesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationGetPreferencesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

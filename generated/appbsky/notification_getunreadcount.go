@@ -17,80 +17,17 @@ func (s NotificationService) GetUnreadCount(ctx context.Context, params *Notific
 	return xrpc.Call[NotificationGetUnreadCountOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// NotificationGetUnreadCountParams are the parameters of app.bsky.notification.getUnreadCount.
+// NotificationGetUnreadCountParams are the parameters of [NotificationService.GetUnreadCount].
 type NotificationGetUnreadCountParams struct {
-	Priority *bool
-	SeenAt   *syntax.Datetime
+	Priority *bool            // "priority" in JSON.
+	SeenAt   *syntax.Datetime // "seenAt" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *NotificationGetUnreadCountParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(NotificationGetUnreadCountParams)
-	}
-	if p.Priority != nil {
-		q.Bool("priority", *p.Priority)
-	}
-	if p.SeenAt != nil {
-		q.String("seenAt", string(*p.SeenAt))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *NotificationGetUnreadCountParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(NotificationGetUnreadCountParams)
-	}
-	if p.SeenAt != nil {
-		v.Field("seenAt").Format(*p.SeenAt)
-	}
-}
-
-// NotificationGetUnreadCountOutput is the output of app.bsky.notification.getUnreadCount.
+// NotificationGetUnreadCountOutput is the output of [NotificationService.GetUnreadCount].
 type NotificationGetUnreadCountOutput struct {
-	Count int64
+	Count int64 // "count" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationGetUnreadCountOutput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationGetUnreadCountOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "count":
-			d.Once(&seen, 1<<0)
-			s.Count = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "count")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationGetUnreadCountOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("count").Int(s.Count)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationGetUnreadCountOutput) ValidateLex(v *lex.Validator) {
-	v.Field("count").Int(s.Count)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationGetUnreadCountOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationGetUnreadCountOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

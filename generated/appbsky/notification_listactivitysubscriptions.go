@@ -19,8 +19,9 @@ func (s NotificationService) ListActivitySubscriptions(ctx context.Context, para
 	return xrpc.Call[NotificationListActivitySubscriptionsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListActivitySubscriptionsPages calls ListActivitySubscriptions page after page until there is
-// no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListActivitySubscriptionsPages calls [NotificationService.ListActivitySubscriptions] page
+// after page until there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s NotificationService) ListActivitySubscriptionsPages(ctx context.Context, params *NotificationListActivitySubscriptionsParams, opts ...xrpc.Option) iter.Seq2[*NotificationListActivitySubscriptionsOutput, error] {
 	return paging.Pages(func(cursor *string) (*NotificationListActivitySubscriptionsOutput, *string, error) {
 		var next NotificationListActivitySubscriptionsParams
@@ -40,7 +41,8 @@ func (s NotificationService) ListActivitySubscriptionsPages(ctx context.Context,
 	})
 }
 
-// ListActivitySubscriptionsAll is ListActivitySubscriptionsPages, subscriptions one by one.
+// ListActivitySubscriptionsAll is [NotificationService.ListActivitySubscriptionsPages],
+// subscriptions one by one.
 func (s NotificationService) ListActivitySubscriptionsAll(ctx context.Context, params *NotificationListActivitySubscriptionsParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileView, error] {
 	return paging.All(s.ListActivitySubscriptionsPages(ctx, params, opts...), func(page *NotificationListActivitySubscriptionsOutput) []ActorDefsProfileView {
 		return page.Subscriptions
@@ -48,90 +50,19 @@ func (s NotificationService) ListActivitySubscriptionsAll(ctx context.Context, p
 }
 
 // NotificationListActivitySubscriptionsParams are the parameters of
-// app.bsky.notification.listActivitySubscriptions.
+// [NotificationService.ListActivitySubscriptions].
 type NotificationListActivitySubscriptionsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *NotificationListActivitySubscriptionsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(NotificationListActivitySubscriptionsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *NotificationListActivitySubscriptionsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(NotificationListActivitySubscriptionsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
 // NotificationListActivitySubscriptionsOutput is the output of
-// app.bsky.notification.listActivitySubscriptions.
+// [NotificationService.ListActivitySubscriptions].
 type NotificationListActivitySubscriptionsOutput struct {
-	Cursor        *string
-	Subscriptions []ActorDefsProfileView
+	Cursor        *string                // "cursor" in JSON.
+	Subscriptions []ActorDefsProfileView // "subscriptions" in JSON: a list of [ActorDefsProfileView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationListActivitySubscriptionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationListActivitySubscriptionsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "subscriptions":
-			d.Once(&seen, 1<<0)
-			s.Subscriptions = lex.DecodeSlice[ActorDefsProfileView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subscriptions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationListActivitySubscriptionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("subscriptions"), s.Subscriptions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationListActivitySubscriptionsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("subscriptions"), s.Subscriptions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationListActivitySubscriptionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationListActivitySubscriptionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

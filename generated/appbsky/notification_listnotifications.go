@@ -20,8 +20,9 @@ func (s NotificationService) ListNotifications(ctx context.Context, params *Noti
 	return xrpc.Call[NotificationListNotificationsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListNotificationsPages calls ListNotifications page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListNotificationsPages calls [NotificationService.ListNotifications] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s NotificationService) ListNotificationsPages(ctx context.Context, params *NotificationListNotificationsParams, opts ...xrpc.Option) iter.Seq2[*NotificationListNotificationsOutput, error] {
 	return paging.Pages(func(cursor *string) (*NotificationListNotificationsOutput, *string, error) {
 		var next NotificationListNotificationsParams
@@ -41,7 +42,8 @@ func (s NotificationService) ListNotificationsPages(ctx context.Context, params 
 	})
 }
 
-// ListNotificationsAll is ListNotificationsPages, notifications one by one.
+// ListNotificationsAll is [NotificationService.ListNotificationsPages], notifications one by
+// one.
 func (s NotificationService) ListNotificationsAll(ctx context.Context, params *NotificationListNotificationsParams, opts ...xrpc.Option) iter.Seq2[*NotificationListNotificationsNotification, error] {
 	return paging.All(s.ListNotificationsPages(ctx, params, opts...), func(page *NotificationListNotificationsOutput) []NotificationListNotificationsNotification {
 		return page.Notifications
@@ -49,238 +51,51 @@ func (s NotificationService) ListNotificationsAll(ctx context.Context, params *N
 }
 
 // NotificationListNotificationsParams are the parameters of
-// app.bsky.notification.listNotifications.
+// [NotificationService.ListNotifications].
 type NotificationListNotificationsParams struct {
-	Reasons  []string // Notification reasons to include in response.
-	Limit    *int64   // Default, sent if nil: 50.
-	Priority *bool
-	Cursor   *string
-	SeenAt   *syntax.Datetime
+	Reasons  []string         // Notification reasons to include in response.
+	Limit    *int64           // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Priority *bool            // "priority" in JSON.
+	Cursor   *string          // "cursor" in JSON.
+	SeenAt   *syntax.Datetime // "seenAt" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *NotificationListNotificationsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(NotificationListNotificationsParams)
-	}
-	xrpc.AddStrings(q, "reasons", p.Reasons)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Priority != nil {
-		q.Bool("priority", *p.Priority)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.SeenAt != nil {
-		q.String("seenAt", string(*p.SeenAt))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *NotificationListNotificationsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(NotificationListNotificationsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.SeenAt != nil {
-		v.Field("seenAt").Format(*p.SeenAt)
-	}
-}
-
-// NotificationListNotificationsOutput is the output of app.bsky.notification.listNotifications.
+// NotificationListNotificationsOutput is the output of [NotificationService.ListNotifications].
 type NotificationListNotificationsOutput struct {
-	Cursor        *string
+	Cursor *string // "cursor" in JSON.
+
+	// "notifications" in JSON: a list of [NotificationListNotificationsNotification].
 	Notifications []NotificationListNotificationsNotification
-	Priority      *bool
-	SeenAt        *syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Priority *bool            // "priority" in JSON.
+	SeenAt   *syntax.Datetime // "seenAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationListNotificationsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationListNotificationsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "notifications":
-			d.Once(&seen, 1<<0)
-			s.Notifications = lex.DecodeSlice[NotificationListNotificationsNotification](d)
-		case "priority":
-			d.Once(&seen, 1<<2)
-			s.Priority = d.OptionalBool()
-		case "seenAt":
-			d.Once(&seen, 1<<3)
-			s.SeenAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "notifications")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationListNotificationsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.SeenAt != nil {
-		e.Field("seenAt").String(string(*s.SeenAt))
-	}
-	if s.Priority != nil {
-		e.Field("priority").Bool(*s.Priority)
-	}
-	lex.EncodeSlice(e.Field("notifications"), s.Notifications)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationListNotificationsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("notifications"), s.Notifications)
-	if s.SeenAt != nil {
-		v.Field("seenAt").Format(*s.SeenAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationListNotificationsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationListNotificationsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationListNotificationsNotification is
+// NotificationListNotificationsNotification is the object
 // app.bsky.notification.listNotifications#notification.
 type NotificationListNotificationsNotification struct {
-	URI    syntax.ATURI
-	CID    syntax.CID
-	Author ActorDefsProfileView
+	URI    syntax.ATURI         // "uri" in JSON.
+	CID    syntax.CID           // "cid" in JSON.
+	Author ActorDefsProfileView // "author" in JSON: [ActorDefsProfileView].
 
 	// The reason why this notification was delivered - e.g. your post was liked, or you received a
-	// new follower.
+	// new follower. Known values: the constants from
+	// [NotificationListNotificationsNotificationReasonLike] to
+	// [NotificationListNotificationsNotificationReasonContactMatch].
 	Reason string
 
-	ReasonSubject *syntax.ATURI
-	Record        lex.Unknown
-	IsRead        bool
-	IndexedAt     syntax.Datetime
-	Labels        []comatproto.LabelDefsLabel
+	ReasonSubject *syntax.ATURI               // "reasonSubject" in JSON.
+	Record        lex.Unknown                 // "record" in JSON.
+	IsRead        bool                        // "isRead" in JSON.
+	IndexedAt     syntax.Datetime             // "indexedAt" in JSON.
+	Labels        []comatproto.LabelDefsLabel // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*NotificationListNotificationsNotification) LexType() string {
-	return "app.bsky.notification.listNotifications#notification"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationListNotificationsNotification) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationListNotificationsNotification{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "author":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Author)
-		case "reason":
-			d.Once(&seen, 1<<3)
-			s.Reason = d.String()
-		case "reasonSubject":
-			d.Once(&seen, 1<<7)
-			s.ReasonSubject = (*syntax.ATURI)(d.OptionalString())
-		case "record":
-			d.Once(&seen, 1<<4)
-			s.Record = d.Unknown()
-		case "isRead":
-			d.Once(&seen, 1<<5)
-			s.IsRead = d.Bool()
-		case "indexedAt":
-			d.Once(&seen, 1<<6)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "labels":
-			if d.Optional(&seen, 1<<8) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "uri", "cid", "author", "reason", "record", "isRead", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationListNotificationsNotification) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("author").Value(&s.Author)
-	e.Field("isRead").Bool(s.IsRead)
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("reason").String(s.Reason)
-	e.Field("record").Unknown(s.Record)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.ReasonSubject != nil {
-		e.Field("reasonSubject").String(string(*s.ReasonSubject))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationListNotificationsNotification) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("author").Value(&s.Author)
-	if s.ReasonSubject != nil {
-		v.Field("reasonSubject").Format(*s.ReasonSubject)
-	}
-	v.Field("record").Unknown(s.Record)
-	v.Field("indexedAt").Format(s.IndexedAt)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationListNotificationsNotification) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationListNotificationsNotification) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationListNotificationsNotificationReason.
+// Known values of the field Reason of [NotificationListNotificationsNotification].
 const (
 	NotificationListNotificationsNotificationReasonLike              = "like"
 	NotificationListNotificationsNotificationReasonRepost            = "repost"
@@ -296,3 +111,5 @@ const (
 	NotificationListNotificationsNotificationReasonSubscribedPost    = "subscribed-post"
 	NotificationListNotificationsNotificationReasonContactMatch      = "contact-match"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

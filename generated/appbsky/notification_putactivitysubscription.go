@@ -19,118 +19,21 @@ func (s NotificationService) PutActivitySubscription(ctx context.Context, input 
 }
 
 // NotificationPutActivitySubscriptionInput is the input of
-// app.bsky.notification.putActivitySubscription.
+// [NotificationService.PutActivitySubscription].
 type NotificationPutActivitySubscriptionInput struct {
-	Subject              syntax.DID
-	ActivitySubscription NotificationDefsActivitySubscription
+	Subject              syntax.DID                           // "subject" in JSON.
+	ActivitySubscription NotificationDefsActivitySubscription // "activitySubscription" in JSON: [NotificationDefsActivitySubscription].
 
-	Extra lex.Extra // fields that the lexicon does not have
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *NotificationPutActivitySubscriptionInput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationPutActivitySubscriptionInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "activitySubscription":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.ActivitySubscription)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "activitySubscription")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationPutActivitySubscriptionInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").String(string(s.Subject))
-	e.Field("activitySubscription").Value(&s.ActivitySubscription)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationPutActivitySubscriptionInput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("activitySubscription").Value(&s.ActivitySubscription)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationPutActivitySubscriptionInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationPutActivitySubscriptionInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
 // NotificationPutActivitySubscriptionOutput is the output of
-// app.bsky.notification.putActivitySubscription.
+// [NotificationService.PutActivitySubscription].
 type NotificationPutActivitySubscriptionOutput struct {
-	Subject              syntax.DID
-	ActivitySubscription *NotificationDefsActivitySubscription
+	Subject              syntax.DID                            // "subject" in JSON.
+	ActivitySubscription *NotificationDefsActivitySubscription // "activitySubscription" in JSON: [NotificationDefsActivitySubscription].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationPutActivitySubscriptionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationPutActivitySubscriptionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "activitySubscription":
-			if d.Optional(&seen, 1<<1) {
-				s.ActivitySubscription = lex.DecodePointer[NotificationDefsActivitySubscription](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationPutActivitySubscriptionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").String(string(s.Subject))
-	if s.ActivitySubscription != nil {
-		e.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationPutActivitySubscriptionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	if s.ActivitySubscription != nil {
-		v.Field("activitySubscription").Value(s.ActivitySubscription)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationPutActivitySubscriptionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationPutActivitySubscriptionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

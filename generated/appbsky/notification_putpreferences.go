@@ -16,50 +16,11 @@ func (s NotificationService) PutPreferences(ctx context.Context, input *Notifica
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// NotificationPutPreferencesInput is the input of app.bsky.notification.putPreferences.
+// NotificationPutPreferencesInput is the input of [NotificationService.PutPreferences].
 type NotificationPutPreferencesInput struct {
-	Priority bool
+	Priority bool // "priority" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationPutPreferencesInput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationPutPreferencesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "priority":
-			d.Once(&seen, 1<<0)
-			s.Priority = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "priority")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationPutPreferencesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("priority").Bool(s.Priority)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationPutPreferencesInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationPutPreferencesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationPutPreferencesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,234 +16,30 @@ func (s NotificationService) PutPreferencesV2(ctx context.Context, input *Notifi
 	return xrpc.Call[NotificationPutPreferencesV2Output](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// NotificationPutPreferencesV2Input is the input of app.bsky.notification.putPreferencesV2.
+// NotificationPutPreferencesV2Input is the input of [NotificationService.PutPreferencesV2].
 type NotificationPutPreferencesV2Input struct {
-	Chat              *NotificationDefsChatPreference
-	Follow            *NotificationDefsFilterablePreference
-	Like              *NotificationDefsFilterablePreference
-	LikeViaRepost     *NotificationDefsFilterablePreference
-	Mention           *NotificationDefsFilterablePreference
-	Quote             *NotificationDefsFilterablePreference
-	Reply             *NotificationDefsFilterablePreference
-	Repost            *NotificationDefsFilterablePreference
-	RepostViaRepost   *NotificationDefsFilterablePreference
-	StarterpackJoined *NotificationDefsPreference
-	SubscribedPost    *NotificationDefsPreference
-	Unverified        *NotificationDefsPreference
-	Verified          *NotificationDefsPreference
+	Chat              *NotificationDefsChatPreference       // "chat" in JSON: [NotificationDefsChatPreference].
+	Follow            *NotificationDefsFilterablePreference // "follow" in JSON: [NotificationDefsFilterablePreference].
+	Like              *NotificationDefsFilterablePreference // "like" in JSON: [NotificationDefsFilterablePreference].
+	LikeViaRepost     *NotificationDefsFilterablePreference // "likeViaRepost" in JSON: [NotificationDefsFilterablePreference].
+	Mention           *NotificationDefsFilterablePreference // "mention" in JSON: [NotificationDefsFilterablePreference].
+	Quote             *NotificationDefsFilterablePreference // "quote" in JSON: [NotificationDefsFilterablePreference].
+	Reply             *NotificationDefsFilterablePreference // "reply" in JSON: [NotificationDefsFilterablePreference].
+	Repost            *NotificationDefsFilterablePreference // "repost" in JSON: [NotificationDefsFilterablePreference].
+	RepostViaRepost   *NotificationDefsFilterablePreference // "repostViaRepost" in JSON: [NotificationDefsFilterablePreference].
+	StarterpackJoined *NotificationDefsPreference           // "starterpackJoined" in JSON: [NotificationDefsPreference].
+	SubscribedPost    *NotificationDefsPreference           // "subscribedPost" in JSON: [NotificationDefsPreference].
+	Unverified        *NotificationDefsPreference           // "unverified" in JSON: [NotificationDefsPreference].
+	Verified          *NotificationDefsPreference           // "verified" in JSON: [NotificationDefsPreference].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationPutPreferencesV2Input) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationPutPreferencesV2Input{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "chat":
-			if d.Optional(&seen, 1<<0) {
-				s.Chat = lex.DecodePointer[NotificationDefsChatPreference](d)
-			}
-		case "follow":
-			if d.Optional(&seen, 1<<1) {
-				s.Follow = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "like":
-			if d.Optional(&seen, 1<<2) {
-				s.Like = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "likeViaRepost":
-			if d.Optional(&seen, 1<<3) {
-				s.LikeViaRepost = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "mention":
-			if d.Optional(&seen, 1<<4) {
-				s.Mention = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "quote":
-			if d.Optional(&seen, 1<<5) {
-				s.Quote = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "reply":
-			if d.Optional(&seen, 1<<6) {
-				s.Reply = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "repost":
-			if d.Optional(&seen, 1<<7) {
-				s.Repost = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "repostViaRepost":
-			if d.Optional(&seen, 1<<8) {
-				s.RepostViaRepost = lex.DecodePointer[NotificationDefsFilterablePreference](d)
-			}
-		case "starterpackJoined":
-			if d.Optional(&seen, 1<<9) {
-				s.StarterpackJoined = lex.DecodePointer[NotificationDefsPreference](d)
-			}
-		case "subscribedPost":
-			if d.Optional(&seen, 1<<10) {
-				s.SubscribedPost = lex.DecodePointer[NotificationDefsPreference](d)
-			}
-		case "unverified":
-			if d.Optional(&seen, 1<<11) {
-				s.Unverified = lex.DecodePointer[NotificationDefsPreference](d)
-			}
-		case "verified":
-			if d.Optional(&seen, 1<<12) {
-				s.Verified = lex.DecodePointer[NotificationDefsPreference](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationPutPreferencesV2Input) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Chat != nil {
-		e.Field("chat").Value(s.Chat)
-	}
-	if s.Like != nil {
-		e.Field("like").Value(s.Like)
-	}
-	if s.Quote != nil {
-		e.Field("quote").Value(s.Quote)
-	}
-	if s.Reply != nil {
-		e.Field("reply").Value(s.Reply)
-	}
-	if s.Follow != nil {
-		e.Field("follow").Value(s.Follow)
-	}
-	if s.Repost != nil {
-		e.Field("repost").Value(s.Repost)
-	}
-	if s.Mention != nil {
-		e.Field("mention").Value(s.Mention)
-	}
-	if s.Verified != nil {
-		e.Field("verified").Value(s.Verified)
-	}
-	if s.Unverified != nil {
-		e.Field("unverified").Value(s.Unverified)
-	}
-	if s.LikeViaRepost != nil {
-		e.Field("likeViaRepost").Value(s.LikeViaRepost)
-	}
-	if s.SubscribedPost != nil {
-		e.Field("subscribedPost").Value(s.SubscribedPost)
-	}
-	if s.RepostViaRepost != nil {
-		e.Field("repostViaRepost").Value(s.RepostViaRepost)
-	}
-	if s.StarterpackJoined != nil {
-		e.Field("starterpackJoined").Value(s.StarterpackJoined)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationPutPreferencesV2Input) ValidateLex(v *lex.Validator) {
-	if s.Chat != nil {
-		v.Field("chat").Value(s.Chat)
-	}
-	if s.Follow != nil {
-		v.Field("follow").Value(s.Follow)
-	}
-	if s.Like != nil {
-		v.Field("like").Value(s.Like)
-	}
-	if s.LikeViaRepost != nil {
-		v.Field("likeViaRepost").Value(s.LikeViaRepost)
-	}
-	if s.Mention != nil {
-		v.Field("mention").Value(s.Mention)
-	}
-	if s.Quote != nil {
-		v.Field("quote").Value(s.Quote)
-	}
-	if s.Reply != nil {
-		v.Field("reply").Value(s.Reply)
-	}
-	if s.Repost != nil {
-		v.Field("repost").Value(s.Repost)
-	}
-	if s.RepostViaRepost != nil {
-		v.Field("repostViaRepost").Value(s.RepostViaRepost)
-	}
-	if s.StarterpackJoined != nil {
-		v.Field("starterpackJoined").Value(s.StarterpackJoined)
-	}
-	if s.SubscribedPost != nil {
-		v.Field("subscribedPost").Value(s.SubscribedPost)
-	}
-	if s.Unverified != nil {
-		v.Field("unverified").Value(s.Unverified)
-	}
-	if s.Verified != nil {
-		v.Field("verified").Value(s.Verified)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationPutPreferencesV2Input) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationPutPreferencesV2Input) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// NotificationPutPreferencesV2Output is the output of app.bsky.notification.putPreferencesV2.
+// NotificationPutPreferencesV2Output is the output of [NotificationService.PutPreferencesV2].
 type NotificationPutPreferencesV2Output struct {
-	Preferences NotificationDefsPreferences
+	Preferences NotificationDefsPreferences // "preferences" in JSON: [NotificationDefsPreferences].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationPutPreferencesV2Output) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationPutPreferencesV2Output{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "preferences":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Preferences)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "preferences")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationPutPreferencesV2Output) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("preferences").Value(&s.Preferences)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationPutPreferencesV2Output) ValidateLex(v *lex.Validator) {
-	v.Field("preferences").Value(&s.Preferences)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationPutPreferencesV2Output) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationPutPreferencesV2Output) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,80 +17,26 @@ func (s NotificationService) RegisterPush(ctx context.Context, input *Notificati
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// NotificationRegisterPushInput is the input of app.bsky.notification.registerPush.
+// NotificationRegisterPushInput is the input of [NotificationService.RegisterPush].
 type NotificationRegisterPushInput struct {
-	ServiceDID    syntax.DID
-	Token         string
-	Platform      string // Known values: ios, android, web.
-	AppID         string
-	AgeRestricted *bool // Set to true when the actor is age restricted.
+	ServiceDID syntax.DID // "serviceDid" in JSON.
+	Token      string     // "token" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "platform" in JSON. Known values: [NotificationRegisterPushInputPlatformIOS],
+	// [NotificationRegisterPushInputPlatformAndroid], [NotificationRegisterPushInputPlatformWeb].
+	Platform string
+
+	AppID         string // "appId" in JSON.
+	AgeRestricted *bool  // Set to true when the actor is age restricted.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationRegisterPushInput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationRegisterPushInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "serviceDid":
-			d.Once(&seen, 1<<0)
-			s.ServiceDID = syntax.DID(d.String())
-		case "token":
-			d.Once(&seen, 1<<1)
-			s.Token = d.String()
-		case "platform":
-			d.Once(&seen, 1<<2)
-			s.Platform = d.String()
-		case "appId":
-			d.Once(&seen, 1<<3)
-			s.AppID = d.String()
-		case "ageRestricted":
-			d.Once(&seen, 1<<4)
-			s.AgeRestricted = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "serviceDid", "token", "platform", "appId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationRegisterPushInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("appId").String(s.AppID)
-	e.Field("token").String(s.Token)
-	e.Field("platform").String(s.Platform)
-	e.Field("serviceDid").String(string(s.ServiceDID))
-	if s.AgeRestricted != nil {
-		e.Field("ageRestricted").Bool(*s.AgeRestricted)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationRegisterPushInput) ValidateLex(v *lex.Validator) {
-	v.Field("serviceDid").Format(s.ServiceDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationRegisterPushInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationRegisterPushInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationRegisterPushInputPlatform.
+// Known values of the field Platform of [NotificationRegisterPushInput].
 const (
 	NotificationRegisterPushInputPlatformIOS     = "ios"
 	NotificationRegisterPushInputPlatformAndroid = "android"
 	NotificationRegisterPushInputPlatformWeb     = "web"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

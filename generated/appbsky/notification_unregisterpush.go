@@ -18,73 +18,26 @@ func (s NotificationService) UnregisterPush(ctx context.Context, input *Notifica
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// NotificationUnregisterPushInput is the input of app.bsky.notification.unregisterPush.
+// NotificationUnregisterPushInput is the input of [NotificationService.UnregisterPush].
 type NotificationUnregisterPushInput struct {
-	ServiceDID syntax.DID
-	Token      string
-	Platform   string // Known values: ios, android, web.
-	AppID      string
+	ServiceDID syntax.DID // "serviceDid" in JSON.
+	Token      string     // "token" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "platform" in JSON. Known values: [NotificationUnregisterPushInputPlatformIOS],
+	// [NotificationUnregisterPushInputPlatformAndroid],
+	// [NotificationUnregisterPushInputPlatformWeb].
+	Platform string
+
+	AppID string // "appId" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationUnregisterPushInput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationUnregisterPushInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "serviceDid":
-			d.Once(&seen, 1<<0)
-			s.ServiceDID = syntax.DID(d.String())
-		case "token":
-			d.Once(&seen, 1<<1)
-			s.Token = d.String()
-		case "platform":
-			d.Once(&seen, 1<<2)
-			s.Platform = d.String()
-		case "appId":
-			d.Once(&seen, 1<<3)
-			s.AppID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "serviceDid", "token", "platform", "appId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationUnregisterPushInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("appId").String(s.AppID)
-	e.Field("token").String(s.Token)
-	e.Field("platform").String(s.Platform)
-	e.Field("serviceDid").String(string(s.ServiceDID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationUnregisterPushInput) ValidateLex(v *lex.Validator) {
-	v.Field("serviceDid").Format(s.ServiceDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationUnregisterPushInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationUnregisterPushInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of NotificationUnregisterPushInputPlatform.
+// Known values of the field Platform of [NotificationUnregisterPushInput].
 const (
 	NotificationUnregisterPushInputPlatformIOS     = "ios"
 	NotificationUnregisterPushInputPlatformAndroid = "android"
 	NotificationUnregisterPushInputPlatformWeb     = "web"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,51 +17,11 @@ func (s NotificationService) UpdateSeen(ctx context.Context, input *Notification
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// NotificationUpdateSeenInput is the input of app.bsky.notification.updateSeen.
+// NotificationUpdateSeenInput is the input of [NotificationService.UpdateSeen].
 type NotificationUpdateSeenInput struct {
-	SeenAt syntax.Datetime
+	SeenAt syntax.Datetime // "seenAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *NotificationUpdateSeenInput) DecodeLex(d *lex.Decoder) error {
-	*s = NotificationUpdateSeenInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seenAt":
-			d.Once(&seen, 1<<0)
-			s.SeenAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "seenAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *NotificationUpdateSeenInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("seenAt").String(string(s.SeenAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *NotificationUpdateSeenInput) ValidateLex(v *lex.Validator) {
-	v.Field("seenAt").Format(s.SeenAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s NotificationUpdateSeenInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *NotificationUpdateSeenInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,72 +7,24 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RichtextFacet is app.bsky.richtext.facet: Annotation of a sub-string within rich text.
+// RichtextFacet is the object app.bsky.richtext.facet: Annotation of a sub-string within rich
+// text.
 type RichtextFacet struct {
-	Index    RichtextFacetByteSlice
+	Index RichtextFacetByteSlice // "index" in JSON: [RichtextFacetByteSlice].
+
+	// "features" in JSON: a list of [RichtextFacetMention], [RichtextFacetLink] and
+	// [RichtextFacetTag].
 	Features []RichtextFacetFeaturesUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RichtextFacet) LexType() string {
-	return "app.bsky.richtext.facet"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RichtextFacet) DecodeLex(d *lex.Decoder) error {
-	*s = RichtextFacet{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "index":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Index)
-		case "features":
-			d.Once(&seen, 1<<1)
-			s.Features = lex.DecodeSlice[RichtextFacetFeaturesUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "index", "features")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RichtextFacet) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("index").Value(&s.Index)
-	lex.EncodeSlice(e.Field("features"), s.Features)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RichtextFacet) ValidateLex(v *lex.Validator) {
-	v.Field("index").Value(&s.Index)
-	lex.ValidateSlice(v.Field("features"), s.Features)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RichtextFacet) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RichtextFacet) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RichtextFacetFeaturesUnion is an open union of app.bsky.richtext.facet#mention,
-// app.bsky.richtext.facet#link and app.bsky.richtext.facet#tag.
+// RichtextFacetFeaturesUnion is an item of the field Features of [RichtextFacet], an open union
+// of [RichtextFacetMention], [RichtextFacetLink] and [RichtextFacetTag].
 //
 // The zero value is absent.
 type RichtextFacetFeaturesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewRichtextFacetFeaturesUnion returns the union of a member.
@@ -83,275 +35,43 @@ func NewRichtextFacetFeaturesUnion[T interface {
 	return RichtextFacetFeaturesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *RichtextFacetFeaturesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.richtext.facet#mention":
-		u.Value = lex.DecodeVariant[RichtextFacetMention](d)
-	case "app.bsky.richtext.facet#link":
-		u.Value = lex.DecodeVariant[RichtextFacetLink](d)
-	case "app.bsky.richtext.facet#tag":
-		u.Value = lex.DecodeVariant[RichtextFacetTag](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *RichtextFacetFeaturesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *RichtextFacetFeaturesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *RichtextFacetMention, *RichtextFacetLink, *RichtextFacetTag, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u RichtextFacetFeaturesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *RichtextFacetFeaturesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// RichtextFacetMention is app.bsky.richtext.facet#mention: Facet feature for mention of another
-// account. The text is usually a handle, including a '@' prefix, but the facet reference is a
-// DID.
+// RichtextFacetMention is the object app.bsky.richtext.facet#mention: Facet feature for mention
+// of another account. The text is usually a handle, including a '@' prefix, but the facet
+// reference is a DID.
 type RichtextFacetMention struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RichtextFacetMention) LexType() string {
-	return "app.bsky.richtext.facet#mention"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RichtextFacetMention) DecodeLex(d *lex.Decoder) error {
-	*s = RichtextFacetMention{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RichtextFacetMention) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RichtextFacetMention) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RichtextFacetMention) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RichtextFacetMention) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RichtextFacetLink is app.bsky.richtext.facet#link: Facet feature for a URL. The text URL may
-// have been simplified or truncated, but the facet reference should be a complete URL.
+// RichtextFacetLink is the object app.bsky.richtext.facet#link: Facet feature for a URL. The
+// text URL may have been simplified or truncated, but the facet reference should be a complete
+// URL.
 type RichtextFacetLink struct {
-	URI syntax.URI
+	URI syntax.URI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RichtextFacetLink) LexType() string {
-	return "app.bsky.richtext.facet#link"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RichtextFacetLink) DecodeLex(d *lex.Decoder) error {
-	*s = RichtextFacetLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.URI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RichtextFacetLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RichtextFacetLink) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RichtextFacetLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RichtextFacetLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RichtextFacetTag is app.bsky.richtext.facet#tag: Facet feature for a hashtag. The text
-// usually includes a '#' prefix, but the facet reference should not (except in the case of
+// RichtextFacetTag is the object app.bsky.richtext.facet#tag: Facet feature for a hashtag. The
+// text usually includes a '#' prefix, but the facet reference should not (except in the case of
 // 'double hash tags').
 type RichtextFacetTag struct {
-	Tag string
+	Tag string // "tag" in JSON. At most 64 graphemes, 640 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RichtextFacetTag) LexType() string {
-	return "app.bsky.richtext.facet#tag"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RichtextFacetTag) DecodeLex(d *lex.Decoder) error {
-	*s = RichtextFacetTag{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "tag":
-			d.Once(&seen, 1<<0)
-			s.Tag = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "tag")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RichtextFacetTag) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("tag").String(s.Tag)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RichtextFacetTag) ValidateLex(v *lex.Validator) {
-	v.Field("tag").MaxBytes(s.Tag, 640).MaxGraphemes(s.Tag, 64)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RichtextFacetTag) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RichtextFacetTag) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RichtextFacetByteSlice is app.bsky.richtext.facet#byteSlice: Specifies the sub-string range a
-// facet feature applies to. Start index is inclusive, end index is exclusive. Indices are
-// zero-indexed, counting bytes of the UTF-8 encoded text. NOTE: some languages, like
-// Javascript, use UTF-16 or Unicode codepoints for string slice indexing; in these languages,
-// convert to byte arrays before working with facets.
+// RichtextFacetByteSlice is the object app.bsky.richtext.facet#byteSlice: Specifies the
+// sub-string range a facet feature applies to. Start index is inclusive, end index is
+// exclusive. Indices are zero-indexed, counting bytes of the UTF-8 encoded text. NOTE: some
+// languages, like Javascript, use UTF-16 or Unicode codepoints for string slice indexing; in
+// these languages, convert to byte arrays before working with facets.
 type RichtextFacetByteSlice struct {
-	ByteStart int64
-	ByteEnd   int64
+	ByteStart int64 // "byteStart" in JSON. At least 0.
+	ByteEnd   int64 // "byteEnd" in JSON. At least 0.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RichtextFacetByteSlice) LexType() string {
-	return "app.bsky.richtext.facet#byteSlice"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RichtextFacetByteSlice) DecodeLex(d *lex.Decoder) error {
-	*s = RichtextFacetByteSlice{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "byteStart":
-			d.Once(&seen, 1<<0)
-			s.ByteStart = d.Int()
-		case "byteEnd":
-			d.Once(&seen, 1<<1)
-			s.ByteEnd = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "byteStart", "byteEnd")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RichtextFacetByteSlice) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("byteEnd").Int(s.ByteEnd)
-	e.Field("byteStart").Int(s.ByteStart)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RichtextFacetByteSlice) ValidateLex(v *lex.Validator) {
-	v.Field("byteStart").Int(s.ByteStart).AtLeast(s.ByteStart, 0)
-	v.Field("byteEnd").Int(s.ByteEnd).AtLeast(s.ByteEnd, 0)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RichtextFacetByteSlice) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RichtextFacetByteSlice) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,445 +7,77 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// UnspeccedDefsSkeletonSearchPost is app.bsky.unspecced.defs#skeletonSearchPost.
+// UnspeccedDefsSkeletonSearchPost is the object app.bsky.unspecced.defs#skeletonSearchPost.
 type UnspeccedDefsSkeletonSearchPost struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsSkeletonSearchPost) LexType() string {
-	return "app.bsky.unspecced.defs#skeletonSearchPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsSkeletonSearchPost) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsSkeletonSearchPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsSkeletonSearchPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsSkeletonSearchPost) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsSkeletonSearchPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsSkeletonSearchPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsSkeletonSearchActor is app.bsky.unspecced.defs#skeletonSearchActor.
+// UnspeccedDefsSkeletonSearchActor is the object app.bsky.unspecced.defs#skeletonSearchActor.
 type UnspeccedDefsSkeletonSearchActor struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsSkeletonSearchActor) LexType() string {
-	return "app.bsky.unspecced.defs#skeletonSearchActor"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsSkeletonSearchActor) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsSkeletonSearchActor{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsSkeletonSearchActor) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsSkeletonSearchActor) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsSkeletonSearchActor) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsSkeletonSearchActor) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsSkeletonSearchStarterPack is app.bsky.unspecced.defs#skeletonSearchStarterPack.
+// UnspeccedDefsSkeletonSearchStarterPack is the object
+// app.bsky.unspecced.defs#skeletonSearchStarterPack.
 type UnspeccedDefsSkeletonSearchStarterPack struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsSkeletonSearchStarterPack) LexType() string {
-	return "app.bsky.unspecced.defs#skeletonSearchStarterPack"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsSkeletonSearchStarterPack) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsSkeletonSearchStarterPack{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsSkeletonSearchStarterPack) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsSkeletonSearchStarterPack) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsSkeletonSearchStarterPack) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsSkeletonSearchStarterPack) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsTrendingTopic is app.bsky.unspecced.defs#trendingTopic.
+// UnspeccedDefsTrendingTopic is the object app.bsky.unspecced.defs#trendingTopic.
 type UnspeccedDefsTrendingTopic struct {
-	Topic       string
-	DisplayName *string
-	Description *string
-	Link        string
+	Topic       string  // "topic" in JSON.
+	DisplayName *string // "displayName" in JSON.
+	Description *string // "description" in JSON.
+	Link        string  // "link" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsTrendingTopic) LexType() string {
-	return "app.bsky.unspecced.defs#trendingTopic"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsTrendingTopic) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsTrendingTopic{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "topic":
-			d.Once(&seen, 1<<0)
-			s.Topic = d.String()
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.OptionalString()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "link":
-			d.Once(&seen, 1<<1)
-			s.Link = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "topic", "link")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsTrendingTopic) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("link").String(s.Link)
-	e.Field("topic").String(s.Topic)
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsTrendingTopic) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsTrendingTopic) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsTrendingTopic) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsSkeletonTrend is app.bsky.unspecced.defs#skeletonTrend.
+// UnspeccedDefsSkeletonTrend is the object app.bsky.unspecced.defs#skeletonTrend.
 type UnspeccedDefsSkeletonTrend struct {
-	Topic       string
-	DisplayName string
-	Link        string
-	StartedAt   syntax.Datetime
-	PostCount   int64
-	Status      *string // Known values: hot.
-	Category    *string
-	DIDs        []syntax.DID
+	Topic       string          // "topic" in JSON.
+	DisplayName string          // "displayName" in JSON.
+	Link        string          // "link" in JSON.
+	StartedAt   syntax.Datetime // "startedAt" in JSON.
+	PostCount   int64           // "postCount" in JSON.
+	Status      *string         // "status" in JSON. Known values: [UnspeccedDefsSkeletonTrendStatusHot].
+	Category    *string         // "category" in JSON.
+	DIDs        []syntax.DID    // "dids" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsSkeletonTrend) LexType() string {
-	return "app.bsky.unspecced.defs#skeletonTrend"
-}
+// UnspeccedDefsSkeletonTrendStatusHot is a known value of the field Status of
+// [UnspeccedDefsSkeletonTrend].
+const UnspeccedDefsSkeletonTrendStatusHot = "hot"
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsSkeletonTrend) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsSkeletonTrend{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "topic":
-			d.Once(&seen, 1<<0)
-			s.Topic = d.String()
-		case "displayName":
-			d.Once(&seen, 1<<1)
-			s.DisplayName = d.String()
-		case "link":
-			d.Once(&seen, 1<<2)
-			s.Link = d.String()
-		case "startedAt":
-			d.Once(&seen, 1<<3)
-			s.StartedAt = syntax.Datetime(d.String())
-		case "postCount":
-			d.Once(&seen, 1<<4)
-			s.PostCount = d.Int()
-		case "status":
-			d.Once(&seen, 1<<6)
-			s.Status = d.OptionalString()
-		case "category":
-			d.Once(&seen, 1<<7)
-			s.Category = d.OptionalString()
-		case "dids":
-			d.Once(&seen, 1<<5)
-			s.DIDs = lex.DecodeStrings[syntax.DID](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "topic", "displayName", "link", "startedAt", "postCount", "dids")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsSkeletonTrend) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("dids"), s.DIDs)
-	e.Field("link").String(s.Link)
-	e.Field("topic").String(s.Topic)
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	if s.Category != nil {
-		e.Field("category").String(*s.Category)
-	}
-	e.Field("postCount").Int(s.PostCount)
-	e.Field("startedAt").String(string(s.StartedAt))
-	e.Field("displayName").String(s.DisplayName)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsSkeletonTrend) ValidateLex(v *lex.Validator) {
-	v.Field("startedAt").Format(s.StartedAt)
-	v.Field("postCount").Int(s.PostCount)
-	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsSkeletonTrend) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsSkeletonTrend) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of UnspeccedDefsSkeletonTrendStatus.
-const (
-	UnspeccedDefsSkeletonTrendStatusHot = "hot"
-)
-
-// UnspeccedDefsTrendView is app.bsky.unspecced.defs#trendView.
+// UnspeccedDefsTrendView is the object app.bsky.unspecced.defs#trendView.
 type UnspeccedDefsTrendView struct {
-	Topic       string
-	DisplayName string
-	Link        string
-	StartedAt   syntax.Datetime
-	PostCount   int64
-	Status      *string // Known values: hot.
-	Category    *string
-	Actors      []ActorDefsProfileViewBasic
+	Topic       string                      // "topic" in JSON.
+	DisplayName string                      // "displayName" in JSON.
+	Link        string                      // "link" in JSON.
+	StartedAt   syntax.Datetime             // "startedAt" in JSON.
+	PostCount   int64                       // "postCount" in JSON.
+	Status      *string                     // "status" in JSON. Known values: [UnspeccedDefsTrendViewStatusHot].
+	Category    *string                     // "category" in JSON.
+	Actors      []ActorDefsProfileViewBasic // "actors" in JSON: a list of [ActorDefsProfileViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsTrendView) LexType() string {
-	return "app.bsky.unspecced.defs#trendView"
-}
+// UnspeccedDefsTrendViewStatusHot is a known value of the field Status of
+// [UnspeccedDefsTrendView].
+const UnspeccedDefsTrendViewStatusHot = "hot"
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsTrendView) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsTrendView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "topic":
-			d.Once(&seen, 1<<0)
-			s.Topic = d.String()
-		case "displayName":
-			d.Once(&seen, 1<<1)
-			s.DisplayName = d.String()
-		case "link":
-			d.Once(&seen, 1<<2)
-			s.Link = d.String()
-		case "startedAt":
-			d.Once(&seen, 1<<3)
-			s.StartedAt = syntax.Datetime(d.String())
-		case "postCount":
-			d.Once(&seen, 1<<4)
-			s.PostCount = d.Int()
-		case "status":
-			d.Once(&seen, 1<<6)
-			s.Status = d.OptionalString()
-		case "category":
-			d.Once(&seen, 1<<7)
-			s.Category = d.OptionalString()
-		case "actors":
-			d.Once(&seen, 1<<5)
-			s.Actors = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "topic", "displayName", "link", "startedAt", "postCount", "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsTrendView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("link").String(s.Link)
-	e.Field("topic").String(s.Topic)
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	if s.Category != nil {
-		e.Field("category").String(*s.Category)
-	}
-	e.Field("postCount").Int(s.PostCount)
-	e.Field("startedAt").String(string(s.StartedAt))
-	e.Field("displayName").String(s.DisplayName)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsTrendView) ValidateLex(v *lex.Validator) {
-	v.Field("startedAt").Format(s.StartedAt)
-	v.Field("postCount").Int(s.PostCount)
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsTrendView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsTrendView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of UnspeccedDefsTrendViewStatus.
-const (
-	UnspeccedDefsTrendViewStatusHot = "hot"
-)
-
-// UnspeccedDefsThreadItemPost is app.bsky.unspecced.defs#threadItemPost.
+// UnspeccedDefsThreadItemPost is the object app.bsky.unspecced.defs#threadItemPost.
 type UnspeccedDefsThreadItemPost struct {
-	Post FeedDefsPostView
+	Post FeedDefsPostView // "post" in JSON: [FeedDefsPostView].
 
 	// This post has more parents that were not present in the response. This is just a boolean,
 	// without the number of parents.
@@ -465,278 +97,42 @@ type UnspeccedDefsThreadItemPost struct {
 
 	MutedByViewer bool // This is by an account muted by the viewer requesting it.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsThreadItemPost) LexType() string {
-	return "app.bsky.unspecced.defs#threadItemPost"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsThreadItemPost) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsThreadItemPost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "post":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Post)
-		case "moreParents":
-			d.Once(&seen, 1<<1)
-			s.MoreParents = d.Bool()
-		case "moreReplies":
-			d.Once(&seen, 1<<2)
-			s.MoreReplies = d.Int()
-		case "opThread":
-			d.Once(&seen, 1<<3)
-			s.OpThread = d.Bool()
-		case "hiddenByThreadgate":
-			d.Once(&seen, 1<<4)
-			s.HiddenByThreadgate = d.Bool()
-		case "mutedByViewer":
-			d.Once(&seen, 1<<5)
-			s.MutedByViewer = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "post", "moreParents", "moreReplies", "opThread", "hiddenByThreadgate", "mutedByViewer")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsThreadItemPost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("post").Value(&s.Post)
-	e.Field("opThread").Bool(s.OpThread)
-	e.Field("moreParents").Bool(s.MoreParents)
-	e.Field("moreReplies").Int(s.MoreReplies)
-	e.Field("mutedByViewer").Bool(s.MutedByViewer)
-	e.Field("hiddenByThreadgate").Bool(s.HiddenByThreadgate)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsThreadItemPost) ValidateLex(v *lex.Validator) {
-	v.Field("post").Value(&s.Post)
-	v.Field("moreReplies").Int(s.MoreReplies)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsThreadItemPost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsThreadItemPost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsThreadItemNoUnauthenticated is
+// UnspeccedDefsThreadItemNoUnauthenticated is the object
 // app.bsky.unspecced.defs#threadItemNoUnauthenticated.
 type UnspeccedDefsThreadItemNoUnauthenticated struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsThreadItemNoUnauthenticated) LexType() string {
-	return "app.bsky.unspecced.defs#threadItemNoUnauthenticated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsThreadItemNoUnauthenticated) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsThreadItemNoUnauthenticated{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsThreadItemNoUnauthenticated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsThreadItemNoUnauthenticated) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsThreadItemNoUnauthenticated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsThreadItemNoUnauthenticated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsThreadItemNotFound is app.bsky.unspecced.defs#threadItemNotFound.
+// UnspeccedDefsThreadItemNotFound is the object app.bsky.unspecced.defs#threadItemNotFound.
 type UnspeccedDefsThreadItemNotFound struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsThreadItemNotFound) LexType() string {
-	return "app.bsky.unspecced.defs#threadItemNotFound"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsThreadItemNotFound) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsThreadItemNotFound{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsThreadItemNotFound) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsThreadItemNotFound) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsThreadItemNotFound) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsThreadItemNotFound) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsThreadItemBlocked is app.bsky.unspecced.defs#threadItemBlocked.
+// UnspeccedDefsThreadItemBlocked is the object app.bsky.unspecced.defs#threadItemBlocked.
 type UnspeccedDefsThreadItemBlocked struct {
-	Author FeedDefsBlockedAuthor
+	Author FeedDefsBlockedAuthor // "author" in JSON: [FeedDefsBlockedAuthor].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsThreadItemBlocked) LexType() string {
-	return "app.bsky.unspecced.defs#threadItemBlocked"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsThreadItemBlocked) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsThreadItemBlocked{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "author":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Author)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "author")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsThreadItemBlocked) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("author").Value(&s.Author)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsThreadItemBlocked) ValidateLex(v *lex.Validator) {
-	v.Field("author").Value(&s.Author)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsThreadItemBlocked) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsThreadItemBlocked) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedDefsAgeAssuranceState is app.bsky.unspecced.defs#ageAssuranceState: The computed
-// state of the age assurance process, returned to the user in question on certain authenticated
-// requests.
+// UnspeccedDefsAgeAssuranceState is the object app.bsky.unspecced.defs#ageAssuranceState: The
+// computed state of the age assurance process, returned to the user in question on certain
+// authenticated requests.
 type UnspeccedDefsAgeAssuranceState struct {
 	LastInitiatedAt *syntax.Datetime // The timestamp when this state was last updated.
-	Status          string           // The status of the age assurance process.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// The status of the age assurance process. Known values:
+	// [UnspeccedDefsAgeAssuranceStateStatusUnknown], [UnspeccedDefsAgeAssuranceStateStatusPending],
+	// [UnspeccedDefsAgeAssuranceStateStatusAssured], [UnspeccedDefsAgeAssuranceStateStatusBlocked].
+	Status string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsAgeAssuranceState) LexType() string {
-	return "app.bsky.unspecced.defs#ageAssuranceState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsAgeAssuranceState) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsAgeAssuranceState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lastInitiatedAt":
-			d.Once(&seen, 1<<1)
-			s.LastInitiatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsAgeAssuranceState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("status").String(s.Status)
-	if s.LastInitiatedAt != nil {
-		e.Field("lastInitiatedAt").String(string(*s.LastInitiatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsAgeAssuranceState) ValidateLex(v *lex.Validator) {
-	if s.LastInitiatedAt != nil {
-		v.Field("lastInitiatedAt").Format(*s.LastInitiatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsAgeAssuranceState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsAgeAssuranceState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of UnspeccedDefsAgeAssuranceStateStatus.
+// Known values of the field Status of [UnspeccedDefsAgeAssuranceState].
 const (
 	UnspeccedDefsAgeAssuranceStateStatusUnknown = "unknown"
 	UnspeccedDefsAgeAssuranceStateStatusPending = "pending"
@@ -744,11 +140,15 @@ const (
 	UnspeccedDefsAgeAssuranceStateStatusBlocked = "blocked"
 )
 
-// UnspeccedDefsAgeAssuranceEvent is app.bsky.unspecced.defs#ageAssuranceEvent: Object used to
-// store age assurance data in stash.
+// UnspeccedDefsAgeAssuranceEvent is the object app.bsky.unspecced.defs#ageAssuranceEvent:
+// Object used to store age assurance data in stash.
 type UnspeccedDefsAgeAssuranceEvent struct {
 	CreatedAt syntax.Datetime // The date and time of this write operation.
-	Status    string          // The status of the age assurance process.
+
+	// The status of the age assurance process. Known values:
+	// [UnspeccedDefsAgeAssuranceEventStatusUnknown], [UnspeccedDefsAgeAssuranceEventStatusPending],
+	// [UnspeccedDefsAgeAssuranceEventStatusAssured].
+	Status string
 
 	// The unique identifier for this instance of the age assurance flow, in UUID format.
 	AttemptID string
@@ -759,97 +159,14 @@ type UnspeccedDefsAgeAssuranceEvent struct {
 	CompleteIP *string // The IP address used when completing the AA flow.
 	CompleteUa *string // The user agent used when completing the AA flow.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedDefsAgeAssuranceEvent) LexType() string {
-	return "app.bsky.unspecced.defs#ageAssuranceEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedDefsAgeAssuranceEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "status":
-			d.Once(&seen, 1<<1)
-			s.Status = d.String()
-		case "attemptId":
-			d.Once(&seen, 1<<2)
-			s.AttemptID = d.String()
-		case "email":
-			d.Once(&seen, 1<<3)
-			s.Email = d.OptionalString()
-		case "initIp":
-			d.Once(&seen, 1<<4)
-			s.InitIP = d.OptionalString()
-		case "initUa":
-			d.Once(&seen, 1<<5)
-			s.InitUa = d.OptionalString()
-		case "completeIp":
-			d.Once(&seen, 1<<6)
-			s.CompleteIP = d.OptionalString()
-		case "completeUa":
-			d.Once(&seen, 1<<7)
-			s.CompleteUa = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "createdAt", "status", "attemptId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if s.InitIP != nil {
-		e.Field("initIp").String(*s.InitIP)
-	}
-	if s.InitUa != nil {
-		e.Field("initUa").String(*s.InitUa)
-	}
-	e.Field("status").String(s.Status)
-	e.Field("attemptId").String(s.AttemptID)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.CompleteIP != nil {
-		e.Field("completeIp").String(*s.CompleteIP)
-	}
-	if s.CompleteUa != nil {
-		e.Field("completeUa").String(*s.CompleteUa)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedDefsAgeAssuranceEvent) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedDefsAgeAssuranceEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedDefsAgeAssuranceEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of UnspeccedDefsAgeAssuranceEventStatus.
+// Known values of the field Status of [UnspeccedDefsAgeAssuranceEvent].
 const (
 	UnspeccedDefsAgeAssuranceEventStatusUnknown = "unknown"
 	UnspeccedDefsAgeAssuranceEventStatusPending = "pending"
 	UnspeccedDefsAgeAssuranceEventStatusAssured = "assured"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

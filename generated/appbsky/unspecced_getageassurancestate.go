@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // GetAgeAssuranceState calls app.bsky.unspecced.getAgeAssuranceState: Returns the current state
@@ -15,3 +16,5 @@ func (s UnspeccedService) GetAgeAssuranceState(ctx context.Context, opts ...xrpc
 	m := xrpc.Method{NSID: "app.bsky.unspecced.getAgeAssuranceState", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[UnspeccedDefsAgeAssuranceState](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

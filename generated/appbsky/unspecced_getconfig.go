@@ -16,119 +16,20 @@ func (s UnspeccedService) GetConfig(ctx context.Context, opts ...xrpc.Option) (*
 	return xrpc.Call[UnspeccedGetConfigOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetConfigOutput is the output of app.bsky.unspecced.getConfig.
+// UnspeccedGetConfigOutput is the output of [UnspeccedService.GetConfig].
 type UnspeccedGetConfigOutput struct {
-	CheckEmailConfirmed *bool
-	LiveNow             []UnspeccedGetConfigLiveNowConfig
+	CheckEmailConfirmed *bool                             // "checkEmailConfirmed" in JSON.
+	LiveNow             []UnspeccedGetConfigLiveNowConfig // "liveNow" in JSON: a list of [UnspeccedGetConfigLiveNowConfig].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetConfigOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetConfigOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "checkEmailConfirmed":
-			d.Once(&seen, 1<<0)
-			s.CheckEmailConfirmed = d.OptionalBool()
-		case "liveNow":
-			if d.Optional(&seen, 1<<1) {
-				s.LiveNow = lex.DecodeSlice[UnspeccedGetConfigLiveNowConfig](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetConfigOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.LiveNow != nil {
-		lex.EncodeSlice(e.Field("liveNow"), s.LiveNow)
-	}
-	if s.CheckEmailConfirmed != nil {
-		e.Field("checkEmailConfirmed").Bool(*s.CheckEmailConfirmed)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetConfigOutput) ValidateLex(v *lex.Validator) {
-	if s.LiveNow != nil {
-		lex.ValidateSlice(v.Field("liveNow"), s.LiveNow)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetConfigOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetConfigOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetConfigLiveNowConfig is app.bsky.unspecced.getConfig#liveNowConfig.
+// UnspeccedGetConfigLiveNowConfig is the object app.bsky.unspecced.getConfig#liveNowConfig.
 type UnspeccedGetConfigLiveNowConfig struct {
-	DID     syntax.DID
-	Domains []string
+	DID     syntax.DID // "did" in JSON.
+	Domains []string   // "domains" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedGetConfigLiveNowConfig) LexType() string {
-	return "app.bsky.unspecced.getConfig#liveNowConfig"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetConfigLiveNowConfig) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetConfigLiveNowConfig{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "domains":
-			d.Once(&seen, 1<<1)
-			s.Domains = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "domains")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetConfigLiveNowConfig) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	lex.EncodeStrings(e.Field("domains"), s.Domains)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetConfigLiveNowConfig) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetConfigLiveNowConfig) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetConfigLiveNowConfig) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

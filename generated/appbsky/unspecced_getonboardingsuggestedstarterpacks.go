@@ -18,79 +18,17 @@ func (s UnspeccedService) GetOnboardingSuggestedStarterPacks(ctx context.Context
 }
 
 // UnspeccedGetOnboardingSuggestedStarterPacksParams are the parameters of
-// app.bsky.unspecced.getOnboardingSuggestedStarterPacks.
+// [UnspeccedService.GetOnboardingSuggestedStarterPacks].
 type UnspeccedGetOnboardingSuggestedStarterPacksParams struct {
-	Limit *int64 // Default, sent if nil: 10.
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetOnboardingSuggestedStarterPacksParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetOnboardingSuggestedStarterPacksParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
 // UnspeccedGetOnboardingSuggestedStarterPacksOutput is the output of
-// app.bsky.unspecced.getOnboardingSuggestedStarterPacks.
+// [UnspeccedService.GetOnboardingSuggestedStarterPacks].
 type UnspeccedGetOnboardingSuggestedStarterPacksOutput struct {
-	StarterPacks []GraphDefsStarterPackView
+	StarterPacks []GraphDefsStarterPackView // "starterPacks" in JSON: a list of [GraphDefsStarterPackView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetOnboardingSuggestedStarterPacksOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeSlice[GraphDefsStarterPackView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetOnboardingSuggestedStarterPacksOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetOnboardingSuggestedStarterPacksOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,9 @@ func (s UnspeccedService) GetPopularFeedGenerators(ctx context.Context, params *
 	return xrpc.Call[UnspeccedGetPopularFeedGeneratorsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetPopularFeedGeneratorsPages calls GetPopularFeedGenerators page after page until there is
-// no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetPopularFeedGeneratorsPages calls [UnspeccedService.GetPopularFeedGenerators] page after
+// page until there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s UnspeccedService) GetPopularFeedGeneratorsPages(ctx context.Context, params *UnspeccedGetPopularFeedGeneratorsParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedGetPopularFeedGeneratorsOutput, error] {
 	return paging.Pages(func(cursor *string) (*UnspeccedGetPopularFeedGeneratorsOutput, *string, error) {
 		var next UnspeccedGetPopularFeedGeneratorsParams
@@ -39,7 +40,8 @@ func (s UnspeccedService) GetPopularFeedGeneratorsPages(ctx context.Context, par
 	})
 }
 
-// GetPopularFeedGeneratorsAll is GetPopularFeedGeneratorsPages, feeds one by one.
+// GetPopularFeedGeneratorsAll is [UnspeccedService.GetPopularFeedGeneratorsPages], feeds one by
+// one.
 func (s UnspeccedService) GetPopularFeedGeneratorsAll(ctx context.Context, params *UnspeccedGetPopularFeedGeneratorsParams, opts ...xrpc.Option) iter.Seq2[*FeedDefsGeneratorView, error] {
 	return paging.All(s.GetPopularFeedGeneratorsPages(ctx, params, opts...), func(page *UnspeccedGetPopularFeedGeneratorsOutput) []FeedDefsGeneratorView {
 		return page.Feeds
@@ -47,94 +49,20 @@ func (s UnspeccedService) GetPopularFeedGeneratorsAll(ctx context.Context, param
 }
 
 // UnspeccedGetPopularFeedGeneratorsParams are the parameters of
-// app.bsky.unspecced.getPopularFeedGenerators.
+// [UnspeccedService.GetPopularFeedGenerators].
 type UnspeccedGetPopularFeedGeneratorsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
-	Query  *string
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetPopularFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetPopularFeedGeneratorsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Query != nil {
-		q.String("query", *p.Query)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetPopularFeedGeneratorsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetPopularFeedGeneratorsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
+	Query  *string // "query" in JSON.
 }
 
 // UnspeccedGetPopularFeedGeneratorsOutput is the output of
-// app.bsky.unspecced.getPopularFeedGenerators.
+// [UnspeccedService.GetPopularFeedGenerators].
 type UnspeccedGetPopularFeedGeneratorsOutput struct {
-	Cursor *string
-	Feeds  []FeedDefsGeneratorView
+	Cursor *string                 // "cursor" in JSON.
+	Feeds  []FeedDefsGeneratorView // "feeds" in JSON: a list of [FeedDefsGeneratorView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetPopularFeedGeneratorsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetPopularFeedGeneratorsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetPopularFeedGeneratorsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetPopularFeedGeneratorsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetPopularFeedGeneratorsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetPopularFeedGeneratorsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -23,156 +23,40 @@ func (s UnspeccedService) GetPostThreadOtherV2(ctx context.Context, params *Unsp
 }
 
 // UnspeccedGetPostThreadOtherV2Params are the parameters of
-// app.bsky.unspecced.getPostThreadOtherV2.
+// [UnspeccedService.GetPostThreadOtherV2].
 type UnspeccedGetPostThreadOtherV2Params struct {
-	// Reference (AT-URI) to post record. This is the anchor post.
-	Anchor syntax.ATURI
+	Anchor syntax.ATURI // Reference (AT-URI) to post record. This is the anchor post.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetPostThreadOtherV2Params) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetPostThreadOtherV2Params)
-	}
-	q.String("anchor", string(p.Anchor))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetPostThreadOtherV2Params) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetPostThreadOtherV2Params)
-	}
-	v.Field("anchor").Format(p.Anchor)
-}
-
-// UnspeccedGetPostThreadOtherV2Output is the output of app.bsky.unspecced.getPostThreadOtherV2.
+// UnspeccedGetPostThreadOtherV2Output is the output of [UnspeccedService.GetPostThreadOtherV2].
 type UnspeccedGetPostThreadOtherV2Output struct {
 	// A flat list of other thread items. The depth of each item is indicated by the depth property
 	// inside the item.
 	Thread []UnspeccedGetPostThreadOtherV2ThreadItem
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetPostThreadOtherV2Output) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetPostThreadOtherV2Output{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "thread":
-			d.Once(&seen, 1<<0)
-			s.Thread = lex.DecodeSlice[UnspeccedGetPostThreadOtherV2ThreadItem](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "thread")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetPostThreadOtherV2Output) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("thread"), s.Thread)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetPostThreadOtherV2Output) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("thread"), s.Thread)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetPostThreadOtherV2Output) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetPostThreadOtherV2Output) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetPostThreadOtherV2ThreadItem is
+// UnspeccedGetPostThreadOtherV2ThreadItem is the object
 // app.bsky.unspecced.getPostThreadOtherV2#threadItem.
 type UnspeccedGetPostThreadOtherV2ThreadItem struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
 	// The nesting level of this item in the thread. Depth 0 means the anchor item. Items above have
 	// negative depths, items below have positive depths.
 	Depth int64
 
-	Value UnspeccedGetPostThreadOtherV2ThreadItemValueUnion
+	Value UnspeccedGetPostThreadOtherV2ThreadItemValueUnion // "value" in JSON: [UnspeccedDefsThreadItemPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedGetPostThreadOtherV2ThreadItem) LexType() string {
-	return "app.bsky.unspecced.getPostThreadOtherV2#threadItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetPostThreadOtherV2ThreadItem) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetPostThreadOtherV2ThreadItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "depth":
-			d.Once(&seen, 1<<1)
-			s.Depth = d.Int()
-		case "value":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Value)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "depth", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetPostThreadOtherV2ThreadItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("depth").Int(s.Depth)
-	e.Field("value").Value(&s.Value)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetPostThreadOtherV2ThreadItem) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("depth").Int(s.Depth)
-	v.Field("value").Value(&s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetPostThreadOtherV2ThreadItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetPostThreadOtherV2ThreadItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetPostThreadOtherV2ThreadItemValueUnion is an open union of
-// app.bsky.unspecced.defs#threadItemPost.
+// UnspeccedGetPostThreadOtherV2ThreadItemValueUnion is the field Value of
+// [UnspeccedGetPostThreadOtherV2ThreadItem], an open union of [UnspeccedDefsThreadItemPost].
 //
 // The zero value is absent.
 type UnspeccedGetPostThreadOtherV2ThreadItemValueUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewUnspeccedGetPostThreadOtherV2ThreadItemValueUnion returns the union of a member.
@@ -183,40 +67,4 @@ func NewUnspeccedGetPostThreadOtherV2ThreadItemValueUnion[T interface {
 	return UnspeccedGetPostThreadOtherV2ThreadItemValueUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.unspecced.defs#threadItemPost":
-		u.Value = lex.DecodeVariant[UnspeccedDefsThreadItemPost](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *UnspeccedDefsThreadItemPost, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *UnspeccedGetPostThreadOtherV2ThreadItemValueUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -22,274 +22,88 @@ func (s UnspeccedService) GetPostThreadV2(ctx context.Context, params *Unspecced
 	return xrpc.Call[UnspeccedGetPostThreadV2Output](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetPostThreadV2Params are the parameters of app.bsky.unspecced.getPostThreadV2.
+// UnspeccedGetPostThreadV2Params are the parameters of [UnspeccedService.GetPostThreadV2].
 type UnspeccedGetPostThreadV2Params struct {
 	// Reference (AT-URI) to post record. This is the anchor post, and the thread will be built
 	// around it. It can be any post in the tree, not necessarily a root post.
 	Anchor syntax.ATURI
 
-	// Whether to include parents above the anchor. Default, sent if nil: true.
-	Above *bool
+	Above *bool // Whether to include parents above the anchor. Default, sent if nil: true.
 
-	// How many levels of replies to include below the anchor. Default, sent if nil: 6.
+	// How many levels of replies to include below the anchor. From 0 to 20. Default, sent if nil:
+	// 6.
 	Below *int64
 
 	// Maximum of replies to include at each level of the thread, except for the direct replies to
 	// the anchor, which are (NOTE: currently, during unspecced phase) all returned (NOTE: later
-	// they might be paginated). Default, sent if nil: 10.
+	// they might be paginated). From 0 to 100. Default, sent if nil: 10.
 	BranchingFactor *int64
 
-	// Sorting for the thread replies. Default, sent if nil: "oldest".
+	// Sorting for the thread replies. Known values: [UnspeccedGetPostThreadV2ParamsSortNewest],
+	// [UnspeccedGetPostThreadV2ParamsSortOldest], [UnspeccedGetPostThreadV2ParamsSortTop]. Default,
+	// sent if nil: "oldest".
 	Sort *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetPostThreadV2Params) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetPostThreadV2Params)
-	}
-	q.String("anchor", string(p.Anchor))
-	if p.Above != nil {
-		q.Bool("above", *p.Above)
-	} else {
-		q.Bool("above", true)
-	}
-	if p.Below != nil {
-		q.Int("below", *p.Below)
-	} else {
-		q.Int("below", 6)
-	}
-	if p.BranchingFactor != nil {
-		q.Int("branchingFactor", *p.BranchingFactor)
-	} else {
-		q.Int("branchingFactor", 10)
-	}
-	if p.Sort != nil {
-		q.String("sort", *p.Sort)
-	} else {
-		q.String("sort", "oldest")
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetPostThreadV2Params) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetPostThreadV2Params)
-	}
-	v.Field("anchor").Format(p.Anchor)
-	if p.Below != nil {
-		v.Field("below").AtLeast(*p.Below, 0).AtMost(*p.Below, 20)
-	}
-	if p.BranchingFactor != nil {
-		v.Field("branchingFactor").AtLeast(*p.BranchingFactor, 0).AtMost(*p.BranchingFactor, 100)
-	}
-}
-
-// Known values of UnspeccedGetPostThreadV2ParamsSort.
+// Known values of the field Sort of [UnspeccedGetPostThreadV2Params].
 const (
 	UnspeccedGetPostThreadV2ParamsSortNewest = "newest"
 	UnspeccedGetPostThreadV2ParamsSortOldest = "oldest"
 	UnspeccedGetPostThreadV2ParamsSortTop    = "top"
 )
 
-// UnspeccedGetPostThreadV2Output is the output of app.bsky.unspecced.getPostThreadV2.
+// UnspeccedGetPostThreadV2Output is the output of [UnspeccedService.GetPostThreadV2].
 type UnspeccedGetPostThreadV2Output struct {
 	// A flat list of thread items. The depth of each item is indicated by the depth property inside
 	// the item.
 	Thread []UnspeccedGetPostThreadV2ThreadItem
 
-	Threadgate *FeedDefsThreadgateView
+	Threadgate *FeedDefsThreadgateView // "threadgate" in JSON: [FeedDefsThreadgateView].
 
 	// Whether this thread has additional replies. If true, a call can be made to the
 	// `getPostThreadOtherV2` endpoint to retrieve them.
 	HasOtherReplies bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetPostThreadV2Output) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetPostThreadV2Output{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "thread":
-			d.Once(&seen, 1<<0)
-			s.Thread = lex.DecodeSlice[UnspeccedGetPostThreadV2ThreadItem](d)
-		case "threadgate":
-			if d.Optional(&seen, 1<<2) {
-				s.Threadgate = lex.DecodePointer[FeedDefsThreadgateView](d)
-			}
-		case "hasOtherReplies":
-			d.Once(&seen, 1<<1)
-			s.HasOtherReplies = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "thread", "hasOtherReplies")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetPostThreadV2Output) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("thread"), s.Thread)
-	if s.Threadgate != nil {
-		e.Field("threadgate").Value(s.Threadgate)
-	}
-	e.Field("hasOtherReplies").Bool(s.HasOtherReplies)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetPostThreadV2Output) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("thread"), s.Thread)
-	if s.Threadgate != nil {
-		v.Field("threadgate").Value(s.Threadgate)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetPostThreadV2Output) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetPostThreadV2Output) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetPostThreadV2ThreadItem is app.bsky.unspecced.getPostThreadV2#threadItem.
+// UnspeccedGetPostThreadV2ThreadItem is the object
+// app.bsky.unspecced.getPostThreadV2#threadItem.
 type UnspeccedGetPostThreadV2ThreadItem struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
 	// The nesting level of this item in the thread. Depth 0 means the anchor item. Items above have
 	// negative depths, items below have positive depths.
 	Depth int64
 
+	// "value" in JSON: one of [UnspeccedDefsThreadItemPost],
+	// [UnspeccedDefsThreadItemNoUnauthenticated], [UnspeccedDefsThreadItemNotFound] and
+	// [UnspeccedDefsThreadItemBlocked].
 	Value UnspeccedGetPostThreadV2ThreadItemValueUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedGetPostThreadV2ThreadItem) LexType() string {
-	return "app.bsky.unspecced.getPostThreadV2#threadItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetPostThreadV2ThreadItem) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetPostThreadV2ThreadItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "depth":
-			d.Once(&seen, 1<<1)
-			s.Depth = d.Int()
-		case "value":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Value)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "depth", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetPostThreadV2ThreadItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("depth").Int(s.Depth)
-	e.Field("value").Value(&s.Value)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetPostThreadV2ThreadItem) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("depth").Int(s.Depth)
-	v.Field("value").Value(&s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetPostThreadV2ThreadItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetPostThreadV2ThreadItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetPostThreadV2ThreadItemValueUnion is an open union of
-// app.bsky.unspecced.defs#threadItemPost, app.bsky.unspecced.defs#threadItemNoUnauthenticated,
-// app.bsky.unspecced.defs#threadItemNotFound and app.bsky.unspecced.defs#threadItemBlocked.
+// UnspeccedGetPostThreadV2ThreadItemValueUnion is the field Value of
+// [UnspeccedGetPostThreadV2ThreadItem], an open union of [UnspeccedDefsThreadItemPost],
+// [UnspeccedDefsThreadItemNoUnauthenticated], [UnspeccedDefsThreadItemNotFound] and
+// [UnspeccedDefsThreadItemBlocked].
 //
 // The zero value is absent.
 type UnspeccedGetPostThreadV2ThreadItemValueUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewUnspeccedGetPostThreadV2ThreadItemValueUnion returns the union of a member.
 func NewUnspeccedGetPostThreadV2ThreadItemValueUnion[T interface {
-	*UnspeccedDefsThreadItemPost | *UnspeccedDefsThreadItemNoUnauthenticated | *UnspeccedDefsThreadItemNotFound | *UnspeccedDefsThreadItemBlocked | *lex.UnknownVariant
+	*UnspeccedDefsThreadItemPost |
+		*UnspeccedDefsThreadItemNoUnauthenticated |
+		*UnspeccedDefsThreadItemNotFound |
+		*UnspeccedDefsThreadItemBlocked |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) UnspeccedGetPostThreadV2ThreadItemValueUnion {
 	return UnspeccedGetPostThreadV2ThreadItemValueUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.unspecced.defs#threadItemPost":
-		u.Value = lex.DecodeVariant[UnspeccedDefsThreadItemPost](d)
-	case "app.bsky.unspecced.defs#threadItemNoUnauthenticated":
-		u.Value = lex.DecodeVariant[UnspeccedDefsThreadItemNoUnauthenticated](d)
-	case "app.bsky.unspecced.defs#threadItemNotFound":
-		u.Value = lex.DecodeVariant[UnspeccedDefsThreadItemNotFound](d)
-	case "app.bsky.unspecced.defs#threadItemBlocked":
-		u.Value = lex.DecodeVariant[UnspeccedDefsThreadItemBlocked](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *UnspeccedDefsThreadItemPost, *UnspeccedDefsThreadItemNoUnauthenticated, *UnspeccedDefsThreadItemNotFound, *UnspeccedDefsThreadItemBlocked, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u UnspeccedGetPostThreadV2ThreadItemValueUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *UnspeccedGetPostThreadV2ThreadItemValueUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

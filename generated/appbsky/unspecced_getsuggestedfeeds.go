@@ -15,78 +15,16 @@ func (s UnspeccedService) GetSuggestedFeeds(ctx context.Context, params *Unspecc
 	return xrpc.Call[UnspeccedGetSuggestedFeedsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetSuggestedFeedsParams are the parameters of app.bsky.unspecced.getSuggestedFeeds.
+// UnspeccedGetSuggestedFeedsParams are the parameters of [UnspeccedService.GetSuggestedFeeds].
 type UnspeccedGetSuggestedFeedsParams struct {
-	Limit *int64 // Default, sent if nil: 10.
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestedFeedsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedFeedsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestedFeedsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedFeedsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
-}
-
-// UnspeccedGetSuggestedFeedsOutput is the output of app.bsky.unspecced.getSuggestedFeeds.
+// UnspeccedGetSuggestedFeedsOutput is the output of [UnspeccedService.GetSuggestedFeeds].
 type UnspeccedGetSuggestedFeedsOutput struct {
-	Feeds []FeedDefsGeneratorView
+	Feeds []FeedDefsGeneratorView // "feeds" in JSON: a list of [FeedDefsGeneratorView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestedFeedsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestedFeedsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeSlice[FeedDefsGeneratorView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestedFeedsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("feeds"), s.Feeds)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestedFeedsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("feeds"), s.Feeds)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestedFeedsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestedFeedsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

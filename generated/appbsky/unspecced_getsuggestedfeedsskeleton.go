@@ -19,90 +19,20 @@ func (s UnspeccedService) GetSuggestedFeedsSkeleton(ctx context.Context, params 
 }
 
 // UnspeccedGetSuggestedFeedsSkeletonParams are the parameters of
-// app.bsky.unspecced.getSuggestedFeedsSkeleton.
+// [UnspeccedService.GetSuggestedFeedsSkeleton].
 type UnspeccedGetSuggestedFeedsSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries).
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 10.
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestedFeedsSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedFeedsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestedFeedsSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedFeedsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
 // UnspeccedGetSuggestedFeedsSkeletonOutput is the output of
-// app.bsky.unspecced.getSuggestedFeedsSkeleton.
+// [UnspeccedService.GetSuggestedFeedsSkeleton].
 type UnspeccedGetSuggestedFeedsSkeletonOutput struct {
-	Feeds []syntax.ATURI
+	Feeds []syntax.ATURI // "feeds" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestedFeedsSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "feeds":
-			d.Once(&seen, 1<<0)
-			s.Feeds = lex.DecodeStrings[syntax.ATURI](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "feeds")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("feeds"), s.Feeds)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("feeds"), s.Feeds, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestedFeedsSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestedFeedsSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,99 +17,23 @@ func (s UnspeccedService) GetSuggestedOnboardingUsers(ctx context.Context, param
 }
 
 // UnspeccedGetSuggestedOnboardingUsersParams are the parameters of
-// app.bsky.unspecced.getSuggestedOnboardingUsers.
+// [UnspeccedService.GetSuggestedOnboardingUsers].
 type UnspeccedGetSuggestedOnboardingUsersParams struct {
 	Category *string // Category of users to get suggestions for.
-	Limit    *int64  // Default, sent if nil: 25.
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestedOnboardingUsersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedOnboardingUsersParams)
-	}
-	if p.Category != nil {
-		q.String("category", *p.Category)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestedOnboardingUsersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedOnboardingUsersParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
-	}
+	Limit    *int64  // "limit" in JSON. From 1 to 50. Default, sent if nil: 25.
 }
 
 // UnspeccedGetSuggestedOnboardingUsersOutput is the output of
-// app.bsky.unspecced.getSuggestedOnboardingUsers.
+// [UnspeccedService.GetSuggestedOnboardingUsers].
 type UnspeccedGetSuggestedOnboardingUsersOutput struct {
-	Actors []ActorDefsProfileView
-	RecID  *string // Deprecated: use recIdStr instead.
+	Actors []ActorDefsProfileView // "actors" in JSON: a list of [ActorDefsProfileView].
 
-	// Snowflake for this recommendation, use when submitting recommendation events.
-	RecIDStr *string
+	// Deprecated: use recIdStr instead.
+	RecID *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	RecIDStr *string // Snowflake for this recommendation, use when submitting recommendation events.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestedOnboardingUsersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestedOnboardingUsersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[ActorDefsProfileView](d)
-		case "recId":
-			d.Once(&seen, 1<<1)
-			s.RecID = d.OptionalString()
-		case "recIdStr":
-			d.Once(&seen, 1<<2)
-			s.RecIDStr = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestedOnboardingUsersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RecID != nil {
-		e.Field("recId").String(*s.RecID)
-	}
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.RecIDStr != nil {
-		e.Field("recIdStr").String(*s.RecIDStr)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestedOnboardingUsersOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestedOnboardingUsersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestedOnboardingUsersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,90 +19,20 @@ func (s UnspeccedService) GetSuggestedStarterPacksSkeleton(ctx context.Context, 
 }
 
 // UnspeccedGetSuggestedStarterPacksSkeletonParams are the parameters of
-// app.bsky.unspecced.getSuggestedStarterPacksSkeleton.
+// [UnspeccedService.GetSuggestedStarterPacksSkeleton].
 type UnspeccedGetSuggestedStarterPacksSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries).
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 10.
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedStarterPacksSkeletonParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedStarterPacksSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
 // UnspeccedGetSuggestedStarterPacksSkeletonOutput is the output of
-// app.bsky.unspecced.getSuggestedStarterPacksSkeleton.
+// [UnspeccedService.GetSuggestedStarterPacksSkeleton].
 type UnspeccedGetSuggestedStarterPacksSkeletonOutput struct {
-	StarterPacks []syntax.ATURI
+	StarterPacks []syntax.ATURI // "starterPacks" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestedStarterPacksSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeStrings[syntax.ATURI](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("starterPacks"), s.StarterPacks, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestedStarterPacksSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestedStarterPacksSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -20,103 +20,22 @@ func (s UnspeccedService) GetSuggestedUsersForSeeMoreSkeleton(ctx context.Contex
 }
 
 // UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams are the parameters of
-// app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton.
+// [UnspeccedService.GetSuggestedUsersForSeeMoreSkeleton].
 type UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries).
 	Viewer *syntax.DID
 
 	Category *string // Category of users to get suggestions for.
-	Limit    *int64  // Default, sent if nil: 25.
-}
-
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Category != nil {
-		q.String("category", *p.Category)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestedUsersForSeeMoreSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 50)
-	}
+	Limit    *int64  // "limit" in JSON. From 1 to 50. Default, sent if nil: 25.
 }
 
 // UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput is the output of
-// app.bsky.unspecced.getSuggestedUsersForSeeMoreSkeleton.
+// [UnspeccedService.GetSuggestedUsersForSeeMoreSkeleton].
 type UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput struct {
-	DIDs []syntax.DID
+	DIDs     []syntax.DID // "dids" in JSON.
+	RecIDStr *string      // Snowflake for this recommendation, use when submitting recommendation events.
 
-	// Snowflake for this recommendation, use when submitting recommendation events.
-	RecIDStr *string
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "dids":
-			d.Once(&seen, 1<<0)
-			s.DIDs = lex.DecodeStrings[syntax.DID](d)
-		case "recIdStr":
-			d.Once(&seen, 1<<1)
-			s.RecIDStr = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "dids")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("dids"), s.DIDs)
-	if s.RecIDStr != nil {
-		e.Field("recIdStr").String(*s.RecIDStr)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestedUsersForSeeMoreSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

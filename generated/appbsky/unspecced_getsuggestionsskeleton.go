@@ -20,8 +20,9 @@ func (s UnspeccedService) GetSuggestionsSkeleton(ctx context.Context, params *Un
 	return xrpc.Call[UnspeccedGetSuggestionsSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetSuggestionsSkeletonPages calls GetSuggestionsSkeleton page after page until there is no
-// cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetSuggestionsSkeletonPages calls [UnspeccedService.GetSuggestionsSkeleton] page after page
+// until there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s UnspeccedService) GetSuggestionsSkeletonPages(ctx context.Context, params *UnspeccedGetSuggestionsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedGetSuggestionsSkeletonOutput, error] {
 	return paging.Pages(func(cursor *string) (*UnspeccedGetSuggestionsSkeletonOutput, *string, error) {
 		var next UnspeccedGetSuggestionsSkeletonParams
@@ -41,7 +42,8 @@ func (s UnspeccedService) GetSuggestionsSkeletonPages(ctx context.Context, param
 	})
 }
 
-// GetSuggestionsSkeletonAll is GetSuggestionsSkeletonPages, actors one by one.
+// GetSuggestionsSkeletonAll is [UnspeccedService.GetSuggestionsSkeletonPages], actors one by
+// one.
 func (s UnspeccedService) GetSuggestionsSkeletonAll(ctx context.Context, params *UnspeccedGetSuggestionsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedDefsSkeletonSearchActor, error] {
 	return paging.All(s.GetSuggestionsSkeletonPages(ctx, params, opts...), func(page *UnspeccedGetSuggestionsSkeletonOutput) []UnspeccedDefsSkeletonSearchActor {
 		return page.Actors
@@ -49,143 +51,36 @@ func (s UnspeccedService) GetSuggestionsSkeletonAll(ctx context.Context, params 
 }
 
 // UnspeccedGetSuggestionsSkeletonParams are the parameters of
-// app.bsky.unspecced.getSuggestionsSkeleton.
+// [UnspeccedService.GetSuggestionsSkeleton].
 type UnspeccedGetSuggestionsSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries). Used
 	// to boost followed accounts in ranking.
 	Viewer *syntax.DID
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 
 	// DID of the account to get suggestions relative to. If not provided, suggestions will be based
 	// on the viewer.
 	RelativeToDID *syntax.DID
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetSuggestionsSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestionsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.RelativeToDID != nil {
-		q.String("relativeToDid", string(*p.RelativeToDID))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetSuggestionsSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetSuggestionsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.RelativeToDID != nil {
-		v.Field("relativeToDid").Format(*p.RelativeToDID)
-	}
-}
-
 // UnspeccedGetSuggestionsSkeletonOutput is the output of
-// app.bsky.unspecced.getSuggestionsSkeleton.
+// [UnspeccedService.GetSuggestionsSkeleton].
 type UnspeccedGetSuggestionsSkeletonOutput struct {
-	Cursor *string
-	Actors []UnspeccedDefsSkeletonSearchActor
+	Cursor *string                            // "cursor" in JSON.
+	Actors []UnspeccedDefsSkeletonSearchActor // "actors" in JSON: a list of [UnspeccedDefsSkeletonSearchActor].
 
 	// DID of the account these suggestions are relative to. If this is returned undefined,
 	// suggestions are based on the viewer.
 	RelativeToDID *syntax.DID
 
-	RecID *int64 // Deprecated: use recIdStr instead.
+	// Deprecated: use recIdStr instead.
+	RecID *int64
 
-	// Snowflake for this recommendation, use when submitting recommendation events.
-	RecIDStr *string
+	RecIDStr *string // Snowflake for this recommendation, use when submitting recommendation events.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetSuggestionsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetSuggestionsSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[UnspeccedDefsSkeletonSearchActor](d)
-		case "relativeToDid":
-			d.Once(&seen, 1<<2)
-			s.RelativeToDID = (*syntax.DID)(d.OptionalString())
-		case "recId":
-			d.Once(&seen, 1<<3)
-			s.RecID = d.OptionalInt()
-		case "recIdStr":
-			d.Once(&seen, 1<<4)
-			s.RecIDStr = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetSuggestionsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RecID != nil {
-		e.Field("recId").Int(*s.RecID)
-	}
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.RecIDStr != nil {
-		e.Field("recIdStr").String(*s.RecIDStr)
-	}
-	if s.RelativeToDID != nil {
-		e.Field("relativeToDid").String(string(*s.RelativeToDID))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetSuggestionsSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	if s.RelativeToDID != nil {
-		v.Field("relativeToDid").Format(*s.RelativeToDID)
-	}
-	if s.RecID != nil {
-		v.Field("recId").Int(*s.RecID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetSuggestionsSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetSuggestionsSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

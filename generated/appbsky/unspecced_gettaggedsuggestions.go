@@ -17,122 +17,32 @@ func (s UnspeccedService) GetTaggedSuggestions(ctx context.Context, opts ...xrpc
 	return xrpc.Call[UnspeccedGetTaggedSuggestionsOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetTaggedSuggestionsOutput is the output of app.bsky.unspecced.getTaggedSuggestions.
+// UnspeccedGetTaggedSuggestionsOutput is the output of [UnspeccedService.GetTaggedSuggestions].
 type UnspeccedGetTaggedSuggestionsOutput struct {
-	Suggestions []UnspeccedGetTaggedSuggestionsSuggestion
+	Suggestions []UnspeccedGetTaggedSuggestionsSuggestion // "suggestions" in JSON: a list of [UnspeccedGetTaggedSuggestionsSuggestion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetTaggedSuggestionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetTaggedSuggestionsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "suggestions":
-			d.Once(&seen, 1<<0)
-			s.Suggestions = lex.DecodeSlice[UnspeccedGetTaggedSuggestionsSuggestion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "suggestions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetTaggedSuggestionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetTaggedSuggestionsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetTaggedSuggestionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetTaggedSuggestionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// UnspeccedGetTaggedSuggestionsSuggestion is
+// UnspeccedGetTaggedSuggestionsSuggestion is the object
 // app.bsky.unspecced.getTaggedSuggestions#suggestion.
 type UnspeccedGetTaggedSuggestionsSuggestion struct {
-	Tag         string
-	SubjectType string // Known values: actor, feed.
-	Subject     syntax.URI
+	Tag string // "tag" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "subjectType" in JSON. Known values:
+	// [UnspeccedGetTaggedSuggestionsSuggestionSubjectTypeActor],
+	// [UnspeccedGetTaggedSuggestionsSuggestionSubjectTypeFeed].
+	SubjectType string
+
+	Subject syntax.URI // "subject" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*UnspeccedGetTaggedSuggestionsSuggestion) LexType() string {
-	return "app.bsky.unspecced.getTaggedSuggestions#suggestion"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetTaggedSuggestionsSuggestion) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetTaggedSuggestionsSuggestion{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "tag":
-			d.Once(&seen, 1<<0)
-			s.Tag = d.String()
-		case "subjectType":
-			d.Once(&seen, 1<<1)
-			s.SubjectType = d.String()
-		case "subject":
-			d.Once(&seen, 1<<2)
-			s.Subject = syntax.URI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "tag", "subjectType", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetTaggedSuggestionsSuggestion) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("tag").String(s.Tag)
-	e.Field("subject").String(string(s.Subject))
-	e.Field("subjectType").String(s.SubjectType)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetTaggedSuggestionsSuggestion) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetTaggedSuggestionsSuggestion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetTaggedSuggestionsSuggestion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of UnspeccedGetTaggedSuggestionsSuggestionSubjectType.
+// Known values of the field SubjectType of [UnspeccedGetTaggedSuggestionsSuggestion].
 const (
 	UnspeccedGetTaggedSuggestionsSuggestionSubjectTypeActor = "actor"
 	UnspeccedGetTaggedSuggestionsSuggestionSubjectTypeFeed  = "feed"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,94 +16,21 @@ func (s UnspeccedService) GetTrendingTopics(ctx context.Context, params *Unspecc
 	return xrpc.Call[UnspeccedGetTrendingTopicsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetTrendingTopicsParams are the parameters of app.bsky.unspecced.getTrendingTopics.
+// UnspeccedGetTrendingTopicsParams are the parameters of [UnspeccedService.GetTrendingTopics].
 type UnspeccedGetTrendingTopicsParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries). Used
 	// to boost followed accounts in ranking.
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 10.
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetTrendingTopicsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetTrendingTopicsParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetTrendingTopicsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetTrendingTopicsParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
-}
-
-// UnspeccedGetTrendingTopicsOutput is the output of app.bsky.unspecced.getTrendingTopics.
+// UnspeccedGetTrendingTopicsOutput is the output of [UnspeccedService.GetTrendingTopics].
 type UnspeccedGetTrendingTopicsOutput struct {
-	Topics    []UnspeccedDefsTrendingTopic
-	Suggested []UnspeccedDefsTrendingTopic
+	Topics    []UnspeccedDefsTrendingTopic // "topics" in JSON: a list of [UnspeccedDefsTrendingTopic].
+	Suggested []UnspeccedDefsTrendingTopic // "suggested" in JSON: a list of [UnspeccedDefsTrendingTopic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetTrendingTopicsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetTrendingTopicsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "topics":
-			d.Once(&seen, 1<<0)
-			s.Topics = lex.DecodeSlice[UnspeccedDefsTrendingTopic](d)
-		case "suggested":
-			d.Once(&seen, 1<<1)
-			s.Suggested = lex.DecodeSlice[UnspeccedDefsTrendingTopic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "topics", "suggested")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetTrendingTopicsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("topics"), s.Topics)
-	lex.EncodeSlice(e.Field("suggested"), s.Suggested)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetTrendingTopicsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("topics"), s.Topics)
-	lex.ValidateSlice(v.Field("suggested"), s.Suggested)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetTrendingTopicsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetTrendingTopicsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

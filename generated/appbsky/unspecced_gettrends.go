@@ -15,78 +15,16 @@ func (s UnspeccedService) GetTrends(ctx context.Context, params *UnspeccedGetTre
 	return xrpc.Call[UnspeccedGetTrendsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetTrendsParams are the parameters of app.bsky.unspecced.getTrends.
+// UnspeccedGetTrendsParams are the parameters of [UnspeccedService.GetTrends].
 type UnspeccedGetTrendsParams struct {
-	Limit *int64 // Default, sent if nil: 10.
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetTrendsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetTrendsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetTrendsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetTrendsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
-}
-
-// UnspeccedGetTrendsOutput is the output of app.bsky.unspecced.getTrends.
+// UnspeccedGetTrendsOutput is the output of [UnspeccedService.GetTrends].
 type UnspeccedGetTrendsOutput struct {
-	Trends []UnspeccedDefsTrendView
+	Trends []UnspeccedDefsTrendView // "trends" in JSON: a list of [UnspeccedDefsTrendView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetTrendsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetTrendsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "trends":
-			d.Once(&seen, 1<<0)
-			s.Trends = lex.DecodeSlice[UnspeccedDefsTrendView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "trends")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetTrendsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("trends"), s.Trends)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetTrendsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("trends"), s.Trends)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetTrendsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetTrendsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

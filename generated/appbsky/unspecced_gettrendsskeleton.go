@@ -17,87 +17,19 @@ func (s UnspeccedService) GetTrendsSkeleton(ctx context.Context, params *Unspecc
 	return xrpc.Call[UnspeccedGetTrendsSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// UnspeccedGetTrendsSkeletonParams are the parameters of app.bsky.unspecced.getTrendsSkeleton.
+// UnspeccedGetTrendsSkeletonParams are the parameters of [UnspeccedService.GetTrendsSkeleton].
 type UnspeccedGetTrendsSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries).
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 10.
+	Limit *int64 // "limit" in JSON. From 1 to 25. Default, sent if nil: 10.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedGetTrendsSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedGetTrendsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedGetTrendsSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedGetTrendsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 25)
-	}
-}
-
-// UnspeccedGetTrendsSkeletonOutput is the output of app.bsky.unspecced.getTrendsSkeleton.
+// UnspeccedGetTrendsSkeletonOutput is the output of [UnspeccedService.GetTrendsSkeleton].
 type UnspeccedGetTrendsSkeletonOutput struct {
-	Trends []UnspeccedDefsSkeletonTrend
+	Trends []UnspeccedDefsSkeletonTrend // "trends" in JSON: a list of [UnspeccedDefsSkeletonTrend].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedGetTrendsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedGetTrendsSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "trends":
-			d.Once(&seen, 1<<0)
-			s.Trends = lex.DecodeSlice[UnspeccedDefsSkeletonTrend](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "trends")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedGetTrendsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("trends"), s.Trends)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedGetTrendsSkeletonOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("trends"), s.Trends)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedGetTrendsSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedGetTrendsSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

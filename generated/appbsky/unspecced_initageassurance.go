@@ -12,70 +12,19 @@ import (
 // InitAgeAssurance calls app.bsky.unspecced.initAgeAssurance: Initiate age assurance for an
 // account. This is a one-time action that will start the process of verifying the user's age.
 //
-// Errors: ErrInvalidEmail, ErrDIDTooLong, ErrInvalidInitiation.
+// Errors: [ErrInvalidEmail], [ErrDIDTooLong], [ErrInvalidInitiation].
 func (s UnspeccedService) InitAgeAssurance(ctx context.Context, input *UnspeccedInitAgeAssuranceInput, opts ...xrpc.Option) (*UnspeccedDefsAgeAssuranceState, error) {
 	m := xrpc.Method{NSID: "app.bsky.unspecced.initAgeAssurance", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[UnspeccedDefsAgeAssuranceState](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// UnspeccedInitAgeAssuranceInput is the input of app.bsky.unspecced.initAgeAssurance.
+// UnspeccedInitAgeAssuranceInput is the input of [UnspeccedService.InitAgeAssurance].
 type UnspeccedInitAgeAssuranceInput struct {
-	// The user's email address to receive assurance instructions.
-	Email string
-
-	// The user's preferred language for communication during the assurance process.
-	Language string
-
+	Email       string // The user's email address to receive assurance instructions.
+	Language    string // The user's preferred language for communication during the assurance process.
 	CountryCode string // An ISO 3166-1 alpha-2 code of the user's location.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedInitAgeAssuranceInput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedInitAgeAssuranceInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		case "language":
-			d.Once(&seen, 1<<1)
-			s.Language = d.String()
-		case "countryCode":
-			d.Once(&seen, 1<<2)
-			s.CountryCode = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "email", "language", "countryCode")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedInitAgeAssuranceInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	e.Field("language").String(s.Language)
-	e.Field("countryCode").String(s.CountryCode)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedInitAgeAssuranceInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedInitAgeAssuranceInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedInitAgeAssuranceInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

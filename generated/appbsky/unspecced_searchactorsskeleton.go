@@ -15,14 +15,15 @@ import (
 // SearchActorsSkeleton calls app.bsky.unspecced.searchActorsSkeleton: Backend Actors (profile)
 // search, returns only skeleton.
 //
-// Errors: ErrBadQueryString.
+// Errors: [ErrBadQueryString].
 func (s UnspeccedService) SearchActorsSkeleton(ctx context.Context, params *UnspeccedSearchActorsSkeletonParams, opts ...xrpc.Option) (*UnspeccedSearchActorsSkeletonOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.unspecced.searchActorsSkeleton", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[UnspeccedSearchActorsSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchActorsSkeletonPages calls SearchActorsSkeleton page after page until there is no
-// cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchActorsSkeletonPages calls [UnspeccedService.SearchActorsSkeleton] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s UnspeccedService) SearchActorsSkeletonPages(ctx context.Context, params *UnspeccedSearchActorsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedSearchActorsSkeletonOutput, error] {
 	return paging.Pages(func(cursor *string) (*UnspeccedSearchActorsSkeletonOutput, *string, error) {
 		var next UnspeccedSearchActorsSkeletonParams
@@ -42,7 +43,7 @@ func (s UnspeccedService) SearchActorsSkeletonPages(ctx context.Context, params 
 	})
 }
 
-// SearchActorsSkeletonAll is SearchActorsSkeletonPages, actors one by one.
+// SearchActorsSkeletonAll is [UnspeccedService.SearchActorsSkeletonPages], actors one by one.
 func (s UnspeccedService) SearchActorsSkeletonAll(ctx context.Context, params *UnspeccedSearchActorsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedDefsSkeletonSearchActor, error] {
 	return paging.All(s.SearchActorsSkeletonPages(ctx, params, opts...), func(page *UnspeccedSearchActorsSkeletonOutput) []UnspeccedDefsSkeletonSearchActor {
 		return page.Actors
@@ -50,7 +51,7 @@ func (s UnspeccedService) SearchActorsSkeletonAll(ctx context.Context, params *U
 }
 
 // UnspeccedSearchActorsSkeletonParams are the parameters of
-// app.bsky.unspecced.searchActorsSkeleton.
+// [UnspeccedService.SearchActorsSkeleton].
 type UnspeccedSearchActorsSkeletonParams struct {
 	// Search query string; syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended. For typeahead search, only simple term match is supported, not full
@@ -62,113 +63,23 @@ type UnspeccedSearchActorsSkeletonParams struct {
 	Viewer *syntax.DID
 
 	Typeahead *bool  // If true, acts as fast/simple 'typeahead' query.
-	Limit     *int64 // Default, sent if nil: 25.
+	Limit     *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
 
 	// Optional pagination mechanism; may not necessarily allow scrolling through entire result set.
 	Cursor *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedSearchActorsSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedSearchActorsSkeletonParams)
-	}
-	q.String("q", p.Q)
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Typeahead != nil {
-		q.Bool("typeahead", *p.Typeahead)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedSearchActorsSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedSearchActorsSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// UnspeccedSearchActorsSkeletonOutput is the output of app.bsky.unspecced.searchActorsSkeleton.
+// UnspeccedSearchActorsSkeletonOutput is the output of [UnspeccedService.SearchActorsSkeleton].
 type UnspeccedSearchActorsSkeletonOutput struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 
 	// Count of search hits. Optional, may be rounded/truncated, and may not be possible to paginate
 	// through all hits.
 	HitsTotal *int64
 
-	Actors []UnspeccedDefsSkeletonSearchActor
+	Actors []UnspeccedDefsSkeletonSearchActor // "actors" in JSON: a list of [UnspeccedDefsSkeletonSearchActor].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedSearchActorsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedSearchActorsSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "hitsTotal":
-			d.Once(&seen, 1<<2)
-			s.HitsTotal = d.OptionalInt()
-		case "actors":
-			d.Once(&seen, 1<<0)
-			s.Actors = lex.DecodeSlice[UnspeccedDefsSkeletonSearchActor](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actors")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedSearchActorsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("actors"), s.Actors)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.HitsTotal != nil {
-		e.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedSearchActorsSkeletonOutput) ValidateLex(v *lex.Validator) {
-	if s.HitsTotal != nil {
-		v.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	lex.ValidateSlice(v.Field("actors"), s.Actors)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedSearchActorsSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedSearchActorsSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,14 +15,15 @@ import (
 // SearchPostsSkeleton calls app.bsky.unspecced.searchPostsSkeleton: Backend Posts search,
 // returns only skeleton.
 //
-// Errors: ErrBadQueryString.
+// Errors: [ErrBadQueryString].
 func (s UnspeccedService) SearchPostsSkeleton(ctx context.Context, params *UnspeccedSearchPostsSkeletonParams, opts ...xrpc.Option) (*UnspeccedSearchPostsSkeletonOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.unspecced.searchPostsSkeleton", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[UnspeccedSearchPostsSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchPostsSkeletonPages calls SearchPostsSkeleton page after page until there is no cursor.
-// An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchPostsSkeletonPages calls [UnspeccedService.SearchPostsSkeleton] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s UnspeccedService) SearchPostsSkeletonPages(ctx context.Context, params *UnspeccedSearchPostsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedSearchPostsSkeletonOutput, error] {
 	return paging.Pages(func(cursor *string) (*UnspeccedSearchPostsSkeletonOutput, *string, error) {
 		var next UnspeccedSearchPostsSkeletonParams
@@ -42,7 +43,7 @@ func (s UnspeccedService) SearchPostsSkeletonPages(ctx context.Context, params *
 	})
 }
 
-// SearchPostsSkeletonAll is SearchPostsSkeletonPages, posts one by one.
+// SearchPostsSkeletonAll is [UnspeccedService.SearchPostsSkeletonPages], posts one by one.
 func (s UnspeccedService) SearchPostsSkeletonAll(ctx context.Context, params *UnspeccedSearchPostsSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedDefsSkeletonSearchPost, error] {
 	return paging.All(s.SearchPostsSkeletonPages(ctx, params, opts...), func(page *UnspeccedSearchPostsSkeletonOutput) []UnspeccedDefsSkeletonSearchPost {
 		return page.Posts
@@ -50,13 +51,15 @@ func (s UnspeccedService) SearchPostsSkeletonAll(ctx context.Context, params *Un
 }
 
 // UnspeccedSearchPostsSkeletonParams are the parameters of
-// app.bsky.unspecced.searchPostsSkeleton.
+// [UnspeccedService.SearchPostsSkeleton].
 type UnspeccedSearchPostsSkeletonParams struct {
 	// Search query string; syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended.
 	Q string
 
-	// Specifies the ranking order of results. Default, sent if nil: "latest".
+	// Specifies the ranking order of results. Known values:
+	// [UnspeccedSearchPostsSkeletonParamsSortTop], [UnspeccedSearchPostsSkeletonParamsSortLatest].
+	// Default, sent if nil: "latest".
 	Sort *string
 
 	// Filter results for posts after the indicated datetime (inclusive). Expected to use 'sortAt'
@@ -89,167 +92,37 @@ type UnspeccedSearchPostsSkeletonParams struct {
 	URL *syntax.URI
 
 	// Filter to posts with the given tag (hashtag), based on rich-text facet or tag field. Do not
-	// include the hash (#) prefix. Multiple tags can be specified, with 'AND' matching.
+	// include the hash (#) prefix. Multiple tags can be specified, with 'AND' matching. Each at
+	// most 64 graphemes, 640 bytes.
 	Tag []string
 
 	// DID of the account making the request (not included for public/unauthenticated queries). Used
 	// for 'from:me' queries.
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 25.
+	Limit *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
 
 	// Optional pagination mechanism; may not necessarily allow scrolling through entire result set.
 	Cursor *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedSearchPostsSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedSearchPostsSkeletonParams)
-	}
-	q.String("q", p.Q)
-	if p.Sort != nil {
-		q.String("sort", *p.Sort)
-	} else {
-		q.String("sort", "latest")
-	}
-	if p.Since != nil {
-		q.String("since", *p.Since)
-	}
-	if p.Until != nil {
-		q.String("until", *p.Until)
-	}
-	if p.Mentions != nil {
-		q.String("mentions", string(*p.Mentions))
-	}
-	if p.Author != nil {
-		q.String("author", string(*p.Author))
-	}
-	if p.Lang != nil {
-		q.String("lang", string(*p.Lang))
-	}
-	if p.Domain != nil {
-		q.String("domain", *p.Domain)
-	}
-	if p.URL != nil {
-		q.String("url", string(*p.URL))
-	}
-	xrpc.AddStrings(q, "tag", p.Tag)
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedSearchPostsSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedSearchPostsSkeletonParams)
-	}
-	if p.Mentions != nil {
-		v.Field("mentions").Format(*p.Mentions)
-	}
-	if p.Author != nil {
-		v.Field("author").Format(*p.Author)
-	}
-	if p.Lang != nil {
-		v.Field("lang").Format(*p.Lang)
-	}
-	if p.URL != nil {
-		v.Field("url").Format(*p.URL)
-	}
-	if p.Tag != nil {
-		lex.ValidateArray(v.Field("tag"), p.Tag, func(v *lex.Validator, e string) {
-			v.MaxBytes(e, 640).MaxGraphemes(e, 64)
-		})
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of UnspeccedSearchPostsSkeletonParamsSort.
+// Known values of the field Sort of [UnspeccedSearchPostsSkeletonParams].
 const (
 	UnspeccedSearchPostsSkeletonParamsSortTop    = "top"
 	UnspeccedSearchPostsSkeletonParamsSortLatest = "latest"
 )
 
-// UnspeccedSearchPostsSkeletonOutput is the output of app.bsky.unspecced.searchPostsSkeleton.
+// UnspeccedSearchPostsSkeletonOutput is the output of [UnspeccedService.SearchPostsSkeleton].
 type UnspeccedSearchPostsSkeletonOutput struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 
 	// Count of search hits. Optional, may be rounded/truncated, and may not be possible to paginate
 	// through all hits.
 	HitsTotal *int64
 
-	Posts []UnspeccedDefsSkeletonSearchPost
+	Posts []UnspeccedDefsSkeletonSearchPost // "posts" in JSON: a list of [UnspeccedDefsSkeletonSearchPost].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedSearchPostsSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedSearchPostsSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "hitsTotal":
-			d.Once(&seen, 1<<2)
-			s.HitsTotal = d.OptionalInt()
-		case "posts":
-			d.Once(&seen, 1<<0)
-			s.Posts = lex.DecodeSlice[UnspeccedDefsSkeletonSearchPost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "posts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedSearchPostsSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("posts"), s.Posts)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.HitsTotal != nil {
-		e.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedSearchPostsSkeletonOutput) ValidateLex(v *lex.Validator) {
-	if s.HitsTotal != nil {
-		v.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	lex.ValidateSlice(v.Field("posts"), s.Posts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedSearchPostsSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedSearchPostsSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

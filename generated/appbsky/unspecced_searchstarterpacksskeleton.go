@@ -15,15 +15,15 @@ import (
 // SearchStarterPacksSkeleton calls app.bsky.unspecced.searchStarterPacksSkeleton: Backend
 // Starter Pack search, returns only skeleton.
 //
-// Errors: ErrBadQueryString.
+// Errors: [ErrBadQueryString].
 func (s UnspeccedService) SearchStarterPacksSkeleton(ctx context.Context, params *UnspeccedSearchStarterPacksSkeletonParams, opts ...xrpc.Option) (*UnspeccedSearchStarterPacksSkeletonOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.unspecced.searchStarterPacksSkeleton", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[UnspeccedSearchStarterPacksSkeletonOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchStarterPacksSkeletonPages calls SearchStarterPacksSkeleton page after page until there
-// is no cursor. An error is final; a cursor that the server repeats is
-// paging.ErrRepeatedCursor.
+// SearchStarterPacksSkeletonPages calls [UnspeccedService.SearchStarterPacksSkeleton] page
+// after page until there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s UnspeccedService) SearchStarterPacksSkeletonPages(ctx context.Context, params *UnspeccedSearchStarterPacksSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedSearchStarterPacksSkeletonOutput, error] {
 	return paging.Pages(func(cursor *string) (*UnspeccedSearchStarterPacksSkeletonOutput, *string, error) {
 		var next UnspeccedSearchStarterPacksSkeletonParams
@@ -43,7 +43,8 @@ func (s UnspeccedService) SearchStarterPacksSkeletonPages(ctx context.Context, p
 	})
 }
 
-// SearchStarterPacksSkeletonAll is SearchStarterPacksSkeletonPages, starterpacks one by one.
+// SearchStarterPacksSkeletonAll is [UnspeccedService.SearchStarterPacksSkeletonPages], starter
+// packs one by one.
 func (s UnspeccedService) SearchStarterPacksSkeletonAll(ctx context.Context, params *UnspeccedSearchStarterPacksSkeletonParams, opts ...xrpc.Option) iter.Seq2[*UnspeccedDefsSkeletonSearchStarterPack, error] {
 	return paging.All(s.SearchStarterPacksSkeletonPages(ctx, params, opts...), func(page *UnspeccedSearchStarterPacksSkeletonOutput) []UnspeccedDefsSkeletonSearchStarterPack {
 		return page.StarterPacks
@@ -51,7 +52,7 @@ func (s UnspeccedService) SearchStarterPacksSkeletonAll(ctx context.Context, par
 }
 
 // UnspeccedSearchStarterPacksSkeletonParams are the parameters of
-// app.bsky.unspecced.searchStarterPacksSkeleton.
+// [UnspeccedService.SearchStarterPacksSkeleton].
 type UnspeccedSearchStarterPacksSkeletonParams struct {
 	// Search query string; syntax, phrase, boolean, and faceting is unspecified, but Lucene query
 	// syntax is recommended.
@@ -60,111 +61,24 @@ type UnspeccedSearchStarterPacksSkeletonParams struct {
 	// DID of the account making the request (not included for public/unauthenticated queries).
 	Viewer *syntax.DID
 
-	Limit *int64 // Default, sent if nil: 25.
+	Limit *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 25.
 
 	// Optional pagination mechanism; may not necessarily allow scrolling through entire result set.
 	Cursor *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *UnspeccedSearchStarterPacksSkeletonParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(UnspeccedSearchStarterPacksSkeletonParams)
-	}
-	q.String("q", p.Q)
-	if p.Viewer != nil {
-		q.String("viewer", string(*p.Viewer))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 25)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *UnspeccedSearchStarterPacksSkeletonParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(UnspeccedSearchStarterPacksSkeletonParams)
-	}
-	if p.Viewer != nil {
-		v.Field("viewer").Format(*p.Viewer)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
 // UnspeccedSearchStarterPacksSkeletonOutput is the output of
-// app.bsky.unspecced.searchStarterPacksSkeleton.
+// [UnspeccedService.SearchStarterPacksSkeleton].
 type UnspeccedSearchStarterPacksSkeletonOutput struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 
 	// Count of search hits. Optional, may be rounded/truncated, and may not be possible to paginate
 	// through all hits.
 	HitsTotal *int64
 
-	StarterPacks []UnspeccedDefsSkeletonSearchStarterPack
+	StarterPacks []UnspeccedDefsSkeletonSearchStarterPack // "starterPacks" in JSON: a list of [UnspeccedDefsSkeletonSearchStarterPack].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *UnspeccedSearchStarterPacksSkeletonOutput) DecodeLex(d *lex.Decoder) error {
-	*s = UnspeccedSearchStarterPacksSkeletonOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "hitsTotal":
-			d.Once(&seen, 1<<2)
-			s.HitsTotal = d.OptionalInt()
-		case "starterPacks":
-			d.Once(&seen, 1<<0)
-			s.StarterPacks = lex.DecodeSlice[UnspeccedDefsSkeletonSearchStarterPack](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "starterPacks")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *UnspeccedSearchStarterPacksSkeletonOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.HitsTotal != nil {
-		e.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	lex.EncodeSlice(e.Field("starterPacks"), s.StarterPacks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *UnspeccedSearchStarterPacksSkeletonOutput) ValidateLex(v *lex.Validator) {
-	if s.HitsTotal != nil {
-		v.Field("hitsTotal").Int(*s.HitsTotal)
-	}
-	lex.ValidateSlice(v.Field("starterPacks"), s.StarterPacks)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s UnspeccedSearchStarterPacksSkeletonOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *UnspeccedSearchStarterPacksSkeletonOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,111 +7,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// VideoDefsJobStatus is app.bsky.video.defs#jobStatus.
+// VideoDefsJobStatus is the object app.bsky.video.defs#jobStatus.
 type VideoDefsJobStatus struct {
-	JobID string
-	DID   syntax.DID
+	JobID string     // "jobId" in JSON.
+	DID   syntax.DID // "did" in JSON.
 
 	// The state of the video processing job. All values not listed as a known value indicate that
-	// the job is in process.
+	// the job is in process. Known values: [VideoDefsJobStatusStateJobStateCompleted],
+	// [VideoDefsJobStatusStateJobStateFailed].
 	State string
 
-	Progress *int64 // Progress within the current processing state.
-	Blob     *lex.Blob
-	Error    *string
-	Message  *string
+	Progress *int64    // Progress within the current processing state. From 0 to 100.
+	Blob     *lex.Blob // "blob" in JSON.
+	Error    *string   // "error" in JSON.
+	Message  *string   // "message" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*VideoDefsJobStatus) LexType() string {
-	return "app.bsky.video.defs#jobStatus"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VideoDefsJobStatus) DecodeLex(d *lex.Decoder) error {
-	*s = VideoDefsJobStatus{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "jobId":
-			d.Once(&seen, 1<<0)
-			s.JobID = d.String()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "state":
-			d.Once(&seen, 1<<2)
-			s.State = d.String()
-		case "progress":
-			d.Once(&seen, 1<<3)
-			s.Progress = d.OptionalInt()
-		case "blob":
-			if d.Optional(&seen, 1<<4) {
-				s.Blob = new(d.Blob())
-			}
-		case "error":
-			d.Once(&seen, 1<<5)
-			s.Error = d.OptionalString()
-		case "message":
-			d.Once(&seen, 1<<6)
-			s.Message = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "jobId", "did", "state")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VideoDefsJobStatus) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Blob != nil {
-		e.Field("blob").Blob(*s.Blob)
-	}
-	if s.Error != nil {
-		e.Field("error").String(*s.Error)
-	}
-	e.Field("jobId").String(s.JobID)
-	e.Field("state").String(s.State)
-	if s.Message != nil {
-		e.Field("message").String(*s.Message)
-	}
-	if s.Progress != nil {
-		e.Field("progress").Int(*s.Progress)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VideoDefsJobStatus) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Progress != nil {
-		v.Field("progress").AtLeast(*s.Progress, 0).AtMost(*s.Progress, 100)
-	}
-	if s.Blob != nil {
-		v.Field("blob").Blob(s.Blob, -1)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VideoDefsJobStatus) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VideoDefsJobStatus) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of VideoDefsJobStatusState.
+// Known values of the field State of [VideoDefsJobStatus].
 const (
 	VideoDefsJobStatusStateJobStateCompleted = "JOB_STATE_COMPLETED"
 	VideoDefsJobStatusStateJobStateFailed    = "JOB_STATE_FAILED"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

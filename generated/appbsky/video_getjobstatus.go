@@ -16,67 +16,16 @@ func (s VideoService) GetJobStatus(ctx context.Context, params *VideoGetJobStatu
 	return xrpc.Call[VideoGetJobStatusOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// VideoGetJobStatusParams are the parameters of app.bsky.video.getJobStatus.
+// VideoGetJobStatusParams are the parameters of [VideoService.GetJobStatus].
 type VideoGetJobStatusParams struct {
-	JobID string
+	JobID string // "jobId" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *VideoGetJobStatusParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(VideoGetJobStatusParams)
-	}
-	q.String("jobId", p.JobID)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *VideoGetJobStatusParams) ValidateLex(v *lex.Validator) {}
-
-// VideoGetJobStatusOutput is the output of app.bsky.video.getJobStatus.
+// VideoGetJobStatusOutput is the output of [VideoService.GetJobStatus].
 type VideoGetJobStatusOutput struct {
-	JobStatus VideoDefsJobStatus
+	JobStatus VideoDefsJobStatus // "jobStatus" in JSON: [VideoDefsJobStatus].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VideoGetJobStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VideoGetJobStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "jobStatus":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JobStatus)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "jobStatus")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VideoGetJobStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("jobStatus").Value(&s.JobStatus)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VideoGetJobStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("jobStatus").Value(&s.JobStatus)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VideoGetJobStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VideoGetJobStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

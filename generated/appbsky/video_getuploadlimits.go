@@ -16,84 +16,15 @@ func (s VideoService) GetUploadLimits(ctx context.Context, opts ...xrpc.Option) 
 	return xrpc.Call[VideoGetUploadLimitsOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// VideoGetUploadLimitsOutput is the output of app.bsky.video.getUploadLimits.
+// VideoGetUploadLimitsOutput is the output of [VideoService.GetUploadLimits].
 type VideoGetUploadLimitsOutput struct {
-	CanUpload            bool
-	RemainingDailyVideos *int64
-	RemainingDailyBytes  *int64
-	Message              *string
-	Error                *string
+	CanUpload            bool    // "canUpload" in JSON.
+	RemainingDailyVideos *int64  // "remainingDailyVideos" in JSON.
+	RemainingDailyBytes  *int64  // "remainingDailyBytes" in JSON.
+	Message              *string // "message" in JSON.
+	Error                *string // "error" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VideoGetUploadLimitsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VideoGetUploadLimitsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "canUpload":
-			d.Once(&seen, 1<<0)
-			s.CanUpload = d.Bool()
-		case "remainingDailyVideos":
-			d.Once(&seen, 1<<1)
-			s.RemainingDailyVideos = d.OptionalInt()
-		case "remainingDailyBytes":
-			d.Once(&seen, 1<<2)
-			s.RemainingDailyBytes = d.OptionalInt()
-		case "message":
-			d.Once(&seen, 1<<3)
-			s.Message = d.OptionalString()
-		case "error":
-			d.Once(&seen, 1<<4)
-			s.Error = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "canUpload")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VideoGetUploadLimitsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Error != nil {
-		e.Field("error").String(*s.Error)
-	}
-	if s.Message != nil {
-		e.Field("message").String(*s.Message)
-	}
-	e.Field("canUpload").Bool(s.CanUpload)
-	if s.RemainingDailyBytes != nil {
-		e.Field("remainingDailyBytes").Int(*s.RemainingDailyBytes)
-	}
-	if s.RemainingDailyVideos != nil {
-		e.Field("remainingDailyVideos").Int(*s.RemainingDailyVideos)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VideoGetUploadLimitsOutput) ValidateLex(v *lex.Validator) {
-	if s.RemainingDailyVideos != nil {
-		v.Field("remainingDailyVideos").Int(*s.RemainingDailyVideos)
-	}
-	if s.RemainingDailyBytes != nil {
-		v.Field("remainingDailyBytes").Int(*s.RemainingDailyBytes)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VideoGetUploadLimitsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VideoGetUploadLimitsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -10,57 +10,17 @@ import (
 )
 
 // UploadVideo calls app.bsky.video.uploadVideo: Upload a video to be processed then stored on
-// the PDS.
+// the PDS. The body is a stream of bytes of type video/mp4.
 func (s VideoService) UploadVideo(ctx context.Context, body *xrpc.Body, opts ...xrpc.Option) (*VideoUploadVideoOutput, error) {
 	m := xrpc.Method{NSID: "app.bsky.video.uploadVideo", Kind: xrpc.KindProcedure, Input: "video/mp4", Output: "application/json"}
 	return xrpc.Call[VideoUploadVideoOutput](ctx, s.caller, m, nil, xrpc.Raw(body), opts)
 }
 
-// VideoUploadVideoOutput is the output of app.bsky.video.uploadVideo.
+// VideoUploadVideoOutput is the output of [VideoService.UploadVideo].
 type VideoUploadVideoOutput struct {
-	JobStatus VideoDefsJobStatus
+	JobStatus VideoDefsJobStatus // "jobStatus" in JSON: [VideoDefsJobStatus].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VideoUploadVideoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VideoUploadVideoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "jobStatus":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JobStatus)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "jobStatus")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VideoUploadVideoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("jobStatus").Value(&s.JobStatus)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VideoUploadVideoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("jobStatus").Value(&s.JobStatus)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VideoUploadVideoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VideoUploadVideoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -4,85 +4,39 @@ package chatbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// ActorDeclarationNSID is the collection of ActorDeclaration records.
+// ActorDeclarationNSID is the collection of [ActorDeclaration] records.
 const ActorDeclarationNSID = "chat.bsky.actor.declaration"
 
-// ActorDeclaration is chat.bsky.actor.declaration: A declaration of a Bluesky chat account.
+// ActorDeclaration is the record chat.bsky.actor.declaration: A declaration of a Bluesky chat
+// account.
 type ActorDeclaration struct {
-	AllowIncoming string // Known values: all, none, following.
+	// "allowIncoming" in JSON. Known values: [ActorDeclarationAllowIncomingAll],
+	// [ActorDeclarationAllowIncomingNone], [ActorDeclarationAllowIncomingFollowing].
+	AllowIncoming string
 
-	// [NOTE: This is under active development and should be considered unstable while this note is
-	// here]. Declaration about group chat invitation preferences for the record owner.
+	// Declaration about group chat invitation preferences for the record owner. Known values:
+	// [ActorDeclarationAllowGroupInvitesAll], [ActorDeclarationAllowGroupInvitesNone],
+	// [ActorDeclarationAllowGroupInvitesFollowing].
+	//
+	// Note: This is under active development and should be considered unstable while this note is
+	// here.
 	AllowGroupInvites *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDeclaration) LexType() string {
-	return "chat.bsky.actor.declaration"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDeclaration) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDeclaration{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<2)
-			d.Record("chat.bsky.actor.declaration")
-		case "allowIncoming":
-			d.Once(&seen, 1<<0)
-			s.AllowIncoming = d.String()
-		case "allowGroupInvites":
-			d.Once(&seen, 1<<1)
-			s.AllowGroupInvites = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "allowIncoming")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDeclaration) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("chat.bsky.actor.declaration")
-	e.Field("allowIncoming").String(s.AllowIncoming)
-	if s.AllowGroupInvites != nil {
-		e.Field("allowGroupInvites").String(*s.AllowGroupInvites)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDeclaration) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDeclaration) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDeclaration) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ActorDeclarationAllowIncoming.
+// Known values of the field AllowIncoming of [ActorDeclaration].
 const (
 	ActorDeclarationAllowIncomingAll       = "all"
 	ActorDeclarationAllowIncomingNone      = "none"
 	ActorDeclarationAllowIncomingFollowing = "following"
 )
 
-// Known values of ActorDeclarationAllowGroupInvites.
+// Known values of the field AllowGroupInvites of [ActorDeclaration].
 const (
 	ActorDeclarationAllowGroupInvitesAll       = "all"
 	ActorDeclarationAllowGroupInvitesNone      = "none"
 	ActorDeclarationAllowGroupInvitesFollowing = "following"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

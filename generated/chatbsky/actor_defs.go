@@ -9,381 +9,87 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorDefsMemberRole is chat.bsky.actor.defs#memberRole.
+// ActorDefsMemberRole is the string chat.bsky.actor.defs#memberRole.
 type ActorDefsMemberRole string
 
-// Known values of ActorDefsMemberRole.
+// Known values of [ActorDefsMemberRole].
 const (
 	ActorDefsMemberRoleOwner    ActorDefsMemberRole = "owner"
 	ActorDefsMemberRoleStandard ActorDefsMemberRole = "standard"
 )
 
-// ActorDefsProfileViewBasic is chat.bsky.actor.defs#profileViewBasic.
+// ActorDefsProfileViewBasic is the object chat.bsky.actor.defs#profileViewBasic.
 type ActorDefsProfileViewBasic struct {
-	DID         syntax.DID
-	Handle      syntax.Handle
-	DisplayName *string
-	Avatar      *syntax.URI
-	Associated  *appbsky.ActorDefsProfileAssociated
-	Viewer      *appbsky.ActorDefsViewerState
-	Labels      []comatproto.LabelDefsLabel
-	CreatedAt   *syntax.Datetime
+	DID          syntax.DID                          // "did" in JSON.
+	Handle       syntax.Handle                       // "handle" in JSON.
+	DisplayName  *string                             // "displayName" in JSON. At most 64 graphemes, 640 bytes.
+	Avatar       *syntax.URI                         // "avatar" in JSON.
+	Associated   *appbsky.ActorDefsProfileAssociated // "associated" in JSON: [appbsky.ActorDefsProfileAssociated].
+	Viewer       *appbsky.ActorDefsViewerState       // "viewer" in JSON: [appbsky.ActorDefsViewerState].
+	Labels       []comatproto.LabelDefsLabel         // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	CreatedAt    *syntax.Datetime                    // "createdAt" in JSON.
+	ChatDisabled *bool                               // Set to true when the actor cannot actively participate in conversations.
+	Verification *appbsky.ActorDefsVerificationState // "verification" in JSON: [appbsky.ActorDefsVerificationState].
 
-	// Set to true when the actor cannot actively participate in conversations.
-	ChatDisabled *bool
-
-	Verification *appbsky.ActorDefsVerificationState
-
-	// Union field that has data specific to different kinds of convos.
+	// Union field that has data specific to different kinds of convos. One of
+	// [ActorDefsDirectConvoMember], [ActorDefsGroupConvoMember] and
+	// [ActorDefsPastGroupConvoMember].
 	Kind ActorDefsProfileViewBasicKindUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsProfileViewBasic) LexType() string {
-	return "chat.bsky.actor.defs#profileViewBasic"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsProfileViewBasic) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsProfileViewBasic{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.OptionalString()
-		case "avatar":
-			d.Once(&seen, 1<<3)
-			s.Avatar = (*syntax.URI)(d.OptionalString())
-		case "associated":
-			if d.Optional(&seen, 1<<4) {
-				s.Associated = lex.DecodePointer[appbsky.ActorDefsProfileAssociated](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<5) {
-				s.Viewer = lex.DecodePointer[appbsky.ActorDefsViewerState](d)
-			}
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<7)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "chatDisabled":
-			d.Once(&seen, 1<<8)
-			s.ChatDisabled = d.OptionalBool()
-		case "verification":
-			if d.Optional(&seen, 1<<9) {
-				s.Verification = lex.DecodePointer[appbsky.ActorDefsVerificationState](d)
-			}
-		case "kind":
-			if d.Optional(&seen, 1<<10) {
-				d.Value(&s.Kind)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsProfileViewBasic) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Kind.Value != nil {
-		e.Field("kind").Value(&s.Kind)
-	}
-	if s.Avatar != nil {
-		e.Field("avatar").String(string(*s.Avatar))
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.Associated != nil {
-		e.Field("associated").Value(s.Associated)
-	}
-	if s.DisplayName != nil {
-		e.Field("displayName").String(*s.DisplayName)
-	}
-	if s.ChatDisabled != nil {
-		e.Field("chatDisabled").Bool(*s.ChatDisabled)
-	}
-	if s.Verification != nil {
-		e.Field("verification").Value(s.Verification)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsProfileViewBasic) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	if s.DisplayName != nil {
-		v.Field("displayName").MaxBytes(*s.DisplayName, 640).MaxGraphemes(*s.DisplayName, 64)
-	}
-	if s.Avatar != nil {
-		v.Field("avatar").Format(*s.Avatar)
-	}
-	if s.Associated != nil {
-		v.Field("associated").Value(s.Associated)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.Verification != nil {
-		v.Field("verification").Value(s.Verification)
-	}
-	if s.Kind.Value != nil {
-		v.Field("kind").Value(&s.Kind)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsProfileViewBasic) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsProfileViewBasic) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsProfileViewBasicKindUnion is an open union of
-// chat.bsky.actor.defs#directConvoMember, chat.bsky.actor.defs#groupConvoMember and
-// chat.bsky.actor.defs#pastGroupConvoMember.
-//
-// Union field that has data specific to different kinds of convos.
+// ActorDefsProfileViewBasicKindUnion is the field Kind of [ActorDefsProfileViewBasic], an open
+// union of [ActorDefsDirectConvoMember], [ActorDefsGroupConvoMember] and
+// [ActorDefsPastGroupConvoMember].
 //
 // The zero value is absent.
 type ActorDefsProfileViewBasicKindUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewActorDefsProfileViewBasicKindUnion returns the union of a member.
 func NewActorDefsProfileViewBasicKindUnion[T interface {
-	*ActorDefsDirectConvoMember | *ActorDefsGroupConvoMember | *ActorDefsPastGroupConvoMember | *lex.UnknownVariant
+	*ActorDefsDirectConvoMember |
+		*ActorDefsGroupConvoMember |
+		*ActorDefsPastGroupConvoMember |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ActorDefsProfileViewBasicKindUnion {
 	return ActorDefsProfileViewBasicKindUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ActorDefsProfileViewBasicKindUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.actor.defs#directConvoMember":
-		u.Value = lex.DecodeVariant[ActorDefsDirectConvoMember](d)
-	case "chat.bsky.actor.defs#groupConvoMember":
-		u.Value = lex.DecodeVariant[ActorDefsGroupConvoMember](d)
-	case "chat.bsky.actor.defs#pastGroupConvoMember":
-		u.Value = lex.DecodeVariant[ActorDefsPastGroupConvoMember](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ActorDefsProfileViewBasicKindUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ActorDefsProfileViewBasicKindUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ActorDefsDirectConvoMember, *ActorDefsGroupConvoMember, *ActorDefsPastGroupConvoMember, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ActorDefsProfileViewBasicKindUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ActorDefsProfileViewBasicKindUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ActorDefsDirectConvoMember is chat.bsky.actor.defs#directConvoMember: [NOTE: This is under
-// active development and should be considered unstable while this note is here].
+// ActorDefsDirectConvoMember is the object chat.bsky.actor.defs#directConvoMember.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ActorDefsDirectConvoMember struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsDirectConvoMember) LexType() string {
-	return "chat.bsky.actor.defs#directConvoMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsDirectConvoMember) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsDirectConvoMember{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsDirectConvoMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsDirectConvoMember) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsDirectConvoMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsDirectConvoMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsGroupConvoMember is chat.bsky.actor.defs#groupConvoMember: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. A current
+// ActorDefsGroupConvoMember is the object chat.bsky.actor.defs#groupConvoMember: A current
 // group convo member.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ActorDefsGroupConvoMember struct {
 	// Who added this member. Only present if the member was added (instead of joining via link).
 	AddedBy *ActorDefsProfileViewBasic
 
 	// The member's role within this conversation. Only present in group conversation member lists.
+	// Known values: the constants of [ActorDefsMemberRole].
 	Role ActorDefsMemberRole
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsGroupConvoMember) LexType() string {
-	return "chat.bsky.actor.defs#groupConvoMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsGroupConvoMember) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsGroupConvoMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "addedBy":
-			if d.Optional(&seen, 1<<1) {
-				s.AddedBy = lex.DecodePointer[ActorDefsProfileViewBasic](d)
-			}
-		case "role":
-			d.Once(&seen, 1<<0)
-			s.Role = ActorDefsMemberRole(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "role")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsGroupConvoMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("role").String(string(s.Role))
-	if s.AddedBy != nil {
-		e.Field("addedBy").Value(s.AddedBy)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsGroupConvoMember) ValidateLex(v *lex.Validator) {
-	if s.AddedBy != nil {
-		v.Field("addedBy").Value(s.AddedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsGroupConvoMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsGroupConvoMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ActorDefsPastGroupConvoMember is chat.bsky.actor.defs#pastGroupConvoMember: [NOTE: This is
-// under active development and should be considered unstable while this note is here]. A past
+// ActorDefsPastGroupConvoMember is the object chat.bsky.actor.defs#pastGroupConvoMember: A past
 // group convo member.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ActorDefsPastGroupConvoMember struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ActorDefsPastGroupConvoMember) LexType() string {
-	return "chat.bsky.actor.defs#pastGroupConvoMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ActorDefsPastGroupConvoMember) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDefsPastGroupConvoMember{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDefsPastGroupConvoMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDefsPastGroupConvoMember) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDefsPastGroupConvoMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDefsPastGroupConvoMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,37 +15,9 @@ func (s ActorService) DeleteAccount(ctx context.Context, opts ...xrpc.Option) (*
 	return xrpc.Call[ActorDeleteAccountOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ActorDeleteAccountOutput is the output of chat.bsky.actor.deleteAccount.
+// ActorDeleteAccountOutput is the output of [ActorService.DeleteAccount].
 type ActorDeleteAccountOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorDeleteAccountOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorDeleteAccountOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorDeleteAccountOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorDeleteAccountOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorDeleteAccountOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorDeleteAccountOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,10 +6,14 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// ExportAccountData calls chat.bsky.actor.exportAccountData.
+// ExportAccountData calls chat.bsky.actor.exportAccountData. The output is a stream of bytes of
+// type application/jsonl; close it.
 func (s ActorService) ExportAccountData(ctx context.Context, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "chat.bsky.actor.exportAccountData", Kind: xrpc.KindQuery, Output: "application/jsonl"}
 	return xrpc.Open(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,7 +17,7 @@ func (s ActorService) GetStatus(ctx context.Context, opts ...xrpc.Option) (*Acto
 	return xrpc.Call[ActorGetStatusOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ActorGetStatusOutput is the output of chat.bsky.actor.getStatus.
+// ActorGetStatusOutput is the output of [ActorService.GetStatus].
 type ActorGetStatusOutput struct {
 	// True when the viewer's account is disabled and cannot actively participate in chat.
 	ChatDisabled bool
@@ -26,58 +26,9 @@ type ActorGetStatusOutput struct {
 	// from creating groups.
 	CanCreateGroups bool
 
-	// The maximum number of members allowed in a group conversation.
-	GroupMemberLimit int64
+	GroupMemberLimit int64 // The maximum number of members allowed in a group conversation.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ActorGetStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ActorGetStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "chatDisabled":
-			d.Once(&seen, 1<<0)
-			s.ChatDisabled = d.Bool()
-		case "canCreateGroups":
-			d.Once(&seen, 1<<1)
-			s.CanCreateGroups = d.Bool()
-		case "groupMemberLimit":
-			d.Once(&seen, 1<<2)
-			s.GroupMemberLimit = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "chatDisabled", "canCreateGroups", "groupMemberLimit")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ActorGetStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("chatDisabled").Bool(s.ChatDisabled)
-	e.Field("canCreateGroups").Bool(s.CanCreateGroups)
-	e.Field("groupMemberLimit").Int(s.GroupMemberLimit)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ActorGetStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("groupMemberLimit").Int(s.GroupMemberLimit)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ActorGetStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ActorGetStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,7 +2,10 @@
 
 package chatbsky
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // A Client calls the methods of chat.bsky. Make it with NewClient; it is safe for concurrent
 // use.
@@ -25,22 +28,25 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	}
 }
 
-// ActorService calls the methods of chat.bsky.actor.
+// ActorService calls the methods of chat.bsky.actor; it is the field Actor of [Client].
 type ActorService struct {
 	caller *xrpc.Caller
 }
 
-// ConvoService calls the methods of chat.bsky.convo.
+// ConvoService calls the methods of chat.bsky.convo; it is the field Convo of [Client].
 type ConvoService struct {
 	caller *xrpc.Caller
 }
 
-// GroupService calls the methods of chat.bsky.group.
+// GroupService calls the methods of chat.bsky.group; it is the field Group of [Client].
 type GroupService struct {
 	caller *xrpc.Caller
 }
 
-// ModerationService calls the methods of chat.bsky.moderation.
+// ModerationService calls the methods of chat.bsky.moderation; it is the field Moderation of
+// [Client].
 type ModerationService struct {
 	caller *xrpc.Caller
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

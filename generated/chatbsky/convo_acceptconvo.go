@@ -12,104 +12,25 @@ import (
 // AcceptConvo calls chat.bsky.convo.acceptConvo: Marks a conversation as accepted, so it is
 // shown in the list of accepted convos instead on the request convos.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) AcceptConvo(ctx context.Context, input *ConvoAcceptConvoInput, opts ...xrpc.Option) (*ConvoAcceptConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.acceptConvo", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoAcceptConvoOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoAcceptConvoInput is the input of chat.bsky.convo.acceptConvo.
+// ConvoAcceptConvoInput is the input of [ConvoService.AcceptConvo].
 type ConvoAcceptConvoInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoAcceptConvoInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoAcceptConvoInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoAcceptConvoInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoAcceptConvoInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoAcceptConvoInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoAcceptConvoInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoAcceptConvoOutput is the output of chat.bsky.convo.acceptConvo.
+// ConvoAcceptConvoOutput is the output of [ConvoService.AcceptConvo].
 type ConvoAcceptConvoOutput struct {
 	// Rev when the convo was accepted. If not present, the convo was already accepted.
 	Rev *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoAcceptConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoAcceptConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoAcceptConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Rev != nil {
-		e.Field("rev").String(*s.Rev)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoAcceptConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoAcceptConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoAcceptConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,239 +8,66 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ConvoDefsConvoKind is chat.bsky.convo.defs#convoKind.
+// ConvoDefsConvoKind is the string chat.bsky.convo.defs#convoKind.
 type ConvoDefsConvoKind string
 
-// Known values of ConvoDefsConvoKind.
+// Known values of [ConvoDefsConvoKind].
 const (
 	ConvoDefsConvoKindDirect ConvoDefsConvoKind = "direct"
 	ConvoDefsConvoKindGroup  ConvoDefsConvoKind = "group"
 )
 
-// ConvoDefsConvoLockStatus is chat.bsky.convo.defs#convoLockStatus.
+// ConvoDefsConvoLockStatus is the string chat.bsky.convo.defs#convoLockStatus.
 type ConvoDefsConvoLockStatus string
 
-// Known values of ConvoDefsConvoLockStatus.
+// Known values of [ConvoDefsConvoLockStatus].
 const (
 	ConvoDefsConvoLockStatusUnlocked          ConvoDefsConvoLockStatus = "unlocked"
 	ConvoDefsConvoLockStatusLocked            ConvoDefsConvoLockStatus = "locked"
 	ConvoDefsConvoLockStatusLockedPermanently ConvoDefsConvoLockStatus = "locked-permanently"
 )
 
-// ConvoDefsConvoStatus is chat.bsky.convo.defs#convoStatus.
+// ConvoDefsConvoStatus is the string chat.bsky.convo.defs#convoStatus.
 type ConvoDefsConvoStatus string
 
-// Known values of ConvoDefsConvoStatus.
+// Known values of [ConvoDefsConvoStatus].
 const (
 	ConvoDefsConvoStatusRequest  ConvoDefsConvoStatus = "request"
 	ConvoDefsConvoStatusAccepted ConvoDefsConvoStatus = "accepted"
 )
 
-// ConvoDefsConvoRef is chat.bsky.convo.defs#convoRef.
+// ConvoDefsConvoRef is the object chat.bsky.convo.defs#convoRef.
 type ConvoDefsConvoRef struct {
-	DID     syntax.DID
-	ConvoID string
+	DID     syntax.DID // "did" in JSON.
+	ConvoID string     // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsConvoRef) LexType() string {
-	return "chat.bsky.convo.defs#convoRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsConvoRef) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsConvoRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsConvoRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsConvoRef) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsConvoRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsConvoRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageRef is chat.bsky.convo.defs#messageRef.
+// ConvoDefsMessageRef is the object chat.bsky.convo.defs#messageRef.
 type ConvoDefsMessageRef struct {
-	DID       syntax.DID
-	ConvoID   string
-	MessageID string
+	DID       syntax.DID // "did" in JSON.
+	ConvoID   string     // "convoId" in JSON.
+	MessageID string     // "messageId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsMessageRef) LexType() string {
-	return "chat.bsky.convo.defs#messageRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsMessageRef) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsMessageRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "messageId":
-			d.Once(&seen, 1<<2)
-			s.MessageID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "convoId", "messageId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsMessageRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("messageId").String(s.MessageID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsMessageRef) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsMessageRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsMessageRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageInput is chat.bsky.convo.defs#messageInput.
+// ConvoDefsMessageInput is the object chat.bsky.convo.defs#messageInput.
 type ConvoDefsMessageInput struct {
-	Text   string
-	Facets []appbsky.RichtextFacet // Annotations of text (mentions, URLs, hashtags, etc)
-	Embed  ConvoDefsMessageInputEmbedUnion
+	Text   string                          // "text" in JSON. At most 1000 graphemes, 10,000 bytes.
+	Facets []appbsky.RichtextFacet         // Annotations of text (mentions, URLs, hashtags, etc).
+	Embed  ConvoDefsMessageInputEmbedUnion // "embed" in JSON: one of [appbsky.EmbedRecord] and [EmbedJoinLink].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsMessageInput) LexType() string {
-	return "chat.bsky.convo.defs#messageInput"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsMessageInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsMessageInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "text":
-			d.Once(&seen, 1<<0)
-			s.Text = d.String()
-		case "facets":
-			if d.Optional(&seen, 1<<1) {
-				s.Facets = lex.DecodeSlice[appbsky.RichtextFacet](d)
-			}
-		case "embed":
-			if d.Optional(&seen, 1<<2) {
-				d.Value(&s.Embed)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "text")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsMessageInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("text").String(s.Text)
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Field("facets"), s.Facets)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsMessageInput) ValidateLex(v *lex.Validator) {
-	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
-	if s.Facets != nil {
-		lex.ValidateSlice(v.Field("facets"), s.Facets)
-	}
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsMessageInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsMessageInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageInputEmbedUnion is an open union of app.bsky.embed.record and
-// chat.bsky.embed.joinLink.
+// ConvoDefsMessageInputEmbedUnion is the field Embed of [ConvoDefsMessageInput], an open union
+// of [appbsky.EmbedRecord] and [EmbedJoinLink].
 //
 // The zero value is absent.
 type ConvoDefsMessageInputEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsMessageInputEmbedUnion returns the union of a member.
@@ -251,164 +78,26 @@ func NewConvoDefsMessageInputEmbedUnion[T interface {
 	return ConvoDefsMessageInputEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsMessageInputEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.record":
-		u.Value = lex.DecodeVariant[appbsky.EmbedRecord](d)
-	case "chat.bsky.embed.joinLink":
-		u.Value = lex.DecodeVariant[EmbedJoinLink](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsMessageInputEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsMessageInputEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *appbsky.EmbedRecord, *EmbedJoinLink, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsMessageInputEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsMessageInputEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsMessageView is chat.bsky.convo.defs#messageView.
+// ConvoDefsMessageView is the object chat.bsky.convo.defs#messageView.
 type ConvoDefsMessageView struct {
-	ID     string
-	Rev    string
-	Text   string
-	Facets []appbsky.RichtextFacet // Annotations of text (mentions, URLs, hashtags, etc)
-	Embed  ConvoDefsMessageViewEmbedUnion
+	ID        string                         // "id" in JSON.
+	Rev       string                         // "rev" in JSON.
+	Text      string                         // "text" in JSON. At most 1000 graphemes, 10,000 bytes.
+	Facets    []appbsky.RichtextFacet        // Annotations of text (mentions, URLs, hashtags, etc).
+	Embed     ConvoDefsMessageViewEmbedUnion // "embed" in JSON: one of [appbsky.EmbedRecordView] and [EmbedJoinLinkView].
+	Reactions []ConvoDefsReactionView        // Reactions to this message, in ascending order of creation time.
+	Sender    ConvoDefsMessageViewSender     // "sender" in JSON: [ConvoDefsMessageViewSender].
+	SentAt    syntax.Datetime                // "sentAt" in JSON.
 
-	// Reactions to this message, in ascending order of creation time.
-	Reactions []ConvoDefsReactionView
-
-	Sender ConvoDefsMessageViewSender
-	SentAt syntax.Datetime
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsMessageView) LexType() string {
-	return "chat.bsky.convo.defs#messageView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsMessageView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsMessageView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		case "text":
-			d.Once(&seen, 1<<2)
-			s.Text = d.String()
-		case "facets":
-			if d.Optional(&seen, 1<<5) {
-				s.Facets = lex.DecodeSlice[appbsky.RichtextFacet](d)
-			}
-		case "embed":
-			if d.Optional(&seen, 1<<6) {
-				d.Value(&s.Embed)
-			}
-		case "reactions":
-			if d.Optional(&seen, 1<<7) {
-				s.Reactions = lex.DecodeSlice[ConvoDefsReactionView](d)
-			}
-		case "sender":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Sender)
-		case "sentAt":
-			d.Once(&seen, 1<<4)
-			s.SentAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "id", "rev", "text", "sender", "sentAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsMessageView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("rev").String(s.Rev)
-	e.Field("text").String(s.Text)
-	if s.Embed.Value != nil {
-		e.Field("embed").Value(&s.Embed)
-	}
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Field("facets"), s.Facets)
-	}
-	e.Field("sender").Value(&s.Sender)
-	e.Field("sentAt").String(string(s.SentAt))
-	if s.Reactions != nil {
-		lex.EncodeSlice(e.Field("reactions"), s.Reactions)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsMessageView) ValidateLex(v *lex.Validator) {
-	v.Field("text").MaxBytes(s.Text, 10000).MaxGraphemes(s.Text, 1000)
-	if s.Facets != nil {
-		lex.ValidateSlice(v.Field("facets"), s.Facets)
-	}
-	if s.Embed.Value != nil {
-		v.Field("embed").Value(&s.Embed)
-	}
-	if s.Reactions != nil {
-		lex.ValidateSlice(v.Field("reactions"), s.Reactions)
-	}
-	v.Field("sender").Value(&s.Sender)
-	v.Field("sentAt").Format(s.SentAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsMessageView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsMessageView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageViewEmbedUnion is an open union of app.bsky.embed.record#view and
-// chat.bsky.embed.joinLink#view.
+// ConvoDefsMessageViewEmbedUnion is the field Embed of [ConvoDefsMessageView], an open union of
+// [appbsky.EmbedRecordView] and [EmbedJoinLinkView].
 //
 // The zero value is absent.
 type ConvoDefsMessageViewEmbedUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsMessageViewEmbedUnion returns the union of a member.
@@ -419,1233 +108,265 @@ func NewConvoDefsMessageViewEmbedUnion[T interface {
 	return ConvoDefsMessageViewEmbedUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsMessageViewEmbedUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "app.bsky.embed.record#view":
-		u.Value = lex.DecodeVariant[appbsky.EmbedRecordView](d)
-	case "chat.bsky.embed.joinLink#view":
-		u.Value = lex.DecodeVariant[EmbedJoinLinkView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsMessageViewEmbedUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsMessageViewEmbedUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *appbsky.EmbedRecordView, *EmbedJoinLinkView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsMessageViewEmbedUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsMessageViewEmbedUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsSystemMessageReferredUser is chat.bsky.convo.defs#systemMessageReferredUser.
+// ConvoDefsSystemMessageReferredUser is the object
+// chat.bsky.convo.defs#systemMessageReferredUser.
 type ConvoDefsSystemMessageReferredUser struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageReferredUser) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageReferredUser"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageReferredUser) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageReferredUser{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageReferredUser) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageReferredUser) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageReferredUser) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageReferredUser) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageView is chat.bsky.convo.defs#systemMessageView: [NOTE: This is under
-// active development and should be considered unstable while this note is here].
+// ConvoDefsSystemMessageView is the object chat.bsky.convo.defs#systemMessageView.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageView struct {
-	ID     string
-	Rev    string
-	SentAt syntax.Datetime
-	Data   ConvoDefsSystemMessageViewDataUnion
+	ID     string                              // "id" in JSON.
+	Rev    string                              // "rev" in JSON.
+	SentAt syntax.Datetime                     // "sentAt" in JSON.
+	Data   ConvoDefsSystemMessageViewDataUnion // "data" in JSON: [ConvoDefsSystemMessageViewDataUnion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageView) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		case "sentAt":
-			d.Once(&seen, 1<<2)
-			s.SentAt = syntax.Datetime(d.String())
-		case "data":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Data)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "rev", "sentAt", "data")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("rev").String(s.Rev)
-	e.Field("data").Value(&s.Data)
-	e.Field("sentAt").String(string(s.SentAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageView) ValidateLex(v *lex.Validator) {
-	v.Field("sentAt").Format(s.SentAt)
-	v.Field("data").Value(&s.Data)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageViewDataUnion is an open union of
-// chat.bsky.convo.defs#systemMessageDataAddMember,
-// chat.bsky.convo.defs#systemMessageDataRemoveMember,
-// chat.bsky.convo.defs#systemMessageDataMemberJoin,
-// chat.bsky.convo.defs#systemMessageDataMemberLeave,
-// chat.bsky.convo.defs#systemMessageDataLockConvo,
-// chat.bsky.convo.defs#systemMessageDataUnlockConvo,
-// chat.bsky.convo.defs#systemMessageDataLockConvoPermanently,
-// chat.bsky.convo.defs#systemMessageDataEditGroup,
-// chat.bsky.convo.defs#systemMessageDataCreateJoinLink,
-// chat.bsky.convo.defs#systemMessageDataEditJoinLink,
-// chat.bsky.convo.defs#systemMessageDataEnableJoinLink and
-// chat.bsky.convo.defs#systemMessageDataDisableJoinLink.
+// ConvoDefsSystemMessageViewDataUnion is the field Data of [ConvoDefsSystemMessageView], an
+// open union of:
+//
+//   - [ConvoDefsSystemMessageDataAddMember]
+//   - [ConvoDefsSystemMessageDataRemoveMember]
+//   - [ConvoDefsSystemMessageDataMemberJoin]
+//   - [ConvoDefsSystemMessageDataMemberLeave]
+//   - [ConvoDefsSystemMessageDataLockConvo]
+//   - [ConvoDefsSystemMessageDataUnlockConvo]
+//   - [ConvoDefsSystemMessageDataLockConvoPermanently]
+//   - [ConvoDefsSystemMessageDataEditGroup]
+//   - [ConvoDefsSystemMessageDataCreateJoinLink]
+//   - [ConvoDefsSystemMessageDataEditJoinLink]
+//   - [ConvoDefsSystemMessageDataEnableJoinLink]
+//   - [ConvoDefsSystemMessageDataDisableJoinLink]
 //
 // The zero value is absent.
 type ConvoDefsSystemMessageViewDataUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsSystemMessageViewDataUnion returns the union of a member.
 func NewConvoDefsSystemMessageViewDataUnion[T interface {
-	*ConvoDefsSystemMessageDataAddMember | *ConvoDefsSystemMessageDataRemoveMember | *ConvoDefsSystemMessageDataMemberJoin | *ConvoDefsSystemMessageDataMemberLeave | *ConvoDefsSystemMessageDataLockConvo | *ConvoDefsSystemMessageDataUnlockConvo | *ConvoDefsSystemMessageDataLockConvoPermanently | *ConvoDefsSystemMessageDataEditGroup | *ConvoDefsSystemMessageDataCreateJoinLink | *ConvoDefsSystemMessageDataEditJoinLink | *ConvoDefsSystemMessageDataEnableJoinLink | *ConvoDefsSystemMessageDataDisableJoinLink | *lex.UnknownVariant
+	*ConvoDefsSystemMessageDataAddMember |
+		*ConvoDefsSystemMessageDataRemoveMember |
+		*ConvoDefsSystemMessageDataMemberJoin |
+		*ConvoDefsSystemMessageDataMemberLeave |
+		*ConvoDefsSystemMessageDataLockConvo |
+		*ConvoDefsSystemMessageDataUnlockConvo |
+		*ConvoDefsSystemMessageDataLockConvoPermanently |
+		*ConvoDefsSystemMessageDataEditGroup |
+		*ConvoDefsSystemMessageDataCreateJoinLink |
+		*ConvoDefsSystemMessageDataEditJoinLink |
+		*ConvoDefsSystemMessageDataEnableJoinLink |
+		*ConvoDefsSystemMessageDataDisableJoinLink |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoDefsSystemMessageViewDataUnion {
 	return ConvoDefsSystemMessageViewDataUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsSystemMessageViewDataUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#systemMessageDataAddMember":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataAddMember](d)
-	case "chat.bsky.convo.defs#systemMessageDataRemoveMember":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataRemoveMember](d)
-	case "chat.bsky.convo.defs#systemMessageDataMemberJoin":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataMemberJoin](d)
-	case "chat.bsky.convo.defs#systemMessageDataMemberLeave":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataMemberLeave](d)
-	case "chat.bsky.convo.defs#systemMessageDataLockConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataLockConvo](d)
-	case "chat.bsky.convo.defs#systemMessageDataUnlockConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataUnlockConvo](d)
-	case "chat.bsky.convo.defs#systemMessageDataLockConvoPermanently":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataLockConvoPermanently](d)
-	case "chat.bsky.convo.defs#systemMessageDataEditGroup":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataEditGroup](d)
-	case "chat.bsky.convo.defs#systemMessageDataCreateJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataCreateJoinLink](d)
-	case "chat.bsky.convo.defs#systemMessageDataEditJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataEditJoinLink](d)
-	case "chat.bsky.convo.defs#systemMessageDataEnableJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataEnableJoinLink](d)
-	case "chat.bsky.convo.defs#systemMessageDataDisableJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageDataDisableJoinLink](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsSystemMessageViewDataUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsSystemMessageViewDataUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsSystemMessageDataAddMember, *ConvoDefsSystemMessageDataRemoveMember, *ConvoDefsSystemMessageDataMemberJoin, *ConvoDefsSystemMessageDataMemberLeave, *ConvoDefsSystemMessageDataLockConvo, *ConvoDefsSystemMessageDataUnlockConvo, *ConvoDefsSystemMessageDataLockConvoPermanently, *ConvoDefsSystemMessageDataEditGroup, *ConvoDefsSystemMessageDataCreateJoinLink, *ConvoDefsSystemMessageDataEditJoinLink, *ConvoDefsSystemMessageDataEnableJoinLink, *ConvoDefsSystemMessageDataDisableJoinLink, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsSystemMessageViewDataUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsSystemMessageViewDataUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsSystemMessageDataAddMember is chat.bsky.convo.defs#systemMessageDataAddMember:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating a user was added to the group convo.
+// ConvoDefsSystemMessageDataAddMember is the object
+// chat.bsky.convo.defs#systemMessageDataAddMember: System message indicating a user was added
+// to the group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataAddMember struct {
 	Member ConvoDefsSystemMessageReferredUser // Current view of the member who was added.
 
 	// Role the user was added to the group with. The role from 'member' will reflect the current
-	// data, not historical.
+	// data, not historical. Known values: the constants of [ActorDefsMemberRole].
 	Role ActorDefsMemberRole
 
-	AddedBy ConvoDefsSystemMessageReferredUser
+	AddedBy ConvoDefsSystemMessageReferredUser // "addedBy" in JSON: [ConvoDefsSystemMessageReferredUser].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataAddMember) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataAddMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataAddMember) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataAddMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "member":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Member)
-		case "role":
-			d.Once(&seen, 1<<1)
-			s.Role = ActorDefsMemberRole(d.String())
-		case "addedBy":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.AddedBy)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "member", "role", "addedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataAddMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("role").String(string(s.Role))
-	e.Field("member").Value(&s.Member)
-	e.Field("addedBy").Value(&s.AddedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataAddMember) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Field("addedBy").Value(&s.AddedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataAddMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataAddMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataRemoveMember is chat.bsky.convo.defs#systemMessageDataRemoveMember:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating a user was removed from the group convo.
+// ConvoDefsSystemMessageDataRemoveMember is the object
+// chat.bsky.convo.defs#systemMessageDataRemoveMember: System message indicating a user was
+// removed from the group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataRemoveMember struct {
 	Member    ConvoDefsSystemMessageReferredUser // Current view of the member who was removed.
-	RemovedBy ConvoDefsSystemMessageReferredUser
+	RemovedBy ConvoDefsSystemMessageReferredUser // "removedBy" in JSON: [ConvoDefsSystemMessageReferredUser].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataRemoveMember) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataRemoveMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataRemoveMember) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataRemoveMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "member":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Member)
-		case "removedBy":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.RemovedBy)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "member", "removedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataRemoveMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("member").Value(&s.Member)
-	e.Field("removedBy").Value(&s.RemovedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataRemoveMember) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Field("removedBy").Value(&s.RemovedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataRemoveMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataRemoveMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataMemberJoin is chat.bsky.convo.defs#systemMessageDataMemberJoin:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating a user joined the group convo via join link.
+// ConvoDefsSystemMessageDataMemberJoin is the object
+// chat.bsky.convo.defs#systemMessageDataMemberJoin: System message indicating a user joined the
+// group convo via join link.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataMemberJoin struct {
 	Member ConvoDefsSystemMessageReferredUser // Current view of the member who joined.
 
 	// Role the user was added to the group with. The role from 'member' will reflect the current
-	// data, not historical.
+	// data, not historical. Known values: the constants of [ActorDefsMemberRole].
 	Role ActorDefsMemberRole
 
 	// If join link was configured to require approval, this will be set to who approved the
 	// request. Undefined if approval was not required.
 	ApprovedBy *ConvoDefsSystemMessageReferredUser
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataMemberJoin) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataMemberJoin"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataMemberJoin) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataMemberJoin{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "member":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Member)
-		case "role":
-			d.Once(&seen, 1<<1)
-			s.Role = ActorDefsMemberRole(d.String())
-		case "approvedBy":
-			if d.Optional(&seen, 1<<2) {
-				s.ApprovedBy = lex.DecodePointer[ConvoDefsSystemMessageReferredUser](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "member", "role")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataMemberJoin) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("role").String(string(s.Role))
-	e.Field("member").Value(&s.Member)
-	if s.ApprovedBy != nil {
-		e.Field("approvedBy").Value(s.ApprovedBy)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataMemberJoin) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	if s.ApprovedBy != nil {
-		v.Field("approvedBy").Value(s.ApprovedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataMemberJoin) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataMemberJoin) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataMemberLeave is chat.bsky.convo.defs#systemMessageDataMemberLeave:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating a user voluntarily left the group convo.
+// ConvoDefsSystemMessageDataMemberLeave is the object
+// chat.bsky.convo.defs#systemMessageDataMemberLeave: System message indicating a user
+// voluntarily left the group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataMemberLeave struct {
 	Member ConvoDefsSystemMessageReferredUser // Current view of the member who left the group.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataMemberLeave) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataMemberLeave"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataMemberLeave) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataMemberLeave{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "member":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Member)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataMemberLeave) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("member").Value(&s.Member)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataMemberLeave) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataMemberLeave) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataMemberLeave) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataLockConvo is chat.bsky.convo.defs#systemMessageDataLockConvo:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating the group convo was locked.
+// ConvoDefsSystemMessageDataLockConvo is the object
+// chat.bsky.convo.defs#systemMessageDataLockConvo: System message indicating the group convo
+// was locked.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataLockConvo struct {
 	LockedBy ConvoDefsSystemMessageReferredUser // Current view of the member who locked the group.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataLockConvo) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataLockConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataLockConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataLockConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lockedBy":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.LockedBy)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lockedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataLockConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("lockedBy").Value(&s.LockedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataLockConvo) ValidateLex(v *lex.Validator) {
-	v.Field("lockedBy").Value(&s.LockedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataLockConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataLockConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataUnlockConvo is chat.bsky.convo.defs#systemMessageDataUnlockConvo:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating the group convo was unlocked.
+// ConvoDefsSystemMessageDataUnlockConvo is the object
+// chat.bsky.convo.defs#systemMessageDataUnlockConvo: System message indicating the group convo
+// was unlocked.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataUnlockConvo struct {
 	UnlockedBy ConvoDefsSystemMessageReferredUser // Current view of the member who unlocked the group.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataUnlockConvo) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataUnlockConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataUnlockConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataUnlockConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "unlockedBy":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.UnlockedBy)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "unlockedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataUnlockConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("unlockedBy").Value(&s.UnlockedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataUnlockConvo) ValidateLex(v *lex.Validator) {
-	v.Field("unlockedBy").Value(&s.UnlockedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataUnlockConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataUnlockConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataLockConvoPermanently is
-// chat.bsky.convo.defs#systemMessageDataLockConvoPermanently: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. System message
-// indicating the group convo was locked permanently.
+// ConvoDefsSystemMessageDataLockConvoPermanently is the object
+// chat.bsky.convo.defs#systemMessageDataLockConvoPermanently: System message indicating the
+// group convo was locked permanently.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataLockConvoPermanently struct {
 	LockedBy ConvoDefsSystemMessageReferredUser // Current view of the member who locked the group.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataLockConvoPermanently) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataLockConvoPermanently"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataLockConvoPermanently) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataLockConvoPermanently{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lockedBy":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.LockedBy)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lockedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataLockConvoPermanently) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("lockedBy").Value(&s.LockedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataLockConvoPermanently) ValidateLex(v *lex.Validator) {
-	v.Field("lockedBy").Value(&s.LockedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataLockConvoPermanently) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataLockConvoPermanently) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataEditGroup is chat.bsky.convo.defs#systemMessageDataEditGroup:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating the group info was edited.
+// ConvoDefsSystemMessageDataEditGroup is the object
+// chat.bsky.convo.defs#systemMessageDataEditGroup: System message indicating the group info was
+// edited.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataEditGroup struct {
 	OldName *string // Group name that was replaced.
 	NewName *string // Group name that replaced the old.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataEditGroup) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataEditGroup"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataEditGroup) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataEditGroup{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "oldName":
-			d.Once(&seen, 1<<0)
-			s.OldName = d.OptionalString()
-		case "newName":
-			d.Once(&seen, 1<<1)
-			s.NewName = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataEditGroup) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.NewName != nil {
-		e.Field("newName").String(*s.NewName)
-	}
-	if s.OldName != nil {
-		e.Field("oldName").String(*s.OldName)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataEditGroup) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataEditGroup) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataEditGroup) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataCreateJoinLink is
-// chat.bsky.convo.defs#systemMessageDataCreateJoinLink: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. System message indicating the
-// group join link was created.
+// ConvoDefsSystemMessageDataCreateJoinLink is the object
+// chat.bsky.convo.defs#systemMessageDataCreateJoinLink: System message indicating the group
+// join link was created.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataCreateJoinLink struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataCreateJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataCreateJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataCreateJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataCreateJoinLink{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataCreateJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataCreateJoinLink) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataCreateJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataCreateJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataEditJoinLink is chat.bsky.convo.defs#systemMessageDataEditJoinLink:
-// [NOTE: This is under active development and should be considered unstable while this note is
-// here]. System message indicating the group join link was edited.
+// ConvoDefsSystemMessageDataEditJoinLink is the object
+// chat.bsky.convo.defs#systemMessageDataEditJoinLink: System message indicating the group join
+// link was edited.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataEditJoinLink struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataEditJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataEditJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataEditJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataEditJoinLink{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataEditJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataEditJoinLink) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataEditJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataEditJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataEnableJoinLink is
-// chat.bsky.convo.defs#systemMessageDataEnableJoinLink: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. System message indicating the
-// group join link was enabled.
+// ConvoDefsSystemMessageDataEnableJoinLink is the object
+// chat.bsky.convo.defs#systemMessageDataEnableJoinLink: System message indicating the group
+// join link was enabled.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataEnableJoinLink struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataEnableJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataEnableJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataEnableJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataEnableJoinLink{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataEnableJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataEnableJoinLink) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataEnableJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataEnableJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsSystemMessageDataDisableJoinLink is
-// chat.bsky.convo.defs#systemMessageDataDisableJoinLink: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. System message
-// indicating the group join link was disabled.
+// ConvoDefsSystemMessageDataDisableJoinLink is the object
+// chat.bsky.convo.defs#systemMessageDataDisableJoinLink: System message indicating the group
+// join link was disabled.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsSystemMessageDataDisableJoinLink struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsSystemMessageDataDisableJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#systemMessageDataDisableJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsSystemMessageDataDisableJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsSystemMessageDataDisableJoinLink{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsSystemMessageDataDisableJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsSystemMessageDataDisableJoinLink) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsSystemMessageDataDisableJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsSystemMessageDataDisableJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsDeletedMessageView is chat.bsky.convo.defs#deletedMessageView.
+// ConvoDefsDeletedMessageView is the object chat.bsky.convo.defs#deletedMessageView.
 type ConvoDefsDeletedMessageView struct {
-	ID     string
-	Rev    string
-	Sender ConvoDefsMessageViewSender
-	SentAt syntax.Datetime
+	ID     string                     // "id" in JSON.
+	Rev    string                     // "rev" in JSON.
+	Sender ConvoDefsMessageViewSender // "sender" in JSON: [ConvoDefsMessageViewSender].
+	SentAt syntax.Datetime            // "sentAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsDeletedMessageView) LexType() string {
-	return "chat.bsky.convo.defs#deletedMessageView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsDeletedMessageView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsDeletedMessageView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		case "sender":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Sender)
-		case "sentAt":
-			d.Once(&seen, 1<<3)
-			s.SentAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "rev", "sender", "sentAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsDeletedMessageView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("rev").String(s.Rev)
-	e.Field("sender").Value(&s.Sender)
-	e.Field("sentAt").String(string(s.SentAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsDeletedMessageView) ValidateLex(v *lex.Validator) {
-	v.Field("sender").Value(&s.Sender)
-	v.Field("sentAt").Format(s.SentAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsDeletedMessageView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsDeletedMessageView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageViewSender is chat.bsky.convo.defs#messageViewSender.
+// ConvoDefsMessageViewSender is the object chat.bsky.convo.defs#messageViewSender.
 type ConvoDefsMessageViewSender struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsMessageViewSender) LexType() string {
-	return "chat.bsky.convo.defs#messageViewSender"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsMessageViewSender) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsMessageViewSender{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsMessageViewSender) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsMessageViewSender) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsMessageViewSender) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsMessageViewSender) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsReactionView is chat.bsky.convo.defs#reactionView.
+// ConvoDefsReactionView is the object chat.bsky.convo.defs#reactionView.
 type ConvoDefsReactionView struct {
-	Value     string
-	Sender    ConvoDefsReactionViewSender
-	CreatedAt syntax.Datetime
+	Value     string                      // "value" in JSON.
+	Sender    ConvoDefsReactionViewSender // "sender" in JSON: [ConvoDefsReactionViewSender].
+	CreatedAt syntax.Datetime             // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsReactionView) LexType() string {
-	return "chat.bsky.convo.defs#reactionView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsReactionView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsReactionView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "value":
-			d.Once(&seen, 1<<0)
-			s.Value = d.String()
-		case "sender":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Sender)
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "value", "sender", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsReactionView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("value").String(s.Value)
-	e.Field("sender").Value(&s.Sender)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsReactionView) ValidateLex(v *lex.Validator) {
-	v.Field("sender").Value(&s.Sender)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsReactionView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsReactionView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsReactionViewSender is chat.bsky.convo.defs#reactionViewSender.
+// ConvoDefsReactionViewSender is the object chat.bsky.convo.defs#reactionViewSender.
 type ConvoDefsReactionViewSender struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsReactionViewSender) LexType() string {
-	return "chat.bsky.convo.defs#reactionViewSender"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsReactionViewSender) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsReactionViewSender{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsReactionViewSender) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsReactionViewSender) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsReactionViewSender) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsReactionViewSender) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsMessageAndReactionView is chat.bsky.convo.defs#messageAndReactionView.
+// ConvoDefsMessageAndReactionView is the object chat.bsky.convo.defs#messageAndReactionView.
 type ConvoDefsMessageAndReactionView struct {
-	Message  ConvoDefsMessageView
-	Reaction ConvoDefsReactionView
+	Message  ConvoDefsMessageView  // "message" in JSON: [ConvoDefsMessageView].
+	Reaction ConvoDefsReactionView // "reaction" in JSON: [ConvoDefsReactionView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsMessageAndReactionView) LexType() string {
-	return "chat.bsky.convo.defs#messageAndReactionView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsMessageAndReactionView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsMessageAndReactionView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "message":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Message)
-		case "reaction":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Reaction)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "message", "reaction")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsMessageAndReactionView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("message").Value(&s.Message)
-	e.Field("reaction").Value(&s.Reaction)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsMessageAndReactionView) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Field("reaction").Value(&s.Reaction)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsMessageAndReactionView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsMessageAndReactionView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsConvoView is chat.bsky.convo.defs#convoView.
+// ConvoDefsConvoView is the object chat.bsky.convo.defs#convoView.
 type ConvoDefsConvoView struct {
-	ID  string
-	Rev string
+	ID  string // "id" in JSON.
+	Rev string // "rev" in JSON.
 
 	// Members of this conversation. For direct convos, it will be an immutable list of the 2
 	// members. For group convos, it will a list of important members (the first few members, the
@@ -1654,185 +375,52 @@ type ConvoDefsConvoView struct {
 	// chat.bsky.convo.getConvoMembers to list all members.
 	Members []ActorDefsProfileViewBasic
 
-	LastMessage  ConvoDefsConvoViewLastMessageUnion
-	LastReaction ConvoDefsConvoViewLastReactionUnion
-	Muted        bool
+	// "lastMessage" in JSON: one of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+	// [ConvoDefsSystemMessageView].
+	LastMessage ConvoDefsConvoViewLastMessageUnion
 
-	// Convo status for the viewer member (not the convo itself).
+	LastReaction ConvoDefsConvoViewLastReactionUnion // "lastReaction" in JSON: [ConvoDefsMessageAndReactionView].
+	Muted        bool                                // "muted" in JSON.
+
+	// Convo status for the viewer member (not the convo itself). Known values: the constants of
+	// [ConvoDefsConvoStatus].
 	Status *ConvoDefsConvoStatus
 
-	UnreadCount int64
+	UnreadCount int64 // "unreadCount" in JSON.
 
-	// Union field that has data specific to different kinds of convos.
+	// Union field that has data specific to different kinds of convos. One of
+	// [ConvoDefsDirectConvo] and [ConvoDefsGroupConvo].
 	Kind ConvoDefsConvoViewKindUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsConvoView) LexType() string {
-	return "chat.bsky.convo.defs#convoView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsConvoView) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsConvoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		case "members":
-			d.Once(&seen, 1<<2)
-			s.Members = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		case "lastMessage":
-			if d.Optional(&seen, 1<<5) {
-				d.Value(&s.LastMessage)
-			}
-		case "lastReaction":
-			if d.Optional(&seen, 1<<6) {
-				d.Value(&s.LastReaction)
-			}
-		case "muted":
-			d.Once(&seen, 1<<3)
-			s.Muted = d.Bool()
-		case "status":
-			d.Once(&seen, 1<<7)
-			s.Status = (*ConvoDefsConvoStatus)(d.OptionalString())
-		case "unreadCount":
-			d.Once(&seen, 1<<4)
-			s.UnreadCount = d.Int()
-		case "kind":
-			if d.Optional(&seen, 1<<8) {
-				d.Value(&s.Kind)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "id", "rev", "members", "muted", "unreadCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsConvoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("rev").String(s.Rev)
-	if s.Kind.Value != nil {
-		e.Field("kind").Value(&s.Kind)
-	}
-	e.Field("muted").Bool(s.Muted)
-	if s.Status != nil {
-		e.Field("status").String(string(*s.Status))
-	}
-	lex.EncodeSlice(e.Field("members"), s.Members)
-	if s.LastMessage.Value != nil {
-		e.Field("lastMessage").Value(&s.LastMessage)
-	}
-	e.Field("unreadCount").Int(s.UnreadCount)
-	if s.LastReaction.Value != nil {
-		e.Field("lastReaction").Value(&s.LastReaction)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsConvoView) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("members"), s.Members)
-	if s.LastMessage.Value != nil {
-		v.Field("lastMessage").Value(&s.LastMessage)
-	}
-	if s.LastReaction.Value != nil {
-		v.Field("lastReaction").Value(&s.LastReaction)
-	}
-	v.Field("unreadCount").Int(s.UnreadCount)
-	if s.Kind.Value != nil {
-		v.Field("kind").Value(&s.Kind)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsConvoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsConvoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsConvoViewLastMessageUnion is an open union of chat.bsky.convo.defs#messageView,
-// chat.bsky.convo.defs#deletedMessageView and chat.bsky.convo.defs#systemMessageView.
+// ConvoDefsConvoViewLastMessageUnion is the field LastMessage of [ConvoDefsConvoView], an open
+// union of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+// [ConvoDefsSystemMessageView].
 //
 // The zero value is absent.
 type ConvoDefsConvoViewLastMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsConvoViewLastMessageUnion returns the union of a member.
 func NewConvoDefsConvoViewLastMessageUnion[T interface {
-	*ConvoDefsMessageView | *ConvoDefsDeletedMessageView | *ConvoDefsSystemMessageView | *lex.UnknownVariant
+	*ConvoDefsMessageView |
+		*ConvoDefsDeletedMessageView |
+		*ConvoDefsSystemMessageView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoDefsConvoViewLastMessageUnion {
 	return ConvoDefsConvoViewLastMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsConvoViewLastMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	case "chat.bsky.convo.defs#systemMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsConvoViewLastMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsConvoViewLastMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsConvoViewLastMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsConvoViewLastMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsConvoViewLastReactionUnion is an open union of
-// chat.bsky.convo.defs#messageAndReactionView.
+// ConvoDefsConvoViewLastReactionUnion is the field LastReaction of [ConvoDefsConvoView], an
+// open union of [ConvoDefsMessageAndReactionView].
 //
 // The zero value is absent.
 type ConvoDefsConvoViewLastReactionUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsConvoViewLastReactionUnion returns the union of a member.
@@ -1843,52 +431,12 @@ func NewConvoDefsConvoViewLastReactionUnion[T interface {
 	return ConvoDefsConvoViewLastReactionUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsConvoViewLastReactionUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageAndReactionView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageAndReactionView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsConvoViewLastReactionUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsConvoViewLastReactionUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageAndReactionView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsConvoViewLastReactionUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsConvoViewLastReactionUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsConvoViewKindUnion is an open union of chat.bsky.convo.defs#directConvo and
-// chat.bsky.convo.defs#groupConvo.
-//
-// Union field that has data specific to different kinds of convos.
+// ConvoDefsConvoViewKindUnion is the field Kind of [ConvoDefsConvoView], an open union of
+// [ConvoDefsDirectConvo] and [ConvoDefsGroupConvo].
 //
 // The zero value is absent.
 type ConvoDefsConvoViewKindUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsConvoViewKindUnion returns the union of a member.
@@ -1899,586 +447,111 @@ func NewConvoDefsConvoViewKindUnion[T interface {
 	return ConvoDefsConvoViewKindUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsConvoViewKindUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#directConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsDirectConvo](d)
-	case "chat.bsky.convo.defs#groupConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsGroupConvo](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsConvoViewKindUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsConvoViewKindUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsDirectConvo, *ConvoDefsGroupConvo, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsConvoViewKindUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsConvoViewKindUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsDirectConvo is chat.bsky.convo.defs#directConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here].
+// ConvoDefsDirectConvo is the object chat.bsky.convo.defs#directConvo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsDirectConvo struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsDirectConvo) LexType() string {
-	return "chat.bsky.convo.defs#directConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsDirectConvo{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsDirectConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsDirectConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsDirectConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsDirectConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsGroupConvo is chat.bsky.convo.defs#groupConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here].
+// ConvoDefsGroupConvo is the object chat.bsky.convo.defs#groupConvo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsGroupConvo struct {
-	CreatedAt syntax.Datetime
-	JoinLink  *GroupDefsJoinLinkView
+	CreatedAt syntax.Datetime        // "createdAt" in JSON.
+	JoinLink  *GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
 	// The total number of pending join requests for the group conversation. Only present for the
 	// owner. Capped at 21.
 	JoinRequestCount *int64
 
-	LockStatus  ConvoDefsConvoLockStatus // The lock status of the conversation.
-	MemberCount int64                    // The total number of members in the group conversation.
+	// The lock status of the conversation. Known values: the constants of
+	// [ConvoDefsConvoLockStatus].
+	LockStatus ConvoDefsConvoLockStatus
 
-	// The maximum number of members allowed in the group conversation.
-	MemberLimit int64
+	MemberCount int64 // The total number of members in the group conversation.
+	MemberLimit int64 // The maximum number of members allowed in the group conversation.
 
-	Name string // The display name of the group conversation.
+	// The display name of the group conversation. At most 128 graphemes, 1280 bytes.
+	Name string
 
 	// The number of unread join requests for the group conversation. Only present for the owner.
 	UnreadJoinRequestCount *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsGroupConvo) LexType() string {
-	return "chat.bsky.convo.defs#groupConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsGroupConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "joinLink":
-			if d.Optional(&seen, 1<<5) {
-				s.JoinLink = lex.DecodePointer[GroupDefsJoinLinkView](d)
-			}
-		case "joinRequestCount":
-			d.Once(&seen, 1<<6)
-			s.JoinRequestCount = d.OptionalInt()
-		case "lockStatus":
-			d.Once(&seen, 1<<1)
-			s.LockStatus = ConvoDefsConvoLockStatus(d.String())
-		case "memberCount":
-			d.Once(&seen, 1<<2)
-			s.MemberCount = d.Int()
-		case "memberLimit":
-			d.Once(&seen, 1<<3)
-			s.MemberLimit = d.Int()
-		case "name":
-			d.Once(&seen, 1<<4)
-			s.Name = d.String()
-		case "unreadJoinRequestCount":
-			d.Once(&seen, 1<<7)
-			s.UnreadJoinRequestCount = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "createdAt", "lockStatus", "memberCount", "memberLimit", "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.JoinLink != nil {
-		e.Field("joinLink").Value(s.JoinLink)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("lockStatus").String(string(s.LockStatus))
-	e.Field("memberCount").Int(s.MemberCount)
-	e.Field("memberLimit").Int(s.MemberLimit)
-	if s.JoinRequestCount != nil {
-		e.Field("joinRequestCount").Int(*s.JoinRequestCount)
-	}
-	if s.UnreadJoinRequestCount != nil {
-		e.Field("unreadJoinRequestCount").Int(*s.UnreadJoinRequestCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsGroupConvo) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.JoinLink != nil {
-		v.Field("joinLink").Value(s.JoinLink)
-	}
-	if s.JoinRequestCount != nil {
-		v.Field("joinRequestCount").Int(*s.JoinRequestCount)
-	}
-	v.Field("memberCount").Int(s.MemberCount)
-	v.Field("memberLimit").Int(s.MemberLimit)
-	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
-	if s.UnreadJoinRequestCount != nil {
-		v.Field("unreadJoinRequestCount").Int(*s.UnreadJoinRequestCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsGroupConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsGroupConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogBeginConvo is chat.bsky.convo.defs#logBeginConvo: Event indicating a convo
-// containing the viewer was started. Can be direct or group. When a member is added to a group
-// convo, they also get this event.
+// ConvoDefsLogBeginConvo is the object chat.bsky.convo.defs#logBeginConvo: Event indicating a
+// convo containing the viewer was started. Can be direct or group. When a member is added to a
+// group convo, they also get this event.
 type ConvoDefsLogBeginConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogBeginConvo) LexType() string {
-	return "chat.bsky.convo.defs#logBeginConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogBeginConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogBeginConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogBeginConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogBeginConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogBeginConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogBeginConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogAcceptConvo is chat.bsky.convo.defs#logAcceptConvo: Event indicating the viewer
-// accepted a convo, and it can be moved out of the request inbox. Can be direct or group.
+// ConvoDefsLogAcceptConvo is the object chat.bsky.convo.defs#logAcceptConvo: Event indicating
+// the viewer accepted a convo, and it can be moved out of the request inbox. Can be direct or
+// group.
 type ConvoDefsLogAcceptConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogAcceptConvo) LexType() string {
-	return "chat.bsky.convo.defs#logAcceptConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogAcceptConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogAcceptConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogAcceptConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogAcceptConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogAcceptConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogAcceptConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogLeaveConvo is chat.bsky.convo.defs#logLeaveConvo: Event indicating the viewer
-// left a convo. Can be direct or group.
+// ConvoDefsLogLeaveConvo is the object chat.bsky.convo.defs#logLeaveConvo: Event indicating the
+// viewer left a convo. Can be direct or group.
 type ConvoDefsLogLeaveConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogLeaveConvo) LexType() string {
-	return "chat.bsky.convo.defs#logLeaveConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogLeaveConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogLeaveConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogLeaveConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogLeaveConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogLeaveConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogLeaveConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogMuteConvo is chat.bsky.convo.defs#logMuteConvo: Event indicating the viewer muted
-// a convo. Can be direct or group.
+// ConvoDefsLogMuteConvo is the object chat.bsky.convo.defs#logMuteConvo: Event indicating the
+// viewer muted a convo. Can be direct or group.
 type ConvoDefsLogMuteConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogMuteConvo) LexType() string {
-	return "chat.bsky.convo.defs#logMuteConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogMuteConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogMuteConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogMuteConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogMuteConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogMuteConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogMuteConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogUnmuteConvo is chat.bsky.convo.defs#logUnmuteConvo: Event indicating the viewer
-// unmuted a convo. Can be direct or group.
+// ConvoDefsLogUnmuteConvo is the object chat.bsky.convo.defs#logUnmuteConvo: Event indicating
+// the viewer unmuted a convo. Can be direct or group.
 type ConvoDefsLogUnmuteConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogUnmuteConvo) LexType() string {
-	return "chat.bsky.convo.defs#logUnmuteConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogUnmuteConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogUnmuteConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogUnmuteConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogUnmuteConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogUnmuteConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogUnmuteConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogCreateMessage is chat.bsky.convo.defs#logCreateMessage: Event indicating a
-// user-originated message was created. Is not emitted for system messages.
+// ConvoDefsLogCreateMessage is the object chat.bsky.convo.defs#logCreateMessage: Event
+// indicating a user-originated message was created. Is not emitted for system messages.
 type ConvoDefsLogCreateMessage struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 	Message ConvoDefsLogCreateMessageMessageUnion
 
 	// Profiles referred to in the message view. This isn't required for compatibility, because it
 	// was added later, but should generally be present.
 	RelatedProfiles []ActorDefsProfileViewBasic
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogCreateMessage) LexType() string {
-	return "chat.bsky.convo.defs#logCreateMessage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogCreateMessage) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogCreateMessage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			if d.Optional(&seen, 1<<3) {
-				s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogCreateMessage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogCreateMessage) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	if s.RelatedProfiles != nil {
-		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogCreateMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogCreateMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogCreateMessageMessageUnion is an open union of chat.bsky.convo.defs#messageView
-// and chat.bsky.convo.defs#deletedMessageView.
+// ConvoDefsLogCreateMessageMessageUnion is the field Message of [ConvoDefsLogCreateMessage], an
+// open union of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogCreateMessageMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogCreateMessageMessageUnion returns the union of a member.
@@ -2489,117 +562,24 @@ func NewConvoDefsLogCreateMessageMessageUnion[T interface {
 	return ConvoDefsLogCreateMessageMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogCreateMessageMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogCreateMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogCreateMessageMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogCreateMessageMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogCreateMessageMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogDeleteMessage is chat.bsky.convo.defs#logDeleteMessage: Event indicating a
-// user-originated message was deleted. Is not emitted for system messages.
+// ConvoDefsLogDeleteMessage is the object chat.bsky.convo.defs#logDeleteMessage: Event
+// indicating a user-originated message was deleted. Is not emitted for system messages.
 type ConvoDefsLogDeleteMessage struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 	Message ConvoDefsLogDeleteMessageMessageUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogDeleteMessage) LexType() string {
-	return "chat.bsky.convo.defs#logDeleteMessage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogDeleteMessage) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogDeleteMessage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogDeleteMessage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogDeleteMessage) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogDeleteMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogDeleteMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogDeleteMessageMessageUnion is an open union of chat.bsky.convo.defs#messageView
-// and chat.bsky.convo.defs#deletedMessageView.
+// ConvoDefsLogDeleteMessageMessageUnion is the field Message of [ConvoDefsLogDeleteMessage], an
+// open union of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogDeleteMessageMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogDeleteMessageMessageUnion returns the union of a member.
@@ -2610,262 +590,65 @@ func NewConvoDefsLogDeleteMessageMessageUnion[T interface {
 	return ConvoDefsLogDeleteMessageMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogDeleteMessageMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogDeleteMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogDeleteMessageMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogDeleteMessageMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogDeleteMessageMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogReadMessage is chat.bsky.convo.defs#logReadMessage.
+// ConvoDefsLogReadMessage is the object chat.bsky.convo.defs#logReadMessage.
 //
 // Deprecated: use logReadConvo instead. Event indicating a convo was read up to a certain
 // message.
 type ConvoDefsLogReadMessage struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+	// [ConvoDefsSystemMessageView].
 	Message ConvoDefsLogReadMessageMessageUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogReadMessage) LexType() string {
-	return "chat.bsky.convo.defs#logReadMessage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogReadMessage) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogReadMessage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogReadMessage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogReadMessage) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogReadMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogReadMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogReadMessageMessageUnion is an open union of chat.bsky.convo.defs#messageView,
-// chat.bsky.convo.defs#deletedMessageView and chat.bsky.convo.defs#systemMessageView.
+// ConvoDefsLogReadMessageMessageUnion is the field Message of [ConvoDefsLogReadMessage], an
+// open union of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+// [ConvoDefsSystemMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogReadMessageMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogReadMessageMessageUnion returns the union of a member.
 func NewConvoDefsLogReadMessageMessageUnion[T interface {
-	*ConvoDefsMessageView | *ConvoDefsDeletedMessageView | *ConvoDefsSystemMessageView | *lex.UnknownVariant
+	*ConvoDefsMessageView |
+		*ConvoDefsDeletedMessageView |
+		*ConvoDefsSystemMessageView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoDefsLogReadMessageMessageUnion {
 	return ConvoDefsLogReadMessageMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogReadMessageMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	case "chat.bsky.convo.defs#systemMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogReadMessageMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogReadMessageMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogReadMessageMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogReadMessageMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogAddReaction is chat.bsky.convo.defs#logAddReaction: Event indicating a reaction
-// was added to a message.
+// ConvoDefsLogAddReaction is the object chat.bsky.convo.defs#logAddReaction: Event indicating a
+// reaction was added to a message.
 type ConvoDefsLogAddReaction struct {
-	Rev      string
-	ConvoID  string
-	Message  ConvoDefsLogAddReactionMessageUnion
-	Reaction ConvoDefsReactionView
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
+	Message ConvoDefsLogAddReactionMessageUnion
+
+	Reaction ConvoDefsReactionView // "reaction" in JSON: [ConvoDefsReactionView].
 
 	// Profiles referred in the message and reaction views. This isn't required for compatibility,
 	// because it was added later, but should generally be present.
 	RelatedProfiles []ActorDefsProfileViewBasic
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogAddReaction) LexType() string {
-	return "chat.bsky.convo.defs#logAddReaction"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogAddReaction) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogAddReaction{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "reaction":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Reaction)
-		case "relatedProfiles":
-			if d.Optional(&seen, 1<<4) {
-				s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "reaction")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogAddReaction) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	e.Field("reaction").Value(&s.Reaction)
-	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogAddReaction) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Field("reaction").Value(&s.Reaction)
-	if s.RelatedProfiles != nil {
-		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogAddReaction) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogAddReaction) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogAddReactionMessageUnion is an open union of chat.bsky.convo.defs#messageView and
-// chat.bsky.convo.defs#deletedMessageView.
+// ConvoDefsLogAddReactionMessageUnion is the field Message of [ConvoDefsLogAddReaction], an
+// open union of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogAddReactionMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogAddReactionMessageUnion returns the union of a member.
@@ -2876,137 +659,30 @@ func NewConvoDefsLogAddReactionMessageUnion[T interface {
 	return ConvoDefsLogAddReactionMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogAddReactionMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogAddReactionMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogAddReactionMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogAddReactionMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogAddReactionMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogRemoveReaction is chat.bsky.convo.defs#logRemoveReaction: Event indicating a
-// reaction was removed from a message.
+// ConvoDefsLogRemoveReaction is the object chat.bsky.convo.defs#logRemoveReaction: Event
+// indicating a reaction was removed from a message.
 type ConvoDefsLogRemoveReaction struct {
-	Rev      string
-	ConvoID  string
-	Message  ConvoDefsLogRemoveReactionMessageUnion
-	Reaction ConvoDefsReactionView
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
+	Message ConvoDefsLogRemoveReactionMessageUnion
+
+	Reaction ConvoDefsReactionView // "reaction" in JSON: [ConvoDefsReactionView].
 
 	// Profiles referred in the message and reaction views. This isn't required for compatibility,
 	// because it was added later, but should generally be present.
 	RelatedProfiles []ActorDefsProfileViewBasic
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogRemoveReaction) LexType() string {
-	return "chat.bsky.convo.defs#logRemoveReaction"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogRemoveReaction) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogRemoveReaction{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "reaction":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Reaction)
-		case "relatedProfiles":
-			if d.Optional(&seen, 1<<4) {
-				s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "reaction")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogRemoveReaction) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	e.Field("reaction").Value(&s.Reaction)
-	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogRemoveReaction) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Field("reaction").Value(&s.Reaction)
-	if s.RelatedProfiles != nil {
-		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogRemoveReaction) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogRemoveReaction) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogRemoveReactionMessageUnion is an open union of chat.bsky.convo.defs#messageView
-// and chat.bsky.convo.defs#deletedMessageView.
+// ConvoDefsLogRemoveReactionMessageUnion is the field Message of [ConvoDefsLogRemoveReaction],
+// an open union of [ConvoDefsMessageView] and [ConvoDefsDeletedMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogRemoveReactionMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogRemoveReactionMessageUnion returns the union of a member.
@@ -3017,1486 +693,303 @@ func NewConvoDefsLogRemoveReactionMessageUnion[T interface {
 	return ConvoDefsLogRemoveReactionMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogRemoveReactionMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogRemoveReactionMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogRemoveReactionMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogRemoveReactionMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogRemoveReactionMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogReadConvo is chat.bsky.convo.defs#logReadConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogReadConvo is the object chat.bsky.convo.defs#logReadConvo: Event indicating a
 // convo was read up to a certain message.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogReadConvo struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
+
+	// "message" in JSON: one of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+	// [ConvoDefsSystemMessageView].
 	Message ConvoDefsLogReadConvoMessageUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogReadConvo) LexType() string {
-	return "chat.bsky.convo.defs#logReadConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogReadConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogReadConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogReadConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogReadConvo) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogReadConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogReadConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogReadConvoMessageUnion is an open union of chat.bsky.convo.defs#messageView,
-// chat.bsky.convo.defs#deletedMessageView and chat.bsky.convo.defs#systemMessageView.
+// ConvoDefsLogReadConvoMessageUnion is the field Message of [ConvoDefsLogReadConvo], an open
+// union of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+// [ConvoDefsSystemMessageView].
 //
 // The zero value is absent.
 type ConvoDefsLogReadConvoMessageUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoDefsLogReadConvoMessageUnion returns the union of a member.
 func NewConvoDefsLogReadConvoMessageUnion[T interface {
-	*ConvoDefsMessageView | *ConvoDefsDeletedMessageView | *ConvoDefsSystemMessageView | *lex.UnknownVariant
+	*ConvoDefsMessageView |
+		*ConvoDefsDeletedMessageView |
+		*ConvoDefsSystemMessageView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoDefsLogReadConvoMessageUnion {
 	return ConvoDefsLogReadConvoMessageUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoDefsLogReadConvoMessageUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	case "chat.bsky.convo.defs#systemMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoDefsLogReadConvoMessageUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoDefsLogReadConvoMessageUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoDefsLogReadConvoMessageUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoDefsLogReadConvoMessageUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ConvoDefsLogAddMember is chat.bsky.convo.defs#logAddMember: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogAddMember is the object chat.bsky.convo.defs#logAddMember: Event indicating a
 // member was added to a group convo. The member who was added gets a logBeginConvo (to create
 // the convo) but also a logAddMember (to show the system message as the first message the user
 // sees).
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogAddMember struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataAddMember.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataAddMember.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogAddMember) LexType() string {
-	return "chat.bsky.convo.defs#logAddMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogAddMember) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogAddMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogAddMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogAddMember) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogAddMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogAddMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogRemoveMember is chat.bsky.convo.defs#logRemoveMember: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
-// member was removed from a group convo. The member who was removed gets a logLeaveConvo (to
+// ConvoDefsLogRemoveMember is the object chat.bsky.convo.defs#logRemoveMember: Event indicating
+// a member was removed from a group convo. The member who was removed gets a logLeaveConvo (to
 // leave the convo) but not a logRemoveMember (because they already left, so can't see the
 // system message).
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogRemoveMember struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataRemoveMember.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataRemoveMember.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogRemoveMember) LexType() string {
-	return "chat.bsky.convo.defs#logRemoveMember"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogRemoveMember) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogRemoveMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogRemoveMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogRemoveMember) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogRemoveMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogRemoveMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogMemberJoin is chat.bsky.convo.defs#logMemberJoin: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogMemberJoin is the object chat.bsky.convo.defs#logMemberJoin: Event indicating a
 // member joined a group convo via join link. The member who was added gets a logBeginConvo (to
 // create the convo) but also a logMemberJoin (to show the system message as the first message
 // the user sees).
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogMemberJoin struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataMemberJoin.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataMemberJoin.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogMemberJoin) LexType() string {
-	return "chat.bsky.convo.defs#logMemberJoin"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogMemberJoin) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogMemberJoin{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogMemberJoin) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogMemberJoin) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogMemberJoin) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogMemberJoin) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogMemberLeave is chat.bsky.convo.defs#logMemberLeave: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogMemberLeave is the object chat.bsky.convo.defs#logMemberLeave: Event indicating a
 // member voluntarily left a group convo. The member who was removed gets a logLeaveConvo (to
 // leave the convo) but not a logMemberLeave (because they already left, so can't see the system
 // message).
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogMemberLeave struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataMemberLeave.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataMemberLeave.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogMemberLeave) LexType() string {
-	return "chat.bsky.convo.defs#logMemberLeave"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogMemberLeave) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogMemberLeave{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogMemberLeave) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogMemberLeave) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogMemberLeave) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogMemberLeave) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogLockConvo is chat.bsky.convo.defs#logLockConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogLockConvo is the object chat.bsky.convo.defs#logLockConvo: Event indicating a
 // group convo was locked.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogLockConvo struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataLockConvo.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataLockConvo.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogLockConvo) LexType() string {
-	return "chat.bsky.convo.defs#logLockConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogLockConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogLockConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogLockConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogLockConvo) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogLockConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogLockConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogUnlockConvo is chat.bsky.convo.defs#logUnlockConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
+// ConvoDefsLogUnlockConvo is the object chat.bsky.convo.defs#logUnlockConvo: Event indicating a
 // group convo was unlocked.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogUnlockConvo struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataUnlockConvo.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataUnlockConvo.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogUnlockConvo) LexType() string {
-	return "chat.bsky.convo.defs#logUnlockConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogUnlockConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogUnlockConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogUnlockConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogUnlockConvo) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogUnlockConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogUnlockConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogLockConvoPermanently is chat.bsky.convo.defs#logLockConvoPermanently: [NOTE: This
-// is under active development and should be considered unstable while this note is here]. Event
-// indicating a group convo was locked permanently.
+// ConvoDefsLogLockConvoPermanently is the object chat.bsky.convo.defs#logLockConvoPermanently:
+// Event indicating a group convo was locked permanently.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogLockConvoPermanently struct {
-	Rev     string
-	ConvoID string
-
-	// A system message with data of type #systemMessageDataLockConvoPermanently.
-	Message ConvoDefsSystemMessageView
-
+	Rev             string                      // "rev" in JSON.
+	ConvoID         string                      // "convoId" in JSON.
+	Message         ConvoDefsSystemMessageView  // A system message with data of type #systemMessageDataLockConvoPermanently.
 	RelatedProfiles []ActorDefsProfileViewBasic // Profiles referred in the system message.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogLockConvoPermanently) LexType() string {
-	return "chat.bsky.convo.defs#logLockConvoPermanently"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogLockConvoPermanently) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogLockConvoPermanently{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		case "relatedProfiles":
-			d.Once(&seen, 1<<3)
-			s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "rev", "convoId", "message", "relatedProfiles")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogLockConvoPermanently) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogLockConvoPermanently) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogLockConvoPermanently) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogLockConvoPermanently) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogEditGroup is chat.bsky.convo.defs#logEditGroup: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating info
+// ConvoDefsLogEditGroup is the object chat.bsky.convo.defs#logEditGroup: Event indicating info
 // about group convo was edited.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogEditGroup struct {
-	Rev     string
-	ConvoID string
+	Rev     string                     // "rev" in JSON.
+	ConvoID string                     // "convoId" in JSON.
+	Message ConvoDefsSystemMessageView // A system message with data of type #systemMessageDataEditGroup.
 
-	// A system message with data of type #systemMessageDataEditGroup.
-	Message ConvoDefsSystemMessageView
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogEditGroup) LexType() string {
-	return "chat.bsky.convo.defs#logEditGroup"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogEditGroup) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogEditGroup{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogEditGroup) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogEditGroup) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogEditGroup) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogEditGroup) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogCreateJoinLink is chat.bsky.convo.defs#logCreateJoinLink: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. Event
+// ConvoDefsLogCreateJoinLink is the object chat.bsky.convo.defs#logCreateJoinLink: Event
 // indicating a join link was created for a group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogCreateJoinLink struct {
-	Rev     string
-	ConvoID string
+	Rev     string                     // "rev" in JSON.
+	ConvoID string                     // "convoId" in JSON.
+	Message ConvoDefsSystemMessageView // A system message with data of type #systemMessageDataCreateJoinLink.
 
-	// A system message with data of type #systemMessageDataCreateJoinLink.
-	Message ConvoDefsSystemMessageView
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogCreateJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#logCreateJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogCreateJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogCreateJoinLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogCreateJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogCreateJoinLink) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogCreateJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogCreateJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogEditJoinLink is chat.bsky.convo.defs#logEditJoinLink: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Event indicating a
-// settings about a join link for a group convo were edited.
+// ConvoDefsLogEditJoinLink is the object chat.bsky.convo.defs#logEditJoinLink: Event indicating
+// a settings about a join link for a group convo were edited.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogEditJoinLink struct {
-	Rev     string
-	ConvoID string
+	Rev     string                     // "rev" in JSON.
+	ConvoID string                     // "convoId" in JSON.
+	Message ConvoDefsSystemMessageView // A system message with data of type #systemMessageDataEditJoinLink.
 
-	// A system message with data of type #systemMessageDataEditJoinLink.
-	Message ConvoDefsSystemMessageView
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogEditJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#logEditJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogEditJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogEditJoinLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogEditJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogEditJoinLink) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogEditJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogEditJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogEnableJoinLink is chat.bsky.convo.defs#logEnableJoinLink: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. Event
+// ConvoDefsLogEnableJoinLink is the object chat.bsky.convo.defs#logEnableJoinLink: Event
 // indicating a join link was enabled for a group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogEnableJoinLink struct {
-	Rev     string
-	ConvoID string
+	Rev     string                     // "rev" in JSON.
+	ConvoID string                     // "convoId" in JSON.
+	Message ConvoDefsSystemMessageView // A system message with data of type #systemMessageDataEnableJoinLink.
 
-	// A system message with data of type #systemMessageDataEnableJoinLink.
-	Message ConvoDefsSystemMessageView
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogEnableJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#logEnableJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogEnableJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogEnableJoinLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogEnableJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogEnableJoinLink) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogEnableJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogEnableJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogDisableJoinLink is chat.bsky.convo.defs#logDisableJoinLink: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. Event
+// ConvoDefsLogDisableJoinLink is the object chat.bsky.convo.defs#logDisableJoinLink: Event
 // indicating a join link was disabled for a group convo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogDisableJoinLink struct {
-	Rev     string
-	ConvoID string
+	Rev     string                     // "rev" in JSON.
+	ConvoID string                     // "convoId" in JSON.
+	Message ConvoDefsSystemMessageView // A system message with data of type #systemMessageDataDisableJoinLink.
 
-	// A system message with data of type #systemMessageDataDisableJoinLink.
-	Message ConvoDefsSystemMessageView
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogDisableJoinLink) LexType() string {
-	return "chat.bsky.convo.defs#logDisableJoinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogDisableJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogDisableJoinLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogDisableJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogDisableJoinLink) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogDisableJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogDisableJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogIncomingJoinRequest is chat.bsky.convo.defs#logIncomingJoinRequest: [NOTE: This
-// is under active development and should be considered unstable while this note is here]. Event
-// indicating a join request was made to a group the viewer owns. Only the owner gets this.
+// ConvoDefsLogIncomingJoinRequest is the object chat.bsky.convo.defs#logIncomingJoinRequest:
+// Event indicating a join request was made to a group the viewer owns. Only the owner gets
+// this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogIncomingJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string                    // "rev" in JSON.
+	ConvoID string                    // "convoId" in JSON.
 	Member  ActorDefsProfileViewBasic // Prospective member who requested to join.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogIncomingJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logIncomingJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogIncomingJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogIncomingJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Member)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogIncomingJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("member").Value(&s.Member)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogIncomingJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogIncomingJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogIncomingJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogApproveJoinRequest is chat.bsky.convo.defs#logApproveJoinRequest: [NOTE: This is
-// under active development and should be considered unstable while this note is here]. Event
-// indicating a join request was approved by the viewer. Only the owner gets this. The approved
-// member gets a logBeginConvo.
+// ConvoDefsLogApproveJoinRequest is the object chat.bsky.convo.defs#logApproveJoinRequest:
+// Event indicating a join request was approved by the viewer. Only the owner gets this. The
+// approved member gets a logBeginConvo.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogApproveJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string                    // "rev" in JSON.
+	ConvoID string                    // "convoId" in JSON.
 	Member  ActorDefsProfileViewBasic // Prospective member who requested to join.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogApproveJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logApproveJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogApproveJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogApproveJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Member)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogApproveJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("member").Value(&s.Member)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogApproveJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogApproveJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogApproveJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogRejectJoinRequest is chat.bsky.convo.defs#logRejectJoinRequest: [NOTE: This is
-// under active development and should be considered unstable while this note is here]. Event
+// ConvoDefsLogRejectJoinRequest is the object chat.bsky.convo.defs#logRejectJoinRequest: Event
 // indicating a join request was rejected by the viewer. Only the owner gets this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogRejectJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string                    // "rev" in JSON.
+	ConvoID string                    // "convoId" in JSON.
 	Member  ActorDefsProfileViewBasic // Prospective member who requested to join.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogRejectJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logRejectJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogRejectJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogRejectJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Member)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogRejectJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("member").Value(&s.Member)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogRejectJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogRejectJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogRejectJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogOutgoingJoinRequest is chat.bsky.convo.defs#logOutgoingJoinRequest: [NOTE: This
-// is under active development and should be considered unstable while this note is here]. Event
-// indicating a join request was made by the requester. Only requester actor gets this.
+// ConvoDefsLogOutgoingJoinRequest is the object chat.bsky.convo.defs#logOutgoingJoinRequest:
+// Event indicating a join request was made by the requester. Only requester actor gets this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogOutgoingJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogOutgoingJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logOutgoingJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogOutgoingJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogOutgoingJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogOutgoingJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogOutgoingJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogOutgoingJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogOutgoingJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogWithdrawIncomingJoinRequest is
-// chat.bsky.convo.defs#logWithdrawIncomingJoinRequest: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. Event indicating a prospective
-// member withdrew their join request. Only the owner gets this.
+// ConvoDefsLogWithdrawIncomingJoinRequest is the object
+// chat.bsky.convo.defs#logWithdrawIncomingJoinRequest: Event indicating a prospective member
+// withdrew their join request. Only the owner gets this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogWithdrawIncomingJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string                    // "rev" in JSON.
+	ConvoID string                    // "convoId" in JSON.
 	Member  ActorDefsProfileViewBasic // Prospective member who withdrew their join request.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogWithdrawIncomingJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logWithdrawIncomingJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogWithdrawIncomingJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogWithdrawIncomingJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Member)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "rev", "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogWithdrawIncomingJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("member").Value(&s.Member)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogWithdrawIncomingJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Field("member").Value(&s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogWithdrawIncomingJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogWithdrawIncomingJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogWithdrawOutgoingJoinRequest is
-// chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. Event indicating the viewer
-// withdrew their own join request. Only requester actor gets this.
+// ConvoDefsLogWithdrawOutgoingJoinRequest is the object
+// chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest: Event indicating the viewer withdrew
+// their own join request. Only requester actor gets this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogWithdrawOutgoingJoinRequest struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogWithdrawOutgoingJoinRequest) LexType() string {
-	return "chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogWithdrawOutgoingJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogWithdrawOutgoingJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogWithdrawOutgoingJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoDefsLogReadJoinRequests is chat.bsky.convo.defs#logReadJoinRequests: [NOTE: This is
-// under active development and should be considered unstable while this note is here]. Event
+// ConvoDefsLogReadJoinRequests is the object chat.bsky.convo.defs#logReadJoinRequests: Event
 // indicating the group owner marked join requests as read. Only the owner gets this.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ConvoDefsLogReadJoinRequests struct {
-	Rev     string
-	ConvoID string
+	Rev     string // "rev" in JSON.
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoDefsLogReadJoinRequests) LexType() string {
-	return "chat.bsky.convo.defs#logReadJoinRequests"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDefsLogReadJoinRequests) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDefsLogReadJoinRequests{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rev":
-			d.Once(&seen, 1<<0)
-			s.Rev = d.String()
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "rev", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDefsLogReadJoinRequests) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDefsLogReadJoinRequests) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDefsLogReadJoinRequests) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDefsLogReadJoinRequests) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,61 +12,18 @@ import (
 // DeleteMessageForSelf calls chat.bsky.convo.deleteMessageForSelf: Marks a message as deleted
 // for the viewer, so they won't see that message in future enumerations.
 //
-// Errors: ErrInvalidConvo, ErrMessageDeleteNotAllowed.
+// Errors: [ErrInvalidConvo], [ErrMessageDeleteNotAllowed].
 func (s ConvoService) DeleteMessageForSelf(ctx context.Context, input *ConvoDeleteMessageForSelfInput, opts ...xrpc.Option) (*ConvoDefsDeletedMessageView, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.deleteMessageForSelf", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoDefsDeletedMessageView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoDeleteMessageForSelfInput is the input of chat.bsky.convo.deleteMessageForSelf.
+// ConvoDeleteMessageForSelfInput is the input of [ConvoService.DeleteMessageForSelf].
 type ConvoDeleteMessageForSelfInput struct {
-	ConvoID   string
-	MessageID string
+	ConvoID   string // "convoId" in JSON.
+	MessageID string // "messageId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoDeleteMessageForSelfInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoDeleteMessageForSelfInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "messageId":
-			d.Once(&seen, 1<<1)
-			s.MessageID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "messageId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoDeleteMessageForSelfInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("messageId").String(s.MessageID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoDeleteMessageForSelfInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoDeleteMessageForSelfInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoDeleteMessageForSelfInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,73 +11,22 @@ import (
 
 // GetConvo calls chat.bsky.convo.getConvo: Gets an existing conversation by its ID.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) GetConvo(ctx context.Context, params *ConvoGetConvoParams, opts ...xrpc.Option) (*ConvoGetConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.getConvo", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ConvoGetConvoOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ConvoGetConvoParams are the parameters of chat.bsky.convo.getConvo.
+// ConvoGetConvoParams are the parameters of [ConvoService.GetConvo].
 type ConvoGetConvoParams struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetConvoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetConvoParams)
-	}
-	q.String("convoId", p.ConvoID)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetConvoParams) ValidateLex(v *lex.Validator) {}
-
-// ConvoGetConvoOutput is the output of chat.bsky.convo.getConvo.
+// ConvoGetConvoOutput is the output of [ConvoService.GetConvo].
 type ConvoGetConvoOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

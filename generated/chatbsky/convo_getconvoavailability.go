@@ -19,84 +19,17 @@ func (s ConvoService) GetConvoAvailability(ctx context.Context, params *ConvoGet
 	return xrpc.Call[ConvoGetConvoAvailabilityOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ConvoGetConvoAvailabilityParams are the parameters of chat.bsky.convo.getConvoAvailability.
+// ConvoGetConvoAvailabilityParams are the parameters of [ConvoService.GetConvoAvailability].
 type ConvoGetConvoAvailabilityParams struct {
-	Members []syntax.DID
+	Members []syntax.DID // "members" in JSON. From 1 to 10 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetConvoAvailabilityParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetConvoAvailabilityParams)
-	}
-	xrpc.AddStrings(q, "members", p.Members)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetConvoAvailabilityParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoGetConvoAvailabilityParams)
-	}
-	lex.ValidateArray(v.Field("members").MinLen(len(p.Members), 1).MaxLen(len(p.Members), 10), p.Members, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// ConvoGetConvoAvailabilityOutput is the output of chat.bsky.convo.getConvoAvailability.
+// ConvoGetConvoAvailabilityOutput is the output of [ConvoService.GetConvoAvailability].
 type ConvoGetConvoAvailabilityOutput struct {
-	CanChat bool
-	Convo   *ConvoDefsConvoView
+	CanChat bool                // "canChat" in JSON.
+	Convo   *ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetConvoAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetConvoAvailabilityOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "canChat":
-			d.Once(&seen, 1<<0)
-			s.CanChat = d.Bool()
-		case "convo":
-			if d.Optional(&seen, 1<<1) {
-				s.Convo = lex.DecodePointer[ConvoDefsConvoView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "canChat")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetConvoAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Convo != nil {
-		e.Field("convo").Value(s.Convo)
-	}
-	e.Field("canChat").Bool(s.CanChat)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetConvoAvailabilityOutput) ValidateLex(v *lex.Validator) {
-	if s.Convo != nil {
-		v.Field("convo").Value(s.Convo)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetConvoAvailabilityOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetConvoAvailabilityOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

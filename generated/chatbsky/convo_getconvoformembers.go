@@ -14,81 +14,23 @@ import (
 // for the given members. Always returns the same direct (non-group) conversation. To create a
 // group conversation, use createGroup.
 //
-// Errors: ErrAccountSuspended, ErrBlockedActor, ErrBlockedSubject, ErrMessagesDisabled,
-// ErrNotFollowedBySender, ErrRecipientNotFound.
+// Errors: [ErrAccountSuspended], [ErrBlockedActor], [ErrBlockedSubject], [ErrMessagesDisabled],
+// [ErrNotFollowedBySender], [ErrRecipientNotFound].
 func (s ConvoService) GetConvoForMembers(ctx context.Context, params *ConvoGetConvoForMembersParams, opts ...xrpc.Option) (*ConvoGetConvoForMembersOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.getConvoForMembers", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ConvoGetConvoForMembersOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ConvoGetConvoForMembersParams are the parameters of chat.bsky.convo.getConvoForMembers.
+// ConvoGetConvoForMembersParams are the parameters of [ConvoService.GetConvoForMembers].
 type ConvoGetConvoForMembersParams struct {
-	Members []syntax.DID
+	Members []syntax.DID // "members" in JSON. From 1 to 10 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetConvoForMembersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetConvoForMembersParams)
-	}
-	xrpc.AddStrings(q, "members", p.Members)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetConvoForMembersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoGetConvoForMembersParams)
-	}
-	lex.ValidateArray(v.Field("members").MinLen(len(p.Members), 1).MaxLen(len(p.Members), 10), p.Members, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// ConvoGetConvoForMembersOutput is the output of chat.bsky.convo.getConvoForMembers.
+// ConvoGetConvoForMembersOutput is the output of [ConvoService.GetConvoForMembers].
 type ConvoGetConvoForMembersOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetConvoForMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetConvoForMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetConvoForMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetConvoForMembersOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetConvoForMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetConvoForMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

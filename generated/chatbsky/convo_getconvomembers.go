@@ -14,14 +14,14 @@ import (
 // GetConvoMembers calls chat.bsky.convo.getConvoMembers: Returns a paginated list of members
 // from a conversation.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) GetConvoMembers(ctx context.Context, params *ConvoGetConvoMembersParams, opts ...xrpc.Option) (*ConvoGetConvoMembersOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.getConvoMembers", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ConvoGetConvoMembersOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetConvoMembersPages calls GetConvoMembers page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetConvoMembersPages calls [ConvoService.GetConvoMembers] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ConvoService) GetConvoMembersPages(ctx context.Context, params *ConvoGetConvoMembersParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetConvoMembersOutput, error] {
 	return paging.Pages(func(cursor *string) (*ConvoGetConvoMembersOutput, *string, error) {
 		var next ConvoGetConvoMembersParams
@@ -41,98 +41,26 @@ func (s ConvoService) GetConvoMembersPages(ctx context.Context, params *ConvoGet
 	})
 }
 
-// GetConvoMembersAll is GetConvoMembersPages, members one by one.
+// GetConvoMembersAll is [ConvoService.GetConvoMembersPages], members one by one.
 func (s ConvoService) GetConvoMembersAll(ctx context.Context, params *ConvoGetConvoMembersParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileViewBasic, error] {
 	return paging.All(s.GetConvoMembersPages(ctx, params, opts...), func(page *ConvoGetConvoMembersOutput) []ActorDefsProfileViewBasic {
 		return page.Members
 	})
 }
 
-// ConvoGetConvoMembersParams are the parameters of chat.bsky.convo.getConvoMembers.
+// ConvoGetConvoMembersParams are the parameters of [ConvoService.GetConvoMembers].
 type ConvoGetConvoMembersParams struct {
-	ConvoID string
-	Limit   *int64 // Default, sent if nil: 50.
-	Cursor  *string
+	ConvoID string  // "convoId" in JSON.
+	Limit   *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor  *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetConvoMembersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetConvoMembersParams)
-	}
-	q.String("convoId", p.ConvoID)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetConvoMembersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoGetConvoMembersParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ConvoGetConvoMembersOutput is the output of chat.bsky.convo.getConvoMembers.
+// ConvoGetConvoMembersOutput is the output of [ConvoService.GetConvoMembers].
 type ConvoGetConvoMembersOutput struct {
-	Cursor  *string
-	Members []ActorDefsProfileViewBasic
+	Cursor  *string                     // "cursor" in JSON.
+	Members []ActorDefsProfileViewBasic // "members" in JSON: a list of [ActorDefsProfileViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetConvoMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetConvoMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "members":
-			d.Once(&seen, 1<<0)
-			s.Members = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "members")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetConvoMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetConvoMembersOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("members"), s.Members)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetConvoMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetConvoMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

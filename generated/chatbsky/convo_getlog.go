@@ -17,8 +17,8 @@ func (s ConvoService) GetLog(ctx context.Context, params *ConvoGetLogParams, opt
 	return xrpc.Call[ConvoGetLogOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetLogPages calls GetLog page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetLogPages calls [ConvoService.GetLog] page after page until there is no cursor. An error is
+// final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ConvoService) GetLogPages(ctx context.Context, params *ConvoGetLogParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetLogOutput, error] {
 	return paging.Pages(func(cursor *string) (*ConvoGetLogOutput, *string, error) {
 		var next ConvoGetLogParams
@@ -38,210 +38,101 @@ func (s ConvoService) GetLogPages(ctx context.Context, params *ConvoGetLogParams
 	})
 }
 
-// GetLogAll is GetLogPages, logs one by one.
+// GetLogAll is [ConvoService.GetLogPages], logs one by one.
 func (s ConvoService) GetLogAll(ctx context.Context, params *ConvoGetLogParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetLogOutputLogsUnion, error] {
 	return paging.All(s.GetLogPages(ctx, params, opts...), func(page *ConvoGetLogOutput) []ConvoGetLogOutputLogsUnion {
 		return page.Logs
 	})
 }
 
-// ConvoGetLogParams are the parameters of chat.bsky.convo.getLog.
+// ConvoGetLogParams are the parameters of [ConvoService.GetLog].
 type ConvoGetLogParams struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetLogParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetLogParams)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetLogParams) ValidateLex(v *lex.Validator) {}
-
-// ConvoGetLogOutput is the output of chat.bsky.convo.getLog.
+// ConvoGetLogOutput is the output of [ConvoService.GetLog].
 type ConvoGetLogOutput struct {
-	Cursor *string
-	Logs   []ConvoGetLogOutputLogsUnion
+	Cursor *string                      // "cursor" in JSON.
+	Logs   []ConvoGetLogOutputLogsUnion // "logs" in JSON: a list of [ConvoGetLogOutputLogsUnion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetLogOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetLogOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "logs":
-			d.Once(&seen, 1<<0)
-			s.Logs = lex.DecodeSlice[ConvoGetLogOutputLogsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "logs")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetLogOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("logs"), s.Logs)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetLogOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("logs"), s.Logs)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetLogOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetLogOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoGetLogOutputLogsUnion is an open union of chat.bsky.convo.defs#logBeginConvo,
-// chat.bsky.convo.defs#logAcceptConvo, chat.bsky.convo.defs#logLeaveConvo,
-// chat.bsky.convo.defs#logMuteConvo, chat.bsky.convo.defs#logUnmuteConvo,
-// chat.bsky.convo.defs#logCreateMessage, chat.bsky.convo.defs#logDeleteMessage,
-// chat.bsky.convo.defs#logReadMessage, chat.bsky.convo.defs#logAddReaction,
-// chat.bsky.convo.defs#logRemoveReaction, chat.bsky.convo.defs#logReadConvo,
-// chat.bsky.convo.defs#logAddMember, chat.bsky.convo.defs#logRemoveMember,
-// chat.bsky.convo.defs#logMemberJoin, chat.bsky.convo.defs#logMemberLeave,
-// chat.bsky.convo.defs#logLockConvo, chat.bsky.convo.defs#logUnlockConvo,
-// chat.bsky.convo.defs#logLockConvoPermanently, chat.bsky.convo.defs#logEditGroup,
-// chat.bsky.convo.defs#logCreateJoinLink, chat.bsky.convo.defs#logEditJoinLink,
-// chat.bsky.convo.defs#logEnableJoinLink, chat.bsky.convo.defs#logDisableJoinLink,
-// chat.bsky.convo.defs#logIncomingJoinRequest, chat.bsky.convo.defs#logApproveJoinRequest,
-// chat.bsky.convo.defs#logRejectJoinRequest, chat.bsky.convo.defs#logOutgoingJoinRequest,
-// chat.bsky.convo.defs#logWithdrawIncomingJoinRequest,
-// chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest and
-// chat.bsky.convo.defs#logReadJoinRequests.
+// ConvoGetLogOutputLogsUnion is an item of the field Logs of [ConvoGetLogOutput], an open union
+// of:
+//
+//   - [ConvoDefsLogBeginConvo]
+//   - [ConvoDefsLogAcceptConvo]
+//   - [ConvoDefsLogLeaveConvo]
+//   - [ConvoDefsLogMuteConvo]
+//   - [ConvoDefsLogUnmuteConvo]
+//   - [ConvoDefsLogCreateMessage]
+//   - [ConvoDefsLogDeleteMessage]
+//   - [ConvoDefsLogReadMessage]
+//   - [ConvoDefsLogAddReaction]
+//   - [ConvoDefsLogRemoveReaction]
+//   - [ConvoDefsLogReadConvo]
+//   - [ConvoDefsLogAddMember]
+//   - [ConvoDefsLogRemoveMember]
+//   - [ConvoDefsLogMemberJoin]
+//   - [ConvoDefsLogMemberLeave]
+//   - [ConvoDefsLogLockConvo]
+//   - [ConvoDefsLogUnlockConvo]
+//   - [ConvoDefsLogLockConvoPermanently]
+//   - [ConvoDefsLogEditGroup]
+//   - [ConvoDefsLogCreateJoinLink]
+//   - [ConvoDefsLogEditJoinLink]
+//   - [ConvoDefsLogEnableJoinLink]
+//   - [ConvoDefsLogDisableJoinLink]
+//   - [ConvoDefsLogIncomingJoinRequest]
+//   - [ConvoDefsLogApproveJoinRequest]
+//   - [ConvoDefsLogRejectJoinRequest]
+//   - [ConvoDefsLogOutgoingJoinRequest]
+//   - [ConvoDefsLogWithdrawIncomingJoinRequest]
+//   - [ConvoDefsLogWithdrawOutgoingJoinRequest]
+//   - [ConvoDefsLogReadJoinRequests]
 //
 // The zero value is absent.
 type ConvoGetLogOutputLogsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoGetLogOutputLogsUnion returns the union of a member.
 func NewConvoGetLogOutputLogsUnion[T interface {
-	*ConvoDefsLogBeginConvo | *ConvoDefsLogAcceptConvo | *ConvoDefsLogLeaveConvo | *ConvoDefsLogMuteConvo | *ConvoDefsLogUnmuteConvo | *ConvoDefsLogCreateMessage | *ConvoDefsLogDeleteMessage | *ConvoDefsLogReadMessage | *ConvoDefsLogAddReaction | *ConvoDefsLogRemoveReaction | *ConvoDefsLogReadConvo | *ConvoDefsLogAddMember | *ConvoDefsLogRemoveMember | *ConvoDefsLogMemberJoin | *ConvoDefsLogMemberLeave | *ConvoDefsLogLockConvo | *ConvoDefsLogUnlockConvo | *ConvoDefsLogLockConvoPermanently | *ConvoDefsLogEditGroup | *ConvoDefsLogCreateJoinLink | *ConvoDefsLogEditJoinLink | *ConvoDefsLogEnableJoinLink | *ConvoDefsLogDisableJoinLink | *ConvoDefsLogIncomingJoinRequest | *ConvoDefsLogApproveJoinRequest | *ConvoDefsLogRejectJoinRequest | *ConvoDefsLogOutgoingJoinRequest | *ConvoDefsLogWithdrawIncomingJoinRequest | *ConvoDefsLogWithdrawOutgoingJoinRequest | *ConvoDefsLogReadJoinRequests | *lex.UnknownVariant
+	*ConvoDefsLogBeginConvo |
+		*ConvoDefsLogAcceptConvo |
+		*ConvoDefsLogLeaveConvo |
+		*ConvoDefsLogMuteConvo |
+		*ConvoDefsLogUnmuteConvo |
+		*ConvoDefsLogCreateMessage |
+		*ConvoDefsLogDeleteMessage |
+		*ConvoDefsLogReadMessage |
+		*ConvoDefsLogAddReaction |
+		*ConvoDefsLogRemoveReaction |
+		*ConvoDefsLogReadConvo |
+		*ConvoDefsLogAddMember |
+		*ConvoDefsLogRemoveMember |
+		*ConvoDefsLogMemberJoin |
+		*ConvoDefsLogMemberLeave |
+		*ConvoDefsLogLockConvo |
+		*ConvoDefsLogUnlockConvo |
+		*ConvoDefsLogLockConvoPermanently |
+		*ConvoDefsLogEditGroup |
+		*ConvoDefsLogCreateJoinLink |
+		*ConvoDefsLogEditJoinLink |
+		*ConvoDefsLogEnableJoinLink |
+		*ConvoDefsLogDisableJoinLink |
+		*ConvoDefsLogIncomingJoinRequest |
+		*ConvoDefsLogApproveJoinRequest |
+		*ConvoDefsLogRejectJoinRequest |
+		*ConvoDefsLogOutgoingJoinRequest |
+		*ConvoDefsLogWithdrawIncomingJoinRequest |
+		*ConvoDefsLogWithdrawOutgoingJoinRequest |
+		*ConvoDefsLogReadJoinRequests |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoGetLogOutputLogsUnion {
 	return ConvoGetLogOutputLogsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoGetLogOutputLogsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#logBeginConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogBeginConvo](d)
-	case "chat.bsky.convo.defs#logAcceptConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogAcceptConvo](d)
-	case "chat.bsky.convo.defs#logLeaveConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogLeaveConvo](d)
-	case "chat.bsky.convo.defs#logMuteConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogMuteConvo](d)
-	case "chat.bsky.convo.defs#logUnmuteConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogUnmuteConvo](d)
-	case "chat.bsky.convo.defs#logCreateMessage":
-		u.Value = lex.DecodeVariant[ConvoDefsLogCreateMessage](d)
-	case "chat.bsky.convo.defs#logDeleteMessage":
-		u.Value = lex.DecodeVariant[ConvoDefsLogDeleteMessage](d)
-	case "chat.bsky.convo.defs#logReadMessage":
-		u.Value = lex.DecodeVariant[ConvoDefsLogReadMessage](d)
-	case "chat.bsky.convo.defs#logAddReaction":
-		u.Value = lex.DecodeVariant[ConvoDefsLogAddReaction](d)
-	case "chat.bsky.convo.defs#logRemoveReaction":
-		u.Value = lex.DecodeVariant[ConvoDefsLogRemoveReaction](d)
-	case "chat.bsky.convo.defs#logReadConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogReadConvo](d)
-	case "chat.bsky.convo.defs#logAddMember":
-		u.Value = lex.DecodeVariant[ConvoDefsLogAddMember](d)
-	case "chat.bsky.convo.defs#logRemoveMember":
-		u.Value = lex.DecodeVariant[ConvoDefsLogRemoveMember](d)
-	case "chat.bsky.convo.defs#logMemberJoin":
-		u.Value = lex.DecodeVariant[ConvoDefsLogMemberJoin](d)
-	case "chat.bsky.convo.defs#logMemberLeave":
-		u.Value = lex.DecodeVariant[ConvoDefsLogMemberLeave](d)
-	case "chat.bsky.convo.defs#logLockConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogLockConvo](d)
-	case "chat.bsky.convo.defs#logUnlockConvo":
-		u.Value = lex.DecodeVariant[ConvoDefsLogUnlockConvo](d)
-	case "chat.bsky.convo.defs#logLockConvoPermanently":
-		u.Value = lex.DecodeVariant[ConvoDefsLogLockConvoPermanently](d)
-	case "chat.bsky.convo.defs#logEditGroup":
-		u.Value = lex.DecodeVariant[ConvoDefsLogEditGroup](d)
-	case "chat.bsky.convo.defs#logCreateJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsLogCreateJoinLink](d)
-	case "chat.bsky.convo.defs#logEditJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsLogEditJoinLink](d)
-	case "chat.bsky.convo.defs#logEnableJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsLogEnableJoinLink](d)
-	case "chat.bsky.convo.defs#logDisableJoinLink":
-		u.Value = lex.DecodeVariant[ConvoDefsLogDisableJoinLink](d)
-	case "chat.bsky.convo.defs#logIncomingJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogIncomingJoinRequest](d)
-	case "chat.bsky.convo.defs#logApproveJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogApproveJoinRequest](d)
-	case "chat.bsky.convo.defs#logRejectJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogRejectJoinRequest](d)
-	case "chat.bsky.convo.defs#logOutgoingJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogOutgoingJoinRequest](d)
-	case "chat.bsky.convo.defs#logWithdrawIncomingJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogWithdrawIncomingJoinRequest](d)
-	case "chat.bsky.convo.defs#logWithdrawOutgoingJoinRequest":
-		u.Value = lex.DecodeVariant[ConvoDefsLogWithdrawOutgoingJoinRequest](d)
-	case "chat.bsky.convo.defs#logReadJoinRequests":
-		u.Value = lex.DecodeVariant[ConvoDefsLogReadJoinRequests](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoGetLogOutputLogsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoGetLogOutputLogsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsLogBeginConvo, *ConvoDefsLogAcceptConvo, *ConvoDefsLogLeaveConvo, *ConvoDefsLogMuteConvo, *ConvoDefsLogUnmuteConvo, *ConvoDefsLogCreateMessage, *ConvoDefsLogDeleteMessage, *ConvoDefsLogReadMessage, *ConvoDefsLogAddReaction, *ConvoDefsLogRemoveReaction, *ConvoDefsLogReadConvo, *ConvoDefsLogAddMember, *ConvoDefsLogRemoveMember, *ConvoDefsLogMemberJoin, *ConvoDefsLogMemberLeave, *ConvoDefsLogLockConvo, *ConvoDefsLogUnlockConvo, *ConvoDefsLogLockConvoPermanently, *ConvoDefsLogEditGroup, *ConvoDefsLogCreateJoinLink, *ConvoDefsLogEditJoinLink, *ConvoDefsLogEnableJoinLink, *ConvoDefsLogDisableJoinLink, *ConvoDefsLogIncomingJoinRequest, *ConvoDefsLogApproveJoinRequest, *ConvoDefsLogRejectJoinRequest, *ConvoDefsLogOutgoingJoinRequest, *ConvoDefsLogWithdrawIncomingJoinRequest, *ConvoDefsLogWithdrawOutgoingJoinRequest, *ConvoDefsLogReadJoinRequests, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoGetLogOutputLogsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoGetLogOutputLogsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,14 +14,14 @@ import (
 // GetMessages calls chat.bsky.convo.getMessages: Returns a page of messages from a
 // conversation.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) GetMessages(ctx context.Context, params *ConvoGetMessagesParams, opts ...xrpc.Option) (*ConvoGetMessagesOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.getMessages", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ConvoGetMessagesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetMessagesPages calls GetMessages page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetMessagesPages calls [ConvoService.GetMessages] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ConvoService) GetMessagesPages(ctx context.Context, params *ConvoGetMessagesParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetMessagesOutput, error] {
 	return paging.Pages(func(cursor *string) (*ConvoGetMessagesOutput, *string, error) {
 		var next ConvoGetMessagesParams
@@ -41,170 +41,53 @@ func (s ConvoService) GetMessagesPages(ctx context.Context, params *ConvoGetMess
 	})
 }
 
-// GetMessagesAll is GetMessagesPages, messages one by one.
+// GetMessagesAll is [ConvoService.GetMessagesPages], messages one by one.
 func (s ConvoService) GetMessagesAll(ctx context.Context, params *ConvoGetMessagesParams, opts ...xrpc.Option) iter.Seq2[*ConvoGetMessagesOutputMessagesUnion, error] {
 	return paging.All(s.GetMessagesPages(ctx, params, opts...), func(page *ConvoGetMessagesOutput) []ConvoGetMessagesOutputMessagesUnion {
 		return page.Messages
 	})
 }
 
-// ConvoGetMessagesParams are the parameters of chat.bsky.convo.getMessages.
+// ConvoGetMessagesParams are the parameters of [ConvoService.GetMessages].
 type ConvoGetMessagesParams struct {
-	ConvoID string
-	Limit   *int64 // Default, sent if nil: 50.
-	Cursor  *string
+	ConvoID string  // "convoId" in JSON.
+	Limit   *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor  *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoGetMessagesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoGetMessagesParams)
-	}
-	q.String("convoId", p.ConvoID)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoGetMessagesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoGetMessagesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ConvoGetMessagesOutput is the output of chat.bsky.convo.getMessages.
+// ConvoGetMessagesOutput is the output of [ConvoService.GetMessages].
 type ConvoGetMessagesOutput struct {
-	Cursor   *string
+	Cursor *string // "cursor" in JSON.
+
+	// "messages" in JSON: a list of [ConvoDefsMessageView], [ConvoDefsDeletedMessageView] and
+	// [ConvoDefsSystemMessageView].
 	Messages []ConvoGetMessagesOutputMessagesUnion
 
 	// Set of all members who authored or reacted to the returned messages. Members referred to by
 	// system messages are also included.
 	RelatedProfiles []ActorDefsProfileViewBasic
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoGetMessagesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoGetMessagesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "messages":
-			d.Once(&seen, 1<<0)
-			s.Messages = lex.DecodeSlice[ConvoGetMessagesOutputMessagesUnion](d)
-		case "relatedProfiles":
-			if d.Optional(&seen, 1<<2) {
-				s.RelatedProfiles = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "messages")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoGetMessagesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("messages"), s.Messages)
-	if s.RelatedProfiles != nil {
-		lex.EncodeSlice(e.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoGetMessagesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("messages"), s.Messages)
-	if s.RelatedProfiles != nil {
-		lex.ValidateSlice(v.Field("relatedProfiles"), s.RelatedProfiles)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoGetMessagesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoGetMessagesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoGetMessagesOutputMessagesUnion is an open union of chat.bsky.convo.defs#messageView,
-// chat.bsky.convo.defs#deletedMessageView and chat.bsky.convo.defs#systemMessageView.
+// ConvoGetMessagesOutputMessagesUnion is an item of the field Messages of
+// [ConvoGetMessagesOutput], an open union of [ConvoDefsMessageView],
+// [ConvoDefsDeletedMessageView] and [ConvoDefsSystemMessageView].
 //
 // The zero value is absent.
 type ConvoGetMessagesOutputMessagesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoGetMessagesOutputMessagesUnion returns the union of a member.
 func NewConvoGetMessagesOutputMessagesUnion[T interface {
-	*ConvoDefsMessageView | *ConvoDefsDeletedMessageView | *ConvoDefsSystemMessageView | *lex.UnknownVariant
+	*ConvoDefsMessageView |
+		*ConvoDefsDeletedMessageView |
+		*ConvoDefsSystemMessageView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ConvoGetMessagesOutputMessagesUnion {
 	return ConvoGetMessagesOutputMessagesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoGetMessagesOutputMessagesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#deletedMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsDeletedMessageView](d)
-	case "chat.bsky.convo.defs#systemMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoGetMessagesOutputMessagesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoGetMessagesOutputMessagesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsDeletedMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoGetMessagesOutputMessagesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoGetMessagesOutputMessagesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

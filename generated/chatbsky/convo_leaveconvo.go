@@ -13,109 +13,25 @@ import (
 // group, this effectively removes membership. For direct, membership is never removed, only
 // changed to remove from enumerations by the user who left.
 //
-// Errors: ErrInvalidConvo, ErrOwnerCannotLeave.
+// Errors: [ErrInvalidConvo], [ErrOwnerCannotLeave].
 func (s ConvoService) LeaveConvo(ctx context.Context, input *ConvoLeaveConvoInput, opts ...xrpc.Option) (*ConvoLeaveConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.leaveConvo", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoLeaveConvoOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoLeaveConvoInput is the input of chat.bsky.convo.leaveConvo.
+// ConvoLeaveConvoInput is the input of [ConvoService.LeaveConvo].
 type ConvoLeaveConvoInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoLeaveConvoInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoLeaveConvoInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoLeaveConvoInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoLeaveConvoInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoLeaveConvoInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoLeaveConvoInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoLeaveConvoOutput is the output of chat.bsky.convo.leaveConvo.
+// ConvoLeaveConvoOutput is the output of [ConvoService.LeaveConvo].
 type ConvoLeaveConvoOutput struct {
-	ConvoID string
-	Rev     string
+	ConvoID string // "convoId" in JSON.
+	Rev     string // "rev" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoLeaveConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoLeaveConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoLeaveConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoLeaveConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoLeaveConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoLeaveConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

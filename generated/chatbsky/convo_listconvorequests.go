@@ -11,17 +11,19 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/paging"
 )
 
-// ListConvoRequests calls chat.bsky.convo.listConvoRequests: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Returns a page of
-// incoming conversation requests for the user. Direct convo requests are returned as convoView;
-// group join requests made by the user are returned as joinRequestConvoView.
+// ListConvoRequests calls chat.bsky.convo.listConvoRequests: Returns a page of incoming
+// conversation requests for the user. Direct convo requests are returned as convoView; group
+// join requests made by the user are returned as joinRequestConvoView.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 func (s ConvoService) ListConvoRequests(ctx context.Context, params *ConvoListConvoRequestsParams, opts ...xrpc.Option) (*ConvoListConvoRequestsOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.listConvoRequests", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ConvoListConvoRequestsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListConvoRequestsPages calls ListConvoRequests page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListConvoRequestsPages calls [ConvoService.ListConvoRequests] page after page until there is
+// no cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ConvoService) ListConvoRequestsPages(ctx context.Context, params *ConvoListConvoRequestsParams, opts ...xrpc.Option) iter.Seq2[*ConvoListConvoRequestsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ConvoListConvoRequestsOutput, *string, error) {
 		var next ConvoListConvoRequestsParams
@@ -41,106 +43,36 @@ func (s ConvoService) ListConvoRequestsPages(ctx context.Context, params *ConvoL
 	})
 }
 
-// ListConvoRequestsAll is ListConvoRequestsPages, requests one by one.
+// ListConvoRequestsAll is [ConvoService.ListConvoRequestsPages], requests one by one.
 func (s ConvoService) ListConvoRequestsAll(ctx context.Context, params *ConvoListConvoRequestsParams, opts ...xrpc.Option) iter.Seq2[*ConvoListConvoRequestsOutputRequestsUnion, error] {
 	return paging.All(s.ListConvoRequestsPages(ctx, params, opts...), func(page *ConvoListConvoRequestsOutput) []ConvoListConvoRequestsOutputRequestsUnion {
 		return page.Requests
 	})
 }
 
-// ConvoListConvoRequestsParams are the parameters of chat.bsky.convo.listConvoRequests.
+// ConvoListConvoRequestsParams are the parameters of [ConvoService.ListConvoRequests].
 type ConvoListConvoRequestsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoListConvoRequestsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoListConvoRequestsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ConvoListConvoRequestsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoListConvoRequestsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ConvoListConvoRequestsOutput is the output of chat.bsky.convo.listConvoRequests.
+// ConvoListConvoRequestsOutput is the output of [ConvoService.ListConvoRequests].
 type ConvoListConvoRequestsOutput struct {
-	Cursor   *string
+	Cursor *string // "cursor" in JSON.
+
+	// "requests" in JSON: a list of [ConvoDefsConvoView] and [GroupDefsJoinRequestConvoView].
 	Requests []ConvoListConvoRequestsOutputRequestsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoListConvoRequestsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoListConvoRequestsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "requests":
-			d.Once(&seen, 1<<0)
-			s.Requests = lex.DecodeSlice[ConvoListConvoRequestsOutputRequestsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "requests")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoListConvoRequestsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("requests"), s.Requests)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoListConvoRequestsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("requests"), s.Requests)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoListConvoRequestsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoListConvoRequestsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoListConvoRequestsOutputRequestsUnion is an open union of chat.bsky.convo.defs#convoView
-// and chat.bsky.group.defs#joinRequestConvoView.
+// ConvoListConvoRequestsOutputRequestsUnion is an item of the field Requests of
+// [ConvoListConvoRequestsOutput], an open union of [ConvoDefsConvoView] and
+// [GroupDefsJoinRequestConvoView].
 //
 // The zero value is absent.
 type ConvoListConvoRequestsOutputRequestsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewConvoListConvoRequestsOutputRequestsUnion returns the union of a member.
@@ -151,42 +83,4 @@ func NewConvoListConvoRequestsOutputRequestsUnion[T interface {
 	return ConvoListConvoRequestsOutputRequestsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ConvoListConvoRequestsOutputRequestsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#convoView":
-		u.Value = lex.DecodeVariant[ConvoDefsConvoView](d)
-	case "chat.bsky.group.defs#joinRequestConvoView":
-		u.Value = lex.DecodeVariant[GroupDefsJoinRequestConvoView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ConvoListConvoRequestsOutputRequestsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ConvoListConvoRequestsOutputRequestsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsConvoView, *GroupDefsJoinRequestConvoView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ConvoListConvoRequestsOutputRequestsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ConvoListConvoRequestsOutputRequestsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

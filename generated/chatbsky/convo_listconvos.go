@@ -18,8 +18,8 @@ func (s ConvoService) ListConvos(ctx context.Context, params *ConvoListConvosPar
 	return xrpc.Call[ConvoListConvosOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListConvosPages calls ListConvos page after page until there is no cursor. An error is final;
-// a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListConvosPages calls [ConvoService.ListConvos] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ConvoService) ListConvosPages(ctx context.Context, params *ConvoListConvosParams, opts ...xrpc.Option) iter.Seq2[*ConvoListConvosOutput, error] {
 	return paging.Pages(func(cursor *string) (*ConvoListConvosOutput, *string, error) {
 		var next ConvoListConvosParams
@@ -39,142 +39,63 @@ func (s ConvoService) ListConvosPages(ctx context.Context, params *ConvoListConv
 	})
 }
 
-// ListConvosAll is ListConvosPages, convos one by one.
+// ListConvosAll is [ConvoService.ListConvosPages], convos one by one.
 func (s ConvoService) ListConvosAll(ctx context.Context, params *ConvoListConvosParams, opts ...xrpc.Option) iter.Seq2[*ConvoDefsConvoView, error] {
 	return paging.All(s.ListConvosPages(ctx, params, opts...), func(page *ConvoListConvosOutput) []ConvoDefsConvoView {
 		return page.Convos
 	})
 }
 
-// ConvoListConvosParams are the parameters of chat.bsky.convo.listConvos.
+// ConvoListConvosParams are the parameters of [ConvoService.ListConvos].
 type ConvoListConvosParams struct {
-	Limit     *int64 // Default, sent if nil: 50.
-	Cursor    *string
-	ReadState *string
+	Limit     *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor    *string // "cursor" in JSON.
+	ReadState *string // "readState" in JSON. Known values: [ConvoListConvosParamsReadStateUnread].
 
 	// Filter convos by their status. It is discouraged to call with "request" and preferred to call
 	// chat.bsky.convo.listConvoRequests, which also includes group join requests made by the user.
+	// Known values: [ConvoListConvosParamsStatusRequest], [ConvoListConvosParamsStatusAccepted].
 	Status *string
 
-	Kind *string // Filter by conversation kind.
+	// Filter by conversation kind. Known values: [ConvoListConvosParamsKindDirect],
+	// [ConvoListConvosParamsKindGroup].
+	Kind *string
 
-	// Filter by conversation lock status. Values follow chat.bsky.convo.defs#convoLockStatus.
+	// Filter by conversation lock status. Values follow chat.bsky.convo.defs#convoLockStatus. Known
+	// values: [ConvoListConvosParamsLockStatusUnlocked], [ConvoListConvosParamsLockStatusLocked],
+	// [ConvoListConvosParamsLockStatusLockedPermanently].
 	LockStatus *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ConvoListConvosParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ConvoListConvosParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.ReadState != nil {
-		q.String("readState", *p.ReadState)
-	}
-	if p.Status != nil {
-		q.String("status", *p.Status)
-	}
-	if p.Kind != nil {
-		q.String("kind", *p.Kind)
-	}
-	if p.LockStatus != nil {
-		q.String("lockStatus", *p.LockStatus)
-	}
-}
+// ConvoListConvosParamsReadStateUnread is a known value of the field ReadState of
+// [ConvoListConvosParams].
+const ConvoListConvosParamsReadStateUnread = "unread"
 
-// ValidateLex implements lex.Validatable.
-func (p *ConvoListConvosParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ConvoListConvosParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of ConvoListConvosParamsReadState.
-const (
-	ConvoListConvosParamsReadStateUnread = "unread"
-)
-
-// Known values of ConvoListConvosParamsStatus.
+// Known values of the field Status of [ConvoListConvosParams].
 const (
 	ConvoListConvosParamsStatusRequest  = "request"
 	ConvoListConvosParamsStatusAccepted = "accepted"
 )
 
-// Known values of ConvoListConvosParamsKind.
+// Known values of the field Kind of [ConvoListConvosParams].
 const (
 	ConvoListConvosParamsKindDirect = "direct"
 	ConvoListConvosParamsKindGroup  = "group"
 )
 
-// Known values of ConvoListConvosParamsLockStatus.
+// Known values of the field LockStatus of [ConvoListConvosParams].
 const (
 	ConvoListConvosParamsLockStatusUnlocked          = "unlocked"
 	ConvoListConvosParamsLockStatusLocked            = "locked"
 	ConvoListConvosParamsLockStatusLockedPermanently = "locked-permanently"
 )
 
-// ConvoListConvosOutput is the output of chat.bsky.convo.listConvos.
+// ConvoListConvosOutput is the output of [ConvoService.ListConvos].
 type ConvoListConvosOutput struct {
-	Cursor *string
-	Convos []ConvoDefsConvoView
+	Cursor *string              // "cursor" in JSON.
+	Convos []ConvoDefsConvoView // "convos" in JSON: a list of [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoListConvosOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoListConvosOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "convos":
-			d.Once(&seen, 1<<0)
-			s.Convos = lex.DecodeSlice[ConvoDefsConvoView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoListConvosOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("convos"), s.Convos)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoListConvosOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("convos"), s.Convos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoListConvosOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoListConvosOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

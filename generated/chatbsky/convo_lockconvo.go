@@ -9,109 +9,30 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// LockConvo calls chat.bsky.convo.lockConvo: [NOTE: This is under active development and should
-// be considered unstable while this note is here]. Locks a group convo so no more content
-// (messages, reactions) can be added to it.
+// LockConvo calls chat.bsky.convo.lockConvo: Locks a group convo so no more content (messages,
+// reactions) can be added to it.
 //
-// Errors: ErrConvoLocked, ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrConvoLocked], [ErrInvalidConvo], [ErrInsufficientRole].
 func (s ConvoService) LockConvo(ctx context.Context, input *ConvoLockConvoInput, opts ...xrpc.Option) (*ConvoLockConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.lockConvo", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoLockConvoOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoLockConvoInput is the input of chat.bsky.convo.lockConvo.
+// ConvoLockConvoInput is the input of [ConvoService.LockConvo].
 type ConvoLockConvoInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoLockConvoInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoLockConvoInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoLockConvoInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoLockConvoInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoLockConvoInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoLockConvoInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoLockConvoOutput is the output of chat.bsky.convo.lockConvo.
+// ConvoLockConvoOutput is the output of [ConvoService.LockConvo].
 type ConvoLockConvoOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoLockConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoLockConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoLockConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoLockConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoLockConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoLockConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

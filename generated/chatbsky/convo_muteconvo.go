@@ -12,105 +12,24 @@ import (
 // MuteConvo calls chat.bsky.convo.muteConvo: Mutes a conversation, preventing notifications
 // related to it.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) MuteConvo(ctx context.Context, input *ConvoMuteConvoInput, opts ...xrpc.Option) (*ConvoMuteConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.muteConvo", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoMuteConvoOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoMuteConvoInput is the input of chat.bsky.convo.muteConvo.
+// ConvoMuteConvoInput is the input of [ConvoService.MuteConvo].
 type ConvoMuteConvoInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoMuteConvoInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoMuteConvoInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoMuteConvoInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoMuteConvoInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoMuteConvoInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoMuteConvoInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoMuteConvoOutput is the output of chat.bsky.convo.muteConvo.
+// ConvoMuteConvoOutput is the output of [ConvoService.MuteConvo].
 type ConvoMuteConvoOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoMuteConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoMuteConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoMuteConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoMuteConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoMuteConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoMuteConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

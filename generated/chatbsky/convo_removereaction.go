@@ -13,117 +13,27 @@ import (
 // message. Requires authentication. It is idempotent, so multiple calls from the same user with
 // the same emoji result in that reaction not being present, even if it already wasn't.
 //
-// Errors: ErrInvalidConvo, ErrReactionNotAllowed, ErrReactionMessageDeleted,
-// ErrReactionInvalidValue.
+// Errors: [ErrInvalidConvo], [ErrReactionNotAllowed], [ErrReactionMessageDeleted],
+// [ErrReactionInvalidValue].
 func (s ConvoService) RemoveReaction(ctx context.Context, input *ConvoRemoveReactionInput, opts ...xrpc.Option) (*ConvoRemoveReactionOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.removeReaction", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoRemoveReactionOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoRemoveReactionInput is the input of chat.bsky.convo.removeReaction.
+// ConvoRemoveReactionInput is the input of [ConvoService.RemoveReaction].
 type ConvoRemoveReactionInput struct {
-	ConvoID   string
-	MessageID string
-	Value     string
+	ConvoID   string // "convoId" in JSON.
+	MessageID string // "messageId" in JSON.
+	Value     string // "value" in JSON. Exactly 1 grapheme, from 1 to 64 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoRemoveReactionInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoRemoveReactionInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "messageId":
-			d.Once(&seen, 1<<1)
-			s.MessageID = d.String()
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "convoId", "messageId", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoRemoveReactionInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("value").String(s.Value)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("messageId").String(s.MessageID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoRemoveReactionInput) ValidateLex(v *lex.Validator) {
-	v.Field("value").MinBytes(s.Value, 1).MaxBytes(s.Value, 64).MinGraphemes(s.Value, 1).MaxGraphemes(s.Value, 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoRemoveReactionInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoRemoveReactionInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoRemoveReactionOutput is the output of chat.bsky.convo.removeReaction.
+// ConvoRemoveReactionOutput is the output of [ConvoService.RemoveReaction].
 type ConvoRemoveReactionOutput struct {
-	Message ConvoDefsMessageView
+	Message ConvoDefsMessageView // "message" in JSON: [ConvoDefsMessageView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoRemoveReactionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoRemoveReactionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "message":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoRemoveReactionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoRemoveReactionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoRemoveReactionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoRemoveReactionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

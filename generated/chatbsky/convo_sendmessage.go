@@ -11,62 +11,18 @@ import (
 
 // SendMessage calls chat.bsky.convo.sendMessage: Sends a message to a conversation.
 //
-// Errors: ErrConvoLocked, ErrInvalidConvo.
+// Errors: [ErrConvoLocked], [ErrInvalidConvo].
 func (s ConvoService) SendMessage(ctx context.Context, input *ConvoSendMessageInput, opts ...xrpc.Option) (*ConvoDefsMessageView, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.sendMessage", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoDefsMessageView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoSendMessageInput is the input of chat.bsky.convo.sendMessage.
+// ConvoSendMessageInput is the input of [ConvoService.SendMessage].
 type ConvoSendMessageInput struct {
-	ConvoID string
-	Message ConvoDefsMessageInput
+	ConvoID string                // "convoId" in JSON.
+	Message ConvoDefsMessageInput // "message" in JSON: [ConvoDefsMessageInput].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoSendMessageInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoSendMessageInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoSendMessageInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoSendMessageInput) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoSendMessageInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoSendMessageInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,165 +12,33 @@ import (
 // SendMessageBatch calls chat.bsky.convo.sendMessageBatch: Sends a batch of messages to a
 // conversation.
 //
-// Errors: ErrConvoLocked, ErrInvalidConvo.
+// Errors: [ErrConvoLocked], [ErrInvalidConvo].
 func (s ConvoService) SendMessageBatch(ctx context.Context, input *ConvoSendMessageBatchInput, opts ...xrpc.Option) (*ConvoSendMessageBatchOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.sendMessageBatch", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoSendMessageBatchOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoSendMessageBatchInput is the input of chat.bsky.convo.sendMessageBatch.
+// ConvoSendMessageBatchInput is the input of [ConvoService.SendMessageBatch].
 type ConvoSendMessageBatchInput struct {
+	// "items" in JSON: a list of [ConvoSendMessageBatchBatchItem]. At most 100 items.
 	Items []ConvoSendMessageBatchBatchItem
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoSendMessageBatchInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoSendMessageBatchInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[ConvoSendMessageBatchBatchItem](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoSendMessageBatchInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoSendMessageBatchInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items").MaxLen(len(s.Items), 100), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoSendMessageBatchInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoSendMessageBatchInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoSendMessageBatchOutput is the output of chat.bsky.convo.sendMessageBatch.
+// ConvoSendMessageBatchOutput is the output of [ConvoService.SendMessageBatch].
 type ConvoSendMessageBatchOutput struct {
-	Items []ConvoDefsMessageView
+	Items []ConvoDefsMessageView // "items" in JSON: a list of [ConvoDefsMessageView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoSendMessageBatchOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoSendMessageBatchOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "items":
-			d.Once(&seen, 1<<0)
-			s.Items = lex.DecodeSlice[ConvoDefsMessageView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "items")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoSendMessageBatchOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("items"), s.Items)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoSendMessageBatchOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("items"), s.Items)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoSendMessageBatchOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoSendMessageBatchOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoSendMessageBatchBatchItem is chat.bsky.convo.sendMessageBatch#batchItem.
+// ConvoSendMessageBatchBatchItem is the object chat.bsky.convo.sendMessageBatch#batchItem.
 type ConvoSendMessageBatchBatchItem struct {
-	ConvoID string
-	Message ConvoDefsMessageInput
+	ConvoID string                // "convoId" in JSON.
+	Message ConvoDefsMessageInput // "message" in JSON: [ConvoDefsMessageInput].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ConvoSendMessageBatchBatchItem) LexType() string {
-	return "chat.bsky.convo.sendMessageBatch#batchItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ConvoSendMessageBatchBatchItem) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoSendMessageBatchBatchItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "message":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Message)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "message")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoSendMessageBatchBatchItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("message").Value(&s.Message)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoSendMessageBatchBatchItem) ValidateLex(v *lex.Validator) {
-	v.Field("message").Value(&s.Message)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoSendMessageBatchBatchItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoSendMessageBatchBatchItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,109 +9,30 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// UnlockConvo calls chat.bsky.convo.unlockConvo: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Unlocks a group convo so it is able
-// to receive new content.
+// UnlockConvo calls chat.bsky.convo.unlockConvo: Unlocks a group convo so it is able to receive
+// new content.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole].
 func (s ConvoService) UnlockConvo(ctx context.Context, input *ConvoUnlockConvoInput, opts ...xrpc.Option) (*ConvoUnlockConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.unlockConvo", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoUnlockConvoOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoUnlockConvoInput is the input of chat.bsky.convo.unlockConvo.
+// ConvoUnlockConvoInput is the input of [ConvoService.UnlockConvo].
 type ConvoUnlockConvoInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUnlockConvoInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUnlockConvoInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUnlockConvoInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUnlockConvoInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUnlockConvoInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUnlockConvoInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoUnlockConvoOutput is the output of chat.bsky.convo.unlockConvo.
+// ConvoUnlockConvoOutput is the output of [ConvoService.UnlockConvo].
 type ConvoUnlockConvoOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUnlockConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUnlockConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUnlockConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUnlockConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUnlockConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUnlockConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

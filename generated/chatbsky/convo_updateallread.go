@@ -16,104 +16,26 @@ func (s ConvoService) UpdateAllRead(ctx context.Context, input *ConvoUpdateAllRe
 	return xrpc.Call[ConvoUpdateAllReadOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoUpdateAllReadInput is the input of chat.bsky.convo.updateAllRead.
+// ConvoUpdateAllReadInput is the input of [ConvoService.UpdateAllRead].
 type ConvoUpdateAllReadInput struct {
-	Status *string // Known values: request, accepted.
+	// "status" in JSON. Known values: [ConvoUpdateAllReadInputStatusRequest],
+	// [ConvoUpdateAllReadInputStatusAccepted].
+	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUpdateAllReadInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUpdateAllReadInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUpdateAllReadInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUpdateAllReadInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUpdateAllReadInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUpdateAllReadInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ConvoUpdateAllReadInputStatus.
+// Known values of the field Status of [ConvoUpdateAllReadInput].
 const (
 	ConvoUpdateAllReadInputStatusRequest  = "request"
 	ConvoUpdateAllReadInputStatusAccepted = "accepted"
 )
 
-// ConvoUpdateAllReadOutput is the output of chat.bsky.convo.updateAllRead.
+// ConvoUpdateAllReadOutput is the output of [ConvoService.UpdateAllRead].
 type ConvoUpdateAllReadOutput struct {
 	UpdatedCount int64 // The count of updated convos.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUpdateAllReadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUpdateAllReadOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "updatedCount":
-			d.Once(&seen, 1<<0)
-			s.UpdatedCount = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "updatedCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUpdateAllReadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("updatedCount").Int(s.UpdatedCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUpdateAllReadOutput) ValidateLex(v *lex.Validator) {
-	v.Field("updatedCount").Int(s.UpdatedCount)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUpdateAllReadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUpdateAllReadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

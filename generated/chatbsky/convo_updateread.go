@@ -12,112 +12,25 @@ import (
 // UpdateRead calls chat.bsky.convo.updateRead: Updates the read state of a conversation from,
 // optionally specifying the last read message.
 //
-// Errors: ErrInvalidConvo.
+// Errors: [ErrInvalidConvo].
 func (s ConvoService) UpdateRead(ctx context.Context, input *ConvoUpdateReadInput, opts ...xrpc.Option) (*ConvoUpdateReadOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.convo.updateRead", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ConvoUpdateReadOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ConvoUpdateReadInput is the input of chat.bsky.convo.updateRead.
+// ConvoUpdateReadInput is the input of [ConvoService.UpdateRead].
 type ConvoUpdateReadInput struct {
-	ConvoID   string
-	MessageID *string
+	ConvoID   string  // "convoId" in JSON.
+	MessageID *string // "messageId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUpdateReadInput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUpdateReadInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "messageId":
-			d.Once(&seen, 1<<1)
-			s.MessageID = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUpdateReadInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	if s.MessageID != nil {
-		e.Field("messageId").String(*s.MessageID)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUpdateReadInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUpdateReadInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUpdateReadInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ConvoUpdateReadOutput is the output of chat.bsky.convo.updateRead.
+// ConvoUpdateReadOutput is the output of [ConvoService.UpdateRead].
 type ConvoUpdateReadOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ConvoUpdateReadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ConvoUpdateReadOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ConvoUpdateReadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ConvoUpdateReadOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ConvoUpdateReadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ConvoUpdateReadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -4,109 +4,18 @@ package chatbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// EmbedJoinLink is chat.bsky.embed.joinLink.
+// EmbedJoinLink is the object chat.bsky.embed.joinLink.
 type EmbedJoinLink struct {
 	Code string // The join link code.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedJoinLink) LexType() string {
-	return "chat.bsky.embed.joinLink"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedJoinLink) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedJoinLink{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "code")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedJoinLink) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedJoinLink) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedJoinLink) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedJoinLink) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EmbedJoinLinkView is chat.bsky.embed.joinLink#view.
+// EmbedJoinLinkView is the object chat.bsky.embed.joinLink#view.
 type EmbedJoinLinkView struct {
-	JoinLinkPreview GroupDefsJoinLinkPreviewView
+	JoinLinkPreview GroupDefsJoinLinkPreviewView // "joinLinkPreview" in JSON: [GroupDefsJoinLinkPreviewView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EmbedJoinLinkView) LexType() string {
-	return "chat.bsky.embed.joinLink#view"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EmbedJoinLinkView) DecodeLex(d *lex.Decoder) error {
-	*s = EmbedJoinLinkView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLinkPreview":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JoinLinkPreview)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLinkPreview")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EmbedJoinLinkView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("joinLinkPreview").Value(&s.JoinLinkPreview)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EmbedJoinLinkView) ValidateLex(v *lex.Validator) {
-	v.Field("joinLinkPreview").Value(&s.JoinLinkPreview)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EmbedJoinLinkView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EmbedJoinLinkView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

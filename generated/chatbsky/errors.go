@@ -2,105 +2,109 @@
 
 package chatbsky
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // The errors that methods of this package declare, for errors.Is.
 const (
-	// ErrAccountSuspended is an error of chat.bsky.convo.getConvoForMembers and 2 others.
+	// ErrAccountSuspended is an error of [ConvoService.GetConvoForMembers] and 2 others.
 	ErrAccountSuspended xrpc.ErrorName = "AccountSuspended"
 
-	// ErrBlockedActor is an error of chat.bsky.convo.getConvoForMembers and 2 others.
+	// ErrBlockedActor is an error of [ConvoService.GetConvoForMembers] and 2 others.
 	ErrBlockedActor xrpc.ErrorName = "BlockedActor"
 
-	// ErrBlockedSubject is an error of chat.bsky.convo.getConvoForMembers and 2 others.
+	// ErrBlockedSubject is an error of [ConvoService.GetConvoForMembers] and 2 others.
 	ErrBlockedSubject xrpc.ErrorName = "BlockedSubject"
 
-	// ErrConsumerTooSlow is an error of chat.bsky.moderation.subscribeModEvents: If the consumer of
+	// ErrConsumerTooSlow is an error of [ModerationService.SubscribeModEvents]: If the consumer of
 	// the stream can not keep up with events, and a backlog gets too large, the server will drop
 	// the connection.
 	ErrConsumerTooSlow xrpc.ErrorName = "ConsumerTooSlow"
 
-	// ErrConvoLocked is an error of chat.bsky.convo.lockConvo and 5 others.
+	// ErrConvoLocked is an error of [ConvoService.LockConvo] and 5 others.
 	ErrConvoLocked xrpc.ErrorName = "ConvoLocked"
 
-	// ErrEnabledJoinLinkAlreadyExists is an error of chat.bsky.group.createJoinLink.
+	// ErrEnabledJoinLinkAlreadyExists is an error of [GroupService.CreateJoinLink].
 	ErrEnabledJoinLinkAlreadyExists xrpc.ErrorName = "EnabledJoinLinkAlreadyExists"
 
-	// ErrFollowRequired is an error of chat.bsky.group.requestJoin.
+	// ErrFollowRequired is an error of [GroupService.RequestJoin].
 	ErrFollowRequired xrpc.ErrorName = "FollowRequired"
 
-	// ErrFutureCursor is an error of chat.bsky.moderation.subscribeModEvents.
+	// ErrFutureCursor is an error of [ModerationService.SubscribeModEvents].
 	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
 
-	// ErrInsufficientRole is an error of chat.bsky.convo.lockConvo and 12 others.
+	// ErrInsufficientRole is an error of [ConvoService.LockConvo] and 12 others.
 	ErrInsufficientRole xrpc.ErrorName = "InsufficientRole"
 
-	// ErrInvalidCode is an error of chat.bsky.group.requestJoin.
+	// ErrInvalidCode is an error of [GroupService.RequestJoin].
 	ErrInvalidCode xrpc.ErrorName = "InvalidCode"
 
-	// ErrInvalidConvo is an error of chat.bsky.convo.acceptConvo and 27 others.
+	// ErrInvalidConvo is an error of [ConvoService.AcceptConvo] and 27 others.
 	ErrInvalidConvo xrpc.ErrorName = "InvalidConvo"
 
-	// ErrInvalidJoinRequest is an error of chat.bsky.group.withdrawJoinRequest.
+	// ErrInvalidJoinRequest is an error of [GroupService.WithdrawJoinRequest].
 	ErrInvalidJoinRequest xrpc.ErrorName = "InvalidJoinRequest"
 
-	// ErrLinkAlreadyEnabled is an error of chat.bsky.group.enableJoinLink.
+	// ErrLinkAlreadyEnabled is an error of [GroupService.EnableJoinLink].
 	ErrLinkAlreadyEnabled xrpc.ErrorName = "LinkAlreadyEnabled"
 
-	// ErrLinkDisabled is an error of chat.bsky.group.requestJoin.
+	// ErrLinkDisabled is an error of [GroupService.RequestJoin].
 	ErrLinkDisabled xrpc.ErrorName = "LinkDisabled"
 
-	// ErrMemberLimitReached is an error of chat.bsky.group.addMembers and 2 others.
+	// ErrMemberLimitReached is an error of [GroupService.AddMembers] and 2 others.
 	ErrMemberLimitReached xrpc.ErrorName = "MemberLimitReached"
 
-	// ErrMessageDeleteNotAllowed is an error of chat.bsky.convo.deleteMessageForSelf: Indicates
-	// that this message cannot be deleted, e.g. because it is a system message.
+	// ErrMessageDeleteNotAllowed is an error of [ConvoService.DeleteMessageForSelf]: Indicates that
+	// this message cannot be deleted, e.g. because it is a system message.
 	ErrMessageDeleteNotAllowed xrpc.ErrorName = "MessageDeleteNotAllowed"
 
-	// ErrMessagesDisabled is an error of chat.bsky.convo.getConvoForMembers.
+	// ErrMessagesDisabled is an error of [ConvoService.GetConvoForMembers].
 	ErrMessagesDisabled xrpc.ErrorName = "MessagesDisabled"
 
-	// ErrNewAccountCannotCreateGroup is an error of chat.bsky.group.createGroup.
+	// ErrNewAccountCannotCreateGroup is an error of [GroupService.CreateGroup].
 	ErrNewAccountCannotCreateGroup xrpc.ErrorName = "NewAccountCannotCreateGroup"
 
-	// ErrNoJoinLink is an error of chat.bsky.group.disableJoinLink and 2 others.
+	// ErrNoJoinLink is an error of [GroupService.DisableJoinLink] and 2 others.
 	ErrNoJoinLink xrpc.ErrorName = "NoJoinLink"
 
-	// ErrNotFollowedBySender is an error of chat.bsky.convo.getConvoForMembers and 2 others.
+	// ErrNotFollowedBySender is an error of [ConvoService.GetConvoForMembers] and 2 others.
 	ErrNotFollowedBySender xrpc.ErrorName = "NotFollowedBySender"
 
-	// ErrOwnerCannotLeave is an error of chat.bsky.convo.leaveConvo: The owner of a group
+	// ErrOwnerCannotLeave is an error of [ConvoService.LeaveConvo]: The owner of a group
 	// conversation cannot leave before locking the group.
 	ErrOwnerCannotLeave xrpc.ErrorName = "OwnerCannotLeave"
 
-	// ErrReactionInvalidValue is an error of chat.bsky.convo.addReaction and
-	// chat.bsky.convo.removeReaction: Indicates the value for the reaction is not acceptable. In
+	// ErrReactionInvalidValue is an error of [ConvoService.AddReaction] and
+	// [ConvoService.RemoveReaction]: Indicates the value for the reaction is not acceptable. In
 	// general, this means it is not an emoji.
 	ErrReactionInvalidValue xrpc.ErrorName = "ReactionInvalidValue"
 
-	// ErrReactionLimitReached is an error of chat.bsky.convo.addReaction: Indicates that the
-	// message has the maximum number of reactions allowed for a single user, and the requested
-	// reaction wasn't yet present. If it was already present, the request will not fail since it is
+	// ErrReactionLimitReached is an error of [ConvoService.AddReaction]: Indicates that the message
+	// has the maximum number of reactions allowed for a single user, and the requested reaction
+	// wasn't yet present. If it was already present, the request will not fail since it is
 	// idempotent.
 	ErrReactionLimitReached xrpc.ErrorName = "ReactionLimitReached"
 
-	// ErrReactionMessageDeleted is an error of chat.bsky.convo.addReaction and
-	// chat.bsky.convo.removeReaction: Indicates that the message has been deleted and reactions can
+	// ErrReactionMessageDeleted is an error of [ConvoService.AddReaction] and
+	// [ConvoService.RemoveReaction]: Indicates that the message has been deleted and reactions can
 	// no longer be added/removed.
 	ErrReactionMessageDeleted xrpc.ErrorName = "ReactionMessageDeleted"
 
-	// ErrReactionNotAllowed is an error of chat.bsky.convo.addReaction and
-	// chat.bsky.convo.removeReaction: Indicates that reactions are not allowed on this message,
-	// e.g. because it is a system message.
+	// ErrReactionNotAllowed is an error of [ConvoService.AddReaction] and
+	// [ConvoService.RemoveReaction]: Indicates that reactions are not allowed on this message, e.g.
+	// because it is a system message.
 	ErrReactionNotAllowed xrpc.ErrorName = "ReactionNotAllowed"
 
-	// ErrRecipientNotFound is an error of chat.bsky.convo.getConvoForMembers and 2 others.
+	// ErrRecipientNotFound is an error of [ConvoService.GetConvoForMembers] and 2 others.
 	ErrRecipientNotFound xrpc.ErrorName = "RecipientNotFound"
 
-	// ErrUserForbidsGroups is an error of chat.bsky.group.addMembers and
-	// chat.bsky.group.createGroup.
+	// ErrUserForbidsGroups is an error of [GroupService.AddMembers] and [GroupService.CreateGroup].
 	ErrUserForbidsGroups xrpc.ErrorName = "UserForbidsGroups"
 
-	// ErrUserKicked is an error of chat.bsky.group.requestJoin.
+	// ErrUserKicked is an error of [GroupService.RequestJoin].
 	ErrUserKicked xrpc.ErrorName = "UserKicked"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -10,130 +10,34 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// AddMembers calls chat.bsky.group.addMembers: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Adds members to a group. The members
-// are added in 'request' status, so they have to accept it. This creates convo memberships.
+// AddMembers calls chat.bsky.group.addMembers: Adds members to a group. The members are added
+// in 'request' status, so they have to accept it. This creates convo memberships.
 //
-// Errors: ErrAccountSuspended, ErrBlockedActor, ErrBlockedSubject, ErrConvoLocked,
-// ErrInsufficientRole, ErrInvalidConvo, ErrMemberLimitReached, ErrNotFollowedBySender,
-// ErrRecipientNotFound, ErrUserForbidsGroups.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrAccountSuspended], [ErrBlockedActor], [ErrBlockedSubject], [ErrConvoLocked],
+// [ErrInsufficientRole], [ErrInvalidConvo], [ErrMemberLimitReached], [ErrNotFollowedBySender],
+// [ErrRecipientNotFound], [ErrUserForbidsGroups].
 func (s GroupService) AddMembers(ctx context.Context, input *GroupAddMembersInput, opts ...xrpc.Option) (*GroupAddMembersOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.addMembers", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupAddMembersOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupAddMembersInput is the input of chat.bsky.group.addMembers.
+// GroupAddMembersInput is the input of [GroupService.AddMembers].
 type GroupAddMembersInput struct {
-	ConvoID string
-	Members []syntax.DID
+	ConvoID string       // "convoId" in JSON.
+	Members []syntax.DID // "members" in JSON. At least 1 item.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupAddMembersInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupAddMembersInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "members":
-			d.Once(&seen, 1<<1)
-			s.Members = lex.DecodeStrings[syntax.DID](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "members")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupAddMembersInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	lex.EncodeStrings(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupAddMembersInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("members").MinLen(len(s.Members), 1), s.Members, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupAddMembersInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupAddMembersInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupAddMembersOutput is the output of chat.bsky.group.addMembers.
+// GroupAddMembersOutput is the output of [GroupService.AddMembers].
 type GroupAddMembersOutput struct {
-	Convo        ConvoDefsConvoView
-	AddedMembers []ActorDefsProfileViewBasic
+	Convo        ConvoDefsConvoView          // "convo" in JSON: [ConvoDefsConvoView].
+	AddedMembers []ActorDefsProfileViewBasic // "addedMembers" in JSON: a list of [ActorDefsProfileViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupAddMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupAddMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		case "addedMembers":
-			if d.Optional(&seen, 1<<1) {
-				s.AddedMembers = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupAddMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	if s.AddedMembers != nil {
-		lex.EncodeSlice(e.Field("addedMembers"), s.AddedMembers)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupAddMembersOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	if s.AddedMembers != nil {
-		lex.ValidateSlice(v.Field("addedMembers"), s.AddedMembers)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupAddMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupAddMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -10,115 +10,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ApproveJoinRequest calls chat.bsky.group.approveJoinRequest: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Approves a request to
-// join a group (via join link) the user owns. Action taken by the group owner.
+// ApproveJoinRequest calls chat.bsky.group.approveJoinRequest: Approves a request to join a
+// group (via join link) the user owns. Action taken by the group owner.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole, ErrMemberLimitReached.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole], [ErrMemberLimitReached].
 func (s GroupService) ApproveJoinRequest(ctx context.Context, input *GroupApproveJoinRequestInput, opts ...xrpc.Option) (*GroupApproveJoinRequestOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.approveJoinRequest", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupApproveJoinRequestOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupApproveJoinRequestInput is the input of chat.bsky.group.approveJoinRequest.
+// GroupApproveJoinRequestInput is the input of [GroupService.ApproveJoinRequest].
 type GroupApproveJoinRequestInput struct {
-	ConvoID string
-	Member  syntax.DID
+	ConvoID string     // "convoId" in JSON.
+	Member  syntax.DID // "member" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupApproveJoinRequestInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupApproveJoinRequestInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<1)
-			s.Member = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupApproveJoinRequestInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("member").String(string(s.Member))
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupApproveJoinRequestInput) ValidateLex(v *lex.Validator) {
-	v.Field("member").Format(s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupApproveJoinRequestInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupApproveJoinRequestInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupApproveJoinRequestOutput is the output of chat.bsky.group.approveJoinRequest.
+// GroupApproveJoinRequestOutput is the output of [GroupService.ApproveJoinRequest].
 type GroupApproveJoinRequestOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupApproveJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupApproveJoinRequestOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupApproveJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupApproveJoinRequestOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupApproveJoinRequestOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupApproveJoinRequestOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

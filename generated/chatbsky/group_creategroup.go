@@ -10,122 +10,35 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CreateGroup calls chat.bsky.group.createGroup: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Creates a group convo, specifying the
-// members to be added to it. Unlike getConvoForMembers, this isn't idempotent. It will create
-// new groups even if the membership is identical to pre-existing groups. Will create 'pending'
+// CreateGroup calls chat.bsky.group.createGroup: Creates a group convo, specifying the members
+// to be added to it. Unlike getConvoForMembers, this isn't idempotent. It will create new
+// groups even if the membership is identical to pre-existing groups. Will create 'pending'
 // membership for all members, except the owner who is 'accepted'.
 //
-// Errors: ErrAccountSuspended, ErrBlockedActor, ErrBlockedSubject,
-// ErrNewAccountCannotCreateGroup, ErrNotFollowedBySender, ErrRecipientNotFound,
-// ErrUserForbidsGroups.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrAccountSuspended], [ErrBlockedActor], [ErrBlockedSubject],
+// [ErrNewAccountCannotCreateGroup], [ErrNotFollowedBySender], [ErrRecipientNotFound],
+// [ErrUserForbidsGroups].
 func (s GroupService) CreateGroup(ctx context.Context, input *GroupCreateGroupInput, opts ...xrpc.Option) (*GroupCreateGroupOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.createGroup", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupCreateGroupOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupCreateGroupInput is the input of chat.bsky.group.createGroup.
+// GroupCreateGroupInput is the input of [GroupService.CreateGroup].
 type GroupCreateGroupInput struct {
-	Members []syntax.DID
-	Name    string
+	Members []syntax.DID // "members" in JSON. At most 49 items.
+	Name    string       // "name" in JSON. At most 128 graphemes, from 1 to 1280 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupCreateGroupInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupCreateGroupInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "members":
-			d.Once(&seen, 1<<0)
-			s.Members = lex.DecodeStrings[syntax.DID](d)
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "members", "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupCreateGroupInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	lex.EncodeStrings(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupCreateGroupInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("members").MaxLen(len(s.Members), 49), s.Members, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupCreateGroupInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupCreateGroupInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupCreateGroupOutput is the output of chat.bsky.group.createGroup.
+// GroupCreateGroupOutput is the output of [GroupService.CreateGroup].
 type GroupCreateGroupOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupCreateGroupOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupCreateGroupOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupCreateGroupOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupCreateGroupOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupCreateGroupOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupCreateGroupOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

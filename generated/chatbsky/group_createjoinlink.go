@@ -9,121 +9,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// CreateJoinLink calls chat.bsky.group.createJoinLink: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. Creates a join link for the group
-// convo.
+// CreateJoinLink calls chat.bsky.group.createJoinLink: Creates a join link for the group convo.
 //
-// Errors: ErrEnabledJoinLinkAlreadyExists, ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrEnabledJoinLinkAlreadyExists], [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) CreateJoinLink(ctx context.Context, input *GroupCreateJoinLinkInput, opts ...xrpc.Option) (*GroupCreateJoinLinkOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.createJoinLink", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupCreateJoinLinkOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupCreateJoinLinkInput is the input of chat.bsky.group.createJoinLink.
+// GroupCreateJoinLinkInput is the input of [GroupService.CreateJoinLink].
 type GroupCreateJoinLinkInput struct {
-	ConvoID         string
-	RequireApproval *bool // Default: false.
-	JoinRule        GroupDefsJoinRule
+	ConvoID         string            // "convoId" in JSON.
+	RequireApproval *bool             // "requireApproval" in JSON. Default: false.
+	JoinRule        GroupDefsJoinRule // "joinRule" in JSON. Known values: the constants of [GroupDefsJoinRule].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupCreateJoinLinkInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupCreateJoinLinkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "requireApproval":
-			d.Once(&seen, 1<<2)
-			s.RequireApproval = d.OptionalBool()
-		case "joinRule":
-			d.Once(&seen, 1<<1)
-			s.JoinRule = GroupDefsJoinRule(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "joinRule")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupCreateJoinLinkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("joinRule").String(string(s.JoinRule))
-	if s.RequireApproval != nil {
-		e.Field("requireApproval").Bool(*s.RequireApproval)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupCreateJoinLinkInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupCreateJoinLinkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupCreateJoinLinkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupCreateJoinLinkOutput is the output of chat.bsky.group.createJoinLink.
+// GroupCreateJoinLinkOutput is the output of [GroupService.CreateJoinLink].
 type GroupCreateJoinLinkOutput struct {
-	JoinLink GroupDefsJoinLinkView
+	JoinLink GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupCreateJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupCreateJoinLinkOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLink":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JoinLink)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLink")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupCreateJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("joinLink").Value(&s.JoinLink)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupCreateJoinLinkOutput) ValidateLex(v *lex.Validator) {
-	v.Field("joinLink").Value(&s.JoinLink)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupCreateJoinLinkOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupCreateJoinLinkOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,414 +7,87 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GroupDefsLinkEnabledStatus is chat.bsky.group.defs#linkEnabledStatus.
+// GroupDefsLinkEnabledStatus is the string chat.bsky.group.defs#linkEnabledStatus.
 type GroupDefsLinkEnabledStatus string
 
-// Known values of GroupDefsLinkEnabledStatus.
+// Known values of [GroupDefsLinkEnabledStatus].
 const (
 	GroupDefsLinkEnabledStatusEnabled  GroupDefsLinkEnabledStatus = "enabled"
 	GroupDefsLinkEnabledStatusDisabled GroupDefsLinkEnabledStatus = "disabled"
 )
 
-// GroupDefsJoinRule is chat.bsky.group.defs#joinRule.
+// GroupDefsJoinRule is the string chat.bsky.group.defs#joinRule.
 type GroupDefsJoinRule string
 
-// Known values of GroupDefsJoinRule.
+// Known values of [GroupDefsJoinRule].
 const (
 	GroupDefsJoinRuleAnyone          GroupDefsJoinRule = "anyone"
 	GroupDefsJoinRuleFollowedByOwner GroupDefsJoinRule = "followedByOwner"
 )
 
-// GroupDefsJoinLinkView is chat.bsky.group.defs#joinLinkView.
+// GroupDefsJoinLinkView is the object chat.bsky.group.defs#joinLinkView.
 type GroupDefsJoinLinkView struct {
-	Code            string
-	EnabledStatus   GroupDefsLinkEnabledStatus
-	RequireApproval bool
-	JoinRule        GroupDefsJoinRule
-	CreatedAt       syntax.Datetime
+	Code string // "code" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "enabledStatus" in JSON. Known values: the constants of [GroupDefsLinkEnabledStatus].
+	EnabledStatus GroupDefsLinkEnabledStatus
+
+	RequireApproval bool              // "requireApproval" in JSON.
+	JoinRule        GroupDefsJoinRule // "joinRule" in JSON. Known values: the constants of [GroupDefsJoinRule].
+	CreatedAt       syntax.Datetime   // "createdAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GroupDefsJoinLinkView) LexType() string {
-	return "chat.bsky.group.defs#joinLinkView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GroupDefsJoinLinkView) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDefsJoinLinkView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		case "enabledStatus":
-			d.Once(&seen, 1<<1)
-			s.EnabledStatus = GroupDefsLinkEnabledStatus(d.String())
-		case "requireApproval":
-			d.Once(&seen, 1<<2)
-			s.RequireApproval = d.Bool()
-		case "joinRule":
-			d.Once(&seen, 1<<3)
-			s.JoinRule = GroupDefsJoinRule(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<4)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "code", "enabledStatus", "requireApproval", "joinRule", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDefsJoinLinkView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	e.Field("joinRule").String(string(s.JoinRule))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("enabledStatus").String(string(s.EnabledStatus))
-	e.Field("requireApproval").Bool(s.RequireApproval)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDefsJoinLinkView) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDefsJoinLinkView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDefsJoinLinkView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupDefsJoinLinkPreviewView is chat.bsky.group.defs#joinLinkPreviewView.
+// GroupDefsJoinLinkPreviewView is the object chat.bsky.group.defs#joinLinkPreviewView.
 type GroupDefsJoinLinkPreviewView struct {
-	Code            string
-	Name            string
-	Owner           ActorDefsProfileViewBasic
-	MemberCount     int64
-	MemberLimit     int64
-	RequireApproval bool
-	JoinRule        GroupDefsJoinRule
-	EnabledStatus   GroupDefsLinkEnabledStatus
+	Code            string                    // "code" in JSON.
+	Name            string                    // "name" in JSON.
+	Owner           ActorDefsProfileViewBasic // "owner" in JSON: [ActorDefsProfileViewBasic].
+	MemberCount     int64                     // "memberCount" in JSON.
+	MemberLimit     int64                     // "memberLimit" in JSON.
+	RequireApproval bool                      // "requireApproval" in JSON.
+	JoinRule        GroupDefsJoinRule         // "joinRule" in JSON. Known values: the constants of [GroupDefsJoinRule].
+
+	// "enabledStatus" in JSON. Known values: the constants of [GroupDefsLinkEnabledStatus].
+	EnabledStatus GroupDefsLinkEnabledStatus
 
 	// Present only if the request is authenticated and the user is a member of the group.
 	Convo *ConvoDefsConvoView
 
-	Viewer *GroupDefsJoinLinkViewerState
+	Viewer *GroupDefsJoinLinkViewerState // "viewer" in JSON: [GroupDefsJoinLinkViewerState].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GroupDefsJoinLinkPreviewView) LexType() string {
-	return "chat.bsky.group.defs#joinLinkPreviewView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GroupDefsJoinLinkPreviewView) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDefsJoinLinkPreviewView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "owner":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Owner)
-		case "memberCount":
-			d.Once(&seen, 1<<3)
-			s.MemberCount = d.Int()
-		case "memberLimit":
-			d.Once(&seen, 1<<4)
-			s.MemberLimit = d.Int()
-		case "requireApproval":
-			d.Once(&seen, 1<<5)
-			s.RequireApproval = d.Bool()
-		case "joinRule":
-			d.Once(&seen, 1<<6)
-			s.JoinRule = GroupDefsJoinRule(d.String())
-		case "enabledStatus":
-			d.Once(&seen, 1<<7)
-			s.EnabledStatus = GroupDefsLinkEnabledStatus(d.String())
-		case "convo":
-			if d.Optional(&seen, 1<<8) {
-				s.Convo = lex.DecodePointer[ConvoDefsConvoView](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<9) {
-				s.Viewer = lex.DecodePointer[GroupDefsJoinLinkViewerState](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111111 != 0b11111111 {
-		d.Missing(seen, "code", "name", "owner", "memberCount", "memberLimit", "requireApproval", "joinRule", "enabledStatus")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDefsJoinLinkPreviewView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	e.Field("name").String(s.Name)
-	if s.Convo != nil {
-		e.Field("convo").Value(s.Convo)
-	}
-	e.Field("owner").Value(&s.Owner)
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	e.Field("joinRule").String(string(s.JoinRule))
-	e.Field("memberCount").Int(s.MemberCount)
-	e.Field("memberLimit").Int(s.MemberLimit)
-	e.Field("enabledStatus").String(string(s.EnabledStatus))
-	e.Field("requireApproval").Bool(s.RequireApproval)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDefsJoinLinkPreviewView) ValidateLex(v *lex.Validator) {
-	v.Field("owner").Value(&s.Owner)
-	v.Field("memberCount").Int(s.MemberCount)
-	v.Field("memberLimit").Int(s.MemberLimit)
-	if s.Convo != nil {
-		v.Field("convo").Value(s.Convo)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDefsJoinLinkPreviewView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDefsJoinLinkPreviewView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupDefsJoinLinkViewerState is chat.bsky.group.defs#joinLinkViewerState.
+// GroupDefsJoinLinkViewerState is the object chat.bsky.group.defs#joinLinkViewerState.
 type GroupDefsJoinLinkViewerState struct {
-	RequestedAt *syntax.Datetime
+	RequestedAt *syntax.Datetime // "requestedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GroupDefsJoinLinkViewerState) LexType() string {
-	return "chat.bsky.group.defs#joinLinkViewerState"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GroupDefsJoinLinkViewerState) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDefsJoinLinkViewerState{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "requestedAt":
-			d.Once(&seen, 1<<0)
-			s.RequestedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDefsJoinLinkViewerState) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RequestedAt != nil {
-		e.Field("requestedAt").String(string(*s.RequestedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDefsJoinLinkViewerState) ValidateLex(v *lex.Validator) {
-	if s.RequestedAt != nil {
-		v.Field("requestedAt").Format(*s.RequestedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDefsJoinLinkViewerState) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDefsJoinLinkViewerState) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupDefsJoinRequestView is chat.bsky.group.defs#joinRequestView.
+// GroupDefsJoinRequestView is the object chat.bsky.group.defs#joinRequestView.
 type GroupDefsJoinRequestView struct {
-	ConvoID     string
-	RequestedBy ActorDefsProfileViewBasic
-	RequestedAt syntax.Datetime
+	ConvoID     string                    // "convoId" in JSON.
+	RequestedBy ActorDefsProfileViewBasic // "requestedBy" in JSON: [ActorDefsProfileViewBasic].
+	RequestedAt syntax.Datetime           // "requestedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GroupDefsJoinRequestView) LexType() string {
-	return "chat.bsky.group.defs#joinRequestView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GroupDefsJoinRequestView) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDefsJoinRequestView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "requestedBy":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.RequestedBy)
-		case "requestedAt":
-			d.Once(&seen, 1<<2)
-			s.RequestedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "convoId", "requestedBy", "requestedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDefsJoinRequestView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("requestedAt").String(string(s.RequestedAt))
-	e.Field("requestedBy").Value(&s.RequestedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDefsJoinRequestView) ValidateLex(v *lex.Validator) {
-	v.Field("requestedBy").Value(&s.RequestedBy)
-	v.Field("requestedAt").Format(s.RequestedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDefsJoinRequestView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDefsJoinRequestView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupDefsJoinRequestConvoView is chat.bsky.group.defs#joinRequestConvoView: A join request
-// from the perspective of the requester, including enough group context to render the request
-// in a list (e.g. group name, owner, member count).
+// GroupDefsJoinRequestConvoView is the object chat.bsky.group.defs#joinRequestConvoView: A join
+// request from the perspective of the requester, including enough group context to render the
+// request in a list (e.g. group name, owner, member count).
 type GroupDefsJoinRequestConvoView struct {
-	ConvoID     string
-	Name        string
-	Owner       ActorDefsProfileViewBasic
-	MemberCount int64
-	MemberLimit int64
-	RequestedAt syntax.Datetime
+	ConvoID     string                    // "convoId" in JSON.
+	Name        string                    // "name" in JSON.
+	Owner       ActorDefsProfileViewBasic // "owner" in JSON: [ActorDefsProfileViewBasic].
+	MemberCount int64                     // "memberCount" in JSON.
+	MemberLimit int64                     // "memberLimit" in JSON.
+	RequestedAt syntax.Datetime           // "requestedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*GroupDefsJoinRequestConvoView) LexType() string {
-	return "chat.bsky.group.defs#joinRequestConvoView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *GroupDefsJoinRequestConvoView) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDefsJoinRequestConvoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "owner":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Owner)
-		case "memberCount":
-			d.Once(&seen, 1<<3)
-			s.MemberCount = d.Int()
-		case "memberLimit":
-			d.Once(&seen, 1<<4)
-			s.MemberLimit = d.Int()
-		case "requestedAt":
-			d.Once(&seen, 1<<5)
-			s.RequestedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "convoId", "name", "owner", "memberCount", "memberLimit", "requestedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDefsJoinRequestConvoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	e.Field("owner").Value(&s.Owner)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("memberCount").Int(s.MemberCount)
-	e.Field("memberLimit").Int(s.MemberLimit)
-	e.Field("requestedAt").String(string(s.RequestedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDefsJoinRequestConvoView) ValidateLex(v *lex.Validator) {
-	v.Field("owner").Value(&s.Owner)
-	v.Field("memberCount").Int(s.MemberCount)
-	v.Field("memberLimit").Int(s.MemberLimit)
-	v.Field("requestedAt").Format(s.RequestedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDefsJoinRequestConvoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDefsJoinRequestConvoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,109 +9,30 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// DisableJoinLink calls chat.bsky.group.disableJoinLink: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Disables the active
-// join link for the group convo.
+// DisableJoinLink calls chat.bsky.group.disableJoinLink: Disables the active join link for the
+// group convo.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole, ErrNoJoinLink.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole], [ErrNoJoinLink].
 func (s GroupService) DisableJoinLink(ctx context.Context, input *GroupDisableJoinLinkInput, opts ...xrpc.Option) (*GroupDisableJoinLinkOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.disableJoinLink", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupDisableJoinLinkOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupDisableJoinLinkInput is the input of chat.bsky.group.disableJoinLink.
+// GroupDisableJoinLinkInput is the input of [GroupService.DisableJoinLink].
 type GroupDisableJoinLinkInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupDisableJoinLinkInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDisableJoinLinkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDisableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDisableJoinLinkInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDisableJoinLinkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDisableJoinLinkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupDisableJoinLinkOutput is the output of chat.bsky.group.disableJoinLink.
+// GroupDisableJoinLinkOutput is the output of [GroupService.DisableJoinLink].
 type GroupDisableJoinLinkOutput struct {
-	JoinLink GroupDefsJoinLinkView
+	JoinLink GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupDisableJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupDisableJoinLinkOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLink":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JoinLink)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLink")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupDisableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("joinLink").Value(&s.JoinLink)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupDisableJoinLinkOutput) ValidateLex(v *lex.Validator) {
-	v.Field("joinLink").Value(&s.JoinLink)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupDisableJoinLinkOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupDisableJoinLinkOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,114 +9,30 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// EditGroup calls chat.bsky.group.editGroup: [NOTE: This is under active development and should
-// be considered unstable while this note is here]. Edits group settings.
+// EditGroup calls chat.bsky.group.editGroup: Edits group settings.
 //
-// Errors: ErrConvoLocked, ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrConvoLocked], [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) EditGroup(ctx context.Context, input *GroupEditGroupInput, opts ...xrpc.Option) (*GroupEditGroupOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.editGroup", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupEditGroupOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupEditGroupInput is the input of chat.bsky.group.editGroup.
+// GroupEditGroupInput is the input of [GroupService.EditGroup].
 type GroupEditGroupInput struct {
-	ConvoID string
-	Name    string
+	ConvoID string // "convoId" in JSON.
+	Name    string // "name" in JSON. At most 128 graphemes, from 1 to 1280 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEditGroupInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEditGroupInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEditGroupInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEditGroupInput) ValidateLex(v *lex.Validator) {
-	v.Field("name").MinBytes(s.Name, 1).MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEditGroupInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEditGroupInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupEditGroupOutput is the output of chat.bsky.group.editGroup.
+// GroupEditGroupOutput is the output of [GroupService.EditGroup].
 type GroupEditGroupOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEditGroupOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEditGroupOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEditGroupOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEditGroupOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEditGroupOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEditGroupOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

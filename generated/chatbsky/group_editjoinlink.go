@@ -9,123 +9,32 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// EditJoinLink calls chat.bsky.group.editJoinLink: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Edits the existing join link settings
-// for the group convo.
+// EditJoinLink calls chat.bsky.group.editJoinLink: Edits the existing join link settings for
+// the group convo.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole, ErrNoJoinLink.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole], [ErrNoJoinLink].
 func (s GroupService) EditJoinLink(ctx context.Context, input *GroupEditJoinLinkInput, opts ...xrpc.Option) (*GroupEditJoinLinkOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.editJoinLink", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupEditJoinLinkOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupEditJoinLinkInput is the input of chat.bsky.group.editJoinLink.
+// GroupEditJoinLinkInput is the input of [GroupService.EditJoinLink].
 type GroupEditJoinLinkInput struct {
-	ConvoID         string
-	RequireApproval *bool
-	JoinRule        *GroupDefsJoinRule
+	ConvoID         string             // "convoId" in JSON.
+	RequireApproval *bool              // "requireApproval" in JSON.
+	JoinRule        *GroupDefsJoinRule // "joinRule" in JSON. Known values: the constants of [GroupDefsJoinRule].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEditJoinLinkInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEditJoinLinkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "requireApproval":
-			d.Once(&seen, 1<<1)
-			s.RequireApproval = d.OptionalBool()
-		case "joinRule":
-			d.Once(&seen, 1<<2)
-			s.JoinRule = (*GroupDefsJoinRule)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEditJoinLinkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	if s.JoinRule != nil {
-		e.Field("joinRule").String(string(*s.JoinRule))
-	}
-	if s.RequireApproval != nil {
-		e.Field("requireApproval").Bool(*s.RequireApproval)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEditJoinLinkInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEditJoinLinkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEditJoinLinkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupEditJoinLinkOutput is the output of chat.bsky.group.editJoinLink.
+// GroupEditJoinLinkOutput is the output of [GroupService.EditJoinLink].
 type GroupEditJoinLinkOutput struct {
-	JoinLink GroupDefsJoinLinkView
+	JoinLink GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEditJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEditJoinLinkOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLink":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JoinLink)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLink")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEditJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("joinLink").Value(&s.JoinLink)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEditJoinLinkOutput) ValidateLex(v *lex.Validator) {
-	v.Field("joinLink").Value(&s.JoinLink)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEditJoinLinkOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEditJoinLinkOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

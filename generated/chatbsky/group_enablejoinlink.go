@@ -9,109 +9,30 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// EnableJoinLink calls chat.bsky.group.enableJoinLink: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. Re-enables a previously disabled
-// join link for the group convo.
+// EnableJoinLink calls chat.bsky.group.enableJoinLink: Re-enables a previously disabled join
+// link for the group convo.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole, ErrNoJoinLink, ErrLinkAlreadyEnabled.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole], [ErrNoJoinLink], [ErrLinkAlreadyEnabled].
 func (s GroupService) EnableJoinLink(ctx context.Context, input *GroupEnableJoinLinkInput, opts ...xrpc.Option) (*GroupEnableJoinLinkOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.enableJoinLink", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupEnableJoinLinkOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupEnableJoinLinkInput is the input of chat.bsky.group.enableJoinLink.
+// GroupEnableJoinLinkInput is the input of [GroupService.EnableJoinLink].
 type GroupEnableJoinLinkInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEnableJoinLinkInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEnableJoinLinkInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEnableJoinLinkInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEnableJoinLinkInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEnableJoinLinkInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEnableJoinLinkInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupEnableJoinLinkOutput is the output of chat.bsky.group.enableJoinLink.
+// GroupEnableJoinLinkOutput is the output of [GroupService.EnableJoinLink].
 type GroupEnableJoinLinkOutput struct {
-	JoinLink GroupDefsJoinLinkView
+	JoinLink GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupEnableJoinLinkOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupEnableJoinLinkOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLink":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.JoinLink)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLink")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupEnableJoinLinkOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("joinLink").Value(&s.JoinLink)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupEnableJoinLinkOutput) ValidateLex(v *lex.Validator) {
-	v.Field("joinLink").Value(&s.JoinLink)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupEnableJoinLinkOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupEnableJoinLinkOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

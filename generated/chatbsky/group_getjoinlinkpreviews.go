@@ -9,82 +9,27 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// GetJoinLinkPreviews calls chat.bsky.group.getJoinLinkPreviews: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Get public
-// information about groups from join links. Invalid or disabled codes are silently omitted from
-// results. Use the 'code' property on the views to correlate with the input codes, not array
-// positions.
+// GetJoinLinkPreviews calls chat.bsky.group.getJoinLinkPreviews: Get public information about
+// groups from join links. Invalid or disabled codes are silently omitted from results. Use the
+// 'code' property on the views to correlate with the input codes, not array positions.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 func (s GroupService) GetJoinLinkPreviews(ctx context.Context, params *GroupGetJoinLinkPreviewsParams, opts ...xrpc.Option) (*GroupGetJoinLinkPreviewsOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.getJoinLinkPreviews", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[GroupGetJoinLinkPreviewsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GroupGetJoinLinkPreviewsParams are the parameters of chat.bsky.group.getJoinLinkPreviews.
+// GroupGetJoinLinkPreviewsParams are the parameters of [GroupService.GetJoinLinkPreviews].
 type GroupGetJoinLinkPreviewsParams struct {
-	Codes []string
+	Codes []string // "codes" in JSON. From 1 to 50 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GroupGetJoinLinkPreviewsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GroupGetJoinLinkPreviewsParams)
-	}
-	xrpc.AddStrings(q, "codes", p.Codes)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GroupGetJoinLinkPreviewsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GroupGetJoinLinkPreviewsParams)
-	}
-	v.Field("codes").MinLen(len(p.Codes), 1).MaxLen(len(p.Codes), 50)
-}
-
-// GroupGetJoinLinkPreviewsOutput is the output of chat.bsky.group.getJoinLinkPreviews.
+// GroupGetJoinLinkPreviewsOutput is the output of [GroupService.GetJoinLinkPreviews].
 type GroupGetJoinLinkPreviewsOutput struct {
-	JoinLinkPreviews []GroupDefsJoinLinkPreviewView
+	JoinLinkPreviews []GroupDefsJoinLinkPreviewView // "joinLinkPreviews" in JSON: a list of [GroupDefsJoinLinkPreviewView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupGetJoinLinkPreviewsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupGetJoinLinkPreviewsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "joinLinkPreviews":
-			d.Once(&seen, 1<<0)
-			s.JoinLinkPreviews = lex.DecodeSlice[GroupDefsJoinLinkPreviewView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "joinLinkPreviews")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupGetJoinLinkPreviewsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("joinLinkPreviews"), s.JoinLinkPreviews)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupGetJoinLinkPreviewsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("joinLinkPreviews"), s.JoinLinkPreviews)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupGetJoinLinkPreviewsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupGetJoinLinkPreviewsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

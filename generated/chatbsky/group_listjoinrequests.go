@@ -11,19 +11,20 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/paging"
 )
 
-// ListJoinRequests calls chat.bsky.group.listJoinRequests: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Lists a page of
-// request to join a group (via join link) the user owns. Shows the data from the owner's point
-// of view.
+// ListJoinRequests calls chat.bsky.group.listJoinRequests: Lists a page of request to join a
+// group (via join link) the user owns. Shows the data from the owner's point of view.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) ListJoinRequests(ctx context.Context, params *GroupListJoinRequestsParams, opts ...xrpc.Option) (*GroupListJoinRequestsOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.listJoinRequests", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[GroupListJoinRequestsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListJoinRequestsPages calls ListJoinRequests page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListJoinRequestsPages calls [GroupService.ListJoinRequests] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GroupService) ListJoinRequestsPages(ctx context.Context, params *GroupListJoinRequestsParams, opts ...xrpc.Option) iter.Seq2[*GroupListJoinRequestsOutput, error] {
 	return paging.Pages(func(cursor *string) (*GroupListJoinRequestsOutput, *string, error) {
 		var next GroupListJoinRequestsParams
@@ -43,98 +44,26 @@ func (s GroupService) ListJoinRequestsPages(ctx context.Context, params *GroupLi
 	})
 }
 
-// ListJoinRequestsAll is ListJoinRequestsPages, requests one by one.
+// ListJoinRequestsAll is [GroupService.ListJoinRequestsPages], requests one by one.
 func (s GroupService) ListJoinRequestsAll(ctx context.Context, params *GroupListJoinRequestsParams, opts ...xrpc.Option) iter.Seq2[*GroupDefsJoinRequestView, error] {
 	return paging.All(s.ListJoinRequestsPages(ctx, params, opts...), func(page *GroupListJoinRequestsOutput) []GroupDefsJoinRequestView {
 		return page.Requests
 	})
 }
 
-// GroupListJoinRequestsParams are the parameters of chat.bsky.group.listJoinRequests.
+// GroupListJoinRequestsParams are the parameters of [GroupService.ListJoinRequests].
 type GroupListJoinRequestsParams struct {
-	ConvoID string
-	Limit   *int64 // Default, sent if nil: 50.
-	Cursor  *string
+	ConvoID string  // "convoId" in JSON.
+	Limit   *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor  *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GroupListJoinRequestsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GroupListJoinRequestsParams)
-	}
-	q.String("convoId", p.ConvoID)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GroupListJoinRequestsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GroupListJoinRequestsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GroupListJoinRequestsOutput is the output of chat.bsky.group.listJoinRequests.
+// GroupListJoinRequestsOutput is the output of [GroupService.ListJoinRequests].
 type GroupListJoinRequestsOutput struct {
-	Cursor   *string
-	Requests []GroupDefsJoinRequestView
+	Cursor   *string                    // "cursor" in JSON.
+	Requests []GroupDefsJoinRequestView // "requests" in JSON: a list of [GroupDefsJoinRequestView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupListJoinRequestsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupListJoinRequestsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "requests":
-			d.Once(&seen, 1<<0)
-			s.Requests = lex.DecodeSlice[GroupDefsJoinRequestView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "requests")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupListJoinRequestsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("requests"), s.Requests)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupListJoinRequestsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("requests"), s.Requests)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupListJoinRequestsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupListJoinRequestsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

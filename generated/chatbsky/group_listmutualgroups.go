@@ -12,16 +12,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ListMutualGroups calls chat.bsky.group.listMutualGroups: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Returns a page of
-// group conversations that both the requester and the specified actor are members of.
+// ListMutualGroups calls chat.bsky.group.listMutualGroups: Returns a page of group
+// conversations that both the requester and the specified actor are members of.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 func (s GroupService) ListMutualGroups(ctx context.Context, params *GroupListMutualGroupsParams, opts ...xrpc.Option) (*GroupListMutualGroupsOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.listMutualGroups", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[GroupListMutualGroupsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListMutualGroupsPages calls ListMutualGroups page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListMutualGroupsPages calls [GroupService.ListMutualGroups] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s GroupService) ListMutualGroupsPages(ctx context.Context, params *GroupListMutualGroupsParams, opts ...xrpc.Option) iter.Seq2[*GroupListMutualGroupsOutput, error] {
 	return paging.Pages(func(cursor *string) (*GroupListMutualGroupsOutput, *string, error) {
 		var next GroupListMutualGroupsParams
@@ -41,99 +43,26 @@ func (s GroupService) ListMutualGroupsPages(ctx context.Context, params *GroupLi
 	})
 }
 
-// ListMutualGroupsAll is ListMutualGroupsPages, convos one by one.
+// ListMutualGroupsAll is [GroupService.ListMutualGroupsPages], convos one by one.
 func (s GroupService) ListMutualGroupsAll(ctx context.Context, params *GroupListMutualGroupsParams, opts ...xrpc.Option) iter.Seq2[*ConvoDefsConvoView, error] {
 	return paging.All(s.ListMutualGroupsPages(ctx, params, opts...), func(page *GroupListMutualGroupsOutput) []ConvoDefsConvoView {
 		return page.Convos
 	})
 }
 
-// GroupListMutualGroupsParams are the parameters of chat.bsky.group.listMutualGroups.
+// GroupListMutualGroupsParams are the parameters of [GroupService.ListMutualGroups].
 type GroupListMutualGroupsParams struct {
-	Subject syntax.DID
-	Limit   *int64 // Default, sent if nil: 50.
-	Cursor  *string
+	Subject syntax.DID // "subject" in JSON.
+	Limit   *int64     // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor  *string    // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *GroupListMutualGroupsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(GroupListMutualGroupsParams)
-	}
-	q.String("subject", string(p.Subject))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *GroupListMutualGroupsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(GroupListMutualGroupsParams)
-	}
-	v.Field("subject").Format(p.Subject)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// GroupListMutualGroupsOutput is the output of chat.bsky.group.listMutualGroups.
+// GroupListMutualGroupsOutput is the output of [GroupService.ListMutualGroups].
 type GroupListMutualGroupsOutput struct {
-	Cursor *string
-	Convos []ConvoDefsConvoView
+	Cursor *string              // "cursor" in JSON.
+	Convos []ConvoDefsConvoView // "convos" in JSON: a list of [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupListMutualGroupsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupListMutualGroupsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "convos":
-			d.Once(&seen, 1<<0)
-			s.Convos = lex.DecodeSlice[ConvoDefsConvoView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupListMutualGroupsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("convos"), s.Convos)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupListMutualGroupsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("convos"), s.Convos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupListMutualGroupsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupListMutualGroupsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

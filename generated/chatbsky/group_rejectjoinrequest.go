@@ -10,101 +10,29 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RejectJoinRequest calls chat.bsky.group.rejectJoinRequest: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Rejects a request to
-// join a group (via join link) the user owns. Action taken by the group owner.
+// RejectJoinRequest calls chat.bsky.group.rejectJoinRequest: Rejects a request to join a group
+// (via join link) the user owns. Action taken by the group owner.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) RejectJoinRequest(ctx context.Context, input *GroupRejectJoinRequestInput, opts ...xrpc.Option) (*GroupRejectJoinRequestOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.rejectJoinRequest", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupRejectJoinRequestOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupRejectJoinRequestInput is the input of chat.bsky.group.rejectJoinRequest.
+// GroupRejectJoinRequestInput is the input of [GroupService.RejectJoinRequest].
 type GroupRejectJoinRequestInput struct {
-	ConvoID string
-	Member  syntax.DID
+	ConvoID string     // "convoId" in JSON.
+	Member  syntax.DID // "member" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRejectJoinRequestInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRejectJoinRequestInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "member":
-			d.Once(&seen, 1<<1)
-			s.Member = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "member")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRejectJoinRequestInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("member").String(string(s.Member))
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRejectJoinRequestInput) ValidateLex(v *lex.Validator) {
-	v.Field("member").Format(s.Member)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRejectJoinRequestInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRejectJoinRequestInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupRejectJoinRequestOutput is the output of chat.bsky.group.rejectJoinRequest.
+// GroupRejectJoinRequestOutput is the output of [GroupService.RejectJoinRequest].
 type GroupRejectJoinRequestOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRejectJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRejectJoinRequestOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRejectJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRejectJoinRequestOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRejectJoinRequestOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRejectJoinRequestOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -10,117 +10,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RemoveMembers calls chat.bsky.group.removeMembers: [NOTE: This is under active development
-// and should be considered unstable while this note is here]. Removes members from a group.
-// This deletes convo memberships, doesn't just set a status.
+// RemoveMembers calls chat.bsky.group.removeMembers: Removes members from a group. This deletes
+// convo memberships, doesn't just set a status.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) RemoveMembers(ctx context.Context, input *GroupRemoveMembersInput, opts ...xrpc.Option) (*GroupRemoveMembersOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.removeMembers", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupRemoveMembersOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupRemoveMembersInput is the input of chat.bsky.group.removeMembers.
+// GroupRemoveMembersInput is the input of [GroupService.RemoveMembers].
 type GroupRemoveMembersInput struct {
-	ConvoID string
-	Members []syntax.DID
+	ConvoID string       // "convoId" in JSON.
+	Members []syntax.DID // "members" in JSON. At least 1 item.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRemoveMembersInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRemoveMembersInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "members":
-			d.Once(&seen, 1<<1)
-			s.Members = lex.DecodeStrings[syntax.DID](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "convoId", "members")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRemoveMembersInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	lex.EncodeStrings(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRemoveMembersInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("members").MinLen(len(s.Members), 1), s.Members, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRemoveMembersInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRemoveMembersInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupRemoveMembersOutput is the output of chat.bsky.group.removeMembers.
+// GroupRemoveMembersOutput is the output of [GroupService.RemoveMembers].
 type GroupRemoveMembersOutput struct {
-	Convo ConvoDefsConvoView
+	Convo ConvoDefsConvoView // "convo" in JSON: [ConvoDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRemoveMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRemoveMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRemoveMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRemoveMembersOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRemoveMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRemoveMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,128 +9,41 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// RequestJoin calls chat.bsky.group.requestJoin: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Sends a request to join a group (via
-// join link) to the group owner. Action taken by the prospective group member.
+// RequestJoin calls chat.bsky.group.requestJoin: Sends a request to join a group (via join
+// link) to the group owner. Action taken by the prospective group member.
 //
-// Errors: ErrConvoLocked, ErrFollowRequired, ErrInvalidCode, ErrLinkDisabled,
-// ErrMemberLimitReached, ErrUserKicked.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrConvoLocked], [ErrFollowRequired], [ErrInvalidCode], [ErrLinkDisabled],
+// [ErrMemberLimitReached], [ErrUserKicked].
 func (s GroupService) RequestJoin(ctx context.Context, input *GroupRequestJoinInput, opts ...xrpc.Option) (*GroupRequestJoinOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.requestJoin", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupRequestJoinOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupRequestJoinInput is the input of chat.bsky.group.requestJoin.
+// GroupRequestJoinInput is the input of [GroupService.RequestJoin].
 type GroupRequestJoinInput struct {
-	Code string
+	Code string // "code" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRequestJoinInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRequestJoinInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "code")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRequestJoinInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRequestJoinInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRequestJoinInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRequestJoinInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupRequestJoinOutput is the output of chat.bsky.group.requestJoin.
+// GroupRequestJoinOutput is the output of [GroupService.RequestJoin].
 type GroupRequestJoinOutput struct {
-	Status string // Known values: joined, pending.
+	// "status" in JSON. Known values: [GroupRequestJoinOutputStatusJoined],
+	// [GroupRequestJoinOutputStatusPending].
+	Status string
 
-	// The group convo joined. This is only present in the case of status=joined.
-	Convo *ConvoDefsConvoView
+	Convo *ConvoDefsConvoView // The group convo joined. This is only present in the case of status=joined.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupRequestJoinOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupRequestJoinOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "convo":
-			if d.Optional(&seen, 1<<1) {
-				s.Convo = lex.DecodePointer[ConvoDefsConvoView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupRequestJoinOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Convo != nil {
-		e.Field("convo").Value(s.Convo)
-	}
-	e.Field("status").String(s.Status)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupRequestJoinOutput) ValidateLex(v *lex.Validator) {
-	if s.Convo != nil {
-		v.Field("convo").Value(s.Convo)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupRequestJoinOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupRequestJoinOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of GroupRequestJoinOutputStatus.
+// Known values of the field Status of [GroupRequestJoinOutput].
 const (
 	GroupRequestJoinOutputStatusJoined  = "joined"
 	GroupRequestJoinOutputStatusPending = "pending"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,95 +9,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// UpdateJoinRequestsRead calls chat.bsky.group.updateJoinRequestsRead: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. Marks all join
-// requests as read for the group owner.
+// UpdateJoinRequestsRead calls chat.bsky.group.updateJoinRequestsRead: Marks all join requests
+// as read for the group owner.
 //
-// Errors: ErrInvalidConvo, ErrInsufficientRole.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo], [ErrInsufficientRole].
 func (s GroupService) UpdateJoinRequestsRead(ctx context.Context, input *GroupUpdateJoinRequestsReadInput, opts ...xrpc.Option) (*GroupUpdateJoinRequestsReadOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.updateJoinRequestsRead", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupUpdateJoinRequestsReadOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupUpdateJoinRequestsReadInput is the input of chat.bsky.group.updateJoinRequestsRead.
+// GroupUpdateJoinRequestsReadInput is the input of [GroupService.UpdateJoinRequestsRead].
 type GroupUpdateJoinRequestsReadInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupUpdateJoinRequestsReadInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupUpdateJoinRequestsReadInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupUpdateJoinRequestsReadInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupUpdateJoinRequestsReadInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupUpdateJoinRequestsReadInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupUpdateJoinRequestsReadInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupUpdateJoinRequestsReadOutput is the output of chat.bsky.group.updateJoinRequestsRead.
+// GroupUpdateJoinRequestsReadOutput is the output of [GroupService.UpdateJoinRequestsRead].
 type GroupUpdateJoinRequestsReadOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupUpdateJoinRequestsReadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupUpdateJoinRequestsReadOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupUpdateJoinRequestsReadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupUpdateJoinRequestsReadOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupUpdateJoinRequestsReadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupUpdateJoinRequestsReadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,96 +9,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// WithdrawJoinRequest calls chat.bsky.group.withdrawJoinRequest: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Withdraws a pending
-// request to join a group. Action taken by the prospective member who originally requested to
-// join.
+// WithdrawJoinRequest calls chat.bsky.group.withdrawJoinRequest: Withdraws a pending request to
+// join a group. Action taken by the prospective member who originally requested to join.
 //
-// Errors: ErrInvalidJoinRequest.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidJoinRequest].
 func (s GroupService) WithdrawJoinRequest(ctx context.Context, input *GroupWithdrawJoinRequestInput, opts ...xrpc.Option) (*GroupWithdrawJoinRequestOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.group.withdrawJoinRequest", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[GroupWithdrawJoinRequestOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// GroupWithdrawJoinRequestInput is the input of chat.bsky.group.withdrawJoinRequest.
+// GroupWithdrawJoinRequestInput is the input of [GroupService.WithdrawJoinRequest].
 type GroupWithdrawJoinRequestInput struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupWithdrawJoinRequestInput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupWithdrawJoinRequestInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupWithdrawJoinRequestInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupWithdrawJoinRequestInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupWithdrawJoinRequestInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupWithdrawJoinRequestInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// GroupWithdrawJoinRequestOutput is the output of chat.bsky.group.withdrawJoinRequest.
+// GroupWithdrawJoinRequestOutput is the output of [GroupService.WithdrawJoinRequest].
 type GroupWithdrawJoinRequestOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *GroupWithdrawJoinRequestOutput) DecodeLex(d *lex.Decoder) error {
-	*s = GroupWithdrawJoinRequestOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *GroupWithdrawJoinRequestOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *GroupWithdrawJoinRequestOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s GroupWithdrawJoinRequestOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *GroupWithdrawJoinRequestOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,90 +7,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ModerationDefsConvoView is chat.bsky.moderation.defs#convoView: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. A view of a
+// ModerationDefsConvoView is the object chat.bsky.moderation.defs#convoView: A view of a
 // conversation for moderation purposes. Unlike chat.bsky.convo.defs#convoView, it does not
 // include viewer-specific data (such as muted, unreadCount, status, lastMessage, lastReaction),
 // since the requester is a moderator and not a member of the conversation. The member list is
 // not included; use chat.bsky.moderation.getConvoMembers to list members.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ModerationDefsConvoView struct {
-	ID  string
-	Rev string
+	ID  string // "id" in JSON.
+	Rev string // "rev" in JSON.
 
-	// Union field that has data specific to different kinds of convos.
+	// Union field that has data specific to different kinds of convos. One of
+	// [ModerationDefsDirectConvo] and [ModerationDefsGroupConvo].
 	Kind ModerationDefsConvoViewKindUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsConvoView) LexType() string {
-	return "chat.bsky.moderation.defs#convoView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsConvoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = d.String()
-		case "kind":
-			if d.Optional(&seen, 1<<2) {
-				d.Value(&s.Kind)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "id", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	e.Field("rev").String(s.Rev)
-	if s.Kind.Value != nil {
-		e.Field("kind").Value(&s.Kind)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsConvoView) ValidateLex(v *lex.Validator) {
-	if s.Kind.Value != nil {
-		v.Field("kind").Value(&s.Kind)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsConvoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsConvoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsConvoViewKindUnion is an open union of chat.bsky.moderation.defs#directConvo
-// and chat.bsky.moderation.defs#groupConvo.
-//
-// Union field that has data specific to different kinds of convos.
+// ModerationDefsConvoViewKindUnion is the field Kind of [ModerationDefsConvoView], an open
+// union of [ModerationDefsDirectConvo] and [ModerationDefsGroupConvo].
 //
 // The zero value is absent.
 type ModerationDefsConvoViewKindUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsConvoViewKindUnion returns the union of a member.
@@ -101,189 +42,41 @@ func NewModerationDefsConvoViewKindUnion[T interface {
 	return ModerationDefsConvoViewKindUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsConvoViewKindUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.moderation.defs#directConvo":
-		u.Value = lex.DecodeVariant[ModerationDefsDirectConvo](d)
-	case "chat.bsky.moderation.defs#groupConvo":
-		u.Value = lex.DecodeVariant[ModerationDefsGroupConvo](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsConvoViewKindUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsConvoViewKindUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsDirectConvo, *ModerationDefsGroupConvo, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsConvoViewKindUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsConvoViewKindUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsDirectConvo is chat.bsky.moderation.defs#directConvo: [NOTE: This is under
-// active development and should be considered unstable while this note is here]. Data specific
+// ModerationDefsDirectConvo is the object chat.bsky.moderation.defs#directConvo: Data specific
 // to a direct conversation, for moderation purposes.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ModerationDefsDirectConvo struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsDirectConvo) LexType() string {
-	return "chat.bsky.moderation.defs#directConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsDirectConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsDirectConvo{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsDirectConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsDirectConvo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsDirectConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsDirectConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsGroupConvo is chat.bsky.moderation.defs#groupConvo: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Data specific to a
-// group conversation, for moderation purposes. Unlike chat.bsky.convo.defs#groupConvo, it does
-// not include viewer-specific data (such as unreadJoinRequestCount), since the requester is a
-// moderator and not a member of the conversation.
+// ModerationDefsGroupConvo is the object chat.bsky.moderation.defs#groupConvo: Data specific to
+// a group conversation, for moderation purposes. Unlike chat.bsky.convo.defs#groupConvo, it
+// does not include viewer-specific data (such as unreadJoinRequestCount), since the requester
+// is a moderator and not a member of the conversation.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 type ModerationDefsGroupConvo struct {
-	CreatedAt syntax.Datetime
-	JoinLink  *GroupDefsJoinLinkView
+	CreatedAt syntax.Datetime        // "createdAt" in JSON.
+	JoinLink  *GroupDefsJoinLinkView // "joinLink" in JSON: [GroupDefsJoinLinkView].
 
 	// The total number of pending join requests for the group conversation. This information is
 	// only visible to the owner and to moderators. Capped at 21.
 	JoinRequestCount int64
 
-	LockStatus  ConvoDefsConvoLockStatus // The lock status of the conversation.
-	MemberCount int64                    // The total number of members in the group conversation.
+	// The lock status of the conversation. Known values: the constants of
+	// [ConvoDefsConvoLockStatus].
+	LockStatus ConvoDefsConvoLockStatus
 
-	// The maximum number of members allowed in the group conversation.
-	MemberLimit int64
+	MemberCount int64 // The total number of members in the group conversation.
+	MemberLimit int64 // The maximum number of members allowed in the group conversation.
 
-	Name string // The display name of the group conversation.
+	// The display name of the group conversation. At most 128 graphemes, 1280 bytes.
+	Name string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsGroupConvo) LexType() string {
-	return "chat.bsky.moderation.defs#groupConvo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsGroupConvo) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsGroupConvo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "joinLink":
-			if d.Optional(&seen, 1<<6) {
-				s.JoinLink = lex.DecodePointer[GroupDefsJoinLinkView](d)
-			}
-		case "joinRequestCount":
-			d.Once(&seen, 1<<1)
-			s.JoinRequestCount = d.Int()
-		case "lockStatus":
-			d.Once(&seen, 1<<2)
-			s.LockStatus = ConvoDefsConvoLockStatus(d.String())
-		case "memberCount":
-			d.Once(&seen, 1<<3)
-			s.MemberCount = d.Int()
-		case "memberLimit":
-			d.Once(&seen, 1<<4)
-			s.MemberLimit = d.Int()
-		case "name":
-			d.Once(&seen, 1<<5)
-			s.Name = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "createdAt", "joinRequestCount", "lockStatus", "memberCount", "memberLimit", "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsGroupConvo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.JoinLink != nil {
-		e.Field("joinLink").Value(s.JoinLink)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("lockStatus").String(string(s.LockStatus))
-	e.Field("memberCount").Int(s.MemberCount)
-	e.Field("memberLimit").Int(s.MemberLimit)
-	e.Field("joinRequestCount").Int(s.JoinRequestCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsGroupConvo) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.JoinLink != nil {
-		v.Field("joinLink").Value(s.JoinLink)
-	}
-	v.Field("joinRequestCount").Int(s.JoinRequestCount)
-	v.Field("memberCount").Int(s.MemberCount)
-	v.Field("memberLimit").Int(s.MemberLimit)
-	v.Field("name").MaxBytes(s.Name, 1280).MaxGraphemes(s.Name, 128)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsGroupConvo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsGroupConvo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

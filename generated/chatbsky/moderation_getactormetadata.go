@@ -16,156 +16,29 @@ func (s ModerationService) GetActorMetadata(ctx context.Context, params *Moderat
 	return xrpc.Call[ModerationGetActorMetadataOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetActorMetadataParams are the parameters of chat.bsky.moderation.getActorMetadata.
+// ModerationGetActorMetadataParams are the parameters of [ModerationService.GetActorMetadata].
 type ModerationGetActorMetadataParams struct {
-	Actor syntax.DID
+	Actor syntax.DID // "actor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetActorMetadataParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetActorMetadataParams)
-	}
-	q.String("actor", string(p.Actor))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetActorMetadataParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetActorMetadataParams)
-	}
-	v.Field("actor").Format(p.Actor)
-}
-
-// ModerationGetActorMetadataOutput is the output of chat.bsky.moderation.getActorMetadata.
+// ModerationGetActorMetadataOutput is the output of [ModerationService.GetActorMetadata].
 type ModerationGetActorMetadataOutput struct {
-	Day   ModerationGetActorMetadataMetadata
-	Month ModerationGetActorMetadataMetadata
-	All   ModerationGetActorMetadataMetadata
+	Day   ModerationGetActorMetadataMetadata // "day" in JSON: [ModerationGetActorMetadataMetadata].
+	Month ModerationGetActorMetadataMetadata // "month" in JSON: [ModerationGetActorMetadataMetadata].
+	All   ModerationGetActorMetadataMetadata // "all" in JSON: [ModerationGetActorMetadataMetadata].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetActorMetadataOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetActorMetadataOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "day":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Day)
-		case "month":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Month)
-		case "all":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.All)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "day", "month", "all")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetActorMetadataOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("all").Value(&s.All)
-	e.Field("day").Value(&s.Day)
-	e.Field("month").Value(&s.Month)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetActorMetadataOutput) ValidateLex(v *lex.Validator) {
-	v.Field("day").Value(&s.Day)
-	v.Field("month").Value(&s.Month)
-	v.Field("all").Value(&s.All)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetActorMetadataOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetActorMetadataOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetActorMetadataMetadata is chat.bsky.moderation.getActorMetadata#metadata.
+// ModerationGetActorMetadataMetadata is the object
+// chat.bsky.moderation.getActorMetadata#metadata.
 type ModerationGetActorMetadataMetadata struct {
-	MessagesSent     int64
-	MessagesReceived int64
-	Convos           int64
-	ConvosStarted    int64
+	MessagesSent     int64 // "messagesSent" in JSON.
+	MessagesReceived int64 // "messagesReceived" in JSON.
+	Convos           int64 // "convos" in JSON.
+	ConvosStarted    int64 // "convosStarted" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationGetActorMetadataMetadata) LexType() string {
-	return "chat.bsky.moderation.getActorMetadata#metadata"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetActorMetadataMetadata) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetActorMetadataMetadata{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "messagesSent":
-			d.Once(&seen, 1<<0)
-			s.MessagesSent = d.Int()
-		case "messagesReceived":
-			d.Once(&seen, 1<<1)
-			s.MessagesReceived = d.Int()
-		case "convos":
-			d.Once(&seen, 1<<2)
-			s.Convos = d.Int()
-		case "convosStarted":
-			d.Once(&seen, 1<<3)
-			s.ConvosStarted = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "messagesSent", "messagesReceived", "convos", "convosStarted")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetActorMetadataMetadata) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convos").Int(s.Convos)
-	e.Field("messagesSent").Int(s.MessagesSent)
-	e.Field("convosStarted").Int(s.ConvosStarted)
-	e.Field("messagesReceived").Int(s.MessagesReceived)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetActorMetadataMetadata) ValidateLex(v *lex.Validator) {
-	v.Field("messagesSent").Int(s.MessagesSent)
-	v.Field("messagesReceived").Int(s.MessagesReceived)
-	v.Field("convos").Int(s.Convos)
-	v.Field("convosStarted").Int(s.ConvosStarted)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetActorMetadataMetadata) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetActorMetadataMetadata) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

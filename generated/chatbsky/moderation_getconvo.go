@@ -9,78 +9,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// GetConvo calls chat.bsky.moderation.getConvo: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Gets an existing conversation by its
-// ID, for moderation purposes. Does not require the requester to be a member of the
-// conversation.
+// GetConvo calls chat.bsky.moderation.getConvo: Gets an existing conversation by its ID, for
+// moderation purposes. Does not require the requester to be a member of the conversation.
 //
-// Errors: ErrInvalidConvo.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo].
 func (s ModerationService) GetConvo(ctx context.Context, params *ModerationGetConvoParams, opts ...xrpc.Option) (*ModerationGetConvoOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.moderation.getConvo", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationGetConvoOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetConvoParams are the parameters of chat.bsky.moderation.getConvo.
+// ModerationGetConvoParams are the parameters of [ModerationService.GetConvo].
 type ModerationGetConvoParams struct {
-	ConvoID string
+	ConvoID string // "convoId" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetConvoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetConvoParams)
-	}
-	q.String("convoId", p.ConvoID)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetConvoParams) ValidateLex(v *lex.Validator) {}
-
-// ModerationGetConvoOutput is the output of chat.bsky.moderation.getConvo.
+// ModerationGetConvoOutput is the output of [ModerationService.GetConvo].
 type ModerationGetConvoOutput struct {
-	Convo ModerationDefsConvoView
+	Convo ModerationDefsConvoView // "convo" in JSON: [ModerationDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetConvoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetConvoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convo":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Convo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetConvoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("convo").Value(&s.Convo)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetConvoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("convo").Value(&s.Convo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetConvoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetConvoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

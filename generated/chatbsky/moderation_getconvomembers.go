@@ -11,19 +11,21 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/paging"
 )
 
-// GetConvoMembers calls chat.bsky.moderation.getConvoMembers: [NOTE: This is under active
-// development and should be considered unstable while this note is here]. Returns a paginated
-// list of members from a conversation, for moderation purposes. Does not require the requester
-// to be a member of the conversation.
+// GetConvoMembers calls chat.bsky.moderation.getConvoMembers: Returns a paginated list of
+// members from a conversation, for moderation purposes. Does not require the requester to be a
+// member of the conversation.
 //
-// Errors: ErrInvalidConvo.
+// Note: This is under active development and should be considered unstable while this note is
+// here.
+//
+// Errors: [ErrInvalidConvo].
 func (s ModerationService) GetConvoMembers(ctx context.Context, params *ModerationGetConvoMembersParams, opts ...xrpc.Option) (*ModerationGetConvoMembersOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.moderation.getConvoMembers", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationGetConvoMembersOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetConvoMembersPages calls GetConvoMembers page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetConvoMembersPages calls [ModerationService.GetConvoMembers] page after page until there is
+// no cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ModerationService) GetConvoMembersPages(ctx context.Context, params *ModerationGetConvoMembersParams, opts ...xrpc.Option) iter.Seq2[*ModerationGetConvoMembersOutput, error] {
 	return paging.Pages(func(cursor *string) (*ModerationGetConvoMembersOutput, *string, error) {
 		var next ModerationGetConvoMembersParams
@@ -43,98 +45,26 @@ func (s ModerationService) GetConvoMembersPages(ctx context.Context, params *Mod
 	})
 }
 
-// GetConvoMembersAll is GetConvoMembersPages, members one by one.
+// GetConvoMembersAll is [ModerationService.GetConvoMembersPages], members one by one.
 func (s ModerationService) GetConvoMembersAll(ctx context.Context, params *ModerationGetConvoMembersParams, opts ...xrpc.Option) iter.Seq2[*ActorDefsProfileViewBasic, error] {
 	return paging.All(s.GetConvoMembersPages(ctx, params, opts...), func(page *ModerationGetConvoMembersOutput) []ActorDefsProfileViewBasic {
 		return page.Members
 	})
 }
 
-// ModerationGetConvoMembersParams are the parameters of chat.bsky.moderation.getConvoMembers.
+// ModerationGetConvoMembersParams are the parameters of [ModerationService.GetConvoMembers].
 type ModerationGetConvoMembersParams struct {
-	ConvoID string
-	Limit   *int64 // Default, sent if nil: 50.
-	Cursor  *string
+	ConvoID string  // "convoId" in JSON.
+	Limit   *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor  *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetConvoMembersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetConvoMembersParams)
-	}
-	q.String("convoId", p.ConvoID)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetConvoMembersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetConvoMembersParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ModerationGetConvoMembersOutput is the output of chat.bsky.moderation.getConvoMembers.
+// ModerationGetConvoMembersOutput is the output of [ModerationService.GetConvoMembers].
 type ModerationGetConvoMembersOutput struct {
-	Cursor  *string
-	Members []ActorDefsProfileViewBasic
+	Cursor  *string                     // "cursor" in JSON.
+	Members []ActorDefsProfileViewBasic // "members" in JSON: a list of [ActorDefsProfileViewBasic].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetConvoMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetConvoMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "members":
-			d.Once(&seen, 1<<0)
-			s.Members = lex.DecodeSlice[ActorDefsProfileViewBasic](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "members")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetConvoMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetConvoMembersOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("members"), s.Members)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetConvoMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetConvoMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,81 +9,27 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// GetConvos calls chat.bsky.moderation.getConvos: [NOTE: This is under active development and
-// should be considered unstable while this note is here]. Gets existing conversations by their
-// IDs, for moderation purposes. Does not require the requester to be a member of the
-// conversations. Unknown IDs are silently omitted from the response.
+// GetConvos calls chat.bsky.moderation.getConvos: Gets existing conversations by their IDs, for
+// moderation purposes. Does not require the requester to be a member of the conversations.
+// Unknown IDs are silently omitted from the response.
+//
+// Note: This is under active development and should be considered unstable while this note is
+// here.
 func (s ModerationService) GetConvos(ctx context.Context, params *ModerationGetConvosParams, opts ...xrpc.Option) (*ModerationGetConvosOutput, error) {
 	m := xrpc.Method{NSID: "chat.bsky.moderation.getConvos", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationGetConvosOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetConvosParams are the parameters of chat.bsky.moderation.getConvos.
+// ModerationGetConvosParams are the parameters of [ModerationService.GetConvos].
 type ModerationGetConvosParams struct {
-	ConvoIDs []string
+	ConvoIDs []string // "convoIds" in JSON. From 1 to 100 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetConvosParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetConvosParams)
-	}
-	xrpc.AddStrings(q, "convoIds", p.ConvoIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetConvosParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetConvosParams)
-	}
-	v.Field("convoIds").MinLen(len(p.ConvoIDs), 1).MaxLen(len(p.ConvoIDs), 100)
-}
-
-// ModerationGetConvosOutput is the output of chat.bsky.moderation.getConvos.
+// ModerationGetConvosOutput is the output of [ModerationService.GetConvos].
 type ModerationGetConvosOutput struct {
-	Convos []ModerationDefsConvoView
+	Convos []ModerationDefsConvoView // "convos" in JSON: a list of [ModerationDefsConvoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetConvosOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetConvosOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convos":
-			d.Once(&seen, 1<<0)
-			s.Convos = lex.DecodeSlice[ModerationDefsConvoView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "convos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetConvosOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("convos"), s.Convos)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetConvosOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("convos"), s.Convos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetConvosOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetConvosOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

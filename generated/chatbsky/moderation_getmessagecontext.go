@@ -16,12 +16,12 @@ func (s ModerationService) GetMessageContext(ctx context.Context, params *Modera
 }
 
 // ModerationGetMessageContextParams are the parameters of
-// chat.bsky.moderation.getMessageContext.
+// [ModerationService.GetMessageContext].
 type ModerationGetMessageContextParams struct {
 	// Conversation that the message is from. NOTE: this field will eventually be required.
 	ConvoID *string
 
-	MessageID string
+	MessageID string // "messageId" in JSON.
 
 	// Number of user messages before the target to include. System messages between the earliest
 	// returned user message and the target are also included, capped per gap by
@@ -39,107 +39,25 @@ type ModerationGetMessageContextParams struct {
 
 	// Maximum number of system messages to include per gap between consecutive returned messages
 	// (and per side when there are no user messages on that side). Within a gap, the system
-	// messages closest to the earlier message are kept. Default, sent if nil: 10.
+	// messages closest to the earlier message are kept. From 0 to 1000. Default, sent if nil: 10.
 	MaxInterleavedSystemMessages *int64
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetMessageContextParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetMessageContextParams)
-	}
-	if p.ConvoID != nil {
-		q.String("convoId", *p.ConvoID)
-	}
-	q.String("messageId", p.MessageID)
-	if p.Before != nil {
-		q.Int("before", *p.Before)
-	} else {
-		q.Int("before", 5)
-	}
-	if p.After != nil {
-		q.Int("after", *p.After)
-	} else {
-		q.Int("after", 5)
-	}
-	if p.MaxInterleavedSystemMessages != nil {
-		q.Int("maxInterleavedSystemMessages", *p.MaxInterleavedSystemMessages)
-	} else {
-		q.Int("maxInterleavedSystemMessages", 10)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetMessageContextParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetMessageContextParams)
-	}
-	if p.Before != nil {
-		v.Field("before").Int(*p.Before)
-	}
-	if p.After != nil {
-		v.Field("after").Int(*p.After)
-	}
-	if p.MaxInterleavedSystemMessages != nil {
-		v.Field("maxInterleavedSystemMessages").AtLeast(*p.MaxInterleavedSystemMessages, 0).AtMost(*p.MaxInterleavedSystemMessages, 1000)
-	}
-}
-
-// ModerationGetMessageContextOutput is the output of chat.bsky.moderation.getMessageContext.
+// ModerationGetMessageContextOutput is the output of [ModerationService.GetMessageContext].
 type ModerationGetMessageContextOutput struct {
+	// "messages" in JSON: a list of [ConvoDefsMessageView] and [ConvoDefsSystemMessageView].
 	Messages []ModerationGetMessageContextOutputMessagesUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetMessageContextOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetMessageContextOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "messages":
-			d.Once(&seen, 1<<0)
-			s.Messages = lex.DecodeSlice[ModerationGetMessageContextOutputMessagesUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "messages")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetMessageContextOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("messages"), s.Messages)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetMessageContextOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("messages"), s.Messages)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetMessageContextOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetMessageContextOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetMessageContextOutputMessagesUnion is an open union of
-// chat.bsky.convo.defs#messageView and chat.bsky.convo.defs#systemMessageView.
+// ModerationGetMessageContextOutputMessagesUnion is an item of the field Messages of
+// [ModerationGetMessageContextOutput], an open union of [ConvoDefsMessageView] and
+// [ConvoDefsSystemMessageView].
 //
 // The zero value is absent.
 type ModerationGetMessageContextOutputMessagesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationGetMessageContextOutputMessagesUnion returns the union of a member.
@@ -150,42 +68,4 @@ func NewModerationGetMessageContextOutputMessagesUnion[T interface {
 	return ModerationGetMessageContextOutputMessagesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationGetMessageContextOutputMessagesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.convo.defs#messageView":
-		u.Value = lex.DecodeVariant[ConvoDefsMessageView](d)
-	case "chat.bsky.convo.defs#systemMessageView":
-		u.Value = lex.DecodeVariant[ConvoDefsSystemMessageView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationGetMessageContextOutputMessagesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationGetMessageContextOutputMessagesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ConvoDefsMessageView, *ConvoDefsSystemMessageView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationGetMessageContextOutputMessagesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationGetMessageContextOutputMessagesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

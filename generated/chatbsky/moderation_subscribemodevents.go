@@ -13,972 +13,214 @@ import (
 // SubscribeModEvents subscribes to chat.bsky.moderation.subscribeModEvents: Subscribe to stream
 // of chat events targeted to moderation. Private endpoint.
 //
-// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+// Errors: [ErrFutureCursor], [ErrConsumerTooSlow].
 func (s ModerationService) SubscribeModEvents(ctx context.Context, params *ModerationSubscribeModEventsParams, opts ...xrpc.Option) *xrpc.Stream[ModerationSubscribeModEventsMessage] {
 	m := xrpc.Method{NSID: "chat.bsky.moderation.subscribeModEvents", Kind: xrpc.KindSubscription}
 	return xrpc.Subscribe[ModerationSubscribeModEventsMessage](ctx, s.caller, m, params, opts)
 }
 
 // ModerationSubscribeModEventsParams are the parameters of
-// chat.bsky.moderation.subscribeModEvents.
+// [ModerationService.SubscribeModEvents].
 type ModerationSubscribeModEventsParams struct {
 	// The last known event seq number to backfill from. Use '2222222222222' to backfill from the
 	// beginning. Don't specify a cursor to listen only for new events.
 	Cursor *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationSubscribeModEventsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationSubscribeModEventsParams)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationSubscribeModEventsParams) ValidateLex(v *lex.Validator) {}
-
-// ModerationSubscribeModEventsMessage is a message of chat.bsky.moderation.subscribeModEvents:
-// Subscribe to stream of chat events targeted to moderation. Private endpoint.
+// ModerationSubscribeModEventsMessage is a message of [ModerationService.SubscribeModEvents],
+// an open union of:
 //
-// ModerationSubscribeModEventsMessage is an open union of
-// chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected,
-// chat.bsky.moderation.subscribeModEvents#eventChatAccepted,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft,
-// chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated and
-// chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded.
+//   - [ModerationSubscribeModEventsEventConvoFirstMessage]
+//   - [ModerationSubscribeModEventsEventGroupChatCreated]
+//   - [ModerationSubscribeModEventsEventGroupChatMemberAdded]
+//   - [ModerationSubscribeModEventsEventGroupChatMemberJoined]
+//   - [ModerationSubscribeModEventsEventGroupChatJoinRequest]
+//   - [ModerationSubscribeModEventsEventGroupChatJoinRequestApproved]
+//   - [ModerationSubscribeModEventsEventGroupChatJoinRequestRejected]
+//   - [ModerationSubscribeModEventsEventChatAccepted]
+//   - [ModerationSubscribeModEventsEventGroupChatMemberLeft]
+//   - [ModerationSubscribeModEventsEventGroupChatUpdated]
+//   - [ModerationSubscribeModEventsEventRateLimitExceeded]
 //
-// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type ModerationSubscribeModEventsMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationSubscribeModEventsMessage returns the union of a member.
 func NewModerationSubscribeModEventsMessage[T interface {
-	*ModerationSubscribeModEventsEventConvoFirstMessage | *ModerationSubscribeModEventsEventGroupChatCreated | *ModerationSubscribeModEventsEventGroupChatMemberAdded | *ModerationSubscribeModEventsEventGroupChatMemberJoined | *ModerationSubscribeModEventsEventGroupChatJoinRequest | *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved | *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected | *ModerationSubscribeModEventsEventChatAccepted | *ModerationSubscribeModEventsEventGroupChatMemberLeft | *ModerationSubscribeModEventsEventGroupChatUpdated | *ModerationSubscribeModEventsEventRateLimitExceeded | *lex.UnknownVariant
+	*ModerationSubscribeModEventsEventConvoFirstMessage |
+		*ModerationSubscribeModEventsEventGroupChatCreated |
+		*ModerationSubscribeModEventsEventGroupChatMemberAdded |
+		*ModerationSubscribeModEventsEventGroupChatMemberJoined |
+		*ModerationSubscribeModEventsEventGroupChatJoinRequest |
+		*ModerationSubscribeModEventsEventGroupChatJoinRequestApproved |
+		*ModerationSubscribeModEventsEventGroupChatJoinRequestRejected |
+		*ModerationSubscribeModEventsEventChatAccepted |
+		*ModerationSubscribeModEventsEventGroupChatMemberLeft |
+		*ModerationSubscribeModEventsEventGroupChatUpdated |
+		*ModerationSubscribeModEventsEventRateLimitExceeded |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationSubscribeModEventsMessage {
 	return ModerationSubscribeModEventsMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationSubscribeModEventsMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventConvoFirstMessage](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatCreated](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatMemberAdded](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatMemberJoined](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatJoinRequest](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatJoinRequestApproved](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatJoinRequestRejected](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventChatAccepted":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventChatAccepted](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatMemberLeft](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventGroupChatUpdated](d)
-	case "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded":
-		u.Value = lex.DecodeVariant[ModerationSubscribeModEventsEventRateLimitExceeded](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationSubscribeModEventsMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationSubscribeModEventsMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationSubscribeModEventsEventConvoFirstMessage, *ModerationSubscribeModEventsEventGroupChatCreated, *ModerationSubscribeModEventsEventGroupChatMemberAdded, *ModerationSubscribeModEventsEventGroupChatMemberJoined, *ModerationSubscribeModEventsEventGroupChatJoinRequest, *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved, *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected, *ModerationSubscribeModEventsEventChatAccepted, *ModerationSubscribeModEventsEventGroupChatMemberLeft, *ModerationSubscribeModEventsEventGroupChatUpdated, *ModerationSubscribeModEventsEventRateLimitExceeded, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationSubscribeModEventsMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationSubscribeModEventsMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationSubscribeModEventsEventConvoFirstMessage is
+// ModerationSubscribeModEventsEventConvoFirstMessage is the object
 // chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage: Fired when the first message
 // was sent on a convo.
 type ModerationSubscribeModEventsEventConvoFirstMessage struct {
-	ConvoID   string
-	CreatedAt syntax.Datetime
-	MessageID *string
+	ConvoID   string          // "convoId" in JSON.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
+	MessageID *string         // "messageId" in JSON.
 
 	// The list of DIDs message recipients. Does not include the sender, which is in the `user`
 	// field.
 	Recipients []syntax.DID
 
-	Rev  string
+	Rev  string     // "rev" in JSON.
 	User syntax.DID // The DID of the message author.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventConvoFirstMessage) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventConvoFirstMessage"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventConvoFirstMessage) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventConvoFirstMessage{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "convoId":
-			d.Once(&seen, 1<<0)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "messageId":
-			d.Once(&seen, 1<<5)
-			s.MessageID = d.OptionalString()
-		case "recipients":
-			d.Once(&seen, 1<<2)
-			s.Recipients = lex.DecodeStrings[syntax.DID](d)
-		case "rev":
-			d.Once(&seen, 1<<3)
-			s.Rev = d.String()
-		case "user":
-			d.Once(&seen, 1<<4)
-			s.User = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "convoId", "createdAt", "recipients", "rev", "user")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventConvoFirstMessage) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("user").String(string(s.User))
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.MessageID != nil {
-		e.Field("messageId").String(*s.MessageID)
-	}
-	lex.EncodeStrings(e.Field("recipients"), s.Recipients)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventConvoFirstMessage) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	lex.ValidateArray(v.Field("recipients"), s.Recipients, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Field("user").Format(s.User)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventConvoFirstMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventConvoFirstMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatCreated is
+// ModerationSubscribeModEventsEventGroupChatCreated is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated: Fire when a group chat is
 // created.
 type ModerationSubscribeModEventsEventGroupChatCreated struct {
-	// The DID of the actor performing the action. For this event, same as ownerDid.
-	ActorDID syntax.DID
-
+	ActorDID          syntax.DID      // The DID of the actor performing the action. For this event, same as ownerDid.
 	ConvoCreatedAt    syntax.Datetime // When the group was originally created.
-	ConvoID           string
-	CreatedAt         syntax.Datetime
-	GroupMemberCount  int64        // Current member count at the time of the event.
-	GroupName         string       // The name set at creation time.
-	InitialMemberDIDs []syntax.DID // DIDs of everyone added at creation time.
-	OwnerDID          syntax.DID   // The DID of the group chat owner.
-	Rev               string
+	ConvoID           string          // "convoId" in JSON.
+	CreatedAt         syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount  int64           // Current member count at the time of the event.
+	GroupName         string          // The name set at creation time.
+	InitialMemberDIDs []syntax.DID    // DIDs of everyone added at creation time.
+	OwnerDID          syntax.DID      // The DID of the group chat owner.
+	Rev               string          // "rev" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatCreated) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatCreated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatCreated) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatCreated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "initialMemberDids":
-			d.Once(&seen, 1<<6)
-			s.InitialMemberDIDs = lex.DecodeStrings[syntax.DID](d)
-		case "ownerDid":
-			d.Once(&seen, 1<<7)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<8)
-			s.Rev = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "initialMemberDids", "ownerDid", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatCreated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	lex.EncodeStrings(e.Field("initialMemberDids"), s.InitialMemberDIDs)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatCreated) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	lex.ValidateArray(v.Field("initialMemberDids"), s.InitialMemberDIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatCreated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatCreated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatMemberAdded is
+// ModerationSubscribeModEventsEventGroupChatMemberAdded is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded: Fired when a member is
 // added to a group chat. Note that members are added in the 'request' state.
 type ModerationSubscribeModEventsEventGroupChatMemberAdded struct {
-	// The DID of the actor performing the action. For this event, same as ownerDid.
-	ActorDID syntax.DID
+	ActorDID            syntax.DID      // The DID of the actor performing the action. For this event, same as ownerDid.
+	ConvoCreatedAt      syntax.Datetime // When the group was originally created.
+	ConvoID             string          // "convoId" in JSON.
+	CreatedAt           syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount    int64           // Current member count at the time of the event.
+	GroupName           string          // "groupName" in JSON.
+	OwnerDID            syntax.DID      // The DID of the group chat owner.
+	RequestMembersCount int64           // The number of members who have not yet accepted the convo.
+	Rev                 string          // "rev" in JSON.
+	SubjectDID          syntax.DID      // The DID of the member who was added.
+	SubjectFollowsOwner bool            // Whether the added member follows the group owner.
 
-	ConvoCreatedAt   syntax.Datetime // When the group was originally created.
-	ConvoID          string
-	CreatedAt        syntax.Datetime
-	GroupMemberCount int64 // Current member count at the time of the event.
-	GroupName        string
-	OwnerDID         syntax.DID // The DID of the group chat owner.
-
-	// The number of members who have not yet accepted the convo.
-	RequestMembersCount int64
-
-	Rev                 string
-	SubjectDID          syntax.DID // The DID of the member who was added.
-	SubjectFollowsOwner bool       // Whether the added member follows the group owner.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatMemberAdded) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberAdded"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatMemberAdded{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<6)
-			s.OwnerDID = syntax.DID(d.String())
-		case "requestMembersCount":
-			d.Once(&seen, 1<<7)
-			s.RequestMembersCount = d.Int()
-		case "rev":
-			d.Once(&seen, 1<<8)
-			s.Rev = d.String()
-		case "subjectDid":
-			d.Once(&seen, 1<<9)
-			s.SubjectDID = syntax.DID(d.String())
-		case "subjectFollowsOwner":
-			d.Once(&seen, 1<<10)
-			s.SubjectFollowsOwner = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x7ff != 0x7ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "requestMembersCount", "rev", "subjectDid", "subjectFollowsOwner")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("subjectDid").String(string(s.SubjectDID))
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	e.Field("requestMembersCount").Int(s.RequestMembersCount)
-	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Field("requestMembersCount").Int(s.RequestMembersCount)
-	v.Field("subjectDid").Format(s.SubjectDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatMemberAdded) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberAdded) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatMemberJoined is
+// ModerationSubscribeModEventsEventGroupChatMemberJoined is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined: Fired when a member joins
 // a group chat via an join link that does not require approval.
 type ModerationSubscribeModEventsEventGroupChatMemberJoined struct {
 	ActorDID            syntax.DID      // The DID of the person joining.
 	ConvoCreatedAt      syntax.Datetime // When the group was originally created.
-	ConvoID             string
-	CreatedAt           syntax.Datetime
-	GroupMemberCount    int64 // Current member count at the time of the event.
-	GroupName           string
-	JoinLinkCode        string     // The code of the join link used to join.
-	OwnerDID            syntax.DID // The DID of the group chat owner.
-	Rev                 string
-	SubjectFollowsOwner bool // Whether the joining member follows the group owner.
+	ConvoID             string          // "convoId" in JSON.
+	CreatedAt           syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount    int64           // Current member count at the time of the event.
+	GroupName           string          // "groupName" in JSON.
+	JoinLinkCode        string          // The code of the join link used to join.
+	OwnerDID            syntax.DID      // The DID of the group chat owner.
+	Rev                 string          // "rev" in JSON.
+	SubjectFollowsOwner bool            // Whether the joining member follows the group owner.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatMemberJoined) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberJoined"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatMemberJoined{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "joinLinkCode":
-			d.Once(&seen, 1<<6)
-			s.JoinLinkCode = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<7)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<8)
-			s.Rev = d.String()
-		case "subjectFollowsOwner":
-			d.Once(&seen, 1<<9)
-			s.SubjectFollowsOwner = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x3ff != 0x3ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "joinLinkCode", "ownerDid", "rev", "subjectFollowsOwner")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("joinLinkCode").String(s.JoinLinkCode)
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatMemberJoined) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberJoined) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatJoinRequest is
+// ModerationSubscribeModEventsEventGroupChatJoinRequest is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest: Fired when a user requests
 // to join a group chat via an join link that requires approval.
 type ModerationSubscribeModEventsEventGroupChatJoinRequest struct {
 	ActorDID            syntax.DID      // The DID of the person requesting to join.
 	ConvoCreatedAt      syntax.Datetime // When the group was originally created.
-	ConvoID             string
-	CreatedAt           syntax.Datetime
-	GroupMemberCount    int64 // Current member count at the time of the event.
-	GroupName           string
-	JoinLinkCode        string     // The code of the join link used to request joining.
-	OwnerDID            syntax.DID // The DID of the group chat owner.
-	Rev                 string
-	SubjectFollowsOwner bool // Whether the requesting member follows the group owner.
+	ConvoID             string          // "convoId" in JSON.
+	CreatedAt           syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount    int64           // Current member count at the time of the event.
+	GroupName           string          // "groupName" in JSON.
+	JoinLinkCode        string          // The code of the join link used to request joining.
+	OwnerDID            syntax.DID      // The DID of the group chat owner.
+	Rev                 string          // "rev" in JSON.
+	SubjectFollowsOwner bool            // Whether the requesting member follows the group owner.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatJoinRequest) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequest"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatJoinRequest{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "joinLinkCode":
-			d.Once(&seen, 1<<6)
-			s.JoinLinkCode = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<7)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<8)
-			s.Rev = d.String()
-		case "subjectFollowsOwner":
-			d.Once(&seen, 1<<9)
-			s.SubjectFollowsOwner = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x3ff != 0x3ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "joinLinkCode", "ownerDid", "rev", "subjectFollowsOwner")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("joinLinkCode").String(s.JoinLinkCode)
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	e.Field("subjectFollowsOwner").Bool(s.SubjectFollowsOwner)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatJoinRequest) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequest) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatJoinRequestApproved is
+// ModerationSubscribeModEventsEventGroupChatJoinRequestApproved is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved: Fired when a join
 // request is approved by the group owner.
 type ModerationSubscribeModEventsEventGroupChatJoinRequestApproved struct {
 	ActorDID         syntax.DID      // The DID of the owner approving the request.
 	ConvoCreatedAt   syntax.Datetime // When the group was originally created.
-	ConvoID          string
-	CreatedAt        syntax.Datetime
-	GroupMemberCount int64 // Current member count at the time of the event.
-	GroupName        string
-	OwnerDID         syntax.DID // The DID of the group chat owner.
-	Rev              string
-	SubjectDID       syntax.DID // The DID of the member whose request was approved.
+	ConvoID          string          // "convoId" in JSON.
+	CreatedAt        syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount int64           // Current member count at the time of the event.
+	GroupName        string          // "groupName" in JSON.
+	OwnerDID         syntax.DID      // The DID of the group chat owner.
+	Rev              string          // "rev" in JSON.
+	SubjectDID       syntax.DID      // The DID of the member whose request was approved.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestApproved"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatJoinRequestApproved{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<6)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<7)
-			s.Rev = d.String()
-		case "subjectDid":
-			d.Once(&seen, 1<<8)
-			s.SubjectDID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "subjectDid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("subjectDid").String(string(s.SubjectDID))
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Field("subjectDid").Format(s.SubjectDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestApproved) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventGroupChatJoinRequestRejected is
+// ModerationSubscribeModEventsEventGroupChatJoinRequestRejected is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected: Fired when a join
 // request is rejected by the group owner.
 type ModerationSubscribeModEventsEventGroupChatJoinRequestRejected struct {
 	ActorDID         syntax.DID      // The DID of the owner rejecting the request.
 	ConvoCreatedAt   syntax.Datetime // When the group was originally created.
-	ConvoID          string
-	CreatedAt        syntax.Datetime
-	GroupMemberCount int64 // Current member count at the time of the event.
-	GroupName        string
-	OwnerDID         syntax.DID // The DID of the group chat owner.
-	Rev              string
-	SubjectDID       syntax.DID // The DID of the member whose request was rejected.
+	ConvoID          string          // "convoId" in JSON.
+	CreatedAt        syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount int64           // Current member count at the time of the event.
+	GroupName        string          // "groupName" in JSON.
+	OwnerDID         syntax.DID      // The DID of the group chat owner.
+	Rev              string          // "rev" in JSON.
+	SubjectDID       syntax.DID      // The DID of the member whose request was rejected.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatJoinRequestRejected"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatJoinRequestRejected{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<6)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<7)
-			s.Rev = d.String()
-		case "subjectDid":
-			d.Once(&seen, 1<<8)
-			s.SubjectDID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "subjectDid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("subjectDid").String(string(s.SubjectDID))
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Field("subjectDid").Format(s.SubjectDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatJoinRequestRejected) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationSubscribeModEventsEventChatAccepted is
+// ModerationSubscribeModEventsEventChatAccepted is the object
 // chat.bsky.moderation.subscribeModEvents#eventChatAccepted: Fired when a user accepts a chat
 // convo, either explicitly or by sending a message.
 type ModerationSubscribeModEventsEventChatAccepted struct {
-	ActorDID       syntax.DID      // The DID of the person accepting the convo.
-	ConvoCreatedAt syntax.Datetime // When the convo was originally created.
-	ConvoID        string
-	CreatedAt      syntax.Datetime
+	ActorDID         syntax.DID      // The DID of the person accepting the convo.
+	ConvoCreatedAt   syntax.Datetime // When the convo was originally created.
+	ConvoID          string          // "convoId" in JSON.
+	CreatedAt        syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount *int64          // Current member count at the time of the event. Only present for group convos.
+	GroupName        *string         // The name of the group chat. Only present for group convos.
 
-	// Current member count at the time of the event. Only present for group convos.
-	GroupMemberCount *int64
+	// How the convo was accepted. Known values:
+	// [ModerationSubscribeModEventsEventChatAcceptedMethodExplicit],
+	// [ModerationSubscribeModEventsEventChatAcceptedMethodMessage].
+	Method string
 
-	// The name of the group chat. Only present for group convos.
-	GroupName *string
+	OwnerDID *syntax.DID // The DID of the group chat owner. Only present for group convos.
+	Rev      string      // "rev" in JSON.
 
-	Method string // How the convo was accepted.
-
-	// The DID of the group chat owner. Only present for group convos.
-	OwnerDID *syntax.DID
-
-	Rev string
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventChatAccepted) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventChatAccepted"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventChatAccepted) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventChatAccepted{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<6)
-			s.GroupMemberCount = d.OptionalInt()
-		case "groupName":
-			d.Once(&seen, 1<<7)
-			s.GroupName = d.OptionalString()
-		case "method":
-			d.Once(&seen, 1<<4)
-			s.Method = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<8)
-			s.OwnerDID = (*syntax.DID)(d.OptionalString())
-		case "rev":
-			d.Once(&seen, 1<<5)
-			s.Rev = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "method", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventChatAccepted) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("method").String(s.Method)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	if s.OwnerDID != nil {
-		e.Field("ownerDid").String(string(*s.OwnerDID))
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.GroupName != nil {
-		e.Field("groupName").String(*s.GroupName)
-	}
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	if s.GroupMemberCount != nil {
-		e.Field("groupMemberCount").Int(*s.GroupMemberCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventChatAccepted) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.GroupMemberCount != nil {
-		v.Field("groupMemberCount").Int(*s.GroupMemberCount)
-	}
-	if s.OwnerDID != nil {
-		v.Field("ownerDid").Format(*s.OwnerDID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventChatAccepted) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventChatAccepted) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationSubscribeModEventsEventChatAcceptedMethod.
+// Known values of the field Method of [ModerationSubscribeModEventsEventChatAccepted].
 const (
 	ModerationSubscribeModEventsEventChatAcceptedMethodExplicit = "explicit"
 	ModerationSubscribeModEventsEventChatAcceptedMethodMessage  = "message"
 )
 
-// ModerationSubscribeModEventsEventGroupChatMemberLeft is
+// ModerationSubscribeModEventsEventGroupChatMemberLeft is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft: Fired when a member leaves
 // or is removed from a group chat.
 type ModerationSubscribeModEventsEventGroupChatMemberLeft struct {
@@ -986,125 +228,41 @@ type ModerationSubscribeModEventsEventGroupChatMemberLeft struct {
 	ActorDID syntax.DID
 
 	ConvoCreatedAt   syntax.Datetime // When the group was originally created.
-	ConvoID          string
-	CreatedAt        syntax.Datetime
-	GroupMemberCount int64 // Current member count at the time of the event.
-	GroupName        string
-	LeaveMethod      string     // How the member left.
-	OwnerDID         syntax.DID // The DID of the group chat owner.
-	Rev              string
-	SubjectDID       syntax.DID // The DID of the member who left or was removed.
+	ConvoID          string          // "convoId" in JSON.
+	CreatedAt        syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount int64           // Current member count at the time of the event.
+	GroupName        string          // "groupName" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// How the member left. Known values:
+	// [ModerationSubscribeModEventsEventGroupChatMemberLeftLeaveMethodVoluntary],
+	// [ModerationSubscribeModEventsEventGroupChatMemberLeftLeaveMethodKicked].
+	LeaveMethod string
+
+	OwnerDID   syntax.DID // The DID of the group chat owner.
+	Rev        string     // "rev" in JSON.
+	SubjectDID syntax.DID // The DID of the member who left or was removed.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatMemberLeft) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatMemberLeft"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatMemberLeft{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "leaveMethod":
-			d.Once(&seen, 1<<6)
-			s.LeaveMethod = d.String()
-		case "ownerDid":
-			d.Once(&seen, 1<<7)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<8)
-			s.Rev = d.String()
-		case "subjectDid":
-			d.Once(&seen, 1<<9)
-			s.SubjectDID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x3ff != 0x3ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "leaveMethod", "ownerDid", "rev", "subjectDid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	e.Field("subjectDid").String(string(s.SubjectDID))
-	e.Field("leaveMethod").String(s.LeaveMethod)
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Field("subjectDid").Format(s.SubjectDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatMemberLeft) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatMemberLeft) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationSubscribeModEventsEventGroupChatMemberLeftLeaveMethod.
+// Known values of the field LeaveMethod of
+// [ModerationSubscribeModEventsEventGroupChatMemberLeft].
 const (
 	ModerationSubscribeModEventsEventGroupChatMemberLeftLeaveMethodVoluntary = "voluntary"
 	ModerationSubscribeModEventsEventGroupChatMemberLeftLeaveMethodKicked    = "kicked"
 )
 
-// ModerationSubscribeModEventsEventGroupChatUpdated is
+// ModerationSubscribeModEventsEventGroupChatUpdated is the object
 // chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated: Fired when a group chat's
 // metadata or status changes.
 type ModerationSubscribeModEventsEventGroupChatUpdated struct {
 	ActorDID         syntax.DID      // The DID of the actor performing the action (the owner).
 	ConvoCreatedAt   syntax.Datetime // When the group was originally created.
-	ConvoID          string
-	CreatedAt        syntax.Datetime
-	GroupMemberCount int64  // Current member count at the time of the event.
-	GroupName        string // Current group name.
-
-	// The code of the join link. Only present when updateType is join-link-related.
-	JoinLinkCode *string
+	ConvoID          string          // "convoId" in JSON.
+	CreatedAt        syntax.Datetime // "createdAt" in JSON.
+	GroupMemberCount int64           // Current member count at the time of the event.
+	GroupName        string          // Current group name.
+	JoinLinkCode     *string         // The code of the join link. Only present when updateType is join-link-related.
 
 	// Whether the join link is restricted to followers of the owner. Only present when updateType
 	// is join-link-related.
@@ -1114,142 +272,25 @@ type ModerationSubscribeModEventsEventGroupChatUpdated struct {
 	// join-link-related.
 	JoinLinkRequiresApproval *bool
 
-	// Why the group was locked. Only present when updateType is 'locked'.
+	// Why the group was locked. Only present when updateType is 'locked'. Known values: the
+	// constants from [ModerationSubscribeModEventsEventGroupChatUpdatedLockReasonOwnerAction] to
+	// [ModerationSubscribeModEventsEventGroupChatUpdatedLockReasonLabelApplied].
 	LockReason *string
 
-	// The new group name. Only present when updateType is 'name_changed'.
-	NewName *string
+	NewName  *string    // The new group name. Only present when updateType is 'name_changed'.
+	OldName  *string    // The previous group name. Only present when updateType is 'name_changed'.
+	OwnerDID syntax.DID // The DID of the group chat owner.
+	Rev      string     // "rev" in JSON.
 
-	// The previous group name. Only present when updateType is 'name_changed'.
-	OldName *string
+	// What changed. Known values: the constants from
+	// [ModerationSubscribeModEventsEventGroupChatUpdatedUpdateTypeNameChanged] to
+	// [ModerationSubscribeModEventsEventGroupChatUpdatedUpdateTypeJoinLinkSettingsChanged].
+	UpdateType string
 
-	OwnerDID   syntax.DID // The DID of the group chat owner.
-	Rev        string
-	UpdateType string // What changed.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventGroupChatUpdated) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventGroupChatUpdated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventGroupChatUpdated) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventGroupChatUpdated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "convoCreatedAt":
-			d.Once(&seen, 1<<1)
-			s.ConvoCreatedAt = syntax.Datetime(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<2)
-			s.ConvoID = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "groupMemberCount":
-			d.Once(&seen, 1<<4)
-			s.GroupMemberCount = d.Int()
-		case "groupName":
-			d.Once(&seen, 1<<5)
-			s.GroupName = d.String()
-		case "joinLinkCode":
-			d.Once(&seen, 1<<9)
-			s.JoinLinkCode = d.OptionalString()
-		case "joinLinkFollowersOnly":
-			d.Once(&seen, 1<<10)
-			s.JoinLinkFollowersOnly = d.OptionalBool()
-		case "joinLinkRequiresApproval":
-			d.Once(&seen, 1<<11)
-			s.JoinLinkRequiresApproval = d.OptionalBool()
-		case "lockReason":
-			d.Once(&seen, 1<<12)
-			s.LockReason = d.OptionalString()
-		case "newName":
-			d.Once(&seen, 1<<13)
-			s.NewName = d.OptionalString()
-		case "oldName":
-			d.Once(&seen, 1<<14)
-			s.OldName = d.OptionalString()
-		case "ownerDid":
-			d.Once(&seen, 1<<6)
-			s.OwnerDID = syntax.DID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<7)
-			s.Rev = d.String()
-		case "updateType":
-			d.Once(&seen, 1<<8)
-			s.UpdateType = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "actorDid", "convoCreatedAt", "convoId", "createdAt", "groupMemberCount", "groupName", "ownerDid", "rev", "updateType")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventGroupChatUpdated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("convoId").String(s.ConvoID)
-	if s.NewName != nil {
-		e.Field("newName").String(*s.NewName)
-	}
-	if s.OldName != nil {
-		e.Field("oldName").String(*s.OldName)
-	}
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("ownerDid").String(string(s.OwnerDID))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("groupName").String(s.GroupName)
-	if s.LockReason != nil {
-		e.Field("lockReason").String(*s.LockReason)
-	}
-	e.Field("updateType").String(s.UpdateType)
-	if s.JoinLinkCode != nil {
-		e.Field("joinLinkCode").String(*s.JoinLinkCode)
-	}
-	e.Field("convoCreatedAt").String(string(s.ConvoCreatedAt))
-	e.Field("groupMemberCount").Int(s.GroupMemberCount)
-	if s.JoinLinkFollowersOnly != nil {
-		e.Field("joinLinkFollowersOnly").Bool(*s.JoinLinkFollowersOnly)
-	}
-	if s.JoinLinkRequiresApproval != nil {
-		e.Field("joinLinkRequiresApproval").Bool(*s.JoinLinkRequiresApproval)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventGroupChatUpdated) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("convoCreatedAt").Format(s.ConvoCreatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("groupMemberCount").Int(s.GroupMemberCount)
-	v.Field("ownerDid").Format(s.OwnerDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventGroupChatUpdated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventGroupChatUpdated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationSubscribeModEventsEventGroupChatUpdatedLockReason.
+// Known values of the field LockReason of [ModerationSubscribeModEventsEventGroupChatUpdated].
 const (
 	ModerationSubscribeModEventsEventGroupChatUpdatedLockReasonOwnerAction      = "owner_action"
 	ModerationSubscribeModEventsEventGroupChatUpdatedLockReasonOwnerLeft        = "owner_left"
@@ -1260,7 +301,7 @@ const (
 	ModerationSubscribeModEventsEventGroupChatUpdatedLockReasonLabelApplied     = "label_applied"
 )
 
-// Known values of ModerationSubscribeModEventsEventGroupChatUpdatedUpdateType.
+// Known values of the field UpdateType of [ModerationSubscribeModEventsEventGroupChatUpdated].
 const (
 	ModerationSubscribeModEventsEventGroupChatUpdatedUpdateTypeNameChanged             = "name_changed"
 	ModerationSubscribeModEventsEventGroupChatUpdatedUpdateTypeLocked                  = "locked"
@@ -1271,74 +312,16 @@ const (
 	ModerationSubscribeModEventsEventGroupChatUpdatedUpdateTypeJoinLinkSettingsChanged = "join_link_settings_changed"
 )
 
-// ModerationSubscribeModEventsEventRateLimitExceeded is
+// ModerationSubscribeModEventsEventRateLimitExceeded is the object
 // chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded: Fired when a user exceeds a
 // rate limit.
 type ModerationSubscribeModEventsEventRateLimitExceeded struct {
-	ActorDID  syntax.DID // The DID of the user who hit the rate limit.
-	CreatedAt syntax.Datetime
-	Endpoint  string // The NSID of the endpoint that was rate limited.
-	Rev       string
+	ActorDID  syntax.DID      // The DID of the user who hit the rate limit.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
+	Endpoint  string          // The NSID of the endpoint that was rate limited.
+	Rev       string          // "rev" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationSubscribeModEventsEventRateLimitExceeded) LexType() string {
-	return "chat.bsky.moderation.subscribeModEvents#eventRateLimitExceeded"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSubscribeModEventsEventRateLimitExceeded) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSubscribeModEventsEventRateLimitExceeded{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actorDid":
-			d.Once(&seen, 1<<0)
-			s.ActorDID = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "endpoint":
-			d.Once(&seen, 1<<2)
-			s.Endpoint = d.String()
-		case "rev":
-			d.Once(&seen, 1<<3)
-			s.Rev = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "actorDid", "createdAt", "endpoint", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSubscribeModEventsEventRateLimitExceeded) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rev").String(s.Rev)
-	e.Field("actorDid").String(string(s.ActorDID))
-	e.Field("endpoint").String(s.Endpoint)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSubscribeModEventsEventRateLimitExceeded) ValidateLex(v *lex.Validator) {
-	v.Field("actorDid").Format(s.ActorDID)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSubscribeModEventsEventRateLimitExceeded) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSubscribeModEventsEventRateLimitExceeded) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

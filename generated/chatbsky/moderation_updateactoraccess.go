@@ -16,63 +16,13 @@ func (s ModerationService) UpdateActorAccess(ctx context.Context, input *Moderat
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ModerationUpdateActorAccessInput is the input of chat.bsky.moderation.updateActorAccess.
+// ModerationUpdateActorAccessInput is the input of [ModerationService.UpdateActorAccess].
 type ModerationUpdateActorAccessInput struct {
-	Actor       syntax.DID
-	AllowAccess bool
-	Ref         *string
+	Actor       syntax.DID // "actor" in JSON.
+	AllowAccess bool       // "allowAccess" in JSON.
+	Ref         *string    // "ref" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationUpdateActorAccessInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationUpdateActorAccessInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actor":
-			d.Once(&seen, 1<<0)
-			s.Actor = syntax.DID(d.String())
-		case "allowAccess":
-			d.Once(&seen, 1<<1)
-			s.AllowAccess = d.Bool()
-		case "ref":
-			d.Once(&seen, 1<<2)
-			s.Ref = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "actor", "allowAccess")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationUpdateActorAccessInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Ref != nil {
-		e.Field("ref").String(*s.Ref)
-	}
-	e.Field("actor").String(string(s.Actor))
-	e.Field("allowAccess").Bool(s.AllowAccess)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationUpdateActorAccessInput) ValidateLex(v *lex.Validator) {
-	v.Field("actor").Format(s.Actor)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationUpdateActorAccessInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationUpdateActorAccessInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,397 +7,54 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// AdminDefsStatusAttr is com.atproto.admin.defs#statusAttr.
+// AdminDefsStatusAttr is the object com.atproto.admin.defs#statusAttr.
 type AdminDefsStatusAttr struct {
-	Applied bool
-	Ref     *string
+	Applied bool    // "applied" in JSON.
+	Ref     *string // "ref" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AdminDefsStatusAttr) LexType() string {
-	return "com.atproto.admin.defs#statusAttr"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AdminDefsStatusAttr) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDefsStatusAttr{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "applied":
-			d.Once(&seen, 1<<0)
-			s.Applied = d.Bool()
-		case "ref":
-			d.Once(&seen, 1<<1)
-			s.Ref = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "applied")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDefsStatusAttr) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Ref != nil {
-		e.Field("ref").String(*s.Ref)
-	}
-	e.Field("applied").Bool(s.Applied)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDefsStatusAttr) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDefsStatusAttr) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDefsStatusAttr) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminDefsAccountView is com.atproto.admin.defs#accountView.
+// AdminDefsAccountView is the object com.atproto.admin.defs#accountView.
 type AdminDefsAccountView struct {
-	DID              syntax.DID
-	Handle           syntax.Handle
-	Email            *string
-	RelatedRecords   []lex.Unknown
-	IndexedAt        syntax.Datetime
-	InvitedBy        *ServerDefsInviteCode
-	Invites          []ServerDefsInviteCode
-	InvitesDisabled  *bool
-	EmailConfirmedAt *syntax.Datetime
-	InviteNote       *string
-	DeactivatedAt    *syntax.Datetime
-	ThreatSignatures []AdminDefsThreatSignature
+	DID              syntax.DID                 // "did" in JSON.
+	Handle           syntax.Handle              // "handle" in JSON.
+	Email            *string                    // "email" in JSON.
+	RelatedRecords   []lex.Unknown              // "relatedRecords" in JSON.
+	IndexedAt        syntax.Datetime            // "indexedAt" in JSON.
+	InvitedBy        *ServerDefsInviteCode      // "invitedBy" in JSON: [ServerDefsInviteCode].
+	Invites          []ServerDefsInviteCode     // "invites" in JSON: a list of [ServerDefsInviteCode].
+	InvitesDisabled  *bool                      // "invitesDisabled" in JSON.
+	EmailConfirmedAt *syntax.Datetime           // "emailConfirmedAt" in JSON.
+	InviteNote       *string                    // "inviteNote" in JSON.
+	DeactivatedAt    *syntax.Datetime           // "deactivatedAt" in JSON.
+	ThreatSignatures []AdminDefsThreatSignature // "threatSignatures" in JSON: a list of [AdminDefsThreatSignature].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AdminDefsAccountView) LexType() string {
-	return "com.atproto.admin.defs#accountView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AdminDefsAccountView) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDefsAccountView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "email":
-			d.Once(&seen, 1<<3)
-			s.Email = d.OptionalString()
-		case "relatedRecords":
-			if d.Optional(&seen, 1<<4) {
-				s.RelatedRecords = lex.DecodeArray(d, (*lex.Decoder).Unknown)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<2)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "invitedBy":
-			if d.Optional(&seen, 1<<5) {
-				s.InvitedBy = lex.DecodePointer[ServerDefsInviteCode](d)
-			}
-		case "invites":
-			if d.Optional(&seen, 1<<6) {
-				s.Invites = lex.DecodeSlice[ServerDefsInviteCode](d)
-			}
-		case "invitesDisabled":
-			d.Once(&seen, 1<<7)
-			s.InvitesDisabled = d.OptionalBool()
-		case "emailConfirmedAt":
-			d.Once(&seen, 1<<8)
-			s.EmailConfirmedAt = (*syntax.Datetime)(d.OptionalString())
-		case "inviteNote":
-			d.Once(&seen, 1<<9)
-			s.InviteNote = d.OptionalString()
-		case "deactivatedAt":
-			d.Once(&seen, 1<<10)
-			s.DeactivatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "threatSignatures":
-			if d.Optional(&seen, 1<<11) {
-				s.ThreatSignatures = lex.DecodeSlice[AdminDefsThreatSignature](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "handle", "indexedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDefsAccountView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Invites != nil {
-		lex.EncodeSlice(e.Field("invites"), s.Invites)
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.InvitedBy != nil {
-		e.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.InviteNote != nil {
-		e.Field("inviteNote").String(*s.InviteNote)
-	}
-	if s.DeactivatedAt != nil {
-		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
-	}
-	if s.RelatedRecords != nil {
-		lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	}
-	if s.InvitesDisabled != nil {
-		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
-	}
-	if s.EmailConfirmedAt != nil {
-		e.Field("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
-	}
-	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDefsAccountView) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	if s.RelatedRecords != nil {
-		lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
-			v.Unknown(e)
-		})
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	if s.InvitedBy != nil {
-		v.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.Invites != nil {
-		lex.ValidateSlice(v.Field("invites"), s.Invites)
-	}
-	if s.EmailConfirmedAt != nil {
-		v.Field("emailConfirmedAt").Format(*s.EmailConfirmedAt)
-	}
-	if s.DeactivatedAt != nil {
-		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
-	}
-	if s.ThreatSignatures != nil {
-		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDefsAccountView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDefsAccountView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminDefsRepoRef is com.atproto.admin.defs#repoRef.
+// AdminDefsRepoRef is the object com.atproto.admin.defs#repoRef.
 type AdminDefsRepoRef struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AdminDefsRepoRef) LexType() string {
-	return "com.atproto.admin.defs#repoRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AdminDefsRepoRef) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDefsRepoRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDefsRepoRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDefsRepoRef) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDefsRepoRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDefsRepoRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminDefsRepoBlobRef is com.atproto.admin.defs#repoBlobRef.
+// AdminDefsRepoBlobRef is the object com.atproto.admin.defs#repoBlobRef.
 type AdminDefsRepoBlobRef struct {
-	DID       syntax.DID
-	CID       syntax.CID
-	RecordURI *syntax.ATURI
+	DID       syntax.DID    // "did" in JSON.
+	CID       syntax.CID    // "cid" in JSON.
+	RecordURI *syntax.ATURI // "recordUri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AdminDefsRepoBlobRef) LexType() string {
-	return "com.atproto.admin.defs#repoBlobRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AdminDefsRepoBlobRef) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDefsRepoBlobRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "recordUri":
-			d.Once(&seen, 1<<2)
-			s.RecordURI = (*syntax.ATURI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDefsRepoBlobRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("did").String(string(s.DID))
-	if s.RecordURI != nil {
-		e.Field("recordUri").String(string(*s.RecordURI))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDefsRepoBlobRef) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("cid").Format(s.CID)
-	if s.RecordURI != nil {
-		v.Field("recordUri").Format(*s.RecordURI)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDefsRepoBlobRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDefsRepoBlobRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminDefsThreatSignature is com.atproto.admin.defs#threatSignature.
+// AdminDefsThreatSignature is the object com.atproto.admin.defs#threatSignature.
 type AdminDefsThreatSignature struct {
-	Property string
-	Value    string
+	Property string // "property" in JSON.
+	Value    string // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*AdminDefsThreatSignature) LexType() string {
-	return "com.atproto.admin.defs#threatSignature"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *AdminDefsThreatSignature) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDefsThreatSignature{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "property":
-			d.Once(&seen, 1<<0)
-			s.Property = d.String()
-		case "value":
-			d.Once(&seen, 1<<1)
-			s.Value = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "property", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDefsThreatSignature) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("value").String(s.Value)
-	e.Field("property").String(s.Property)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDefsThreatSignature) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDefsThreatSignature) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDefsThreatSignature) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

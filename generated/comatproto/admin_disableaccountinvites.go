@@ -17,58 +17,12 @@ func (s AdminService) DisableAccountInvites(ctx context.Context, input *AdminDis
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminDisableAccountInvitesInput is the input of com.atproto.admin.disableAccountInvites.
+// AdminDisableAccountInvitesInput is the input of [AdminService.DisableAccountInvites].
 type AdminDisableAccountInvitesInput struct {
-	Account syntax.DID
-	Note    *string // Optional reason for disabled invites.
+	Account syntax.DID // "account" in JSON.
+	Note    *string    // Optional reason for disabled invites.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminDisableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDisableAccountInvitesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			s.Account = syntax.DID(d.String())
-		case "note":
-			d.Once(&seen, 1<<1)
-			s.Note = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "account")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDisableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Note != nil {
-		e.Field("note").String(*s.Note)
-	}
-	e.Field("account").String(string(s.Account))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDisableAccountInvitesInput) ValidateLex(v *lex.Validator) {
-	v.Field("account").Format(s.Account)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDisableAccountInvitesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDisableAccountInvitesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

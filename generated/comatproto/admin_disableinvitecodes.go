@@ -16,58 +16,12 @@ func (s AdminService) DisableInviteCodes(ctx context.Context, input *AdminDisabl
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminDisableInviteCodesInput is the input of com.atproto.admin.disableInviteCodes.
+// AdminDisableInviteCodesInput is the input of [AdminService.DisableInviteCodes].
 type AdminDisableInviteCodesInput struct {
-	Codes    []string
-	Accounts []string
+	Codes    []string // "codes" in JSON.
+	Accounts []string // "accounts" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminDisableInviteCodesInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminDisableInviteCodesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "codes":
-			if d.Optional(&seen, 1<<0) {
-				s.Codes = lex.DecodeStrings[string](d)
-			}
-		case "accounts":
-			if d.Optional(&seen, 1<<1) {
-				s.Accounts = lex.DecodeStrings[string](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminDisableInviteCodesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Codes != nil {
-		lex.EncodeStrings(e.Field("codes"), s.Codes)
-	}
-	if s.Accounts != nil {
-		lex.EncodeStrings(e.Field("accounts"), s.Accounts)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminDisableInviteCodesInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminDisableInviteCodesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminDisableInviteCodesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,58 +17,12 @@ func (s AdminService) EnableAccountInvites(ctx context.Context, input *AdminEnab
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminEnableAccountInvitesInput is the input of com.atproto.admin.enableAccountInvites.
+// AdminEnableAccountInvitesInput is the input of [AdminService.EnableAccountInvites].
 type AdminEnableAccountInvitesInput struct {
-	Account syntax.DID
-	Note    *string // Optional reason for enabled invites.
+	Account syntax.DID // "account" in JSON.
+	Note    *string    // Optional reason for enabled invites.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminEnableAccountInvitesInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminEnableAccountInvitesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			s.Account = syntax.DID(d.String())
-		case "note":
-			d.Once(&seen, 1<<1)
-			s.Note = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "account")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminEnableAccountInvitesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Note != nil {
-		e.Field("note").String(*s.Note)
-	}
-	e.Field("account").String(string(s.Account))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminEnableAccountInvitesInput) ValidateLex(v *lex.Validator) {
-	v.Field("account").Format(s.Account)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminEnableAccountInvitesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminEnableAccountInvitesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,23 +16,9 @@ func (s AdminService) GetAccountInfo(ctx context.Context, params *AdminGetAccoun
 	return xrpc.Call[AdminDefsAccountView](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// AdminGetAccountInfoParams are the parameters of com.atproto.admin.getAccountInfo.
+// AdminGetAccountInfoParams are the parameters of [AdminService.GetAccountInfo].
 type AdminGetAccountInfoParams struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AdminGetAccountInfoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AdminGetAccountInfoParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AdminGetAccountInfoParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(AdminGetAccountInfoParams)
-	}
-	v.Field("did").Format(p.DID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

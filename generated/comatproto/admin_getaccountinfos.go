@@ -16,74 +16,16 @@ func (s AdminService) GetAccountInfos(ctx context.Context, params *AdminGetAccou
 	return xrpc.Call[AdminGetAccountInfosOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// AdminGetAccountInfosParams are the parameters of com.atproto.admin.getAccountInfos.
+// AdminGetAccountInfosParams are the parameters of [AdminService.GetAccountInfos].
 type AdminGetAccountInfosParams struct {
-	DIDs []syntax.DID
+	DIDs []syntax.DID // "dids" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AdminGetAccountInfosParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AdminGetAccountInfosParams)
-	}
-	xrpc.AddStrings(q, "dids", p.DIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AdminGetAccountInfosParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(AdminGetAccountInfosParams)
-	}
-	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// AdminGetAccountInfosOutput is the output of com.atproto.admin.getAccountInfos.
+// AdminGetAccountInfosOutput is the output of [AdminService.GetAccountInfos].
 type AdminGetAccountInfosOutput struct {
-	Infos []AdminDefsAccountView
+	Infos []AdminDefsAccountView // "infos" in JSON: a list of [AdminDefsAccountView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminGetAccountInfosOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminGetAccountInfosOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "infos":
-			d.Once(&seen, 1<<0)
-			s.Infos = lex.DecodeSlice[AdminDefsAccountView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "infos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminGetAccountInfosOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("infos"), s.Infos)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminGetAccountInfosOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("infos"), s.Infos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminGetAccountInfosOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminGetAccountInfosOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

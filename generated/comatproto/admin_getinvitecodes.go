@@ -17,8 +17,8 @@ func (s AdminService) GetInviteCodes(ctx context.Context, params *AdminGetInvite
 	return xrpc.Call[AdminGetInviteCodesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetInviteCodesPages calls GetInviteCodes page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetInviteCodesPages calls [AdminService.GetInviteCodes] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s AdminService) GetInviteCodesPages(ctx context.Context, params *AdminGetInviteCodesParams, opts ...xrpc.Option) iter.Seq2[*AdminGetInviteCodesOutput, error] {
 	return paging.Pages(func(cursor *string) (*AdminGetInviteCodesOutput, *string, error) {
 		var next AdminGetInviteCodesParams
@@ -38,108 +38,35 @@ func (s AdminService) GetInviteCodesPages(ctx context.Context, params *AdminGetI
 	})
 }
 
-// GetInviteCodesAll is GetInviteCodesPages, codes one by one.
+// GetInviteCodesAll is [AdminService.GetInviteCodesPages], codes one by one.
 func (s AdminService) GetInviteCodesAll(ctx context.Context, params *AdminGetInviteCodesParams, opts ...xrpc.Option) iter.Seq2[*ServerDefsInviteCode, error] {
 	return paging.All(s.GetInviteCodesPages(ctx, params, opts...), func(page *AdminGetInviteCodesOutput) []ServerDefsInviteCode {
 		return page.Codes
 	})
 }
 
-// AdminGetInviteCodesParams are the parameters of com.atproto.admin.getInviteCodes.
+// AdminGetInviteCodesParams are the parameters of [AdminService.GetInviteCodes].
 type AdminGetInviteCodesParams struct {
-	Sort   *string // Default, sent if nil: "recent".
-	Limit  *int64  // Default, sent if nil: 100.
-	Cursor *string
+	// "sort" in JSON. Known values: [AdminGetInviteCodesParamsSortRecent],
+	// [AdminGetInviteCodesParamsSortUsage]. Default, sent if nil: "recent".
+	Sort *string
+
+	Limit  *int64  // "limit" in JSON. From 1 to 500. Default, sent if nil: 100.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AdminGetInviteCodesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AdminGetInviteCodesParams)
-	}
-	if p.Sort != nil {
-		q.String("sort", *p.Sort)
-	} else {
-		q.String("sort", "recent")
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 100)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AdminGetInviteCodesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(AdminGetInviteCodesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 500)
-	}
-}
-
-// Known values of AdminGetInviteCodesParamsSort.
+// Known values of the field Sort of [AdminGetInviteCodesParams].
 const (
 	AdminGetInviteCodesParamsSortRecent = "recent"
 	AdminGetInviteCodesParamsSortUsage  = "usage"
 )
 
-// AdminGetInviteCodesOutput is the output of com.atproto.admin.getInviteCodes.
+// AdminGetInviteCodesOutput is the output of [AdminService.GetInviteCodes].
 type AdminGetInviteCodesOutput struct {
-	Cursor *string
-	Codes  []ServerDefsInviteCode
+	Cursor *string                // "cursor" in JSON.
+	Codes  []ServerDefsInviteCode // "codes" in JSON: a list of [ServerDefsInviteCode].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminGetInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminGetInviteCodesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "codes":
-			d.Once(&seen, 1<<0)
-			s.Codes = lex.DecodeSlice[ServerDefsInviteCode](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "codes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminGetInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("codes"), s.Codes)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminGetInviteCodesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("codes"), s.Codes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminGetInviteCodesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminGetInviteCodesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,122 +17,31 @@ func (s AdminService) GetSubjectStatus(ctx context.Context, params *AdminGetSubj
 	return xrpc.Call[AdminGetSubjectStatusOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// AdminGetSubjectStatusParams are the parameters of com.atproto.admin.getSubjectStatus.
+// AdminGetSubjectStatusParams are the parameters of [AdminService.GetSubjectStatus].
 type AdminGetSubjectStatusParams struct {
-	DID  *syntax.DID
-	URI  *syntax.ATURI
-	Blob *syntax.CID
+	DID  *syntax.DID   // "did" in JSON.
+	URI  *syntax.ATURI // "uri" in JSON.
+	Blob *syntax.CID   // "blob" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AdminGetSubjectStatusParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AdminGetSubjectStatusParams)
-	}
-	if p.DID != nil {
-		q.String("did", string(*p.DID))
-	}
-	if p.URI != nil {
-		q.String("uri", string(*p.URI))
-	}
-	if p.Blob != nil {
-		q.String("blob", string(*p.Blob))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AdminGetSubjectStatusParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(AdminGetSubjectStatusParams)
-	}
-	if p.DID != nil {
-		v.Field("did").Format(*p.DID)
-	}
-	if p.URI != nil {
-		v.Field("uri").Format(*p.URI)
-	}
-	if p.Blob != nil {
-		v.Field("blob").Format(*p.Blob)
-	}
-}
-
-// AdminGetSubjectStatusOutput is the output of com.atproto.admin.getSubjectStatus.
+// AdminGetSubjectStatusOutput is the output of [AdminService.GetSubjectStatus].
 type AdminGetSubjectStatusOutput struct {
-	Subject     AdminGetSubjectStatusOutputSubjectUnion
-	Takedown    *AdminDefsStatusAttr
-	Deactivated *AdminDefsStatusAttr
+	// "subject" in JSON: one of [AdminDefsRepoRef], [RepoStrongRef] and [AdminDefsRepoBlobRef].
+	Subject AdminGetSubjectStatusOutputSubjectUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Takedown    *AdminDefsStatusAttr // "takedown" in JSON: [AdminDefsStatusAttr].
+	Deactivated *AdminDefsStatusAttr // "deactivated" in JSON: [AdminDefsStatusAttr].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminGetSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminGetSubjectStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "takedown":
-			if d.Optional(&seen, 1<<1) {
-				s.Takedown = lex.DecodePointer[AdminDefsStatusAttr](d)
-			}
-		case "deactivated":
-			if d.Optional(&seen, 1<<2) {
-				s.Deactivated = lex.DecodePointer[AdminDefsStatusAttr](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminGetSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		e.Field("takedown").Value(s.Takedown)
-	}
-	if s.Deactivated != nil {
-		e.Field("deactivated").Value(s.Deactivated)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminGetSubjectStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		v.Field("takedown").Value(s.Takedown)
-	}
-	if s.Deactivated != nil {
-		v.Field("deactivated").Value(s.Deactivated)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminGetSubjectStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminGetSubjectStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminGetSubjectStatusOutputSubjectUnion is an open union of com.atproto.admin.defs#repoRef,
-// com.atproto.repo.strongRef and com.atproto.admin.defs#repoBlobRef.
+// AdminGetSubjectStatusOutputSubjectUnion is the field Subject of
+// [AdminGetSubjectStatusOutput], an open union of [AdminDefsRepoRef], [RepoStrongRef] and
+// [AdminDefsRepoBlobRef].
 //
 // The zero value is absent.
 type AdminGetSubjectStatusOutputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewAdminGetSubjectStatusOutputSubjectUnion returns the union of a member.
@@ -143,44 +52,4 @@ func NewAdminGetSubjectStatusOutputSubjectUnion[T interface {
 	return AdminGetSubjectStatusOutputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *AdminGetSubjectStatusOutputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[RepoStrongRef](d)
-	case "com.atproto.admin.defs#repoBlobRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoBlobRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *AdminGetSubjectStatusOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *AdminGetSubjectStatusOutputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u AdminGetSubjectStatusOutputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *AdminGetSubjectStatusOutputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s AdminService) SearchAccounts(ctx context.Context, params *AdminSearchAcc
 	return xrpc.Call[AdminSearchAccountsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchAccountsPages calls SearchAccounts page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchAccountsPages calls [AdminService.SearchAccounts] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s AdminService) SearchAccountsPages(ctx context.Context, params *AdminSearchAccountsParams, opts ...xrpc.Option) iter.Seq2[*AdminSearchAccountsOutput, error] {
 	return paging.Pages(func(cursor *string) (*AdminSearchAccountsOutput, *string, error) {
 		var next AdminSearchAccountsParams
@@ -39,100 +39,26 @@ func (s AdminService) SearchAccountsPages(ctx context.Context, params *AdminSear
 	})
 }
 
-// SearchAccountsAll is SearchAccountsPages, accounts one by one.
+// SearchAccountsAll is [AdminService.SearchAccountsPages], accounts one by one.
 func (s AdminService) SearchAccountsAll(ctx context.Context, params *AdminSearchAccountsParams, opts ...xrpc.Option) iter.Seq2[*AdminDefsAccountView, error] {
 	return paging.All(s.SearchAccountsPages(ctx, params, opts...), func(page *AdminSearchAccountsOutput) []AdminDefsAccountView {
 		return page.Accounts
 	})
 }
 
-// AdminSearchAccountsParams are the parameters of com.atproto.admin.searchAccounts.
+// AdminSearchAccountsParams are the parameters of [AdminService.SearchAccounts].
 type AdminSearchAccountsParams struct {
-	Email  *string
-	Cursor *string
-	Limit  *int64 // Default, sent if nil: 50.
+	Email  *string // "email" in JSON.
+	Cursor *string // "cursor" in JSON.
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *AdminSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(AdminSearchAccountsParams)
-	}
-	if p.Email != nil {
-		q.String("email", *p.Email)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *AdminSearchAccountsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(AdminSearchAccountsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// AdminSearchAccountsOutput is the output of com.atproto.admin.searchAccounts.
+// AdminSearchAccountsOutput is the output of [AdminService.SearchAccounts].
 type AdminSearchAccountsOutput struct {
-	Cursor   *string
-	Accounts []AdminDefsAccountView
+	Cursor   *string                // "cursor" in JSON.
+	Accounts []AdminDefsAccountView // "accounts" in JSON: a list of [AdminDefsAccountView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminSearchAccountsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminSearchAccountsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "accounts":
-			d.Once(&seen, 1<<0)
-			s.Accounts = lex.DecodeSlice[AdminDefsAccountView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "accounts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminSearchAccountsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("accounts"), s.Accounts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminSearchAccountsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminSearchAccountsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminSearchAccountsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

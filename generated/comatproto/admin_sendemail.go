@@ -16,127 +16,25 @@ func (s AdminService) SendEmail(ctx context.Context, input *AdminSendEmailInput,
 	return xrpc.Call[AdminSendEmailOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminSendEmailInput is the input of com.atproto.admin.sendEmail.
+// AdminSendEmailInput is the input of [AdminService.SendEmail].
 type AdminSendEmailInput struct {
-	RecipientDID syntax.DID
-	Content      string
-	Subject      *string
-	SenderDID    syntax.DID
+	RecipientDID syntax.DID // "recipientDid" in JSON.
+	Content      string     // "content" in JSON.
+	Subject      *string    // "subject" in JSON.
+	SenderDID    syntax.DID // "senderDid" in JSON.
 
 	// Additional comment by the sender that won't be used in the email itself but helpful to
 	// provide more context for moderators/reviewers.
 	Comment *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminSendEmailInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminSendEmailInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "recipientDid":
-			d.Once(&seen, 1<<0)
-			s.RecipientDID = syntax.DID(d.String())
-		case "content":
-			d.Once(&seen, 1<<1)
-			s.Content = d.String()
-		case "subject":
-			d.Once(&seen, 1<<3)
-			s.Subject = d.OptionalString()
-		case "senderDid":
-			d.Once(&seen, 1<<2)
-			s.SenderDID = syntax.DID(d.String())
-		case "comment":
-			d.Once(&seen, 1<<4)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "recipientDid", "content", "senderDid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminSendEmailInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("content").String(s.Content)
-	if s.Subject != nil {
-		e.Field("subject").String(*s.Subject)
-	}
-	e.Field("senderDid").String(string(s.SenderDID))
-	e.Field("recipientDid").String(string(s.RecipientDID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminSendEmailInput) ValidateLex(v *lex.Validator) {
-	v.Field("recipientDid").Format(s.RecipientDID)
-	v.Field("senderDid").Format(s.SenderDID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminSendEmailInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminSendEmailInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminSendEmailOutput is the output of com.atproto.admin.sendEmail.
+// AdminSendEmailOutput is the output of [AdminService.SendEmail].
 type AdminSendEmailOutput struct {
-	Sent bool
+	Sent bool // "sent" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminSendEmailOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminSendEmailOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "sent":
-			d.Once(&seen, 1<<0)
-			s.Sent = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "sent")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminSendEmailOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("sent").Bool(s.Sent)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminSendEmailOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminSendEmailOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminSendEmailOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

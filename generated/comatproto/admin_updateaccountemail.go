@@ -17,56 +17,12 @@ func (s AdminService) UpdateAccountEmail(ctx context.Context, input *AdminUpdate
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminUpdateAccountEmailInput is the input of com.atproto.admin.updateAccountEmail.
+// AdminUpdateAccountEmailInput is the input of [AdminService.UpdateAccountEmail].
 type AdminUpdateAccountEmailInput struct {
 	Account syntax.AtIdentifier // The handle or DID of the repo.
-	Email   string
+	Email   string              // "email" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateAccountEmailInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateAccountEmailInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			s.Account = syntax.AtIdentifier(d.String())
-		case "email":
-			d.Once(&seen, 1<<1)
-			s.Email = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "account", "email")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateAccountEmailInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	e.Field("account").String(string(s.Account))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateAccountEmailInput) ValidateLex(v *lex.Validator) {
-	v.Field("account").Format(s.Account)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateAccountEmailInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateAccountEmailInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

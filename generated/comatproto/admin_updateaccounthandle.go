@@ -17,57 +17,12 @@ func (s AdminService) UpdateAccountHandle(ctx context.Context, input *AdminUpdat
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminUpdateAccountHandleInput is the input of com.atproto.admin.updateAccountHandle.
+// AdminUpdateAccountHandleInput is the input of [AdminService.UpdateAccountHandle].
 type AdminUpdateAccountHandleInput struct {
-	DID    syntax.DID
-	Handle syntax.Handle
+	DID    syntax.DID    // "did" in JSON.
+	Handle syntax.Handle // "handle" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateAccountHandleInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateAccountHandleInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateAccountHandleInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("handle").String(string(s.Handle))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateAccountHandleInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateAccountHandleInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateAccountHandleInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,56 +17,12 @@ func (s AdminService) UpdateAccountPassword(ctx context.Context, input *AdminUpd
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminUpdateAccountPasswordInput is the input of com.atproto.admin.updateAccountPassword.
+// AdminUpdateAccountPasswordInput is the input of [AdminService.UpdateAccountPassword].
 type AdminUpdateAccountPasswordInput struct {
-	DID      syntax.DID
-	Password string
+	DID      syntax.DID // "did" in JSON.
+	Password string     // "password" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateAccountPasswordInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateAccountPasswordInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "password":
-			d.Once(&seen, 1<<1)
-			s.Password = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "password")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateAccountPasswordInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("password").String(s.Password)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateAccountPasswordInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateAccountPasswordInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateAccountPasswordInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

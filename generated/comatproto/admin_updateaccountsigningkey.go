@@ -17,57 +17,12 @@ func (s AdminService) UpdateAccountSigningKey(ctx context.Context, input *AdminU
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminUpdateAccountSigningKeyInput is the input of com.atproto.admin.updateAccountSigningKey.
+// AdminUpdateAccountSigningKeyInput is the input of [AdminService.UpdateAccountSigningKey].
 type AdminUpdateAccountSigningKeyInput struct {
-	DID        syntax.DID
+	DID        syntax.DID // "did" in JSON.
 	SigningKey syntax.DID // Did-key formatted public key.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateAccountSigningKeyInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateAccountSigningKeyInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "signingKey":
-			d.Once(&seen, 1<<1)
-			s.SigningKey = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "signingKey")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateAccountSigningKeyInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("signingKey").String(string(s.SigningKey))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateAccountSigningKeyInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("signingKey").Format(s.SigningKey)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateAccountSigningKeyInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateAccountSigningKeyInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,83 +16,24 @@ func (s AdminService) UpdateSubjectStatus(ctx context.Context, input *AdminUpdat
 	return xrpc.Call[AdminUpdateSubjectStatusOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// AdminUpdateSubjectStatusInput is the input of com.atproto.admin.updateSubjectStatus.
+// AdminUpdateSubjectStatusInput is the input of [AdminService.UpdateSubjectStatus].
 type AdminUpdateSubjectStatusInput struct {
-	Subject     AdminUpdateSubjectStatusInputSubjectUnion
-	Takedown    *AdminDefsStatusAttr
-	Deactivated *AdminDefsStatusAttr
+	// "subject" in JSON: one of [AdminDefsRepoRef], [RepoStrongRef] and [AdminDefsRepoBlobRef].
+	Subject AdminUpdateSubjectStatusInputSubjectUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Takedown    *AdminDefsStatusAttr // "takedown" in JSON: [AdminDefsStatusAttr].
+	Deactivated *AdminDefsStatusAttr // "deactivated" in JSON: [AdminDefsStatusAttr].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateSubjectStatusInput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateSubjectStatusInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "takedown":
-			if d.Optional(&seen, 1<<1) {
-				s.Takedown = lex.DecodePointer[AdminDefsStatusAttr](d)
-			}
-		case "deactivated":
-			if d.Optional(&seen, 1<<2) {
-				s.Deactivated = lex.DecodePointer[AdminDefsStatusAttr](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateSubjectStatusInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		e.Field("takedown").Value(s.Takedown)
-	}
-	if s.Deactivated != nil {
-		e.Field("deactivated").Value(s.Deactivated)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateSubjectStatusInput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		v.Field("takedown").Value(s.Takedown)
-	}
-	if s.Deactivated != nil {
-		v.Field("deactivated").Value(s.Deactivated)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateSubjectStatusInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateSubjectStatusInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminUpdateSubjectStatusInputSubjectUnion is an open union of com.atproto.admin.defs#repoRef,
-// com.atproto.repo.strongRef and com.atproto.admin.defs#repoBlobRef.
+// AdminUpdateSubjectStatusInputSubjectUnion is the field Subject of
+// [AdminUpdateSubjectStatusInput], an open union of [AdminDefsRepoRef], [RepoStrongRef] and
+// [AdminDefsRepoBlobRef].
 //
 // The zero value is absent.
 type AdminUpdateSubjectStatusInputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewAdminUpdateSubjectStatusInputSubjectUnion returns the union of a member.
@@ -103,115 +44,23 @@ func NewAdminUpdateSubjectStatusInputSubjectUnion[T interface {
 	return AdminUpdateSubjectStatusInputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *AdminUpdateSubjectStatusInputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[RepoStrongRef](d)
-	case "com.atproto.admin.defs#repoBlobRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoBlobRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *AdminUpdateSubjectStatusInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *AdminUpdateSubjectStatusInputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u AdminUpdateSubjectStatusInputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *AdminUpdateSubjectStatusInputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// AdminUpdateSubjectStatusOutput is the output of com.atproto.admin.updateSubjectStatus.
+// AdminUpdateSubjectStatusOutput is the output of [AdminService.UpdateSubjectStatus].
 type AdminUpdateSubjectStatusOutput struct {
-	Subject  AdminUpdateSubjectStatusOutputSubjectUnion
-	Takedown *AdminDefsStatusAttr
+	// "subject" in JSON: one of [AdminDefsRepoRef], [RepoStrongRef] and [AdminDefsRepoBlobRef].
+	Subject AdminUpdateSubjectStatusOutputSubjectUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Takedown *AdminDefsStatusAttr // "takedown" in JSON: [AdminDefsStatusAttr].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *AdminUpdateSubjectStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = AdminUpdateSubjectStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Subject)
-		case "takedown":
-			if d.Optional(&seen, 1<<1) {
-				s.Takedown = lex.DecodePointer[AdminDefsStatusAttr](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *AdminUpdateSubjectStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		e.Field("takedown").Value(s.Takedown)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *AdminUpdateSubjectStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Value(&s.Subject)
-	if s.Takedown != nil {
-		v.Field("takedown").Value(s.Takedown)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s AdminUpdateSubjectStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *AdminUpdateSubjectStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// AdminUpdateSubjectStatusOutputSubjectUnion is an open union of
-// com.atproto.admin.defs#repoRef, com.atproto.repo.strongRef and
-// com.atproto.admin.defs#repoBlobRef.
+// AdminUpdateSubjectStatusOutputSubjectUnion is the field Subject of
+// [AdminUpdateSubjectStatusOutput], an open union of [AdminDefsRepoRef], [RepoStrongRef] and
+// [AdminDefsRepoBlobRef].
 //
 // The zero value is absent.
 type AdminUpdateSubjectStatusOutputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewAdminUpdateSubjectStatusOutputSubjectUnion returns the union of a member.
@@ -222,44 +71,4 @@ func NewAdminUpdateSubjectStatusOutputSubjectUnion[T interface {
 	return AdminUpdateSubjectStatusOutputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *AdminUpdateSubjectStatusOutputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[RepoStrongRef](d)
-	case "com.atproto.admin.defs#repoBlobRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoBlobRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *AdminUpdateSubjectStatusOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *AdminUpdateSubjectStatusOutputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AdminDefsRepoRef, *RepoStrongRef, *AdminDefsRepoBlobRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u AdminUpdateSubjectStatusOutputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *AdminUpdateSubjectStatusOutputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,7 +2,10 @@
 
 package comatproto
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // A Client calls the methods of com.atproto. Make it with NewClient; it is safe for concurrent
 // use.
@@ -35,47 +38,51 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	}
 }
 
-// AdminService calls the methods of com.atproto.admin.
+// AdminService calls the methods of com.atproto.admin; it is the field Admin of [Client].
 type AdminService struct {
 	caller *xrpc.Caller
 }
 
-// IdentityService calls the methods of com.atproto.identity.
+// IdentityService calls the methods of com.atproto.identity; it is the field Identity of
+// [Client].
 type IdentityService struct {
 	caller *xrpc.Caller
 }
 
-// LabelService calls the methods of com.atproto.label.
+// LabelService calls the methods of com.atproto.label; it is the field Label of [Client].
 type LabelService struct {
 	caller *xrpc.Caller
 }
 
-// LexiconService calls the methods of com.atproto.lexicon.
+// LexiconService calls the methods of com.atproto.lexicon; it is the field Lexicon of [Client].
 type LexiconService struct {
 	caller *xrpc.Caller
 }
 
-// ModerationService calls the methods of com.atproto.moderation.
+// ModerationService calls the methods of com.atproto.moderation; it is the field Moderation of
+// [Client].
 type ModerationService struct {
 	caller *xrpc.Caller
 }
 
-// RepoService calls the methods of com.atproto.repo.
+// RepoService calls the methods of com.atproto.repo; it is the field Repo of [Client].
 type RepoService struct {
 	caller *xrpc.Caller
 }
 
-// ServerService calls the methods of com.atproto.server.
+// ServerService calls the methods of com.atproto.server; it is the field Server of [Client].
 type ServerService struct {
 	caller *xrpc.Caller
 }
 
-// SyncService calls the methods of com.atproto.sync.
+// SyncService calls the methods of com.atproto.sync; it is the field Sync of [Client].
 type SyncService struct {
 	caller *xrpc.Caller
 }
 
-// TempService calls the methods of com.atproto.temp.
+// TempService calls the methods of com.atproto.temp; it is the field Temp of [Client].
 type TempService struct {
 	caller *xrpc.Caller
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

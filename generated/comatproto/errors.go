@@ -2,120 +2,124 @@
 
 package comatproto
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // The errors that methods of this package declare, for errors.Is.
 const (
-	// ErrAccountNotFound is an error of com.atproto.server.confirmEmail.
+	// ErrAccountNotFound is an error of [ServerService.ConfirmEmail].
 	ErrAccountNotFound xrpc.ErrorName = "AccountNotFound"
 
-	// ErrAccountTakedown is an error of com.atproto.server.createAppPassword and 3 others.
+	// ErrAccountTakedown is an error of [ServerService.CreateAppPassword] and 3 others.
 	ErrAccountTakedown xrpc.ErrorName = "AccountTakedown"
 
-	// ErrAuthFactorTokenRequired is an error of com.atproto.server.createSession.
+	// ErrAuthFactorTokenRequired is an error of [ServerService.CreateSession].
 	ErrAuthFactorTokenRequired xrpc.ErrorName = "AuthFactorTokenRequired"
 
-	// ErrBadExpiration is an error of com.atproto.server.getServiceAuth: Indicates that the
-	// requested expiration date is not a valid. May be in the past or may be reliant on the
-	// requested scopes.
+	// ErrBadExpiration is an error of [ServerService.GetServiceAuth]: Indicates that the requested
+	// expiration date is not a valid. May be in the past or may be reliant on the requested scopes.
 	ErrBadExpiration xrpc.ErrorName = "BadExpiration"
 
-	// ErrBlobNotFound is an error of com.atproto.sync.getBlob.
+	// ErrBlobNotFound is an error of [SyncService.GetBlob].
 	ErrBlobNotFound xrpc.ErrorName = "BlobNotFound"
 
-	// ErrBlockNotFound is an error of com.atproto.sync.getBlocks.
+	// ErrBlockNotFound is an error of [SyncService.GetBlocks].
 	ErrBlockNotFound xrpc.ErrorName = "BlockNotFound"
 
-	// ErrConsumerTooSlow is an error of com.atproto.sync.subscribeRepos: If the consumer of the
-	// stream can not keep up with events, and a backlog gets too large, the server will drop the
+	// ErrConsumerTooSlow is an error of [SyncService.SubscribeRepos]: If the consumer of the stream
+	// can not keep up with events, and a backlog gets too large, the server will drop the
 	// connection.
 	ErrConsumerTooSlow xrpc.ErrorName = "ConsumerTooSlow"
 
-	// ErrDIDDeactivated is an error of com.atproto.identity.refreshIdentity and 2 others: The DID
+	// ErrDIDDeactivated is an error of [IdentityService.RefreshIdentity] and 2 others: The DID
 	// previously existed, but has been deactivated.
 	ErrDIDDeactivated xrpc.ErrorName = "DidDeactivated"
 
-	// ErrDIDNotFound is an error of com.atproto.identity.refreshIdentity and 2 others: The DID
+	// ErrDIDNotFound is an error of [IdentityService.RefreshIdentity] and 2 others: The DID
 	// resolution process confirmed that there is no current DID.
 	ErrDIDNotFound xrpc.ErrorName = "DidNotFound"
 
-	// ErrDuplicateCreate is an error of com.atproto.server.getAccountInviteCodes.
+	// ErrDuplicateCreate is an error of [ServerService.GetAccountInviteCodes].
 	ErrDuplicateCreate xrpc.ErrorName = "DuplicateCreate"
 
-	// ErrExpiredToken is an error of com.atproto.server.confirmEmail and 5 others.
+	// ErrExpiredToken is an error of [ServerService.ConfirmEmail] and 5 others.
 	ErrExpiredToken xrpc.ErrorName = "ExpiredToken"
 
-	// ErrFutureCursor is an error of com.atproto.label.subscribeLabels and
-	// com.atproto.sync.subscribeRepos.
+	// ErrFutureCursor is an error of [LabelService.SubscribeLabels] and
+	// [SyncService.SubscribeRepos].
 	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
 
-	// ErrHandleNotAvailable is an error of com.atproto.server.createAccount.
+	// ErrHandleNotAvailable is an error of [ServerService.CreateAccount].
 	ErrHandleNotAvailable xrpc.ErrorName = "HandleNotAvailable"
 
-	// ErrHandleNotFound is an error of com.atproto.identity.refreshIdentity and 2 others: The
+	// ErrHandleNotFound is an error of [IdentityService.RefreshIdentity] and 2 others: The
 	// resolution process confirmed that the handle does not resolve to any DID.
 	ErrHandleNotFound xrpc.ErrorName = "HandleNotFound"
 
-	// ErrHeadNotFound is an error of com.atproto.sync.getHead.
+	// ErrHeadNotFound is an error of [SyncService.GetHead].
 	ErrHeadNotFound xrpc.ErrorName = "HeadNotFound"
 
-	// ErrHostBanned is an error of com.atproto.sync.requestCrawl.
+	// ErrHostBanned is an error of [SyncService.RequestCrawl].
 	ErrHostBanned xrpc.ErrorName = "HostBanned"
 
-	// ErrHostNotFound is an error of com.atproto.sync.getHostStatus.
+	// ErrHostNotFound is an error of [SyncService.GetHostStatus].
 	ErrHostNotFound xrpc.ErrorName = "HostNotFound"
 
-	// ErrIncompatibleDIDDoc is an error of com.atproto.server.createAccount.
+	// ErrIncompatibleDIDDoc is an error of [ServerService.CreateAccount].
 	ErrIncompatibleDIDDoc xrpc.ErrorName = "IncompatibleDidDoc"
 
-	// ErrInvalidEmail is an error of com.atproto.server.confirmEmail and
-	// com.atproto.temp.checkHandleAvailability.
+	// ErrInvalidEmail is an error of [ServerService.ConfirmEmail] and
+	// [TempService.CheckHandleAvailability].
 	ErrInvalidEmail xrpc.ErrorName = "InvalidEmail"
 
-	// ErrInvalidHandle is an error of com.atproto.server.createAccount.
+	// ErrInvalidHandle is an error of [ServerService.CreateAccount].
 	ErrInvalidHandle xrpc.ErrorName = "InvalidHandle"
 
-	// ErrInvalidInviteCode is an error of com.atproto.server.createAccount.
+	// ErrInvalidInviteCode is an error of [ServerService.CreateAccount].
 	ErrInvalidInviteCode xrpc.ErrorName = "InvalidInviteCode"
 
-	// ErrInvalidPassword is an error of com.atproto.server.createAccount.
+	// ErrInvalidPassword is an error of [ServerService.CreateAccount].
 	ErrInvalidPassword xrpc.ErrorName = "InvalidPassword"
 
-	// ErrInvalidScopeReference is an error of com.atproto.temp.dereferenceScope: An invalid scope
+	// ErrInvalidScopeReference is an error of [TempService.DereferenceScope]: An invalid scope
 	// reference was provided.
 	ErrInvalidScopeReference xrpc.ErrorName = "InvalidScopeReference"
 
-	// ErrInvalidSwap is an error of com.atproto.repo.applyWrites and 3 others.
+	// ErrInvalidSwap is an error of [RepoService.ApplyWrites] and 3 others.
 	ErrInvalidSwap xrpc.ErrorName = "InvalidSwap"
 
-	// ErrInvalidToken is an error of com.atproto.server.confirmEmail and 5 others.
+	// ErrInvalidToken is an error of [ServerService.ConfirmEmail] and 5 others.
 	ErrInvalidToken xrpc.ErrorName = "InvalidToken"
 
-	// ErrLexiconNotFound is an error of com.atproto.lexicon.resolveLexicon: No lexicon was resolved
+	// ErrLexiconNotFound is an error of [LexiconService.ResolveLexicon]: No lexicon was resolved
 	// for the NSID.
 	ErrLexiconNotFound xrpc.ErrorName = "LexiconNotFound"
 
-	// ErrRecordNotFound is an error of com.atproto.repo.getRecord and com.atproto.sync.getRecord.
+	// ErrRecordNotFound is an error of [RepoService.GetRecord] and [SyncService.GetRecord].
 	ErrRecordNotFound xrpc.ErrorName = "RecordNotFound"
 
-	// ErrRepoDeactivated is an error of com.atproto.sync.getBlob and 5 others.
+	// ErrRepoDeactivated is an error of [SyncService.GetBlob] and 5 others.
 	ErrRepoDeactivated xrpc.ErrorName = "RepoDeactivated"
 
-	// ErrRepoNotFound is an error of com.atproto.sync.getBlob and 6 others.
+	// ErrRepoNotFound is an error of [SyncService.GetBlob] and 6 others.
 	ErrRepoNotFound xrpc.ErrorName = "RepoNotFound"
 
-	// ErrRepoSuspended is an error of com.atproto.sync.getBlob and 5 others.
+	// ErrRepoSuspended is an error of [SyncService.GetBlob] and 5 others.
 	ErrRepoSuspended xrpc.ErrorName = "RepoSuspended"
 
-	// ErrRepoTakendown is an error of com.atproto.sync.getBlob and 5 others.
+	// ErrRepoTakendown is an error of [SyncService.GetBlob] and 5 others.
 	ErrRepoTakendown xrpc.ErrorName = "RepoTakendown"
 
-	// ErrTokenRequired is an error of com.atproto.server.updateEmail.
+	// ErrTokenRequired is an error of [ServerService.UpdateEmail].
 	ErrTokenRequired xrpc.ErrorName = "TokenRequired"
 
-	// ErrUnresolvableDID is an error of com.atproto.server.createAccount.
+	// ErrUnresolvableDID is an error of [ServerService.CreateAccount].
 	ErrUnresolvableDID xrpc.ErrorName = "UnresolvableDid"
 
-	// ErrUnsupportedDomain is an error of com.atproto.server.createAccount.
+	// ErrUnsupportedDomain is an error of [ServerService.CreateAccount].
 	ErrUnsupportedDomain xrpc.ErrorName = "UnsupportedDomain"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

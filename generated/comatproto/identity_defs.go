@@ -7,9 +7,9 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// IdentityDefsIdentityInfo is com.atproto.identity.defs#identityInfo.
+// IdentityDefsIdentityInfo is the object com.atproto.identity.defs#identityInfo.
 type IdentityDefsIdentityInfo struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
 	// The validated handle of the account; or 'handle.invalid' if the handle did not
 	// bi-directionally match the DID document.
@@ -17,62 +17,7 @@ type IdentityDefsIdentityInfo struct {
 
 	DIDDoc lex.Unknown // The complete DID document for the identity.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*IdentityDefsIdentityInfo) LexType() string {
-	return "com.atproto.identity.defs#identityInfo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *IdentityDefsIdentityInfo) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityDefsIdentityInfo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "didDoc":
-			d.Once(&seen, 1<<2)
-			s.DIDDoc = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "handle", "didDoc")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityDefsIdentityInfo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("didDoc").Unknown(s.DIDDoc)
-	e.Field("handle").String(string(s.Handle))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityDefsIdentityInfo) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	v.Field("didDoc").Unknown(s.DIDDoc)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityDefsIdentityInfo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityDefsIdentityInfo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

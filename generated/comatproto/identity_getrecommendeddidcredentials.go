@@ -18,82 +18,16 @@ func (s IdentityService) GetRecommendedDIDCredentials(ctx context.Context, opts 
 }
 
 // IdentityGetRecommendedDIDCredentialsOutput is the output of
-// com.atproto.identity.getRecommendedDidCredentials.
+// [IdentityService.GetRecommendedDIDCredentials].
 type IdentityGetRecommendedDIDCredentialsOutput struct {
 	// Recommended rotation keys for PLC dids. Should be undefined (or ignored) for did:webs.
 	RotationKeys []string
 
-	AlsoKnownAs         []string
-	VerificationMethods lex.Unknown
-	Services            lex.Unknown
+	AlsoKnownAs         []string    // "alsoKnownAs" in JSON.
+	VerificationMethods lex.Unknown // "verificationMethods" in JSON.
+	Services            lex.Unknown // "services" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentityGetRecommendedDIDCredentialsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityGetRecommendedDIDCredentialsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "rotationKeys":
-			if d.Optional(&seen, 1<<0) {
-				s.RotationKeys = lex.DecodeStrings[string](d)
-			}
-		case "alsoKnownAs":
-			if d.Optional(&seen, 1<<1) {
-				s.AlsoKnownAs = lex.DecodeStrings[string](d)
-			}
-		case "verificationMethods":
-			if d.Optional(&seen, 1<<2) {
-				s.VerificationMethods = d.Unknown()
-			}
-		case "services":
-			if d.Optional(&seen, 1<<3) {
-				s.Services = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityGetRecommendedDIDCredentialsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if !s.Services.IsZero() {
-		e.Field("services").Unknown(s.Services)
-	}
-	if s.AlsoKnownAs != nil {
-		lex.EncodeStrings(e.Field("alsoKnownAs"), s.AlsoKnownAs)
-	}
-	if s.RotationKeys != nil {
-		lex.EncodeStrings(e.Field("rotationKeys"), s.RotationKeys)
-	}
-	if !s.VerificationMethods.IsZero() {
-		e.Field("verificationMethods").Unknown(s.VerificationMethods)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityGetRecommendedDIDCredentialsOutput) ValidateLex(v *lex.Validator) {
-	if !s.VerificationMethods.IsZero() {
-		v.Field("verificationMethods").Unknown(s.VerificationMethods)
-	}
-	if !s.Services.IsZero() {
-		v.Field("services").Unknown(s.Services)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityGetRecommendedDIDCredentialsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityGetRecommendedDIDCredentialsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

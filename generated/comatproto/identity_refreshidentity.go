@@ -14,57 +14,17 @@ import (
 // re-resolve an identity (DID and handle). The server may ignore this request, or require
 // authentication, depending on the role, implementation, and policy of the server.
 //
-// Errors: ErrHandleNotFound, ErrDIDNotFound, ErrDIDDeactivated.
+// Errors: [ErrHandleNotFound], [ErrDIDNotFound], [ErrDIDDeactivated].
 func (s IdentityService) RefreshIdentity(ctx context.Context, input *IdentityRefreshIdentityInput, opts ...xrpc.Option) (*IdentityDefsIdentityInfo, error) {
 	m := xrpc.Method{NSID: "com.atproto.identity.refreshIdentity", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[IdentityDefsIdentityInfo](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// IdentityRefreshIdentityInput is the input of com.atproto.identity.refreshIdentity.
+// IdentityRefreshIdentityInput is the input of [IdentityService.RefreshIdentity].
 type IdentityRefreshIdentityInput struct {
-	Identifier syntax.AtIdentifier
+	Identifier syntax.AtIdentifier // "identifier" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentityRefreshIdentityInput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityRefreshIdentityInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "identifier":
-			d.Once(&seen, 1<<0)
-			s.Identifier = syntax.AtIdentifier(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "identifier")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityRefreshIdentityInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("identifier").String(string(s.Identifier))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityRefreshIdentityInput) ValidateLex(v *lex.Validator) {
-	v.Field("identifier").Format(s.Identifier)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityRefreshIdentityInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityRefreshIdentityInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

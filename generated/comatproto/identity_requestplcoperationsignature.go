@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // RequestPlcOperationSignature calls com.atproto.identity.requestPlcOperationSignature: Request
@@ -14,3 +15,5 @@ func (s IdentityService) RequestPlcOperationSignature(ctx context.Context, opts 
 	m := xrpc.Method{NSID: "com.atproto.identity.requestPlcOperationSignature", Kind: xrpc.KindProcedure, Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

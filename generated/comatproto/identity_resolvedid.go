@@ -13,78 +13,22 @@ import (
 // ResolveDID calls com.atproto.identity.resolveDid: Resolves DID to DID document. Does not
 // bi-directionally verify handle.
 //
-// Errors: ErrDIDNotFound, ErrDIDDeactivated.
+// Errors: [ErrDIDNotFound], [ErrDIDDeactivated].
 func (s IdentityService) ResolveDID(ctx context.Context, params *IdentityResolveDIDParams, opts ...xrpc.Option) (*IdentityResolveDIDOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.identity.resolveDid", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[IdentityResolveDIDOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// IdentityResolveDIDParams are the parameters of com.atproto.identity.resolveDid.
+// IdentityResolveDIDParams are the parameters of [IdentityService.ResolveDID].
 type IdentityResolveDIDParams struct {
 	DID syntax.DID // DID to resolve.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *IdentityResolveDIDParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(IdentityResolveDIDParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *IdentityResolveDIDParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(IdentityResolveDIDParams)
-	}
-	v.Field("did").Format(p.DID)
-}
-
-// IdentityResolveDIDOutput is the output of com.atproto.identity.resolveDid.
+// IdentityResolveDIDOutput is the output of [IdentityService.ResolveDID].
 type IdentityResolveDIDOutput struct {
 	DIDDoc lex.Unknown // The complete DID document for the identity.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentityResolveDIDOutput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityResolveDIDOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "didDoc":
-			d.Once(&seen, 1<<0)
-			s.DIDDoc = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "didDoc")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityResolveDIDOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("didDoc").Unknown(s.DIDDoc)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityResolveDIDOutput) ValidateLex(v *lex.Validator) {
-	v.Field("didDoc").Unknown(s.DIDDoc)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityResolveDIDOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityResolveDIDOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

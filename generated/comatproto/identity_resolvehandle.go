@@ -13,78 +13,22 @@ import (
 // ResolveHandle calls com.atproto.identity.resolveHandle: Resolves an atproto handle (hostname)
 // to a DID. Does not necessarily bi-directionally verify against the the DID document.
 //
-// Errors: ErrHandleNotFound.
+// Errors: [ErrHandleNotFound].
 func (s IdentityService) ResolveHandle(ctx context.Context, params *IdentityResolveHandleParams, opts ...xrpc.Option) (*IdentityResolveHandleOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.identity.resolveHandle", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[IdentityResolveHandleOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// IdentityResolveHandleParams are the parameters of com.atproto.identity.resolveHandle.
+// IdentityResolveHandleParams are the parameters of [IdentityService.ResolveHandle].
 type IdentityResolveHandleParams struct {
 	Handle syntax.Handle // The handle to resolve.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *IdentityResolveHandleParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(IdentityResolveHandleParams)
-	}
-	q.String("handle", string(p.Handle))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *IdentityResolveHandleParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(IdentityResolveHandleParams)
-	}
-	v.Field("handle").Format(p.Handle)
-}
-
-// IdentityResolveHandleOutput is the output of com.atproto.identity.resolveHandle.
+// IdentityResolveHandleOutput is the output of [IdentityService.ResolveHandle].
 type IdentityResolveHandleOutput struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentityResolveHandleOutput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityResolveHandleOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityResolveHandleOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityResolveHandleOutput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityResolveHandleOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityResolveHandleOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

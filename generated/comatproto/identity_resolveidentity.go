@@ -13,29 +13,15 @@ import (
 // ResolveIdentity calls com.atproto.identity.resolveIdentity: Resolves an identity (DID or
 // Handle) to a full identity (DID document and verified handle).
 //
-// Errors: ErrHandleNotFound, ErrDIDNotFound, ErrDIDDeactivated.
+// Errors: [ErrHandleNotFound], [ErrDIDNotFound], [ErrDIDDeactivated].
 func (s IdentityService) ResolveIdentity(ctx context.Context, params *IdentityResolveIdentityParams, opts ...xrpc.Option) (*IdentityDefsIdentityInfo, error) {
 	m := xrpc.Method{NSID: "com.atproto.identity.resolveIdentity", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[IdentityDefsIdentityInfo](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// IdentityResolveIdentityParams are the parameters of com.atproto.identity.resolveIdentity.
+// IdentityResolveIdentityParams are the parameters of [IdentityService.ResolveIdentity].
 type IdentityResolveIdentityParams struct {
 	Identifier syntax.AtIdentifier // Handle or DID to resolve.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *IdentityResolveIdentityParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(IdentityResolveIdentityParams)
-	}
-	q.String("identifier", string(p.Identifier))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *IdentityResolveIdentityParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(IdentityResolveIdentityParams)
-	}
-	v.Field("identifier").Format(p.Identifier)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

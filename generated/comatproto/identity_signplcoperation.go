@@ -16,138 +16,22 @@ func (s IdentityService) SignPlcOperation(ctx context.Context, input *IdentitySi
 	return xrpc.Call[IdentitySignPlcOperationOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// IdentitySignPlcOperationInput is the input of com.atproto.identity.signPlcOperation.
+// IdentitySignPlcOperationInput is the input of [IdentityService.SignPlcOperation].
 type IdentitySignPlcOperationInput struct {
-	// A token received through com.atproto.identity.requestPlcOperationSignature.
-	Token *string
+	Token               *string     // A token received through com.atproto.identity.requestPlcOperationSignature.
+	RotationKeys        []string    // "rotationKeys" in JSON.
+	AlsoKnownAs         []string    // "alsoKnownAs" in JSON.
+	VerificationMethods lex.Unknown // "verificationMethods" in JSON.
+	Services            lex.Unknown // "services" in JSON.
 
-	RotationKeys        []string
-	AlsoKnownAs         []string
-	VerificationMethods lex.Unknown
-	Services            lex.Unknown
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentitySignPlcOperationInput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentitySignPlcOperationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "token":
-			d.Once(&seen, 1<<0)
-			s.Token = d.OptionalString()
-		case "rotationKeys":
-			if d.Optional(&seen, 1<<1) {
-				s.RotationKeys = lex.DecodeStrings[string](d)
-			}
-		case "alsoKnownAs":
-			if d.Optional(&seen, 1<<2) {
-				s.AlsoKnownAs = lex.DecodeStrings[string](d)
-			}
-		case "verificationMethods":
-			if d.Optional(&seen, 1<<3) {
-				s.VerificationMethods = d.Unknown()
-			}
-		case "services":
-			if d.Optional(&seen, 1<<4) {
-				s.Services = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentitySignPlcOperationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Token != nil {
-		e.Field("token").String(*s.Token)
-	}
-	if !s.Services.IsZero() {
-		e.Field("services").Unknown(s.Services)
-	}
-	if s.AlsoKnownAs != nil {
-		lex.EncodeStrings(e.Field("alsoKnownAs"), s.AlsoKnownAs)
-	}
-	if s.RotationKeys != nil {
-		lex.EncodeStrings(e.Field("rotationKeys"), s.RotationKeys)
-	}
-	if !s.VerificationMethods.IsZero() {
-		e.Field("verificationMethods").Unknown(s.VerificationMethods)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentitySignPlcOperationInput) ValidateLex(v *lex.Validator) {
-	if !s.VerificationMethods.IsZero() {
-		v.Field("verificationMethods").Unknown(s.VerificationMethods)
-	}
-	if !s.Services.IsZero() {
-		v.Field("services").Unknown(s.Services)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentitySignPlcOperationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentitySignPlcOperationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// IdentitySignPlcOperationOutput is the output of com.atproto.identity.signPlcOperation.
+// IdentitySignPlcOperationOutput is the output of [IdentityService.SignPlcOperation].
 type IdentitySignPlcOperationOutput struct {
 	Operation lex.Unknown // A signed DID PLC operation.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentitySignPlcOperationOutput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentitySignPlcOperationOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "operation":
-			d.Once(&seen, 1<<0)
-			s.Operation = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "operation")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentitySignPlcOperationOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("operation").Unknown(s.Operation)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentitySignPlcOperationOutput) ValidateLex(v *lex.Validator) {
-	v.Field("operation").Unknown(s.Operation)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentitySignPlcOperationOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentitySignPlcOperationOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,51 +17,11 @@ func (s IdentityService) SubmitPlcOperation(ctx context.Context, input *Identity
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// IdentitySubmitPlcOperationInput is the input of com.atproto.identity.submitPlcOperation.
+// IdentitySubmitPlcOperationInput is the input of [IdentityService.SubmitPlcOperation].
 type IdentitySubmitPlcOperationInput struct {
-	Operation lex.Unknown
+	Operation lex.Unknown // "operation" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentitySubmitPlcOperationInput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentitySubmitPlcOperationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "operation":
-			d.Once(&seen, 1<<0)
-			s.Operation = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "operation")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentitySubmitPlcOperationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("operation").Unknown(s.Operation)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentitySubmitPlcOperationInput) ValidateLex(v *lex.Validator) {
-	v.Field("operation").Unknown(s.Operation)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentitySubmitPlcOperationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentitySubmitPlcOperationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

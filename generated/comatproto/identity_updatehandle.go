@@ -18,51 +18,11 @@ func (s IdentityService) UpdateHandle(ctx context.Context, input *IdentityUpdate
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// IdentityUpdateHandleInput is the input of com.atproto.identity.updateHandle.
+// IdentityUpdateHandleInput is the input of [IdentityService.UpdateHandle].
 type IdentityUpdateHandleInput struct {
 	Handle syntax.Handle // The new handle.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *IdentityUpdateHandleInput) DecodeLex(d *lex.Decoder) error {
-	*s = IdentityUpdateHandleInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *IdentityUpdateHandleInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(string(s.Handle))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *IdentityUpdateHandleInput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s IdentityUpdateHandleInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *IdentityUpdateHandleInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

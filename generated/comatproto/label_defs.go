@@ -7,8 +7,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// LabelDefsLabel is com.atproto.label.defs#label: Metadata tag on an atproto resource (eg, repo
-// or record).
+// LabelDefsLabel is the object com.atproto.label.defs#label: Metadata tag on an atproto
+// resource (eg, repo or record).
 type LabelDefsLabel struct {
 	Ver *int64     // The AT Protocol version of the label object.
 	Src syntax.DID // DID of the actor who created this label.
@@ -19,425 +19,104 @@ type LabelDefsLabel struct {
 	// Optionally, CID specifying the specific version of 'uri' resource this label applies to.
 	CID *syntax.CID
 
-	Val string // The short string name of the value or type of this label.
+	Val string           // The short string name of the value or type of this label. At most 128 bytes.
+	Neg *bool            // If true, this is a negation label, overwriting a previous label.
+	Cts syntax.Datetime  // Timestamp when this label was created.
+	Exp *syntax.Datetime // Timestamp at which this label expires (no longer applies).
+	Sig lex.Bytes        // Signature of dag-cbor encoded label.
 
-	// If true, this is a negation label, overwriting a previous label.
-	Neg *bool
-
-	Cts syntax.Datetime // Timestamp when this label was created.
-
-	// Timestamp at which this label expires (no longer applies).
-	Exp *syntax.Datetime
-
-	Sig lex.Bytes // Signature of dag-cbor encoded label.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelDefsLabel) LexType() string {
-	return "com.atproto.label.defs#label"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelDefsLabel) DecodeLex(d *lex.Decoder) error {
-	*s = LabelDefsLabel{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "ver":
-			d.Once(&seen, 1<<4)
-			s.Ver = d.OptionalInt()
-		case "src":
-			d.Once(&seen, 1<<0)
-			s.Src = syntax.DID(d.String())
-		case "uri":
-			d.Once(&seen, 1<<1)
-			s.URI = syntax.URI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<5)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "val":
-			d.Once(&seen, 1<<2)
-			s.Val = d.String()
-		case "neg":
-			d.Once(&seen, 1<<6)
-			s.Neg = d.OptionalBool()
-		case "cts":
-			d.Once(&seen, 1<<3)
-			s.Cts = syntax.Datetime(d.String())
-		case "exp":
-			d.Once(&seen, 1<<7)
-			s.Exp = (*syntax.Datetime)(d.OptionalString())
-		case "sig":
-			if d.Optional(&seen, 1<<8) {
-				s.Sig = d.Bytes()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "src", "uri", "val", "cts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelDefsLabel) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	e.Field("cts").String(string(s.Cts))
-	if s.Exp != nil {
-		e.Field("exp").String(string(*s.Exp))
-	}
-	if s.Neg != nil {
-		e.Field("neg").Bool(*s.Neg)
-	}
-	if s.Sig != nil {
-		e.Field("sig").Bytes(s.Sig)
-	}
-	e.Field("src").String(string(s.Src))
-	e.Field("uri").String(string(s.URI))
-	e.Field("val").String(s.Val)
-	if s.Ver != nil {
-		e.Field("ver").Int(*s.Ver)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelDefsLabel) ValidateLex(v *lex.Validator) {
-	if s.Ver != nil {
-		v.Field("ver").Int(*s.Ver)
-	}
-	v.Field("src").Format(s.Src)
-	v.Field("uri").Format(s.URI)
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	v.Field("val").MaxBytes(s.Val, 128)
-	v.Field("cts").Format(s.Cts)
-	if s.Exp != nil {
-		v.Field("exp").Format(*s.Exp)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelDefsLabel) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelDefsLabel) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelDefsSelfLabels is com.atproto.label.defs#selfLabels: Metadata tags on an atproto record,
-// published by the author within the record.
+// LabelDefsSelfLabels is the object com.atproto.label.defs#selfLabels: Metadata tags on an
+// atproto record, published by the author within the record.
 type LabelDefsSelfLabels struct {
-	Values []LabelDefsSelfLabel
+	Values []LabelDefsSelfLabel // "values" in JSON: a list of [LabelDefsSelfLabel]. At most 10 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelDefsSelfLabels) LexType() string {
-	return "com.atproto.label.defs#selfLabels"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelDefsSelfLabels) DecodeLex(d *lex.Decoder) error {
-	*s = LabelDefsSelfLabels{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "values":
-			d.Once(&seen, 1<<0)
-			s.Values = lex.DecodeSlice[LabelDefsSelfLabel](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "values")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelDefsSelfLabels) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("values"), s.Values)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelDefsSelfLabels) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("values").MaxLen(len(s.Values), 10), s.Values)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelDefsSelfLabels) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelDefsSelfLabels) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelDefsSelfLabel is com.atproto.label.defs#selfLabel: Metadata tag on an atproto record,
-// published by the author within the record. Note that schemas should use #selfLabels, not
-// #selfLabel.
+// LabelDefsSelfLabel is the object com.atproto.label.defs#selfLabel: Metadata tag on an atproto
+// record, published by the author within the record. Note that schemas should use #selfLabels,
+// not #selfLabel.
 type LabelDefsSelfLabel struct {
-	Val string // The short string name of the value or type of this label.
+	Val string // The short string name of the value or type of this label. At most 128 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelDefsSelfLabel) LexType() string {
-	return "com.atproto.label.defs#selfLabel"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelDefsSelfLabel) DecodeLex(d *lex.Decoder) error {
-	*s = LabelDefsSelfLabel{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "val":
-			d.Once(&seen, 1<<0)
-			s.Val = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "val")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelDefsSelfLabel) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("val").String(s.Val)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelDefsSelfLabel) ValidateLex(v *lex.Validator) {
-	v.Field("val").MaxBytes(s.Val, 128)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelDefsSelfLabel) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelDefsSelfLabel) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelDefsLabelValueDefinition is com.atproto.label.defs#labelValueDefinition: Declares a
-// label value and its expected interpretations and behaviors.
+// LabelDefsLabelValueDefinition is the object com.atproto.label.defs#labelValueDefinition:
+// Declares a label value and its expected interpretations and behaviors.
 type LabelDefsLabelValueDefinition struct {
 	// The value of the label being defined. Must only include lowercase ascii and the '-' character
-	// ([a-z-]+).
+	// ([a-z-]+). At most 100 graphemes, 100 bytes.
 	Identifier string
 
 	// How should a client visually convey this label? 'inform' means neutral and informational;
-	// 'alert' means negative and warning; 'none' means show nothing.
+	// 'alert' means negative and warning; 'none' means show nothing. Known values:
+	// [LabelDefsLabelValueDefinitionSeverityInform], [LabelDefsLabelValueDefinitionSeverityAlert],
+	// [LabelDefsLabelValueDefinitionSeverityNone].
 	Severity string
 
 	// What should this label hide in the UI, if applied? 'content' hides all of the target; 'media'
-	// hides the images/video/audio; 'none' hides nothing.
+	// hides the images/video/audio; 'none' hides nothing. Known values:
+	// [LabelDefsLabelValueDefinitionBlursContent], [LabelDefsLabelValueDefinitionBlursMedia],
+	// [LabelDefsLabelValueDefinitionBlursNone].
 	Blurs string
 
-	DefaultSetting *string // The default setting for this label. Default: "warn".
+	// The default setting for this label. Known values:
+	// [LabelDefsLabelValueDefinitionDefaultSettingIgnore],
+	// [LabelDefsLabelValueDefinitionDefaultSettingWarn],
+	// [LabelDefsLabelValueDefinitionDefaultSettingHide]. Default: "warn".
+	DefaultSetting *string
 
 	// Does the user need to have adult content enabled in order to configure this label?
 	AdultOnly *bool
 
-	Locales []LabelDefsLabelValueDefinitionStrings
+	Locales []LabelDefsLabelValueDefinitionStrings // "locales" in JSON: a list of [LabelDefsLabelValueDefinitionStrings].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelDefsLabelValueDefinition) LexType() string {
-	return "com.atproto.label.defs#labelValueDefinition"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelDefsLabelValueDefinition) DecodeLex(d *lex.Decoder) error {
-	*s = LabelDefsLabelValueDefinition{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "identifier":
-			d.Once(&seen, 1<<0)
-			s.Identifier = d.String()
-		case "severity":
-			d.Once(&seen, 1<<1)
-			s.Severity = d.String()
-		case "blurs":
-			d.Once(&seen, 1<<2)
-			s.Blurs = d.String()
-		case "defaultSetting":
-			d.Once(&seen, 1<<4)
-			s.DefaultSetting = d.OptionalString()
-		case "adultOnly":
-			d.Once(&seen, 1<<5)
-			s.AdultOnly = d.OptionalBool()
-		case "locales":
-			d.Once(&seen, 1<<3)
-			s.Locales = lex.DecodeSlice[LabelDefsLabelValueDefinitionStrings](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "identifier", "severity", "blurs", "locales")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelDefsLabelValueDefinition) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("blurs").String(s.Blurs)
-	lex.EncodeSlice(e.Field("locales"), s.Locales)
-	e.Field("severity").String(s.Severity)
-	if s.AdultOnly != nil {
-		e.Field("adultOnly").Bool(*s.AdultOnly)
-	}
-	e.Field("identifier").String(s.Identifier)
-	if s.DefaultSetting != nil {
-		e.Field("defaultSetting").String(*s.DefaultSetting)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelDefsLabelValueDefinition) ValidateLex(v *lex.Validator) {
-	v.Field("identifier").MaxBytes(s.Identifier, 100).MaxGraphemes(s.Identifier, 100)
-	lex.ValidateSlice(v.Field("locales"), s.Locales)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelDefsLabelValueDefinition) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelDefsLabelValueDefinition) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of LabelDefsLabelValueDefinitionSeverity.
+// Known values of the field Severity of [LabelDefsLabelValueDefinition].
 const (
 	LabelDefsLabelValueDefinitionSeverityInform = "inform"
 	LabelDefsLabelValueDefinitionSeverityAlert  = "alert"
 	LabelDefsLabelValueDefinitionSeverityNone   = "none"
 )
 
-// Known values of LabelDefsLabelValueDefinitionBlurs.
+// Known values of the field Blurs of [LabelDefsLabelValueDefinition].
 const (
 	LabelDefsLabelValueDefinitionBlursContent = "content"
 	LabelDefsLabelValueDefinitionBlursMedia   = "media"
 	LabelDefsLabelValueDefinitionBlursNone    = "none"
 )
 
-// Known values of LabelDefsLabelValueDefinitionDefaultSetting.
+// Known values of the field DefaultSetting of [LabelDefsLabelValueDefinition].
 const (
 	LabelDefsLabelValueDefinitionDefaultSettingIgnore = "ignore"
 	LabelDefsLabelValueDefinitionDefaultSettingWarn   = "warn"
 	LabelDefsLabelValueDefinitionDefaultSettingHide   = "hide"
 )
 
-// LabelDefsLabelValueDefinitionStrings is com.atproto.label.defs#labelValueDefinitionStrings:
-// Strings which describe the label in the UI, localized into a specific language.
+// LabelDefsLabelValueDefinitionStrings is the object
+// com.atproto.label.defs#labelValueDefinitionStrings: Strings which describe the label in the
+// UI, localized into a specific language.
 type LabelDefsLabelValueDefinitionStrings struct {
 	Lang syntax.Language // The code of the language these strings are written in.
-	Name string          // A short human-readable name for the label.
+	Name string          // A short human-readable name for the label. At most 64 graphemes, 640 bytes.
 
-	// A longer description of what the label means and why it might be applied.
+	// A longer description of what the label means and why it might be applied. At most 10,000
+	// graphemes, 100,000 bytes.
 	Description string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelDefsLabelValueDefinitionStrings) LexType() string {
-	return "com.atproto.label.defs#labelValueDefinitionStrings"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelDefsLabelValueDefinitionStrings) DecodeLex(d *lex.Decoder) error {
-	*s = LabelDefsLabelValueDefinitionStrings{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "lang":
-			d.Once(&seen, 1<<0)
-			s.Lang = syntax.Language(d.String())
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "description":
-			d.Once(&seen, 1<<2)
-			s.Description = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "lang", "name", "description")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelDefsLabelValueDefinitionStrings) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("lang").String(string(s.Lang))
-	e.Field("name").String(s.Name)
-	e.Field("description").String(s.Description)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelDefsLabelValueDefinitionStrings) ValidateLex(v *lex.Validator) {
-	v.Field("lang").Format(s.Lang)
-	v.Field("name").MaxBytes(s.Name, 640).MaxGraphemes(s.Name, 64)
-	v.Field("description").MaxBytes(s.Description, 100000).MaxGraphemes(s.Description, 10000)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelDefsLabelValueDefinitionStrings) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelDefsLabelValueDefinitionStrings) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelDefsLabelValue is com.atproto.label.defs#labelValue.
+// LabelDefsLabelValue is the string com.atproto.label.defs#labelValue.
 type LabelDefsLabelValue string
 
-// Known values of LabelDefsLabelValue.
+// Known values of [LabelDefsLabelValue].
 const (
 	LabelDefsLabelValueNotHide              LabelDefsLabelValue = "!hide"
 	LabelDefsLabelValueNotWarn              LabelDefsLabelValue = "!warn"
@@ -448,3 +127,5 @@ const (
 	LabelDefsLabelValueGraphicMedia         LabelDefsLabelValue = "graphic-media"
 	LabelDefsLabelValueBot                  LabelDefsLabelValue = "bot"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

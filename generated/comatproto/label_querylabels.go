@@ -20,8 +20,8 @@ func (s LabelService) QueryLabels(ctx context.Context, params *LabelQueryLabelsP
 	return xrpc.Call[LabelQueryLabelsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// QueryLabelsPages calls QueryLabels page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// QueryLabelsPages calls [LabelService.QueryLabels] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s LabelService) QueryLabelsPages(ctx context.Context, params *LabelQueryLabelsParams, opts ...xrpc.Option) iter.Seq2[*LabelQueryLabelsOutput, error] {
 	return paging.Pages(func(cursor *string) (*LabelQueryLabelsOutput, *string, error) {
 		var next LabelQueryLabelsParams
@@ -41,108 +41,30 @@ func (s LabelService) QueryLabelsPages(ctx context.Context, params *LabelQueryLa
 	})
 }
 
-// QueryLabelsAll is QueryLabelsPages, labels one by one.
+// QueryLabelsAll is [LabelService.QueryLabelsPages], labels one by one.
 func (s LabelService) QueryLabelsAll(ctx context.Context, params *LabelQueryLabelsParams, opts ...xrpc.Option) iter.Seq2[*LabelDefsLabel, error] {
 	return paging.All(s.QueryLabelsPages(ctx, params, opts...), func(page *LabelQueryLabelsOutput) []LabelDefsLabel {
 		return page.Labels
 	})
 }
 
-// LabelQueryLabelsParams are the parameters of com.atproto.label.queryLabels.
+// LabelQueryLabelsParams are the parameters of [LabelService.QueryLabels].
 type LabelQueryLabelsParams struct {
 	// List of AT URI patterns to match (boolean 'OR'). Each may be a prefix (ending with '*'; will
 	// match inclusive of the string leading to '*'), or a full URI.
 	URIPatterns []string
 
 	Sources []syntax.DID // Optional list of label sources (DIDs) to filter on.
-	Limit   *int64       // Default, sent if nil: 50.
-	Cursor  *string
+	Limit   *int64       // "limit" in JSON. From 1 to 250. Default, sent if nil: 50.
+	Cursor  *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *LabelQueryLabelsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(LabelQueryLabelsParams)
-	}
-	xrpc.AddStrings(q, "uriPatterns", p.URIPatterns)
-	xrpc.AddStrings(q, "sources", p.Sources)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *LabelQueryLabelsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(LabelQueryLabelsParams)
-	}
-	if p.Sources != nil {
-		lex.ValidateArray(v.Field("sources"), p.Sources, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 250)
-	}
-}
-
-// LabelQueryLabelsOutput is the output of com.atproto.label.queryLabels.
+// LabelQueryLabelsOutput is the output of [LabelService.QueryLabels].
 type LabelQueryLabelsOutput struct {
-	Cursor *string
-	Labels []LabelDefsLabel
+	Cursor *string          // "cursor" in JSON.
+	Labels []LabelDefsLabel // "labels" in JSON: a list of [LabelDefsLabel].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *LabelQueryLabelsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = LabelQueryLabelsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "labels":
-			d.Once(&seen, 1<<0)
-			s.Labels = lex.DecodeSlice[LabelDefsLabel](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "labels")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelQueryLabelsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("labels"), s.Labels)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelQueryLabelsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("labels"), s.Labels)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelQueryLabelsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelQueryLabelsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

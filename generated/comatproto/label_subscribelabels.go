@@ -13,49 +13,25 @@ import (
 // labels (and negations). Public endpoint implemented by mod services. Uses same sequencing
 // scheme as repo event stream.
 //
-// Errors: ErrFutureCursor.
+// Errors: [ErrFutureCursor].
 func (s LabelService) SubscribeLabels(ctx context.Context, params *LabelSubscribeLabelsParams, opts ...xrpc.Option) *xrpc.Stream[LabelSubscribeLabelsMessage] {
 	m := xrpc.Method{NSID: "com.atproto.label.subscribeLabels", Kind: xrpc.KindSubscription, Cursor: "cursor"}
 	return xrpc.Subscribe[LabelSubscribeLabelsMessage](ctx, s.caller, m, params, opts)
 }
 
-// LabelSubscribeLabelsParams are the parameters of com.atproto.label.subscribeLabels.
+// LabelSubscribeLabelsParams are the parameters of [LabelService.SubscribeLabels].
 type LabelSubscribeLabelsParams struct {
 	Cursor *int64 // The last known event seq number to backfill from.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *LabelSubscribeLabelsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(LabelSubscribeLabelsParams)
-	}
-	if p.Cursor != nil {
-		q.Int("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *LabelSubscribeLabelsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(LabelSubscribeLabelsParams)
-	}
-	if p.Cursor != nil {
-		v.Field("cursor").Int(*p.Cursor)
-	}
-}
-
-// LabelSubscribeLabelsMessage is a message of com.atproto.label.subscribeLabels: Subscribe to
-// stream of labels (and negations). Public endpoint implemented by mod services. Uses same
-// sequencing scheme as repo event stream.
+// LabelSubscribeLabelsMessage is a message of [LabelService.SubscribeLabels], an open union of
+// [LabelSubscribeLabelsLabels] and [LabelSubscribeLabelsInfo].
 //
-// LabelSubscribeLabelsMessage is an open union of com.atproto.label.subscribeLabels#labels and
-// com.atproto.label.subscribeLabels#info.
-//
-// Errors: ErrFutureCursor.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type LabelSubscribeLabelsMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewLabelSubscribeLabelsMessage returns the union of a member.
@@ -66,176 +42,24 @@ func NewLabelSubscribeLabelsMessage[T interface {
 	return LabelSubscribeLabelsMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *LabelSubscribeLabelsMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.label.subscribeLabels#labels":
-		u.Value = lex.DecodeVariant[LabelSubscribeLabelsLabels](d)
-	case "com.atproto.label.subscribeLabels#info":
-		u.Value = lex.DecodeVariant[LabelSubscribeLabelsInfo](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *LabelSubscribeLabelsMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *LabelSubscribeLabelsMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *LabelSubscribeLabelsLabels, *LabelSubscribeLabelsInfo, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u LabelSubscribeLabelsMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *LabelSubscribeLabelsMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Sequence implements xrpc.Sequenced.
-func (u *LabelSubscribeLabelsMessage) Sequence() (seq int64, ok bool) {
-	switch v := u.Value.(type) {
-	case *LabelSubscribeLabelsLabels:
-		return v.Seq, true
-	}
-	return 0, false
-}
-
-// LabelSubscribeLabelsLabels is com.atproto.label.subscribeLabels#labels.
+// LabelSubscribeLabelsLabels is the object com.atproto.label.subscribeLabels#labels.
 type LabelSubscribeLabelsLabels struct {
-	Seq    int64
-	Labels []LabelDefsLabel
+	Seq    int64            // "seq" in JSON.
+	Labels []LabelDefsLabel // "labels" in JSON: a list of [LabelDefsLabel].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelSubscribeLabelsLabels) LexType() string {
-	return "com.atproto.label.subscribeLabels#labels"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LabelSubscribeLabelsLabels) DecodeLex(d *lex.Decoder) error {
-	*s = LabelSubscribeLabelsLabels{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "labels":
-			d.Once(&seen, 1<<1)
-			s.Labels = lex.DecodeSlice[LabelDefsLabel](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "seq", "labels")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelSubscribeLabelsLabels) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("seq").Int(s.Seq)
-	lex.EncodeSlice(e.Field("labels"), s.Labels)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelSubscribeLabelsLabels) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	lex.ValidateSlice(v.Field("labels"), s.Labels)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelSubscribeLabelsLabels) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelSubscribeLabelsLabels) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// LabelSubscribeLabelsInfo is com.atproto.label.subscribeLabels#info.
+// LabelSubscribeLabelsInfo is the object com.atproto.label.subscribeLabels#info.
 type LabelSubscribeLabelsInfo struct {
-	Name    string // Known values: OutdatedCursor.
-	Message *string
+	Name    string  // "name" in JSON. Known values: [LabelSubscribeLabelsInfoNameOutdatedCursor].
+	Message *string // "message" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LabelSubscribeLabelsInfo) LexType() string {
-	return "com.atproto.label.subscribeLabels#info"
-}
+// LabelSubscribeLabelsInfoNameOutdatedCursor is a known value of the field Name of
+// [LabelSubscribeLabelsInfo].
+const LabelSubscribeLabelsInfoNameOutdatedCursor = "OutdatedCursor"
 
-// DecodeLex implements lex.Decodable.
-func (s *LabelSubscribeLabelsInfo) DecodeLex(d *lex.Decoder) error {
-	*s = LabelSubscribeLabelsInfo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "message":
-			d.Once(&seen, 1<<1)
-			s.Message = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LabelSubscribeLabelsInfo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Message != nil {
-		e.Field("message").String(*s.Message)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LabelSubscribeLabelsInfo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LabelSubscribeLabelsInfo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LabelSubscribeLabelsInfo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of LabelSubscribeLabelsInfoName.
-const (
-	LabelSubscribeLabelsInfoNameOutdatedCursor = "OutdatedCursor"
-)
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,90 +13,24 @@ import (
 // ResolveLexicon calls com.atproto.lexicon.resolveLexicon: Resolves an atproto lexicon (NSID)
 // to a schema.
 //
-// Errors: ErrLexiconNotFound.
+// Errors: [ErrLexiconNotFound].
 func (s LexiconService) ResolveLexicon(ctx context.Context, params *LexiconResolveLexiconParams, opts ...xrpc.Option) (*LexiconResolveLexiconOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.lexicon.resolveLexicon", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[LexiconResolveLexiconOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// LexiconResolveLexiconParams are the parameters of com.atproto.lexicon.resolveLexicon.
+// LexiconResolveLexiconParams are the parameters of [LexiconService.ResolveLexicon].
 type LexiconResolveLexiconParams struct {
 	NSID syntax.NSID // The lexicon NSID to resolve.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *LexiconResolveLexiconParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(LexiconResolveLexiconParams)
-	}
-	q.String("nsid", string(p.NSID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *LexiconResolveLexiconParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(LexiconResolveLexiconParams)
-	}
-	v.Field("nsid").Format(p.NSID)
-}
-
-// LexiconResolveLexiconOutput is the output of com.atproto.lexicon.resolveLexicon.
+// LexiconResolveLexiconOutput is the output of [LexiconService.ResolveLexicon].
 type LexiconResolveLexiconOutput struct {
 	CID    syntax.CID    // The CID of the lexicon schema record.
 	Schema LexiconSchema // The resolved lexicon schema record.
 	URI    syntax.ATURI  // The AT-URI of the lexicon schema record.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *LexiconResolveLexiconOutput) DecodeLex(d *lex.Decoder) error {
-	*s = LexiconResolveLexiconOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "schema":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Schema)
-		case "uri":
-			d.Once(&seen, 1<<2)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "cid", "schema", "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LexiconResolveLexiconOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("schema").Value(&s.Schema)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LexiconResolveLexiconOutput) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("schema").Value(&s.Schema)
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LexiconResolveLexiconOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LexiconResolveLexiconOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

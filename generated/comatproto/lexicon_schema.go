@@ -4,67 +4,20 @@ package comatproto
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// LexiconSchemaNSID is the collection of LexiconSchema records.
+// LexiconSchemaNSID is the collection of [LexiconSchema] records.
 const LexiconSchemaNSID = "com.atproto.lexicon.schema"
 
-// LexiconSchema is com.atproto.lexicon.schema: Representation of Lexicon schemas themselves,
-// when published as atproto records. Note that the schema language is not defined in Lexicon;
-// this meta schema currently only includes a single version field ('lexicon'). See the atproto
-// specifications for description of the other expected top-level fields ('id', 'defs', etc).
+// LexiconSchema is the record com.atproto.lexicon.schema: Representation of Lexicon schemas
+// themselves, when published as atproto records. Note that the schema language is not defined
+// in Lexicon; this meta schema currently only includes a single version field ('lexicon'). See
+// the atproto specifications for description of the other expected top-level fields ('id',
+// 'defs', etc).
 type LexiconSchema struct {
 	// Indicates the 'version' of the Lexicon language. Must be '1' for the current atproto/Lexicon
 	// schema system.
 	Lexicon int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*LexiconSchema) LexType() string {
-	return "com.atproto.lexicon.schema"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *LexiconSchema) DecodeLex(d *lex.Decoder) error {
-	*s = LexiconSchema{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<1)
-			d.Record("com.atproto.lexicon.schema")
-		case "lexicon":
-			d.Once(&seen, 1<<0)
-			s.Lexicon = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "lexicon")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *LexiconSchema) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("com.atproto.lexicon.schema")
-	e.Field("lexicon").Int(s.Lexicon)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *LexiconSchema) ValidateLex(v *lex.Validator) {
-	v.Field("lexicon").Int(s.Lexicon)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s LexiconSchema) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *LexiconSchema) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,89 +18,27 @@ func (s ModerationService) CreateReport(ctx context.Context, input *ModerationCr
 	return xrpc.Call[ModerationCreateReportOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ModerationCreateReportInput is the input of com.atproto.moderation.createReport.
+// ModerationCreateReportInput is the input of [ModerationService.CreateReport].
 type ModerationCreateReportInput struct {
-	// Indicates the broad category of violation the report is for.
+	// Indicates the broad category of violation the report is for. Known values: the constants of
+	// [ModerationDefsReasonType].
 	ReasonType ModerationDefsReasonType
 
-	Reason  *string // Additional context about the content and violation.
-	Subject ModerationCreateReportInputSubjectUnion
-	ModTool *ModerationCreateReportModTool
+	// Additional context about the content and violation. At most 2000 graphemes, 20,000 bytes.
+	Reason *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Subject ModerationCreateReportInputSubjectUnion // "subject" in JSON: one of [AdminDefsRepoRef] and [RepoStrongRef].
+	ModTool *ModerationCreateReportModTool          // "modTool" in JSON: [ModerationCreateReportModTool].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCreateReportInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCreateReportInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reasonType":
-			d.Once(&seen, 1<<0)
-			s.ReasonType = ModerationDefsReasonType(d.String())
-		case "reason":
-			d.Once(&seen, 1<<2)
-			s.Reason = d.OptionalString()
-		case "subject":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Subject)
-		case "modTool":
-			if d.Optional(&seen, 1<<3) {
-				s.ModTool = lex.DecodePointer[ModerationCreateReportModTool](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "reasonType", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCreateReportInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Reason != nil {
-		e.Field("reason").String(*s.Reason)
-	}
-	if s.ModTool != nil {
-		e.Field("modTool").Value(s.ModTool)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("reasonType").String(string(s.ReasonType))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCreateReportInput) ValidateLex(v *lex.Validator) {
-	if s.Reason != nil {
-		v.Field("reason").MaxBytes(*s.Reason, 20000).MaxGraphemes(*s.Reason, 2000)
-	}
-	v.Field("subject").Value(&s.Subject)
-	if s.ModTool != nil {
-		v.Field("modTool").Value(s.ModTool)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCreateReportInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCreateReportInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationCreateReportInputSubjectUnion is an open union of com.atproto.admin.defs#repoRef
-// and com.atproto.repo.strongRef.
+// ModerationCreateReportInputSubjectUnion is the field Subject of
+// [ModerationCreateReportInput], an open union of [AdminDefsRepoRef] and [RepoStrongRef].
 //
 // The zero value is absent.
 type ModerationCreateReportInputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationCreateReportInputSubjectUnion returns the union of a member.
@@ -111,134 +49,27 @@ func NewModerationCreateReportInputSubjectUnion[T interface {
 	return ModerationCreateReportInputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationCreateReportInputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[RepoStrongRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationCreateReportInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationCreateReportInputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AdminDefsRepoRef, *RepoStrongRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationCreateReportInputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationCreateReportInputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationCreateReportOutput is the output of com.atproto.moderation.createReport.
+// ModerationCreateReportOutput is the output of [ModerationService.CreateReport].
 type ModerationCreateReportOutput struct {
-	ID         int64
+	ID int64 // "id" in JSON.
+
+	// "reasonType" in JSON. Known values: the constants of [ModerationDefsReasonType].
 	ReasonType ModerationDefsReasonType
-	Reason     *string
-	Subject    ModerationCreateReportOutputSubjectUnion
-	ReportedBy syntax.DID
-	CreatedAt  syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Reason     *string                                  // "reason" in JSON. At most 2000 graphemes, 20,000 bytes.
+	Subject    ModerationCreateReportOutputSubjectUnion // "subject" in JSON: one of [AdminDefsRepoRef] and [RepoStrongRef].
+	ReportedBy syntax.DID                               // "reportedBy" in JSON.
+	CreatedAt  syntax.Datetime                          // "createdAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCreateReportOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCreateReportOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "reasonType":
-			d.Once(&seen, 1<<1)
-			s.ReasonType = ModerationDefsReasonType(d.String())
-		case "reason":
-			d.Once(&seen, 1<<5)
-			s.Reason = d.OptionalString()
-		case "subject":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Subject)
-		case "reportedBy":
-			d.Once(&seen, 1<<3)
-			s.ReportedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<4)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "id", "reasonType", "subject", "reportedBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCreateReportOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	if s.Reason != nil {
-		e.Field("reason").String(*s.Reason)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("reasonType").String(string(s.ReasonType))
-	e.Field("reportedBy").String(string(s.ReportedBy))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCreateReportOutput) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	if s.Reason != nil {
-		v.Field("reason").MaxBytes(*s.Reason, 20000).MaxGraphemes(*s.Reason, 2000)
-	}
-	v.Field("subject").Value(&s.Subject)
-	v.Field("reportedBy").Format(s.ReportedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCreateReportOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCreateReportOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationCreateReportOutputSubjectUnion is an open union of com.atproto.admin.defs#repoRef
-// and com.atproto.repo.strongRef.
+// ModerationCreateReportOutputSubjectUnion is the field Subject of
+// [ModerationCreateReportOutput], an open union of [AdminDefsRepoRef] and [RepoStrongRef].
 //
 // The zero value is absent.
 type ModerationCreateReportOutputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationCreateReportOutputSubjectUnion returns the union of a member.
@@ -249,109 +80,13 @@ func NewModerationCreateReportOutputSubjectUnion[T interface {
 	return ModerationCreateReportOutputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationCreateReportOutputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[RepoStrongRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationCreateReportOutputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationCreateReportOutputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *AdminDefsRepoRef, *RepoStrongRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationCreateReportOutputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationCreateReportOutputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationCreateReportModTool is com.atproto.moderation.createReport#modTool: Moderation tool
-// information for tracing the source of the action.
+// ModerationCreateReportModTool is the object com.atproto.moderation.createReport#modTool:
+// Moderation tool information for tracing the source of the action.
 type ModerationCreateReportModTool struct {
-	// Name/identifier of the source (e.g., 'bsky-app/android', 'bsky-web/chrome')
-	Name string
-
+	Name string      // Name/identifier of the source (e.g., 'bsky-app/android', 'bsky-web/chrome').
 	Meta lex.Unknown // Additional arbitrary metadata about the source.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationCreateReportModTool) LexType() string {
-	return "com.atproto.moderation.createReport#modTool"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCreateReportModTool) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCreateReportModTool{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "meta":
-			if d.Optional(&seen, 1<<1) {
-				s.Meta = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCreateReportModTool) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if !s.Meta.IsZero() {
-		e.Field("meta").Unknown(s.Meta)
-	}
-	e.Field("name").String(s.Name)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCreateReportModTool) ValidateLex(v *lex.Validator) {
-	if !s.Meta.IsZero() {
-		v.Field("meta").Unknown(s.Meta)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCreateReportModTool) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCreateReportModTool) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

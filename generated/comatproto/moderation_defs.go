@@ -2,18 +2,20 @@
 
 package comatproto
 
-// ModerationDefsReasonType is com.atproto.moderation.defs#reasonType.
+import "github.com/gimucco/atproto-go/xrpc/lex"
+
+// ModerationDefsReasonType is the string com.atproto.moderation.defs#reasonType.
 type ModerationDefsReasonType string
 
-// Known values of ModerationDefsReasonType.
+// Known values of [ModerationDefsReasonType].
 const (
-	ModerationDefsReasonTypeReasonSpam                               ModerationDefsReasonType = "com.atproto.moderation.defs#reasonSpam"
-	ModerationDefsReasonTypeReasonViolation                          ModerationDefsReasonType = "com.atproto.moderation.defs#reasonViolation"
-	ModerationDefsReasonTypeReasonMisleading                         ModerationDefsReasonType = "com.atproto.moderation.defs#reasonMisleading"
-	ModerationDefsReasonTypeReasonSexual                             ModerationDefsReasonType = "com.atproto.moderation.defs#reasonSexual"
-	ModerationDefsReasonTypeReasonRude                               ModerationDefsReasonType = "com.atproto.moderation.defs#reasonRude"
-	ModerationDefsReasonTypeReasonOther                              ModerationDefsReasonType = "com.atproto.moderation.defs#reasonOther"
-	ModerationDefsReasonTypeReasonAppeal                             ModerationDefsReasonType = "com.atproto.moderation.defs#reasonAppeal"
+	ModerationDefsReasonTypeReasonSpam                               ModerationDefsReasonType = "com.atproto.moderation.defs#reasonSpam"       // The token [ModerationDefsReasonSpam].
+	ModerationDefsReasonTypeReasonViolation                          ModerationDefsReasonType = "com.atproto.moderation.defs#reasonViolation"  // The token [ModerationDefsReasonViolation].
+	ModerationDefsReasonTypeReasonMisleading                         ModerationDefsReasonType = "com.atproto.moderation.defs#reasonMisleading" // The token [ModerationDefsReasonMisleading].
+	ModerationDefsReasonTypeReasonSexual                             ModerationDefsReasonType = "com.atproto.moderation.defs#reasonSexual"     // The token [ModerationDefsReasonSexual].
+	ModerationDefsReasonTypeReasonRude                               ModerationDefsReasonType = "com.atproto.moderation.defs#reasonRude"       // The token [ModerationDefsReasonRude].
+	ModerationDefsReasonTypeReasonOther                              ModerationDefsReasonType = "com.atproto.moderation.defs#reasonOther"      // The token [ModerationDefsReasonOther].
+	ModerationDefsReasonTypeReasonAppeal                             ModerationDefsReasonType = "com.atproto.moderation.defs#reasonAppeal"     // The token [ModerationDefsReasonAppeal].
 	ModerationDefsReasonTypeReportDefsReasonAppeal                   ModerationDefsReasonType = "tools.ozone.report.defs#reasonAppeal"
 	ModerationDefsReasonTypeReportDefsReasonOther                    ModerationDefsReasonType = "tools.ozone.report.defs#reasonOther"
 	ModerationDefsReasonTypeReportDefsReasonViolenceAnimal           ModerationDefsReasonType = "tools.ozone.report.defs#reasonViolenceAnimal"
@@ -90,13 +92,15 @@ const ModerationDefsReasonOther = "com.atproto.moderation.defs#reasonOther"
 // previously taken moderation action.
 const ModerationDefsReasonAppeal = "com.atproto.moderation.defs#reasonAppeal"
 
-// ModerationDefsSubjectType is com.atproto.moderation.defs#subjectType: Tag describing a type
-// of subject that might be reported.
+// ModerationDefsSubjectType is the string com.atproto.moderation.defs#subjectType: Tag
+// describing a type of subject that might be reported.
 type ModerationDefsSubjectType string
 
-// Known values of ModerationDefsSubjectType.
+// Known values of [ModerationDefsSubjectType].
 const (
 	ModerationDefsSubjectTypeAccount ModerationDefsSubjectType = "account"
 	ModerationDefsSubjectTypeRecord  ModerationDefsSubjectType = "record"
 	ModerationDefsSubjectTypeChat    ModerationDefsSubjectType = "chat"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

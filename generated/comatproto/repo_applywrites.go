@@ -13,13 +13,13 @@ import (
 // ApplyWrites calls com.atproto.repo.applyWrites: Apply a batch transaction of repository
 // creates, updates, and deletes. Requires auth, implemented by PDS.
 //
-// Errors: ErrInvalidSwap.
+// Errors: [ErrInvalidSwap].
 func (s RepoService) ApplyWrites(ctx context.Context, input *RepoApplyWritesInput, opts ...xrpc.Option) (*RepoApplyWritesOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.repo.applyWrites", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[RepoApplyWritesOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// RepoApplyWritesInput is the input of com.atproto.repo.applyWrites.
+// RepoApplyWritesInput is the input of [RepoService.ApplyWrites].
 type RepoApplyWritesInput struct {
 	Repo syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 
@@ -27,83 +27,23 @@ type RepoApplyWritesInput struct {
 	// 'true' to require it, or leave unset to validate only for known Lexicons.
 	Validate *bool
 
+	// "writes" in JSON: a list of [RepoApplyWritesCreate], [RepoApplyWritesUpdate] and
+	// [RepoApplyWritesDelete].
 	Writes []RepoApplyWritesInputWritesUnion
 
 	// If provided, the entire operation will fail if the current repo commit CID does not match
 	// this value. Used to prevent conflicting repo mutations.
 	SwapCommit *syntax.CID
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesInput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repo":
-			d.Once(&seen, 1<<0)
-			s.Repo = syntax.AtIdentifier(d.String())
-		case "validate":
-			d.Once(&seen, 1<<2)
-			s.Validate = d.OptionalBool()
-		case "writes":
-			d.Once(&seen, 1<<1)
-			s.Writes = lex.DecodeSlice[RepoApplyWritesInputWritesUnion](d)
-		case "swapCommit":
-			d.Once(&seen, 1<<3)
-			s.SwapCommit = (*syntax.CID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "repo", "writes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("repo").String(string(s.Repo))
-	lex.EncodeSlice(e.Field("writes"), s.Writes)
-	if s.Validate != nil {
-		e.Field("validate").Bool(*s.Validate)
-	}
-	if s.SwapCommit != nil {
-		e.Field("swapCommit").String(string(*s.SwapCommit))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesInput) ValidateLex(v *lex.Validator) {
-	v.Field("repo").Format(s.Repo)
-	lex.ValidateSlice(v.Field("writes"), s.Writes)
-	if s.SwapCommit != nil {
-		v.Field("swapCommit").Format(*s.SwapCommit)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoApplyWritesInputWritesUnion is a closed union of com.atproto.repo.applyWrites#create,
-// com.atproto.repo.applyWrites#update and com.atproto.repo.applyWrites#delete.
+// RepoApplyWritesInputWritesUnion is an item of the field Writes of [RepoApplyWritesInput], a
+// closed union of [RepoApplyWritesCreate], [RepoApplyWritesUpdate] and [RepoApplyWritesDelete].
 //
 // The zero value is absent.
 type RepoApplyWritesInputWritesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, or nil.
 }
 
 // NewRepoApplyWritesInputWritesUnion returns the union of a member.
@@ -114,115 +54,24 @@ func NewRepoApplyWritesInputWritesUnion[T interface {
 	return RepoApplyWritesInputWritesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *RepoApplyWritesInputWritesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.repo.applyWrites#create":
-		u.Value = lex.DecodeVariant[RepoApplyWritesCreate](d)
-	case "com.atproto.repo.applyWrites#update":
-		u.Value = lex.DecodeVariant[RepoApplyWritesUpdate](d)
-	case "com.atproto.repo.applyWrites#delete":
-		u.Value = lex.DecodeVariant[RepoApplyWritesDelete](d)
-	default:
-		d.ClosedUnion()
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *RepoApplyWritesInputWritesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *RepoApplyWritesInputWritesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *RepoApplyWritesCreate, *RepoApplyWritesUpdate, *RepoApplyWritesDelete:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u RepoApplyWritesInputWritesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *RepoApplyWritesInputWritesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// RepoApplyWritesOutput is the output of com.atproto.repo.applyWrites.
+// RepoApplyWritesOutput is the output of [RepoService.ApplyWrites].
 type RepoApplyWritesOutput struct {
-	Commit  *RepoDefsCommitMeta
+	Commit *RepoDefsCommitMeta // "commit" in JSON: [RepoDefsCommitMeta].
+
+	// "results" in JSON: a list of [RepoApplyWritesCreateResult], [RepoApplyWritesUpdateResult] and
+	// [RepoApplyWritesDeleteResult].
 	Results []RepoApplyWritesOutputResultsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "commit":
-			if d.Optional(&seen, 1<<0) {
-				s.Commit = lex.DecodePointer[RepoDefsCommitMeta](d)
-			}
-		case "results":
-			if d.Optional(&seen, 1<<1) {
-				s.Results = lex.DecodeSlice[RepoApplyWritesOutputResultsUnion](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Commit != nil {
-		e.Field("commit").Value(s.Commit)
-	}
-	if s.Results != nil {
-		lex.EncodeSlice(e.Field("results"), s.Results)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesOutput) ValidateLex(v *lex.Validator) {
-	if s.Commit != nil {
-		v.Field("commit").Value(s.Commit)
-	}
-	if s.Results != nil {
-		lex.ValidateSlice(v.Field("results"), s.Results)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoApplyWritesOutputResultsUnion is a closed union of
-// com.atproto.repo.applyWrites#createResult, com.atproto.repo.applyWrites#updateResult and
-// com.atproto.repo.applyWrites#deleteResult.
+// RepoApplyWritesOutputResultsUnion is an item of the field Results of [RepoApplyWritesOutput],
+// a closed union of [RepoApplyWritesCreateResult], [RepoApplyWritesUpdateResult] and
+// [RepoApplyWritesDeleteResult].
 //
 // The zero value is absent.
 type RepoApplyWritesOutputResultsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, or nil.
 }
 
 // NewRepoApplyWritesOutputResultsUnion returns the union of a member.
@@ -233,431 +82,78 @@ func NewRepoApplyWritesOutputResultsUnion[T interface {
 	return RepoApplyWritesOutputResultsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *RepoApplyWritesOutputResultsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.repo.applyWrites#createResult":
-		u.Value = lex.DecodeVariant[RepoApplyWritesCreateResult](d)
-	case "com.atproto.repo.applyWrites#updateResult":
-		u.Value = lex.DecodeVariant[RepoApplyWritesUpdateResult](d)
-	case "com.atproto.repo.applyWrites#deleteResult":
-		u.Value = lex.DecodeVariant[RepoApplyWritesDeleteResult](d)
-	default:
-		d.ClosedUnion()
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *RepoApplyWritesOutputResultsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *RepoApplyWritesOutputResultsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *RepoApplyWritesCreateResult, *RepoApplyWritesUpdateResult, *RepoApplyWritesDeleteResult:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u RepoApplyWritesOutputResultsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *RepoApplyWritesOutputResultsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// RepoApplyWritesCreate is com.atproto.repo.applyWrites#create: Operation which creates a new
-// record.
+// RepoApplyWritesCreate is the object com.atproto.repo.applyWrites#create: Operation which
+// creates a new record.
 type RepoApplyWritesCreate struct {
-	Collection syntax.NSID
+	Collection syntax.NSID // "collection" in JSON.
 
 	// NOTE: maxLength is redundant with record-key format. Keeping it temporarily to ensure
-	// backwards compatibility.
+	// backwards compatibility. At most 512 bytes.
 	RKey *syntax.RecordKey
 
-	Value lex.Unknown
+	Value lex.Unknown // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesCreate) LexType() string {
-	return "com.atproto.repo.applyWrites#create"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesCreate) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesCreate{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "collection":
-			d.Once(&seen, 1<<0)
-			s.Collection = syntax.NSID(d.String())
-		case "rkey":
-			d.Once(&seen, 1<<2)
-			s.RKey = (*syntax.RecordKey)(d.OptionalString())
-		case "value":
-			d.Once(&seen, 1<<1)
-			s.Value = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "collection", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesCreate) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.RKey != nil {
-		e.Field("rkey").String(string(*s.RKey))
-	}
-	e.Field("value").Unknown(s.Value)
-	e.Field("collection").String(string(s.Collection))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesCreate) ValidateLex(v *lex.Validator) {
-	v.Field("collection").Format(s.Collection)
-	if s.RKey != nil {
-		v.Field("rkey").Format(*s.RKey).MaxBytes(string(*s.RKey), 512)
-	}
-	v.Field("value").Unknown(s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesCreate) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesCreate) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoApplyWritesUpdate is com.atproto.repo.applyWrites#update: Operation which updates an
-// existing record.
+// RepoApplyWritesUpdate is the object com.atproto.repo.applyWrites#update: Operation which
+// updates an existing record.
 type RepoApplyWritesUpdate struct {
-	Collection syntax.NSID
-	RKey       syntax.RecordKey
-	Value      lex.Unknown
+	Collection syntax.NSID      // "collection" in JSON.
+	RKey       syntax.RecordKey // "rkey" in JSON.
+	Value      lex.Unknown      // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesUpdate) LexType() string {
-	return "com.atproto.repo.applyWrites#update"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesUpdate) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesUpdate{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "collection":
-			d.Once(&seen, 1<<0)
-			s.Collection = syntax.NSID(d.String())
-		case "rkey":
-			d.Once(&seen, 1<<1)
-			s.RKey = syntax.RecordKey(d.String())
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "collection", "rkey", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesUpdate) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rkey").String(string(s.RKey))
-	e.Field("value").Unknown(s.Value)
-	e.Field("collection").String(string(s.Collection))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesUpdate) ValidateLex(v *lex.Validator) {
-	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.RKey)
-	v.Field("value").Unknown(s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesUpdate) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesUpdate) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoApplyWritesDelete is com.atproto.repo.applyWrites#delete: Operation which deletes an
-// existing record.
+// RepoApplyWritesDelete is the object com.atproto.repo.applyWrites#delete: Operation which
+// deletes an existing record.
 type RepoApplyWritesDelete struct {
-	Collection syntax.NSID
-	RKey       syntax.RecordKey
+	Collection syntax.NSID      // "collection" in JSON.
+	RKey       syntax.RecordKey // "rkey" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesDelete) LexType() string {
-	return "com.atproto.repo.applyWrites#delete"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesDelete) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesDelete{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "collection":
-			d.Once(&seen, 1<<0)
-			s.Collection = syntax.NSID(d.String())
-		case "rkey":
-			d.Once(&seen, 1<<1)
-			s.RKey = syntax.RecordKey(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "collection", "rkey")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesDelete) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("rkey").String(string(s.RKey))
-	e.Field("collection").String(string(s.Collection))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesDelete) ValidateLex(v *lex.Validator) {
-	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.RKey)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesDelete) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesDelete) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoApplyWritesCreateResult is com.atproto.repo.applyWrites#createResult.
+// RepoApplyWritesCreateResult is the object com.atproto.repo.applyWrites#createResult.
 type RepoApplyWritesCreateResult struct {
-	URI              syntax.ATURI
-	CID              syntax.CID
-	ValidationStatus *string // Known values: valid, unknown.
+	URI syntax.ATURI // "uri" in JSON.
+	CID syntax.CID   // "cid" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "validationStatus" in JSON. Known values: [RepoApplyWritesCreateResultValidationStatusValid],
+	// [RepoApplyWritesCreateResultValidationStatusUnknown].
+	ValidationStatus *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesCreateResult) LexType() string {
-	return "com.atproto.repo.applyWrites#createResult"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesCreateResult) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesCreateResult{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "validationStatus":
-			d.Once(&seen, 1<<2)
-			s.ValidationStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesCreateResult) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.ValidationStatus != nil {
-		e.Field("validationStatus").String(*s.ValidationStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesCreateResult) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesCreateResult) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesCreateResult) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of RepoApplyWritesCreateResultValidationStatus.
+// Known values of the field ValidationStatus of [RepoApplyWritesCreateResult].
 const (
 	RepoApplyWritesCreateResultValidationStatusValid   = "valid"
 	RepoApplyWritesCreateResultValidationStatusUnknown = "unknown"
 )
 
-// RepoApplyWritesUpdateResult is com.atproto.repo.applyWrites#updateResult.
+// RepoApplyWritesUpdateResult is the object com.atproto.repo.applyWrites#updateResult.
 type RepoApplyWritesUpdateResult struct {
-	URI              syntax.ATURI
-	CID              syntax.CID
-	ValidationStatus *string // Known values: valid, unknown.
+	URI syntax.ATURI // "uri" in JSON.
+	CID syntax.CID   // "cid" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "validationStatus" in JSON. Known values: [RepoApplyWritesUpdateResultValidationStatusValid],
+	// [RepoApplyWritesUpdateResultValidationStatusUnknown].
+	ValidationStatus *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesUpdateResult) LexType() string {
-	return "com.atproto.repo.applyWrites#updateResult"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesUpdateResult) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesUpdateResult{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "validationStatus":
-			d.Once(&seen, 1<<2)
-			s.ValidationStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesUpdateResult) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.ValidationStatus != nil {
-		e.Field("validationStatus").String(*s.ValidationStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesUpdateResult) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesUpdateResult) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesUpdateResult) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of RepoApplyWritesUpdateResultValidationStatus.
+// Known values of the field ValidationStatus of [RepoApplyWritesUpdateResult].
 const (
 	RepoApplyWritesUpdateResultValidationStatusValid   = "valid"
 	RepoApplyWritesUpdateResultValidationStatusUnknown = "unknown"
 )
 
-// RepoApplyWritesDeleteResult is com.atproto.repo.applyWrites#deleteResult.
+// RepoApplyWritesDeleteResult is the object com.atproto.repo.applyWrites#deleteResult.
 type RepoApplyWritesDeleteResult struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoApplyWritesDeleteResult) LexType() string {
-	return "com.atproto.repo.applyWrites#deleteResult"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoApplyWritesDeleteResult) DecodeLex(d *lex.Decoder) error {
-	*s = RepoApplyWritesDeleteResult{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoApplyWritesDeleteResult) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoApplyWritesDeleteResult) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoApplyWritesDeleteResult) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoApplyWritesDeleteResult) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,62 +7,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RepoDefsCommitMeta is com.atproto.repo.defs#commitMeta.
+// RepoDefsCommitMeta is the object com.atproto.repo.defs#commitMeta.
 type RepoDefsCommitMeta struct {
-	CID syntax.CID
-	Rev syntax.TID
+	CID syntax.CID // "cid" in JSON.
+	Rev syntax.TID // "rev" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoDefsCommitMeta) LexType() string {
-	return "com.atproto.repo.defs#commitMeta"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoDefsCommitMeta) DecodeLex(d *lex.Decoder) error {
-	*s = RepoDefsCommitMeta{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = syntax.TID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "cid", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoDefsCommitMeta) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("rev").String(string(s.Rev))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoDefsCommitMeta) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("rev").Format(s.Rev)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoDefsCommitMeta) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoDefsCommitMeta) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,13 +13,13 @@ import (
 // DeleteRecord calls com.atproto.repo.deleteRecord: Delete a repository record, or ensure it
 // doesn't exist. Requires auth, implemented by PDS.
 //
-// Errors: ErrInvalidSwap.
+// Errors: [ErrInvalidSwap].
 func (s RepoService) DeleteRecord(ctx context.Context, input *RepoDeleteRecordInput, opts ...xrpc.Option) (*RepoDeleteRecordOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.repo.deleteRecord", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[RepoDeleteRecordOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// RepoDeleteRecordInput is the input of com.atproto.repo.deleteRecord.
+// RepoDeleteRecordInput is the input of [RepoService.DeleteRecord].
 type RepoDeleteRecordInput struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 	Collection syntax.NSID         // The NSID of the record collection.
@@ -27,126 +27,14 @@ type RepoDeleteRecordInput struct {
 	SwapRecord *syntax.CID         // Compare and swap with the previous record by CID.
 	SwapCommit *syntax.CID         // Compare and swap with the previous commit by CID.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoDeleteRecordInput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoDeleteRecordInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repo":
-			d.Once(&seen, 1<<0)
-			s.Repo = syntax.AtIdentifier(d.String())
-		case "collection":
-			d.Once(&seen, 1<<1)
-			s.Collection = syntax.NSID(d.String())
-		case "rkey":
-			d.Once(&seen, 1<<2)
-			s.RKey = syntax.RecordKey(d.String())
-		case "swapRecord":
-			d.Once(&seen, 1<<3)
-			s.SwapRecord = (*syntax.CID)(d.OptionalString())
-		case "swapCommit":
-			d.Once(&seen, 1<<4)
-			s.SwapCommit = (*syntax.CID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "repo", "collection", "rkey")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoDeleteRecordInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("repo").String(string(s.Repo))
-	e.Field("rkey").String(string(s.RKey))
-	e.Field("collection").String(string(s.Collection))
-	if s.SwapCommit != nil {
-		e.Field("swapCommit").String(string(*s.SwapCommit))
-	}
-	if s.SwapRecord != nil {
-		e.Field("swapRecord").String(string(*s.SwapRecord))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoDeleteRecordInput) ValidateLex(v *lex.Validator) {
-	v.Field("repo").Format(s.Repo)
-	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.RKey)
-	if s.SwapRecord != nil {
-		v.Field("swapRecord").Format(*s.SwapRecord)
-	}
-	if s.SwapCommit != nil {
-		v.Field("swapCommit").Format(*s.SwapCommit)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoDeleteRecordInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoDeleteRecordInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoDeleteRecordOutput is the output of com.atproto.repo.deleteRecord.
+// RepoDeleteRecordOutput is the output of [RepoService.DeleteRecord].
 type RepoDeleteRecordOutput struct {
-	Commit *RepoDefsCommitMeta
+	Commit *RepoDefsCommitMeta // "commit" in JSON: [RepoDefsCommitMeta].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoDeleteRecordOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoDeleteRecordOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "commit":
-			if d.Optional(&seen, 1<<0) {
-				s.Commit = lex.DecodePointer[RepoDefsCommitMeta](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoDeleteRecordOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Commit != nil {
-		e.Field("commit").Value(s.Commit)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoDeleteRecordOutput) ValidateLex(v *lex.Validator) {
-	if s.Commit != nil {
-		v.Field("commit").Value(s.Commit)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoDeleteRecordOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoDeleteRecordOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,101 +17,23 @@ func (s RepoService) DescribeRepo(ctx context.Context, params *RepoDescribeRepoP
 	return xrpc.Call[RepoDescribeRepoOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// RepoDescribeRepoParams are the parameters of com.atproto.repo.describeRepo.
+// RepoDescribeRepoParams are the parameters of [RepoService.DescribeRepo].
 type RepoDescribeRepoParams struct {
 	Repo syntax.AtIdentifier // The handle or DID of the repo.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *RepoDescribeRepoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(RepoDescribeRepoParams)
-	}
-	q.String("repo", string(p.Repo))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *RepoDescribeRepoParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(RepoDescribeRepoParams)
-	}
-	v.Field("repo").Format(p.Repo)
-}
-
-// RepoDescribeRepoOutput is the output of com.atproto.repo.describeRepo.
+// RepoDescribeRepoOutput is the output of [RepoService.DescribeRepo].
 type RepoDescribeRepoOutput struct {
-	Handle syntax.Handle
-	DID    syntax.DID
-	DIDDoc lex.Unknown // The complete DID document for this account.
+	Handle syntax.Handle // "handle" in JSON.
+	DID    syntax.DID    // "did" in JSON.
+	DIDDoc lex.Unknown   // The complete DID document for this account.
 
 	// List of all the collections (NSIDs) for which this repo contains at least one record.
 	Collections []syntax.NSID
 
-	// Indicates if handle is currently valid (resolves bi-directionally)
-	HandleIsCorrect bool
+	HandleIsCorrect bool // Indicates if handle is currently valid (resolves bi-directionally).
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoDescribeRepoOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoDescribeRepoOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "didDoc":
-			d.Once(&seen, 1<<2)
-			s.DIDDoc = d.Unknown()
-		case "collections":
-			d.Once(&seen, 1<<3)
-			s.Collections = lex.DecodeStrings[syntax.NSID](d)
-		case "handleIsCorrect":
-			d.Once(&seen, 1<<4)
-			s.HandleIsCorrect = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "handle", "did", "didDoc", "collections", "handleIsCorrect")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoDescribeRepoOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("didDoc").Unknown(s.DIDDoc)
-	e.Field("handle").String(string(s.Handle))
-	lex.EncodeStrings(e.Field("collections"), s.Collections)
-	e.Field("handleIsCorrect").Bool(s.HandleIsCorrect)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoDescribeRepoOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("did").Format(s.DID)
-	v.Field("didDoc").Unknown(s.DIDDoc)
-	lex.ValidateArray(v.Field("collections"), s.Collections, func(v *lex.Validator, e syntax.NSID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoDescribeRepoOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoDescribeRepoOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,13 +13,13 @@ import (
 // GetRecord calls com.atproto.repo.getRecord: Get a single record from a repository. Does not
 // require auth.
 //
-// Errors: ErrRecordNotFound.
+// Errors: [ErrRecordNotFound].
 func (s RepoService) GetRecord(ctx context.Context, params *RepoGetRecordParams, opts ...xrpc.Option) (*RepoGetRecordOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.repo.getRecord", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[RepoGetRecordOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// RepoGetRecordParams are the parameters of com.atproto.repo.getRecord.
+// RepoGetRecordParams are the parameters of [RepoService.GetRecord].
 type RepoGetRecordParams struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo.
 	Collection syntax.NSID         // The NSID of the record collection.
@@ -29,93 +29,13 @@ type RepoGetRecordParams struct {
 	CID *syntax.CID
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *RepoGetRecordParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(RepoGetRecordParams)
-	}
-	q.String("repo", string(p.Repo))
-	q.String("collection", string(p.Collection))
-	q.String("rkey", string(p.RKey))
-	if p.CID != nil {
-		q.String("cid", string(*p.CID))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *RepoGetRecordParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(RepoGetRecordParams)
-	}
-	v.Field("repo").Format(p.Repo)
-	v.Field("collection").Format(p.Collection)
-	v.Field("rkey").Format(p.RKey)
-	if p.CID != nil {
-		v.Field("cid").Format(*p.CID)
-	}
-}
-
-// RepoGetRecordOutput is the output of com.atproto.repo.getRecord.
+// RepoGetRecordOutput is the output of [RepoService.GetRecord].
 type RepoGetRecordOutput struct {
-	URI   syntax.ATURI
-	CID   *syntax.CID
-	Value lex.Unknown
+	URI   syntax.ATURI // "uri" in JSON.
+	CID   *syntax.CID  // "cid" in JSON.
+	Value lex.Unknown  // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoGetRecordOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoGetRecordOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<2)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "value":
-			d.Once(&seen, 1<<1)
-			s.Value = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoGetRecordOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	e.Field("uri").String(string(s.URI))
-	e.Field("value").Unknown(s.Value)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoGetRecordOutput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	v.Field("value").Unknown(s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoGetRecordOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoGetRecordOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,11 +6,15 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // ImportRepo calls com.atproto.repo.importRepo: Import a repo in the form of a CAR file.
-// Requires Content-Length HTTP header to be set.
+// Requires Content-Length HTTP header to be set. The body is a stream of bytes of type
+// application/vnd.ipld.car.
 func (s RepoService) ImportRepo(ctx context.Context, body *xrpc.Body, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.repo.importRepo", Kind: xrpc.KindProcedure, Input: "application/vnd.ipld.car", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Raw(body), opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,8 @@ func (s RepoService) ListMissingBlobs(ctx context.Context, params *RepoListMissi
 	return xrpc.Call[RepoListMissingBlobsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListMissingBlobsPages calls ListMissingBlobs page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListMissingBlobsPages calls [RepoService.ListMissingBlobs] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s RepoService) ListMissingBlobsPages(ctx context.Context, params *RepoListMissingBlobsParams, opts ...xrpc.Option) iter.Seq2[*RepoListMissingBlobsOutput, error] {
 	return paging.Pages(func(cursor *string) (*RepoListMissingBlobsOutput, *string, error) {
 		var next RepoListMissingBlobsParams
@@ -40,156 +40,33 @@ func (s RepoService) ListMissingBlobsPages(ctx context.Context, params *RepoList
 	})
 }
 
-// ListMissingBlobsAll is ListMissingBlobsPages, blobs one by one.
+// ListMissingBlobsAll is [RepoService.ListMissingBlobsPages], blobs one by one.
 func (s RepoService) ListMissingBlobsAll(ctx context.Context, params *RepoListMissingBlobsParams, opts ...xrpc.Option) iter.Seq2[*RepoListMissingBlobsRecordBlob, error] {
 	return paging.All(s.ListMissingBlobsPages(ctx, params, opts...), func(page *RepoListMissingBlobsOutput) []RepoListMissingBlobsRecordBlob {
 		return page.Blobs
 	})
 }
 
-// RepoListMissingBlobsParams are the parameters of com.atproto.repo.listMissingBlobs.
+// RepoListMissingBlobsParams are the parameters of [RepoService.ListMissingBlobs].
 type RepoListMissingBlobsParams struct {
-	Limit  *int64 // Default, sent if nil: 500.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 1000. Default, sent if nil: 500.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *RepoListMissingBlobsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(RepoListMissingBlobsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 500)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *RepoListMissingBlobsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(RepoListMissingBlobsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
-	}
-}
-
-// RepoListMissingBlobsOutput is the output of com.atproto.repo.listMissingBlobs.
+// RepoListMissingBlobsOutput is the output of [RepoService.ListMissingBlobs].
 type RepoListMissingBlobsOutput struct {
-	Cursor *string
-	Blobs  []RepoListMissingBlobsRecordBlob
+	Cursor *string                          // "cursor" in JSON.
+	Blobs  []RepoListMissingBlobsRecordBlob // "blobs" in JSON: a list of [RepoListMissingBlobsRecordBlob].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoListMissingBlobsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoListMissingBlobsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "blobs":
-			d.Once(&seen, 1<<0)
-			s.Blobs = lex.DecodeSlice[RepoListMissingBlobsRecordBlob](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "blobs")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoListMissingBlobsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("blobs"), s.Blobs)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoListMissingBlobsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("blobs"), s.Blobs)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoListMissingBlobsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoListMissingBlobsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoListMissingBlobsRecordBlob is com.atproto.repo.listMissingBlobs#recordBlob.
+// RepoListMissingBlobsRecordBlob is the object com.atproto.repo.listMissingBlobs#recordBlob.
 type RepoListMissingBlobsRecordBlob struct {
-	CID       syntax.CID
-	RecordURI syntax.ATURI
+	CID       syntax.CID   // "cid" in JSON.
+	RecordURI syntax.ATURI // "recordUri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoListMissingBlobsRecordBlob) LexType() string {
-	return "com.atproto.repo.listMissingBlobs#recordBlob"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoListMissingBlobsRecordBlob) DecodeLex(d *lex.Decoder) error {
-	*s = RepoListMissingBlobsRecordBlob{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "recordUri":
-			d.Once(&seen, 1<<1)
-			s.RecordURI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "cid", "recordUri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoListMissingBlobsRecordBlob) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("recordUri").String(string(s.RecordURI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoListMissingBlobsRecordBlob) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("recordUri").Format(s.RecordURI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoListMissingBlobsRecordBlob) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoListMissingBlobsRecordBlob) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,8 @@ func (s RepoService) ListRecords(ctx context.Context, params *RepoListRecordsPar
 	return xrpc.Call[RepoListRecordsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListRecordsPages calls ListRecords page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListRecordsPages calls [RepoService.ListRecords] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s RepoService) ListRecordsPages(ctx context.Context, params *RepoListRecordsParams, opts ...xrpc.Option) iter.Seq2[*RepoListRecordsOutput, error] {
 	return paging.Pages(func(cursor *string) (*RepoListRecordsOutput, *string, error) {
 		var next RepoListRecordsParams
@@ -40,175 +40,37 @@ func (s RepoService) ListRecordsPages(ctx context.Context, params *RepoListRecor
 	})
 }
 
-// ListRecordsAll is ListRecordsPages, records one by one.
+// ListRecordsAll is [RepoService.ListRecordsPages], records one by one.
 func (s RepoService) ListRecordsAll(ctx context.Context, params *RepoListRecordsParams, opts ...xrpc.Option) iter.Seq2[*RepoListRecordsRecord, error] {
 	return paging.All(s.ListRecordsPages(ctx, params, opts...), func(page *RepoListRecordsOutput) []RepoListRecordsRecord {
 		return page.Records
 	})
 }
 
-// RepoListRecordsParams are the parameters of com.atproto.repo.listRecords.
+// RepoListRecordsParams are the parameters of [RepoService.ListRecords].
 type RepoListRecordsParams struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo.
 	Collection syntax.NSID         // The NSID of the record type.
-
-	// The number of records to return. Default, sent if nil: 50.
-	Limit *int64
-
-	Cursor  *string
-	Reverse *bool // Flag to reverse the order of the returned records.
+	Limit      *int64              // The number of records to return. From 1 to 100. Default, sent if nil: 50.
+	Cursor     *string             // "cursor" in JSON.
+	Reverse    *bool               // Flag to reverse the order of the returned records.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *RepoListRecordsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(RepoListRecordsParams)
-	}
-	q.String("repo", string(p.Repo))
-	q.String("collection", string(p.Collection))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Reverse != nil {
-		q.Bool("reverse", *p.Reverse)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *RepoListRecordsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(RepoListRecordsParams)
-	}
-	v.Field("repo").Format(p.Repo)
-	v.Field("collection").Format(p.Collection)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// RepoListRecordsOutput is the output of com.atproto.repo.listRecords.
+// RepoListRecordsOutput is the output of [RepoService.ListRecords].
 type RepoListRecordsOutput struct {
-	Cursor  *string
-	Records []RepoListRecordsRecord
+	Cursor  *string                 // "cursor" in JSON.
+	Records []RepoListRecordsRecord // "records" in JSON: a list of [RepoListRecordsRecord].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoListRecordsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoListRecordsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "records":
-			d.Once(&seen, 1<<0)
-			s.Records = lex.DecodeSlice[RepoListRecordsRecord](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "records")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoListRecordsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("records"), s.Records)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoListRecordsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("records"), s.Records)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoListRecordsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoListRecordsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoListRecordsRecord is com.atproto.repo.listRecords#record.
+// RepoListRecordsRecord is the object com.atproto.repo.listRecords#record.
 type RepoListRecordsRecord struct {
-	URI   syntax.ATURI
-	CID   syntax.CID
-	Value lex.Unknown
+	URI   syntax.ATURI // "uri" in JSON.
+	CID   syntax.CID   // "cid" in JSON.
+	Value lex.Unknown  // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoListRecordsRecord) LexType() string {
-	return "com.atproto.repo.listRecords#record"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoListRecordsRecord) DecodeLex(d *lex.Decoder) error {
-	*s = RepoListRecordsRecord{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "uri", "cid", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoListRecordsRecord) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("value").Unknown(s.Value)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoListRecordsRecord) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("value").Unknown(s.Value)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoListRecordsRecord) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoListRecordsRecord) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

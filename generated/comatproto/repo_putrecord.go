@@ -13,17 +13,17 @@ import (
 // PutRecord calls com.atproto.repo.putRecord: Write a repository record, creating or updating
 // it as needed. Requires auth, implemented by PDS.
 //
-// Errors: ErrInvalidSwap.
+// Errors: [ErrInvalidSwap].
 func (s RepoService) PutRecord(ctx context.Context, input *RepoPutRecordInput, opts ...xrpc.Option) (*RepoPutRecordOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.repo.putRecord", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[RepoPutRecordOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// RepoPutRecordInput is the input of com.atproto.repo.putRecord.
+// RepoPutRecordInput is the input of [RepoService.PutRecord].
 type RepoPutRecordInput struct {
 	Repo       syntax.AtIdentifier // The handle or DID of the repo (aka, current account).
 	Collection syntax.NSID         // The NSID of the record collection.
-	RKey       syntax.RecordKey    // The Record Key.
+	RKey       syntax.RecordKey    // The Record Key. At most 512 bytes.
 
 	// Can be set to 'false' to skip Lexicon schema validation of record data, 'true' to require it,
 	// or leave unset to validate only for known Lexicons.
@@ -37,165 +37,26 @@ type RepoPutRecordInput struct {
 
 	SwapCommit *syntax.CID // Compare and swap with the previous commit by CID.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoPutRecordInput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoPutRecordInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repo":
-			d.Once(&seen, 1<<0)
-			s.Repo = syntax.AtIdentifier(d.String())
-		case "collection":
-			d.Once(&seen, 1<<1)
-			s.Collection = syntax.NSID(d.String())
-		case "rkey":
-			d.Once(&seen, 1<<2)
-			s.RKey = syntax.RecordKey(d.String())
-		case "validate":
-			d.Once(&seen, 1<<4)
-			s.Validate = d.OptionalBool()
-		case "record":
-			d.Once(&seen, 1<<3)
-			s.Record = d.Unknown()
-		case "swapRecord":
-			d.Once(&seen, 1<<5)
-			s.SwapRecord = lex.DecodeNullable(d, lex.StringOf[syntax.CID])
-		case "swapCommit":
-			d.Once(&seen, 1<<6)
-			s.SwapCommit = (*syntax.CID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "repo", "collection", "rkey", "record")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoPutRecordInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("repo").String(string(s.Repo))
-	e.Field("rkey").String(string(s.RKey))
-	e.Field("record").Unknown(s.Record)
-	if s.Validate != nil {
-		e.Field("validate").Bool(*s.Validate)
-	}
-	e.Field("collection").String(string(s.Collection))
-	if s.SwapCommit != nil {
-		e.Field("swapCommit").String(string(*s.SwapCommit))
-	}
-	if !s.SwapRecord.IsAbsent() {
-		lex.EncodeNullable(e.Field("swapRecord"), s.SwapRecord, lex.PutString[syntax.CID])
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoPutRecordInput) ValidateLex(v *lex.Validator) {
-	v.Field("repo").Format(s.Repo)
-	v.Field("collection").Format(s.Collection)
-	v.Field("rkey").Format(s.RKey).MaxBytes(string(s.RKey), 512)
-	v.Field("record").Unknown(s.Record)
-	if x, ok := s.SwapRecord.Get(); ok {
-		v.Field("swapRecord").Format(x)
-	}
-	if s.SwapCommit != nil {
-		v.Field("swapCommit").Format(*s.SwapCommit)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoPutRecordInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoPutRecordInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// RepoPutRecordOutput is the output of com.atproto.repo.putRecord.
+// RepoPutRecordOutput is the output of [RepoService.PutRecord].
 type RepoPutRecordOutput struct {
-	URI              syntax.ATURI
-	CID              syntax.CID
-	Commit           *RepoDefsCommitMeta
-	ValidationStatus *string // Known values: valid, unknown.
+	URI    syntax.ATURI        // "uri" in JSON.
+	CID    syntax.CID          // "cid" in JSON.
+	Commit *RepoDefsCommitMeta // "commit" in JSON: [RepoDefsCommitMeta].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "validationStatus" in JSON. Known values: [RepoPutRecordOutputValidationStatusValid],
+	// [RepoPutRecordOutputValidationStatusUnknown].
+	ValidationStatus *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoPutRecordOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoPutRecordOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "commit":
-			if d.Optional(&seen, 1<<2) {
-				s.Commit = lex.DecodePointer[RepoDefsCommitMeta](d)
-			}
-		case "validationStatus":
-			d.Once(&seen, 1<<3)
-			s.ValidationStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoPutRecordOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	if s.Commit != nil {
-		e.Field("commit").Value(s.Commit)
-	}
-	if s.ValidationStatus != nil {
-		e.Field("validationStatus").String(*s.ValidationStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoPutRecordOutput) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	if s.Commit != nil {
-		v.Field("commit").Value(s.Commit)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoPutRecordOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoPutRecordOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of RepoPutRecordOutputValidationStatus.
+// Known values of the field ValidationStatus of [RepoPutRecordOutput].
 const (
 	RepoPutRecordOutputValidationStatusValid   = "valid"
 	RepoPutRecordOutputValidationStatusUnknown = "unknown"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

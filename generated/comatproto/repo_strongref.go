@@ -7,62 +7,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RepoStrongRef is com.atproto.repo.strongRef.
+// RepoStrongRef is the object com.atproto.repo.strongRef.
 type RepoStrongRef struct {
-	URI syntax.ATURI
-	CID syntax.CID
+	URI syntax.ATURI // "uri" in JSON.
+	CID syntax.CID   // "cid" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RepoStrongRef) LexType() string {
-	return "com.atproto.repo.strongRef"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RepoStrongRef) DecodeLex(d *lex.Decoder) error {
-	*s = RepoStrongRef{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoStrongRef) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoStrongRef) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoStrongRef) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoStrongRef) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

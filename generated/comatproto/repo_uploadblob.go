@@ -12,57 +12,17 @@ import (
 // UploadBlob calls com.atproto.repo.uploadBlob: Upload a new blob, to be referenced from a
 // repository record. The blob will be deleted if it is not referenced within a time window (eg,
 // minutes). Blob restrictions (mimetype, size, etc) are enforced when the reference is created.
-// Requires auth, implemented by PDS.
+// Requires auth, implemented by PDS. The body is a stream of bytes of any type.
 func (s RepoService) UploadBlob(ctx context.Context, body *xrpc.Body, opts ...xrpc.Option) (*RepoUploadBlobOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.repo.uploadBlob", Kind: xrpc.KindProcedure, Input: "*/*", Output: "application/json", Direct: true}
 	return xrpc.Call[RepoUploadBlobOutput](ctx, s.caller, m, nil, xrpc.Raw(body), opts)
 }
 
-// RepoUploadBlobOutput is the output of com.atproto.repo.uploadBlob.
+// RepoUploadBlobOutput is the output of [RepoService.UploadBlob].
 type RepoUploadBlobOutput struct {
-	Blob lex.Blob
+	Blob lex.Blob // "blob" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *RepoUploadBlobOutput) DecodeLex(d *lex.Decoder) error {
-	*s = RepoUploadBlobOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "blob":
-			d.Once(&seen, 1<<0)
-			s.Blob = d.Blob()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "blob")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RepoUploadBlobOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("blob").Blob(s.Blob)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RepoUploadBlobOutput) ValidateLex(v *lex.Validator) {
-	v.Field("blob").Blob(&s.Blob, -1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RepoUploadBlobOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RepoUploadBlobOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

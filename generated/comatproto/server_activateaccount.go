@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // ActivateAccount calls com.atproto.server.activateAccount: Activates a currently deactivated
@@ -15,3 +16,5 @@ func (s ServerService) ActivateAccount(ctx context.Context, opts ...xrpc.Option)
 	m := xrpc.Method{NSID: "com.atproto.server.activateAccount", Kind: xrpc.KindProcedure, Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

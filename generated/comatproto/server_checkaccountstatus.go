@@ -18,96 +18,19 @@ func (s ServerService) CheckAccountStatus(ctx context.Context, opts ...xrpc.Opti
 	return xrpc.Call[ServerCheckAccountStatusOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerCheckAccountStatusOutput is the output of com.atproto.server.checkAccountStatus.
+// ServerCheckAccountStatusOutput is the output of [ServerService.CheckAccountStatus].
 type ServerCheckAccountStatusOutput struct {
-	Activated          bool
-	ValidDID           bool
-	RepoCommit         syntax.CID
-	RepoRev            string
-	RepoBlocks         int64
-	IndexedRecords     int64
-	PrivateStateValues int64
-	ExpectedBlobs      int64
-	ImportedBlobs      int64
+	Activated          bool       // "activated" in JSON.
+	ValidDID           bool       // "validDid" in JSON.
+	RepoCommit         syntax.CID // "repoCommit" in JSON.
+	RepoRev            string     // "repoRev" in JSON.
+	RepoBlocks         int64      // "repoBlocks" in JSON.
+	IndexedRecords     int64      // "indexedRecords" in JSON.
+	PrivateStateValues int64      // "privateStateValues" in JSON.
+	ExpectedBlobs      int64      // "expectedBlobs" in JSON.
+	ImportedBlobs      int64      // "importedBlobs" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCheckAccountStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCheckAccountStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activated":
-			d.Once(&seen, 1<<0)
-			s.Activated = d.Bool()
-		case "validDid":
-			d.Once(&seen, 1<<1)
-			s.ValidDID = d.Bool()
-		case "repoCommit":
-			d.Once(&seen, 1<<2)
-			s.RepoCommit = syntax.CID(d.String())
-		case "repoRev":
-			d.Once(&seen, 1<<3)
-			s.RepoRev = d.String()
-		case "repoBlocks":
-			d.Once(&seen, 1<<4)
-			s.RepoBlocks = d.Int()
-		case "indexedRecords":
-			d.Once(&seen, 1<<5)
-			s.IndexedRecords = d.Int()
-		case "privateStateValues":
-			d.Once(&seen, 1<<6)
-			s.PrivateStateValues = d.Int()
-		case "expectedBlobs":
-			d.Once(&seen, 1<<7)
-			s.ExpectedBlobs = d.Int()
-		case "importedBlobs":
-			d.Once(&seen, 1<<8)
-			s.ImportedBlobs = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "activated", "validDid", "repoCommit", "repoRev", "repoBlocks", "indexedRecords", "privateStateValues", "expectedBlobs", "importedBlobs")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCheckAccountStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("repoRev").String(s.RepoRev)
-	e.Field("validDid").Bool(s.ValidDID)
-	e.Field("activated").Bool(s.Activated)
-	e.Field("repoBlocks").Int(s.RepoBlocks)
-	e.Field("repoCommit").String(string(s.RepoCommit))
-	e.Field("expectedBlobs").Int(s.ExpectedBlobs)
-	e.Field("importedBlobs").Int(s.ImportedBlobs)
-	e.Field("indexedRecords").Int(s.IndexedRecords)
-	e.Field("privateStateValues").Int(s.PrivateStateValues)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCheckAccountStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("repoCommit").Format(s.RepoCommit)
-	v.Field("repoBlocks").Int(s.RepoBlocks)
-	v.Field("indexedRecords").Int(s.IndexedRecords)
-	v.Field("privateStateValues").Int(s.PrivateStateValues)
-	v.Field("expectedBlobs").Int(s.ExpectedBlobs)
-	v.Field("importedBlobs").Int(s.ImportedBlobs)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCheckAccountStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCheckAccountStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

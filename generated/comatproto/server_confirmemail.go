@@ -12,61 +12,18 @@ import (
 // ConfirmEmail calls com.atproto.server.confirmEmail: Confirm an email using a token from
 // com.atproto.server.requestEmailConfirmation.
 //
-// Errors: ErrAccountNotFound, ErrExpiredToken, ErrInvalidToken, ErrInvalidEmail.
+// Errors: [ErrAccountNotFound], [ErrExpiredToken], [ErrInvalidToken], [ErrInvalidEmail].
 func (s ServerService) ConfirmEmail(ctx context.Context, input *ServerConfirmEmailInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.server.confirmEmail", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerConfirmEmailInput is the input of com.atproto.server.confirmEmail.
+// ServerConfirmEmailInput is the input of [ServerService.ConfirmEmail].
 type ServerConfirmEmailInput struct {
-	Email string
-	Token string
+	Email string // "email" in JSON.
+	Token string // "token" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerConfirmEmailInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerConfirmEmailInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		case "token":
-			d.Once(&seen, 1<<1)
-			s.Token = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "email", "token")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerConfirmEmailInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	e.Field("token").String(s.Token)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerConfirmEmailInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerConfirmEmailInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerConfirmEmailInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

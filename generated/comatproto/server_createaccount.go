@@ -12,24 +12,22 @@ import (
 
 // CreateAccount calls com.atproto.server.createAccount: Create an account. Implemented by PDS.
 //
-// Errors: ErrInvalidHandle, ErrInvalidPassword, ErrInvalidInviteCode, ErrHandleNotAvailable,
-// ErrUnsupportedDomain, ErrUnresolvableDID, ErrIncompatibleDIDDoc.
+// Errors: [ErrInvalidHandle], [ErrInvalidPassword], [ErrInvalidInviteCode],
+// [ErrHandleNotAvailable], [ErrUnsupportedDomain], [ErrUnresolvableDID],
+// [ErrIncompatibleDIDDoc].
 func (s ServerService) CreateAccount(ctx context.Context, input *ServerCreateAccountInput, opts ...xrpc.Option) (*ServerCreateAccountOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.createAccount", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[ServerCreateAccountOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerCreateAccountInput is the input of com.atproto.server.createAccount.
+// ServerCreateAccountInput is the input of [ServerService.CreateAccount].
 type ServerCreateAccountInput struct {
-	Email  *string
-	Handle syntax.Handle // Requested handle for the account.
-
-	// Pre-existing atproto DID, being imported to a new account.
-	DID *syntax.DID
-
-	InviteCode        *string
-	VerificationCode  *string
-	VerificationPhone *string
+	Email             *string       // "email" in JSON.
+	Handle            syntax.Handle // Requested handle for the account.
+	DID               *syntax.DID   // Pre-existing atproto DID, being imported to a new account.
+	InviteCode        *string       // "inviteCode" in JSON.
+	VerificationCode  *string       // "verificationCode" in JSON.
+	VerificationPhone *string       // "verificationPhone" in JSON.
 
 	// Initial account password. May need to meet instance-specific password strength requirements.
 	Password *string
@@ -42,179 +40,19 @@ type ServerCreateAccountInput struct {
 	// implemented.
 	PlcOp lex.Unknown
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateAccountInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateAccountInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<1)
-			s.Email = d.OptionalString()
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<2)
-			s.DID = (*syntax.DID)(d.OptionalString())
-		case "inviteCode":
-			d.Once(&seen, 1<<3)
-			s.InviteCode = d.OptionalString()
-		case "verificationCode":
-			d.Once(&seen, 1<<4)
-			s.VerificationCode = d.OptionalString()
-		case "verificationPhone":
-			d.Once(&seen, 1<<5)
-			s.VerificationPhone = d.OptionalString()
-		case "password":
-			d.Once(&seen, 1<<6)
-			s.Password = d.OptionalString()
-		case "recoveryKey":
-			d.Once(&seen, 1<<7)
-			s.RecoveryKey = d.OptionalString()
-		case "plcOp":
-			if d.Optional(&seen, 1<<8) {
-				s.PlcOp = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateAccountInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.DID != nil {
-		e.Field("did").String(string(*s.DID))
-	}
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if !s.PlcOp.IsZero() {
-		e.Field("plcOp").Unknown(s.PlcOp)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Password != nil {
-		e.Field("password").String(*s.Password)
-	}
-	if s.InviteCode != nil {
-		e.Field("inviteCode").String(*s.InviteCode)
-	}
-	if s.RecoveryKey != nil {
-		e.Field("recoveryKey").String(*s.RecoveryKey)
-	}
-	if s.VerificationCode != nil {
-		e.Field("verificationCode").String(*s.VerificationCode)
-	}
-	if s.VerificationPhone != nil {
-		e.Field("verificationPhone").String(*s.VerificationPhone)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateAccountInput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	if s.DID != nil {
-		v.Field("did").Format(*s.DID)
-	}
-	if !s.PlcOp.IsZero() {
-		v.Field("plcOp").Unknown(s.PlcOp)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateAccountInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateAccountInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateAccountOutput is the output of com.atproto.server.createAccount: Account login
+// ServerCreateAccountOutput is the output of [ServerService.CreateAccount]: Account login
 // session returned on successful account creation.
 type ServerCreateAccountOutput struct {
-	AccessJWT  string
-	RefreshJWT string
-	Handle     syntax.Handle
-	DID        syntax.DID  // The DID of the new account.
-	DIDDoc     lex.Unknown // Complete DID document.
+	AccessJWT  string        // "accessJwt" in JSON.
+	RefreshJWT string        // "refreshJwt" in JSON.
+	Handle     syntax.Handle // "handle" in JSON.
+	DID        syntax.DID    // The DID of the new account.
+	DIDDoc     lex.Unknown   // Complete DID document.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateAccountOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateAccountOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "accessJwt":
-			d.Once(&seen, 1<<0)
-			s.AccessJWT = d.String()
-		case "refreshJwt":
-			d.Once(&seen, 1<<1)
-			s.RefreshJWT = d.String()
-		case "handle":
-			d.Once(&seen, 1<<2)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<3)
-			s.DID = syntax.DID(d.String())
-		case "didDoc":
-			if d.Optional(&seen, 1<<4) {
-				s.DIDDoc = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "accessJwt", "refreshJwt", "handle", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateAccountOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if !s.DIDDoc.IsZero() {
-		e.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	e.Field("handle").String(string(s.Handle))
-	e.Field("accessJwt").String(s.AccessJWT)
-	e.Field("refreshJwt").String(s.RefreshJWT)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateAccountOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("did").Format(s.DID)
-	if !s.DIDDoc.IsZero() {
-		v.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateAccountOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateAccountOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

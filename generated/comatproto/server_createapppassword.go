@@ -12,138 +12,32 @@ import (
 
 // CreateAppPassword calls com.atproto.server.createAppPassword: Create an App Password.
 //
-// Errors: ErrAccountTakedown.
+// Errors: [ErrAccountTakedown].
 func (s ServerService) CreateAppPassword(ctx context.Context, input *ServerCreateAppPasswordInput, opts ...xrpc.Option) (*ServerCreateAppPasswordAppPassword, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.createAppPassword", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[ServerCreateAppPasswordAppPassword](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerCreateAppPasswordInput is the input of com.atproto.server.createAppPassword.
+// ServerCreateAppPasswordInput is the input of [ServerService.CreateAppPassword].
 type ServerCreateAppPasswordInput struct {
-	// A short name for the App Password, to help distinguish them.
-	Name string
+	Name string // A short name for the App Password, to help distinguish them.
 
 	// If an app password has 'privileged' access to possibly sensitive account state. Meant for use
 	// with trusted clients.
 	Privileged *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateAppPasswordInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateAppPasswordInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "privileged":
-			d.Once(&seen, 1<<1)
-			s.Privileged = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateAppPasswordInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Privileged != nil {
-		e.Field("privileged").Bool(*s.Privileged)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateAppPasswordInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateAppPasswordInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateAppPasswordInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateAppPasswordAppPassword is com.atproto.server.createAppPassword#appPassword.
+// ServerCreateAppPasswordAppPassword is the object
+// com.atproto.server.createAppPassword#appPassword.
 type ServerCreateAppPasswordAppPassword struct {
-	Name       string
-	Password   string
-	CreatedAt  syntax.Datetime
-	Privileged *bool
+	Name       string          // "name" in JSON.
+	Password   string          // "password" in JSON.
+	CreatedAt  syntax.Datetime // "createdAt" in JSON.
+	Privileged *bool           // "privileged" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerCreateAppPasswordAppPassword) LexType() string {
-	return "com.atproto.server.createAppPassword#appPassword"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateAppPasswordAppPassword) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateAppPasswordAppPassword{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "password":
-			d.Once(&seen, 1<<1)
-			s.Password = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "privileged":
-			d.Once(&seen, 1<<3)
-			s.Privileged = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "name", "password", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateAppPasswordAppPassword) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	e.Field("password").String(s.Password)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Privileged != nil {
-		e.Field("privileged").Bool(*s.Privileged)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateAppPasswordAppPassword) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateAppPasswordAppPassword) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateAppPasswordAppPassword) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,109 +16,19 @@ func (s ServerService) CreateInviteCode(ctx context.Context, input *ServerCreate
 	return xrpc.Call[ServerCreateInviteCodeOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerCreateInviteCodeInput is the input of com.atproto.server.createInviteCode.
+// ServerCreateInviteCodeInput is the input of [ServerService.CreateInviteCode].
 type ServerCreateInviteCodeInput struct {
-	UseCount   int64
-	ForAccount *syntax.DID
+	UseCount   int64       // "useCount" in JSON.
+	ForAccount *syntax.DID // "forAccount" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateInviteCodeInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodeInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "useCount":
-			d.Once(&seen, 1<<0)
-			s.UseCount = d.Int()
-		case "forAccount":
-			d.Once(&seen, 1<<1)
-			s.ForAccount = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "useCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateInviteCodeInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("useCount").Int(s.UseCount)
-	if s.ForAccount != nil {
-		e.Field("forAccount").String(string(*s.ForAccount))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateInviteCodeInput) ValidateLex(v *lex.Validator) {
-	v.Field("useCount").Int(s.UseCount)
-	if s.ForAccount != nil {
-		v.Field("forAccount").Format(*s.ForAccount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateInviteCodeInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateInviteCodeInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateInviteCodeOutput is the output of com.atproto.server.createInviteCode.
+// ServerCreateInviteCodeOutput is the output of [ServerService.CreateInviteCode].
 type ServerCreateInviteCodeOutput struct {
-	Code string
+	Code string // "code" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateInviteCodeOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodeOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "code")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateInviteCodeOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateInviteCodeOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateInviteCodeOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateInviteCodeOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

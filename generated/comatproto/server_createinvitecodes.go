@@ -16,177 +16,29 @@ func (s ServerService) CreateInviteCodes(ctx context.Context, input *ServerCreat
 	return xrpc.Call[ServerCreateInviteCodesOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerCreateInviteCodesInput is the input of com.atproto.server.createInviteCodes.
+// ServerCreateInviteCodesInput is the input of [ServerService.CreateInviteCodes].
 type ServerCreateInviteCodesInput struct {
-	CodeCount   int64 // Default: 1.
-	UseCount    int64
-	ForAccounts []syntax.DID
+	CodeCount   int64        // "codeCount" in JSON. Default: 1, if a server leaves it out.
+	UseCount    int64        // "useCount" in JSON.
+	ForAccounts []syntax.DID // "forAccounts" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateInviteCodesInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodesInput{CodeCount: 1}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "codeCount":
-			d.Once(&seen, 1<<1)
-			s.CodeCount = d.Int()
-		case "useCount":
-			d.Once(&seen, 1<<0)
-			s.UseCount = d.Int()
-		case "forAccounts":
-			if d.Optional(&seen, 1<<2) {
-				s.ForAccounts = lex.DecodeStrings[syntax.DID](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "useCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateInviteCodesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("useCount").Int(s.UseCount)
-	e.Field("codeCount").Int(s.CodeCount)
-	if s.ForAccounts != nil {
-		lex.EncodeStrings(e.Field("forAccounts"), s.ForAccounts)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateInviteCodesInput) ValidateLex(v *lex.Validator) {
-	v.Field("codeCount").Int(s.CodeCount)
-	v.Field("useCount").Int(s.UseCount)
-	if s.ForAccounts != nil {
-		lex.ValidateArray(v.Field("forAccounts"), s.ForAccounts, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateInviteCodesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateInviteCodesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateInviteCodesOutput is the output of com.atproto.server.createInviteCodes.
+// ServerCreateInviteCodesOutput is the output of [ServerService.CreateInviteCodes].
 type ServerCreateInviteCodesOutput struct {
-	Codes []ServerCreateInviteCodesAccountCodes
+	Codes []ServerCreateInviteCodesAccountCodes // "codes" in JSON: a list of [ServerCreateInviteCodesAccountCodes].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "codes":
-			d.Once(&seen, 1<<0)
-			s.Codes = lex.DecodeSlice[ServerCreateInviteCodesAccountCodes](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "codes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("codes"), s.Codes)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateInviteCodesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("codes"), s.Codes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateInviteCodesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateInviteCodesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateInviteCodesAccountCodes is com.atproto.server.createInviteCodes#accountCodes.
+// ServerCreateInviteCodesAccountCodes is the object
+// com.atproto.server.createInviteCodes#accountCodes.
 type ServerCreateInviteCodesAccountCodes struct {
-	Account string
-	Codes   []string
+	Account string   // "account" in JSON.
+	Codes   []string // "codes" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerCreateInviteCodesAccountCodes) LexType() string {
-	return "com.atproto.server.createInviteCodes#accountCodes"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateInviteCodesAccountCodes) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateInviteCodesAccountCodes{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			s.Account = d.String()
-		case "codes":
-			d.Once(&seen, 1<<1)
-			s.Codes = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "account", "codes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateInviteCodesAccountCodes) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("codes"), s.Codes)
-	e.Field("account").String(s.Account)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateInviteCodesAccountCodes) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateInviteCodesAccountCodes) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateInviteCodesAccountCodes) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

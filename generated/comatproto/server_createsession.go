@@ -12,202 +12,54 @@ import (
 
 // CreateSession calls com.atproto.server.createSession: Create an authentication session.
 //
-// Errors: ErrAccountTakedown, ErrAuthFactorTokenRequired.
+// Errors: [ErrAccountTakedown], [ErrAuthFactorTokenRequired].
 func (s ServerService) CreateSession(ctx context.Context, input *ServerCreateSessionInput, opts ...xrpc.Option) (*ServerCreateSessionOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.createSession", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json", Direct: true}
 	return xrpc.Call[ServerCreateSessionOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerCreateSessionInput is the input of com.atproto.server.createSession.
+// ServerCreateSessionInput is the input of [ServerService.CreateSession].
 type ServerCreateSessionInput struct {
 	// Handle or other identifier supported by the server for the authenticating user.
 	Identifier string
 
-	Password        string
-	AuthFactorToken *string
+	Password        string  // "password" in JSON.
+	AuthFactorToken *string // "authFactorToken" in JSON.
 
 	// When true, instead of throwing error for takendown accounts, a valid response with a narrow
 	// scoped token will be returned.
 	AllowTakendown *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateSessionInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateSessionInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "identifier":
-			d.Once(&seen, 1<<0)
-			s.Identifier = d.String()
-		case "password":
-			d.Once(&seen, 1<<1)
-			s.Password = d.String()
-		case "authFactorToken":
-			d.Once(&seen, 1<<2)
-			s.AuthFactorToken = d.OptionalString()
-		case "allowTakendown":
-			d.Once(&seen, 1<<3)
-			s.AllowTakendown = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "identifier", "password")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateSessionInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("password").String(s.Password)
-	e.Field("identifier").String(s.Identifier)
-	if s.AllowTakendown != nil {
-		e.Field("allowTakendown").Bool(*s.AllowTakendown)
-	}
-	if s.AuthFactorToken != nil {
-		e.Field("authFactorToken").String(*s.AuthFactorToken)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateSessionInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateSessionInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateSessionInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerCreateSessionOutput is the output of com.atproto.server.createSession.
+// ServerCreateSessionOutput is the output of [ServerService.CreateSession].
 type ServerCreateSessionOutput struct {
-	AccessJWT       string
-	RefreshJWT      string
-	Handle          syntax.Handle
-	DID             syntax.DID
-	DIDDoc          lex.Unknown
-	Email           *string
-	EmailConfirmed  *bool
-	EmailAuthFactor *bool
-	Active          *bool
+	AccessJWT       string        // "accessJwt" in JSON.
+	RefreshJWT      string        // "refreshJwt" in JSON.
+	Handle          syntax.Handle // "handle" in JSON.
+	DID             syntax.DID    // "did" in JSON.
+	DIDDoc          lex.Unknown   // "didDoc" in JSON.
+	Email           *string       // "email" in JSON.
+	EmailConfirmed  *bool         // "emailConfirmed" in JSON.
+	EmailAuthFactor *bool         // "emailAuthFactor" in JSON.
+	Active          *bool         // "active" in JSON.
 
 	// If active=false, this optional field indicates a possible reason for why the account is not
 	// active. If active=false and no status is supplied, then the host makes no claim for why the
-	// repository is no longer being hosted.
+	// repository is no longer being hosted. Known values:
+	// [ServerCreateSessionOutputStatusTakendown], [ServerCreateSessionOutputStatusSuspended],
+	// [ServerCreateSessionOutputStatusDeactivated].
 	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerCreateSessionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerCreateSessionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "accessJwt":
-			d.Once(&seen, 1<<0)
-			s.AccessJWT = d.String()
-		case "refreshJwt":
-			d.Once(&seen, 1<<1)
-			s.RefreshJWT = d.String()
-		case "handle":
-			d.Once(&seen, 1<<2)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<3)
-			s.DID = syntax.DID(d.String())
-		case "didDoc":
-			if d.Optional(&seen, 1<<4) {
-				s.DIDDoc = d.Unknown()
-			}
-		case "email":
-			d.Once(&seen, 1<<5)
-			s.Email = d.OptionalString()
-		case "emailConfirmed":
-			d.Once(&seen, 1<<6)
-			s.EmailConfirmed = d.OptionalBool()
-		case "emailAuthFactor":
-			d.Once(&seen, 1<<7)
-			s.EmailAuthFactor = d.OptionalBool()
-		case "active":
-			d.Once(&seen, 1<<8)
-			s.Active = d.OptionalBool()
-		case "status":
-			d.Once(&seen, 1<<9)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "accessJwt", "refreshJwt", "handle", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerCreateSessionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if s.Active != nil {
-		e.Field("active").Bool(*s.Active)
-	}
-	if !s.DIDDoc.IsZero() {
-		e.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	e.Field("accessJwt").String(s.AccessJWT)
-	e.Field("refreshJwt").String(s.RefreshJWT)
-	if s.EmailConfirmed != nil {
-		e.Field("emailConfirmed").Bool(*s.EmailConfirmed)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerCreateSessionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("did").Format(s.DID)
-	if !s.DIDDoc.IsZero() {
-		v.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerCreateSessionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerCreateSessionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ServerCreateSessionOutputStatus.
+// Known values of the field Status of [ServerCreateSessionOutput].
 const (
 	ServerCreateSessionOutputStatusTakendown   = "takendown"
 	ServerCreateSessionOutputStatusSuspended   = "suspended"
 	ServerCreateSessionOutputStatusDeactivated = "deactivated"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,54 +18,13 @@ func (s ServerService) DeactivateAccount(ctx context.Context, input *ServerDeact
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerDeactivateAccountInput is the input of com.atproto.server.deactivateAccount.
+// ServerDeactivateAccountInput is the input of [ServerService.DeactivateAccount].
 type ServerDeactivateAccountInput struct {
 	// A recommendation to server as to how long they should hold onto the deactivated account
 	// before deleting.
 	DeleteAfter *syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerDeactivateAccountInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDeactivateAccountInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "deleteAfter":
-			d.Once(&seen, 1<<0)
-			s.DeleteAfter = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDeactivateAccountInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.DeleteAfter != nil {
-		e.Field("deleteAfter").String(string(*s.DeleteAfter))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDeactivateAccountInput) ValidateLex(v *lex.Validator) {
-	if s.DeleteAfter != nil {
-		v.Field("deleteAfter").Format(*s.DeleteAfter)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDeactivateAccountInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDeactivateAccountInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,148 +7,25 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ServerDefsInviteCode is com.atproto.server.defs#inviteCode.
+// ServerDefsInviteCode is the object com.atproto.server.defs#inviteCode.
 type ServerDefsInviteCode struct {
-	Code       string
-	Available  int64
-	Disabled   bool
-	ForAccount string
-	CreatedBy  string
-	CreatedAt  syntax.Datetime
-	Uses       []ServerDefsInviteCodeUse
+	Code       string                    // "code" in JSON.
+	Available  int64                     // "available" in JSON.
+	Disabled   bool                      // "disabled" in JSON.
+	ForAccount string                    // "forAccount" in JSON.
+	CreatedBy  string                    // "createdBy" in JSON.
+	CreatedAt  syntax.Datetime           // "createdAt" in JSON.
+	Uses       []ServerDefsInviteCodeUse // "uses" in JSON: a list of [ServerDefsInviteCodeUse].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerDefsInviteCode) LexType() string {
-	return "com.atproto.server.defs#inviteCode"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerDefsInviteCode) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDefsInviteCode{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "code":
-			d.Once(&seen, 1<<0)
-			s.Code = d.String()
-		case "available":
-			d.Once(&seen, 1<<1)
-			s.Available = d.Int()
-		case "disabled":
-			d.Once(&seen, 1<<2)
-			s.Disabled = d.Bool()
-		case "forAccount":
-			d.Once(&seen, 1<<3)
-			s.ForAccount = d.String()
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "uses":
-			d.Once(&seen, 1<<6)
-			s.Uses = lex.DecodeSlice[ServerDefsInviteCodeUse](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "code", "available", "disabled", "forAccount", "createdBy", "createdAt", "uses")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDefsInviteCode) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("code").String(s.Code)
-	lex.EncodeSlice(e.Field("uses"), s.Uses)
-	e.Field("disabled").Bool(s.Disabled)
-	e.Field("available").Int(s.Available)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(s.CreatedBy)
-	e.Field("forAccount").String(s.ForAccount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDefsInviteCode) ValidateLex(v *lex.Validator) {
-	v.Field("available").Int(s.Available)
-	v.Field("createdAt").Format(s.CreatedAt)
-	lex.ValidateSlice(v.Field("uses"), s.Uses)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDefsInviteCode) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDefsInviteCode) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerDefsInviteCodeUse is com.atproto.server.defs#inviteCodeUse.
+// ServerDefsInviteCodeUse is the object com.atproto.server.defs#inviteCodeUse.
 type ServerDefsInviteCodeUse struct {
-	UsedBy syntax.DID
-	UsedAt syntax.Datetime
+	UsedBy syntax.DID      // "usedBy" in JSON.
+	UsedAt syntax.Datetime // "usedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerDefsInviteCodeUse) LexType() string {
-	return "com.atproto.server.defs#inviteCodeUse"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerDefsInviteCodeUse) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDefsInviteCodeUse{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "usedBy":
-			d.Once(&seen, 1<<0)
-			s.UsedBy = syntax.DID(d.String())
-		case "usedAt":
-			d.Once(&seen, 1<<1)
-			s.UsedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "usedBy", "usedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDefsInviteCodeUse) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("usedAt").String(string(s.UsedAt))
-	e.Field("usedBy").String(string(s.UsedBy))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDefsInviteCodeUse) ValidateLex(v *lex.Validator) {
-	v.Field("usedBy").Format(s.UsedBy)
-	v.Field("usedAt").Format(s.UsedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDefsInviteCodeUse) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDefsInviteCodeUse) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,67 +13,19 @@ import (
 // DeleteAccount calls com.atproto.server.deleteAccount: Delete an actor's account with a token
 // and password. Can only be called after requesting a deletion token. Requires auth.
 //
-// Errors: ErrExpiredToken, ErrInvalidToken.
+// Errors: [ErrExpiredToken], [ErrInvalidToken].
 func (s ServerService) DeleteAccount(ctx context.Context, input *ServerDeleteAccountInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.server.deleteAccount", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerDeleteAccountInput is the input of com.atproto.server.deleteAccount.
+// ServerDeleteAccountInput is the input of [ServerService.DeleteAccount].
 type ServerDeleteAccountInput struct {
-	DID      syntax.DID
-	Password string
-	Token    string
+	DID      syntax.DID // "did" in JSON.
+	Password string     // "password" in JSON.
+	Token    string     // "token" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerDeleteAccountInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDeleteAccountInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "password":
-			d.Once(&seen, 1<<1)
-			s.Password = d.String()
-		case "token":
-			d.Once(&seen, 1<<2)
-			s.Token = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "password", "token")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDeleteAccountInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("token").String(s.Token)
-	e.Field("password").String(s.Password)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDeleteAccountInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDeleteAccountInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDeleteAccountInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,13 +6,16 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // DeleteSession calls com.atproto.server.deleteSession: Delete the current session. Requires
 // auth using the 'refreshJwt' (not the 'accessJwt').
 //
-// Errors: ErrInvalidToken, ErrExpiredToken.
+// Errors: [ErrInvalidToken], [ErrExpiredToken].
 func (s ServerService) DeleteSession(ctx context.Context, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.server.deleteSession", Kind: xrpc.KindProcedure, Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,7 +17,7 @@ func (s ServerService) DescribeServer(ctx context.Context, opts ...xrpc.Option) 
 	return xrpc.Call[ServerDescribeServerOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerDescribeServerOutput is the output of com.atproto.server.describeServer.
+// ServerDescribeServerOutput is the output of [ServerService.DescribeServer].
 type ServerDescribeServerOutput struct {
 	// If true, an invite code must be supplied to create an account on this instance.
 	InviteCodeRequired *bool
@@ -25,207 +25,27 @@ type ServerDescribeServerOutput struct {
 	// If true, a phone verification token must be supplied to create an account on this instance.
 	PhoneVerificationRequired *bool
 
-	// List of domain suffixes that can be used in account handles.
-	AvailableUserDomains []string
+	AvailableUserDomains []string                     // List of domain suffixes that can be used in account handles.
+	Links                *ServerDescribeServerLinks   // URLs of service policy documents.
+	Contact              *ServerDescribeServerContact // Contact information.
+	DID                  syntax.DID                   // "did" in JSON.
 
-	Links   *ServerDescribeServerLinks   // URLs of service policy documents.
-	Contact *ServerDescribeServerContact // Contact information.
-	DID     syntax.DID
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerDescribeServerOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDescribeServerOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "inviteCodeRequired":
-			d.Once(&seen, 1<<2)
-			s.InviteCodeRequired = d.OptionalBool()
-		case "phoneVerificationRequired":
-			d.Once(&seen, 1<<3)
-			s.PhoneVerificationRequired = d.OptionalBool()
-		case "availableUserDomains":
-			d.Once(&seen, 1<<0)
-			s.AvailableUserDomains = lex.DecodeStrings[string](d)
-		case "links":
-			if d.Optional(&seen, 1<<4) {
-				s.Links = lex.DecodePointer[ServerDescribeServerLinks](d)
-			}
-		case "contact":
-			if d.Optional(&seen, 1<<5) {
-				s.Contact = lex.DecodePointer[ServerDescribeServerContact](d)
-			}
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "availableUserDomains", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDescribeServerOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Links != nil {
-		e.Field("links").Value(s.Links)
-	}
-	if s.Contact != nil {
-		e.Field("contact").Value(s.Contact)
-	}
-	if s.InviteCodeRequired != nil {
-		e.Field("inviteCodeRequired").Bool(*s.InviteCodeRequired)
-	}
-	lex.EncodeStrings(e.Field("availableUserDomains"), s.AvailableUserDomains)
-	if s.PhoneVerificationRequired != nil {
-		e.Field("phoneVerificationRequired").Bool(*s.PhoneVerificationRequired)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDescribeServerOutput) ValidateLex(v *lex.Validator) {
-	if s.Links != nil {
-		v.Field("links").Value(s.Links)
-	}
-	if s.Contact != nil {
-		v.Field("contact").Value(s.Contact)
-	}
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDescribeServerOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDescribeServerOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerDescribeServerLinks is com.atproto.server.describeServer#links.
+// ServerDescribeServerLinks is the object com.atproto.server.describeServer#links.
 type ServerDescribeServerLinks struct {
-	PrivacyPolicy  *syntax.URI
-	TermsOfService *syntax.URI
+	PrivacyPolicy  *syntax.URI // "privacyPolicy" in JSON.
+	TermsOfService *syntax.URI // "termsOfService" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerDescribeServerLinks) LexType() string {
-	return "com.atproto.server.describeServer#links"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerDescribeServerLinks) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDescribeServerLinks{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "privacyPolicy":
-			d.Once(&seen, 1<<0)
-			s.PrivacyPolicy = (*syntax.URI)(d.OptionalString())
-		case "termsOfService":
-			d.Once(&seen, 1<<1)
-			s.TermsOfService = (*syntax.URI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDescribeServerLinks) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PrivacyPolicy != nil {
-		e.Field("privacyPolicy").String(string(*s.PrivacyPolicy))
-	}
-	if s.TermsOfService != nil {
-		e.Field("termsOfService").String(string(*s.TermsOfService))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDescribeServerLinks) ValidateLex(v *lex.Validator) {
-	if s.PrivacyPolicy != nil {
-		v.Field("privacyPolicy").Format(*s.PrivacyPolicy)
-	}
-	if s.TermsOfService != nil {
-		v.Field("termsOfService").Format(*s.TermsOfService)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDescribeServerLinks) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDescribeServerLinks) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerDescribeServerContact is com.atproto.server.describeServer#contact.
+// ServerDescribeServerContact is the object com.atproto.server.describeServer#contact.
 type ServerDescribeServerContact struct {
-	Email *string
+	Email *string // "email" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerDescribeServerContact) LexType() string {
-	return "com.atproto.server.describeServer#contact"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerDescribeServerContact) DecodeLex(d *lex.Decoder) error {
-	*s = ServerDescribeServerContact{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerDescribeServerContact) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerDescribeServerContact) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerDescribeServerContact) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerDescribeServerContact) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

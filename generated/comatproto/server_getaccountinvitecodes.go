@@ -12,87 +12,27 @@ import (
 // GetAccountInviteCodes calls com.atproto.server.getAccountInviteCodes: Get all invite codes
 // for the current account. Requires auth.
 //
-// Errors: ErrDuplicateCreate.
+// Errors: [ErrDuplicateCreate].
 func (s ServerService) GetAccountInviteCodes(ctx context.Context, params *ServerGetAccountInviteCodesParams, opts ...xrpc.Option) (*ServerGetAccountInviteCodesOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.getAccountInviteCodes", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[ServerGetAccountInviteCodesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
 // ServerGetAccountInviteCodesParams are the parameters of
-// com.atproto.server.getAccountInviteCodes.
+// [ServerService.GetAccountInviteCodes].
 type ServerGetAccountInviteCodesParams struct {
-	IncludeUsed *bool // Default, sent if nil: true.
+	IncludeUsed *bool // "includeUsed" in JSON. Default, sent if nil: true.
 
 	// Controls whether any new 'earned' but not 'created' invites should be created. Default, sent
 	// if nil: true.
 	CreateAvailable *bool
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ServerGetAccountInviteCodesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ServerGetAccountInviteCodesParams)
-	}
-	if p.IncludeUsed != nil {
-		q.Bool("includeUsed", *p.IncludeUsed)
-	} else {
-		q.Bool("includeUsed", true)
-	}
-	if p.CreateAvailable != nil {
-		q.Bool("createAvailable", *p.CreateAvailable)
-	} else {
-		q.Bool("createAvailable", true)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ServerGetAccountInviteCodesParams) ValidateLex(v *lex.Validator) {}
-
-// ServerGetAccountInviteCodesOutput is the output of com.atproto.server.getAccountInviteCodes.
+// ServerGetAccountInviteCodesOutput is the output of [ServerService.GetAccountInviteCodes].
 type ServerGetAccountInviteCodesOutput struct {
-	Codes []ServerDefsInviteCode
+	Codes []ServerDefsInviteCode // "codes" in JSON: a list of [ServerDefsInviteCode].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetAccountInviteCodesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetAccountInviteCodesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "codes":
-			d.Once(&seen, 1<<0)
-			s.Codes = lex.DecodeSlice[ServerDefsInviteCode](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "codes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetAccountInviteCodesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("codes"), s.Codes)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetAccountInviteCodesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("codes"), s.Codes)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetAccountInviteCodesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetAccountInviteCodesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

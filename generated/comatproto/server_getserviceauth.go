@@ -13,16 +13,16 @@ import (
 // GetServiceAuth calls com.atproto.server.getServiceAuth: Get a signed token on behalf of the
 // requesting DID for the requested service.
 //
-// Errors: ErrBadExpiration.
+// Errors: [ErrBadExpiration].
 func (s ServerService) GetServiceAuth(ctx context.Context, params *ServerGetServiceAuthParams, opts ...xrpc.Option) (*ServerGetServiceAuthOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.getServiceAuth", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[ServerGetServiceAuthOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ServerGetServiceAuthParams are the parameters of com.atproto.server.getServiceAuth.
+// ServerGetServiceAuthParams are the parameters of [ServerService.GetServiceAuth].
 type ServerGetServiceAuthParams struct {
 	// The DID or `did#serviceId` reference of the service that the token will be used to
-	// authenticate with.
+	// authenticate with. At most 2048 bytes.
 	Aud string
 
 	// The time in Unix Epoch seconds that the JWT expires. Defaults to 60 seconds in the future.
@@ -32,78 +32,11 @@ type ServerGetServiceAuthParams struct {
 	Lxm *syntax.NSID // Lexicon (XRPC) method to bind the requested token to.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ServerGetServiceAuthParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ServerGetServiceAuthParams)
-	}
-	q.String("aud", p.Aud)
-	if p.Exp != nil {
-		q.Int("exp", *p.Exp)
-	}
-	if p.Lxm != nil {
-		q.String("lxm", string(*p.Lxm))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ServerGetServiceAuthParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ServerGetServiceAuthParams)
-	}
-	v.Field("aud").MaxBytes(p.Aud, 2048)
-	if p.Exp != nil {
-		v.Field("exp").Int(*p.Exp)
-	}
-	if p.Lxm != nil {
-		v.Field("lxm").Format(*p.Lxm)
-	}
-}
-
-// ServerGetServiceAuthOutput is the output of com.atproto.server.getServiceAuth.
+// ServerGetServiceAuthOutput is the output of [ServerService.GetServiceAuth].
 type ServerGetServiceAuthOutput struct {
-	Token string
+	Token string // "token" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetServiceAuthOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetServiceAuthOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "token":
-			d.Once(&seen, 1<<0)
-			s.Token = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "token")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetServiceAuthOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("token").String(s.Token)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetServiceAuthOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetServiceAuthOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetServiceAuthOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

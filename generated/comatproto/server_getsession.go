@@ -17,114 +17,30 @@ func (s ServerService) GetSession(ctx context.Context, opts ...xrpc.Option) (*Se
 	return xrpc.Call[ServerGetSessionOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerGetSessionOutput is the output of com.atproto.server.getSession.
+// ServerGetSessionOutput is the output of [ServerService.GetSession].
 type ServerGetSessionOutput struct {
-	Handle          syntax.Handle
-	DID             syntax.DID
-	DIDDoc          lex.Unknown
-	Email           *string
-	EmailConfirmed  *bool
-	EmailAuthFactor *bool
-	Active          *bool
+	Handle          syntax.Handle // "handle" in JSON.
+	DID             syntax.DID    // "did" in JSON.
+	DIDDoc          lex.Unknown   // "didDoc" in JSON.
+	Email           *string       // "email" in JSON.
+	EmailConfirmed  *bool         // "emailConfirmed" in JSON.
+	EmailAuthFactor *bool         // "emailAuthFactor" in JSON.
+	Active          *bool         // "active" in JSON.
 
 	// If active=false, this optional field indicates a possible reason for why the account is not
 	// active. If active=false and no status is supplied, then the host makes no claim for why the
-	// repository is no longer being hosted.
+	// repository is no longer being hosted. Known values: [ServerGetSessionOutputStatusTakendown],
+	// [ServerGetSessionOutputStatusSuspended], [ServerGetSessionOutputStatusDeactivated].
 	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetSessionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetSessionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "didDoc":
-			if d.Optional(&seen, 1<<2) {
-				s.DIDDoc = d.Unknown()
-			}
-		case "email":
-			d.Once(&seen, 1<<3)
-			s.Email = d.OptionalString()
-		case "emailConfirmed":
-			d.Once(&seen, 1<<4)
-			s.EmailConfirmed = d.OptionalBool()
-		case "emailAuthFactor":
-			d.Once(&seen, 1<<5)
-			s.EmailAuthFactor = d.OptionalBool()
-		case "active":
-			d.Once(&seen, 1<<6)
-			s.Active = d.OptionalBool()
-		case "status":
-			d.Once(&seen, 1<<7)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "handle", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetSessionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if s.Active != nil {
-		e.Field("active").Bool(*s.Active)
-	}
-	if !s.DIDDoc.IsZero() {
-		e.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	if s.EmailConfirmed != nil {
-		e.Field("emailConfirmed").Bool(*s.EmailConfirmed)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetSessionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("did").Format(s.DID)
-	if !s.DIDDoc.IsZero() {
-		v.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetSessionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetSessionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ServerGetSessionOutputStatus.
+// Known values of the field Status of [ServerGetSessionOutput].
 const (
 	ServerGetSessionOutputStatusTakendown   = "takendown"
 	ServerGetSessionOutputStatusSuspended   = "suspended"
 	ServerGetSessionOutputStatusDeactivated = "deactivated"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

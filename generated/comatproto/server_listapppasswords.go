@@ -12,123 +12,27 @@ import (
 
 // ListAppPasswords calls com.atproto.server.listAppPasswords: List all App Passwords.
 //
-// Errors: ErrAccountTakedown.
+// Errors: [ErrAccountTakedown].
 func (s ServerService) ListAppPasswords(ctx context.Context, opts ...xrpc.Option) (*ServerListAppPasswordsOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.listAppPasswords", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[ServerListAppPasswordsOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerListAppPasswordsOutput is the output of com.atproto.server.listAppPasswords.
+// ServerListAppPasswordsOutput is the output of [ServerService.ListAppPasswords].
 type ServerListAppPasswordsOutput struct {
-	Passwords []ServerListAppPasswordsAppPassword
+	Passwords []ServerListAppPasswordsAppPassword // "passwords" in JSON: a list of [ServerListAppPasswordsAppPassword].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerListAppPasswordsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerListAppPasswordsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "passwords":
-			d.Once(&seen, 1<<0)
-			s.Passwords = lex.DecodeSlice[ServerListAppPasswordsAppPassword](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "passwords")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerListAppPasswordsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("passwords"), s.Passwords)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerListAppPasswordsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("passwords"), s.Passwords)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerListAppPasswordsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerListAppPasswordsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerListAppPasswordsAppPassword is com.atproto.server.listAppPasswords#appPassword.
+// ServerListAppPasswordsAppPassword is the object
+// com.atproto.server.listAppPasswords#appPassword.
 type ServerListAppPasswordsAppPassword struct {
-	Name       string
-	CreatedAt  syntax.Datetime
-	Privileged *bool
+	Name       string          // "name" in JSON.
+	CreatedAt  syntax.Datetime // "createdAt" in JSON.
+	Privileged *bool           // "privileged" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerListAppPasswordsAppPassword) LexType() string {
-	return "com.atproto.server.listAppPasswords#appPassword"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerListAppPasswordsAppPassword) DecodeLex(d *lex.Decoder) error {
-	*s = ServerListAppPasswordsAppPassword{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<1)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "privileged":
-			d.Once(&seen, 1<<2)
-			s.Privileged = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "name", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerListAppPasswordsAppPassword) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Privileged != nil {
-		e.Field("privileged").Bool(*s.Privileged)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerListAppPasswordsAppPassword) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerListAppPasswordsAppPassword) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerListAppPasswordsAppPassword) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

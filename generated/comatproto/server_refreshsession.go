@@ -13,128 +13,37 @@ import (
 // RefreshSession calls com.atproto.server.refreshSession: Refresh an authentication session.
 // Requires auth using the 'refreshJwt' (not the 'accessJwt').
 //
-// Errors: ErrAccountTakedown, ErrInvalidToken, ErrExpiredToken.
+// Errors: [ErrAccountTakedown], [ErrInvalidToken], [ErrExpiredToken].
 func (s ServerService) RefreshSession(ctx context.Context, opts ...xrpc.Option) (*ServerRefreshSessionOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.server.refreshSession", Kind: xrpc.KindProcedure, Output: "application/json", Direct: true}
 	return xrpc.Call[ServerRefreshSessionOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerRefreshSessionOutput is the output of com.atproto.server.refreshSession.
+// ServerRefreshSessionOutput is the output of [ServerService.RefreshSession].
 type ServerRefreshSessionOutput struct {
-	AccessJWT       string
-	RefreshJWT      string
-	Handle          syntax.Handle
-	DID             syntax.DID
-	DIDDoc          lex.Unknown
-	Email           *string
-	EmailConfirmed  *bool
-	EmailAuthFactor *bool
-	Active          *bool
+	AccessJWT       string        // "accessJwt" in JSON.
+	RefreshJWT      string        // "refreshJwt" in JSON.
+	Handle          syntax.Handle // "handle" in JSON.
+	DID             syntax.DID    // "did" in JSON.
+	DIDDoc          lex.Unknown   // "didDoc" in JSON.
+	Email           *string       // "email" in JSON.
+	EmailConfirmed  *bool         // "emailConfirmed" in JSON.
+	EmailAuthFactor *bool         // "emailAuthFactor" in JSON.
+	Active          *bool         // "active" in JSON.
 
-	// Hosting status of the account. If not specified, then assume 'active'.
+	// Hosting status of the account. If not specified, then assume 'active'. Known values:
+	// [ServerRefreshSessionOutputStatusTakendown], [ServerRefreshSessionOutputStatusSuspended],
+	// [ServerRefreshSessionOutputStatusDeactivated].
 	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerRefreshSessionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerRefreshSessionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "accessJwt":
-			d.Once(&seen, 1<<0)
-			s.AccessJWT = d.String()
-		case "refreshJwt":
-			d.Once(&seen, 1<<1)
-			s.RefreshJWT = d.String()
-		case "handle":
-			d.Once(&seen, 1<<2)
-			s.Handle = syntax.Handle(d.String())
-		case "did":
-			d.Once(&seen, 1<<3)
-			s.DID = syntax.DID(d.String())
-		case "didDoc":
-			if d.Optional(&seen, 1<<4) {
-				s.DIDDoc = d.Unknown()
-			}
-		case "email":
-			d.Once(&seen, 1<<5)
-			s.Email = d.OptionalString()
-		case "emailConfirmed":
-			d.Once(&seen, 1<<6)
-			s.EmailConfirmed = d.OptionalBool()
-		case "emailAuthFactor":
-			d.Once(&seen, 1<<7)
-			s.EmailAuthFactor = d.OptionalBool()
-		case "active":
-			d.Once(&seen, 1<<8)
-			s.Active = d.OptionalBool()
-		case "status":
-			d.Once(&seen, 1<<9)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "accessJwt", "refreshJwt", "handle", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerRefreshSessionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if s.Active != nil {
-		e.Field("active").Bool(*s.Active)
-	}
-	if !s.DIDDoc.IsZero() {
-		e.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	e.Field("accessJwt").String(s.AccessJWT)
-	e.Field("refreshJwt").String(s.RefreshJWT)
-	if s.EmailConfirmed != nil {
-		e.Field("emailConfirmed").Bool(*s.EmailConfirmed)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerRefreshSessionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("did").Format(s.DID)
-	if !s.DIDDoc.IsZero() {
-		v.Field("didDoc").Unknown(s.DIDDoc)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerRefreshSessionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerRefreshSessionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ServerRefreshSessionOutputStatus.
+// Known values of the field Status of [ServerRefreshSessionOutput].
 const (
 	ServerRefreshSessionOutputStatusTakendown   = "takendown"
 	ServerRefreshSessionOutputStatusSuspended   = "suspended"
 	ServerRefreshSessionOutputStatusDeactivated = "deactivated"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // RequestAccountDelete calls com.atproto.server.requestAccountDelete: Initiate a user account
@@ -14,3 +15,5 @@ func (s ServerService) RequestAccountDelete(ctx context.Context, opts ...xrpc.Op
 	m := xrpc.Method{NSID: "com.atproto.server.requestAccountDelete", Kind: xrpc.KindProcedure, Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

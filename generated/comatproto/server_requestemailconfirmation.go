@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // RequestEmailConfirmation calls com.atproto.server.requestEmailConfirmation: Request an email
@@ -14,3 +15,5 @@ func (s ServerService) RequestEmailConfirmation(ctx context.Context, opts ...xrp
 	m := xrpc.Method{NSID: "com.atproto.server.requestEmailConfirmation", Kind: xrpc.KindProcedure, Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,50 +16,11 @@ func (s ServerService) RequestEmailUpdate(ctx context.Context, opts ...xrpc.Opti
 	return xrpc.Call[ServerRequestEmailUpdateOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerRequestEmailUpdateOutput is the output of com.atproto.server.requestEmailUpdate.
+// ServerRequestEmailUpdateOutput is the output of [ServerService.RequestEmailUpdate].
 type ServerRequestEmailUpdateOutput struct {
-	TokenRequired bool
+	TokenRequired bool // "tokenRequired" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerRequestEmailUpdateOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerRequestEmailUpdateOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "tokenRequired":
-			d.Once(&seen, 1<<0)
-			s.TokenRequired = d.Bool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "tokenRequired")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerRequestEmailUpdateOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("tokenRequired").Bool(s.TokenRequired)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerRequestEmailUpdateOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerRequestEmailUpdateOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerRequestEmailUpdateOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,101 +19,18 @@ func (s ServerService) ReserveSigningKey(ctx context.Context, input *ServerReser
 	return xrpc.Call[ServerReserveSigningKeyOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerReserveSigningKeyInput is the input of com.atproto.server.reserveSigningKey.
+// ServerReserveSigningKeyInput is the input of [ServerService.ReserveSigningKey].
 type ServerReserveSigningKeyInput struct {
 	DID *syntax.DID // The DID to reserve a key for.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerReserveSigningKeyInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerReserveSigningKeyInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerReserveSigningKeyInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.DID != nil {
-		e.Field("did").String(string(*s.DID))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerReserveSigningKeyInput) ValidateLex(v *lex.Validator) {
-	if s.DID != nil {
-		v.Field("did").Format(*s.DID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerReserveSigningKeyInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerReserveSigningKeyInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerReserveSigningKeyOutput is the output of com.atproto.server.reserveSigningKey.
+// ServerReserveSigningKeyOutput is the output of [ServerService.ReserveSigningKey].
 type ServerReserveSigningKeyOutput struct {
-	// The public key for the reserved signing key, in did:key serialization.
-	SigningKey string
+	SigningKey string // The public key for the reserved signing key, in did:key serialization.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerReserveSigningKeyOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerReserveSigningKeyOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "signingKey":
-			d.Once(&seen, 1<<0)
-			s.SigningKey = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "signingKey")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerReserveSigningKeyOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("signingKey").String(s.SigningKey)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerReserveSigningKeyOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerReserveSigningKeyOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerReserveSigningKeyOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,61 +12,18 @@ import (
 // ResetPassword calls com.atproto.server.resetPassword: Reset a user account password using a
 // token.
 //
-// Errors: ErrExpiredToken, ErrInvalidToken.
+// Errors: [ErrExpiredToken], [ErrInvalidToken].
 func (s ServerService) ResetPassword(ctx context.Context, input *ServerResetPasswordInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.server.resetPassword", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerResetPasswordInput is the input of com.atproto.server.resetPassword.
+// ServerResetPasswordInput is the input of [ServerService.ResetPassword].
 type ServerResetPasswordInput struct {
-	Token    string
-	Password string
+	Token    string // "token" in JSON.
+	Password string // "password" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerResetPasswordInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerResetPasswordInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "token":
-			d.Once(&seen, 1<<0)
-			s.Token = d.String()
-		case "password":
-			d.Once(&seen, 1<<1)
-			s.Password = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "token", "password")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerResetPasswordInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("token").String(s.Token)
-	e.Field("password").String(s.Password)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerResetPasswordInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerResetPasswordInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerResetPasswordInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,73 +11,22 @@ import (
 
 // UpdateEmail calls com.atproto.server.updateEmail: Update an account's email.
 //
-// Errors: ErrExpiredToken, ErrInvalidToken, ErrTokenRequired.
+// Errors: [ErrExpiredToken], [ErrInvalidToken], [ErrTokenRequired].
 func (s ServerService) UpdateEmail(ctx context.Context, input *ServerUpdateEmailInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.server.updateEmail", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ServerUpdateEmailInput is the input of com.atproto.server.updateEmail.
+// ServerUpdateEmailInput is the input of [ServerService.UpdateEmail].
 type ServerUpdateEmailInput struct {
-	Email           string
-	EmailAuthFactor *bool
+	Email           string // "email" in JSON.
+	EmailAuthFactor *bool  // "emailAuthFactor" in JSON.
 
 	// Requires a token from com.atproto.sever.requestEmailUpdate if the account's email has been
 	// confirmed.
 	Token *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerUpdateEmailInput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerUpdateEmailInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		case "emailAuthFactor":
-			d.Once(&seen, 1<<1)
-			s.EmailAuthFactor = d.OptionalBool()
-		case "token":
-			d.Once(&seen, 1<<2)
-			s.Token = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "email")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerUpdateEmailInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	if s.Token != nil {
-		e.Field("token").String(*s.Token)
-	}
-	if s.EmailAuthFactor != nil {
-		e.Field("emailAuthFactor").Bool(*s.EmailAuthFactor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerUpdateEmailInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerUpdateEmailInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerUpdateEmailInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,10 +2,12 @@
 
 package comatproto
 
-// SyncDefsHostStatus is com.atproto.sync.defs#hostStatus.
+import "github.com/gimucco/atproto-go/xrpc/lex"
+
+// SyncDefsHostStatus is the string com.atproto.sync.defs#hostStatus.
 type SyncDefsHostStatus string
 
-// Known values of SyncDefsHostStatus.
+// Known values of [SyncDefsHostStatus].
 const (
 	SyncDefsHostStatusActive    SyncDefsHostStatus = "active"
 	SyncDefsHostStatusIdle      SyncDefsHostStatus = "idle"
@@ -13,3 +15,5 @@ const (
 	SyncDefsHostStatusThrottled SyncDefsHostStatus = "throttled"
 	SyncDefsHostStatusBanned    SyncDefsHostStatus = "banned"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,35 +11,20 @@ import (
 )
 
 // GetBlob calls com.atproto.sync.getBlob: Get a blob associated with a given account. Returns
-// the full blob as originally uploaded. Does not require auth; implemented by PDS.
+// the full blob as originally uploaded. Does not require auth; implemented by PDS. The output
+// is a stream of bytes of any type; close it.
 //
-// Errors: ErrBlobNotFound, ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended,
-// ErrRepoDeactivated.
+// Errors: [ErrBlobNotFound], [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended],
+// [ErrRepoDeactivated].
 func (s SyncService) GetBlob(ctx context.Context, params *SyncGetBlobParams, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getBlob", Kind: xrpc.KindQuery, Output: "*/*", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetBlobParams are the parameters of com.atproto.sync.getBlob.
+// SyncGetBlobParams are the parameters of [SyncService.GetBlob].
 type SyncGetBlobParams struct {
 	DID syntax.DID // The DID of the account.
 	CID syntax.CID // The CID of the blob to fetch.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetBlobParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetBlobParams)
-	}
-	q.String("did", string(p.DID))
-	q.String("cid", string(p.CID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetBlobParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetBlobParams)
-	}
-	v.Field("did").Format(p.DID)
-	v.Field("cid").Format(p.CID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

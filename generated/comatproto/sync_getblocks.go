@@ -11,37 +11,20 @@ import (
 )
 
 // GetBlocks calls com.atproto.sync.getBlocks: Get data blocks from a given repo, by CID. For
-// example, intermediate MST nodes, or records. Does not require auth; implemented by PDS.
+// example, intermediate MST nodes, or records. Does not require auth; implemented by PDS. The
+// output is a stream of bytes of type application/vnd.ipld.car; close it.
 //
-// Errors: ErrBlockNotFound, ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended,
-// ErrRepoDeactivated.
+// Errors: [ErrBlockNotFound], [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended],
+// [ErrRepoDeactivated].
 func (s SyncService) GetBlocks(ctx context.Context, params *SyncGetBlocksParams, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getBlocks", Kind: xrpc.KindQuery, Output: "application/vnd.ipld.car", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetBlocksParams are the parameters of com.atproto.sync.getBlocks.
+// SyncGetBlocksParams are the parameters of [SyncService.GetBlocks].
 type SyncGetBlocksParams struct {
-	DID  syntax.DID // The DID of the repo.
-	CIDs []syntax.CID
+	DID  syntax.DID   // The DID of the repo.
+	CIDs []syntax.CID // "cids" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetBlocksParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetBlocksParams)
-	}
-	q.String("did", string(p.DID))
-	xrpc.AddStrings(q, "cids", p.CIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetBlocksParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetBlocksParams)
-	}
-	v.Field("did").Format(p.DID)
-	lex.ValidateArray(v.Field("cids"), p.CIDs, func(v *lex.Validator, e syntax.CID) {
-		v.Format(e)
-	})
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -10,31 +10,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// GetCheckout calls com.atproto.sync.getCheckout.
+// GetCheckout calls com.atproto.sync.getCheckout. The output is a stream of bytes of type
+// application/vnd.ipld.car; close it.
 //
-// Deprecated: please use com.atproto.sync.getRepo instead
+// Deprecated: please use com.atproto.sync.getRepo instead.
 func (s SyncService) GetCheckout(ctx context.Context, params *SyncGetCheckoutParams, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getCheckout", Kind: xrpc.KindQuery, Output: "application/vnd.ipld.car", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetCheckoutParams are the parameters of com.atproto.sync.getCheckout.
+// SyncGetCheckoutParams are the parameters of [SyncService.GetCheckout].
 type SyncGetCheckoutParams struct {
 	DID syntax.DID // The DID of the repo.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetCheckoutParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetCheckoutParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetCheckoutParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetCheckoutParams)
-	}
-	v.Field("did").Format(p.DID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

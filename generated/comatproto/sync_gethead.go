@@ -12,80 +12,24 @@ import (
 
 // GetHead calls com.atproto.sync.getHead.
 //
-// Deprecated: please use com.atproto.sync.getLatestCommit instead
+// Deprecated: please use com.atproto.sync.getLatestCommit instead.
 //
-// Errors: ErrHeadNotFound.
+// Errors: [ErrHeadNotFound].
 func (s SyncService) GetHead(ctx context.Context, params *SyncGetHeadParams, opts ...xrpc.Option) (*SyncGetHeadOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getHead", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[SyncGetHeadOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetHeadParams are the parameters of com.atproto.sync.getHead.
+// SyncGetHeadParams are the parameters of [SyncService.GetHead].
 type SyncGetHeadParams struct {
 	DID syntax.DID // The DID of the repo.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetHeadParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetHeadParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetHeadParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetHeadParams)
-	}
-	v.Field("did").Format(p.DID)
-}
-
-// SyncGetHeadOutput is the output of com.atproto.sync.getHead.
+// SyncGetHeadOutput is the output of [SyncService.GetHead].
 type SyncGetHeadOutput struct {
-	Root syntax.CID
+	Root syntax.CID // "root" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncGetHeadOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncGetHeadOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "root":
-			d.Once(&seen, 1<<0)
-			s.Root = syntax.CID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "root")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncGetHeadOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("root").String(string(s.Root))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncGetHeadOutput) ValidateLex(v *lex.Validator) {
-	v.Field("root").Format(s.Root)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncGetHeadOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncGetHeadOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

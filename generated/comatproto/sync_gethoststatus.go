@@ -12,31 +12,20 @@ import (
 // GetHostStatus calls com.atproto.sync.getHostStatus: Returns information about a specified
 // upstream host, as consumed by the server. Implemented by relays.
 //
-// Errors: ErrHostNotFound.
+// Errors: [ErrHostNotFound].
 func (s SyncService) GetHostStatus(ctx context.Context, params *SyncGetHostStatusParams, opts ...xrpc.Option) (*SyncGetHostStatusOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getHostStatus", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[SyncGetHostStatusOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetHostStatusParams are the parameters of com.atproto.sync.getHostStatus.
+// SyncGetHostStatusParams are the parameters of [SyncService.GetHostStatus].
 type SyncGetHostStatusParams struct {
 	Hostname string // Hostname of the host (eg, PDS or relay) being queried.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetHostStatusParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetHostStatusParams)
-	}
-	q.String("hostname", p.Hostname)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetHostStatusParams) ValidateLex(v *lex.Validator) {}
-
-// SyncGetHostStatusOutput is the output of com.atproto.sync.getHostStatus.
+// SyncGetHostStatusOutput is the output of [SyncService.GetHostStatus].
 type SyncGetHostStatusOutput struct {
-	Hostname string
+	Hostname string // "hostname" in JSON.
 
 	// Recent repo stream event sequence number. May be delayed from actual stream processing (eg,
 	// persisted cursor not in-memory cursor).
@@ -46,72 +35,9 @@ type SyncGetHostStatusOutput struct {
 	// upstream may actually have more accounts.
 	AccountCount *int64
 
-	Status *SyncDefsHostStatus
+	Status *SyncDefsHostStatus // "status" in JSON. Known values: the constants of [SyncDefsHostStatus].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncGetHostStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncGetHostStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hostname":
-			d.Once(&seen, 1<<0)
-			s.Hostname = d.String()
-		case "seq":
-			d.Once(&seen, 1<<1)
-			s.Seq = d.OptionalInt()
-		case "accountCount":
-			d.Once(&seen, 1<<2)
-			s.AccountCount = d.OptionalInt()
-		case "status":
-			d.Once(&seen, 1<<3)
-			s.Status = (*SyncDefsHostStatus)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "hostname")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncGetHostStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Seq != nil {
-		e.Field("seq").Int(*s.Seq)
-	}
-	if s.Status != nil {
-		e.Field("status").String(string(*s.Status))
-	}
-	e.Field("hostname").String(s.Hostname)
-	if s.AccountCount != nil {
-		e.Field("accountCount").Int(*s.AccountCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncGetHostStatusOutput) ValidateLex(v *lex.Validator) {
-	if s.Seq != nil {
-		v.Field("seq").Int(*s.Seq)
-	}
-	if s.AccountCount != nil {
-		v.Field("accountCount").Int(*s.AccountCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncGetHostStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncGetHostStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,84 +13,23 @@ import (
 // GetLatestCommit calls com.atproto.sync.getLatestCommit: Get the current commit CID & revision
 // of the specified repo. Does not require auth.
 //
-// Errors: ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended, ErrRepoDeactivated.
+// Errors: [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended], [ErrRepoDeactivated].
 func (s SyncService) GetLatestCommit(ctx context.Context, params *SyncGetLatestCommitParams, opts ...xrpc.Option) (*SyncGetLatestCommitOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getLatestCommit", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[SyncGetLatestCommitOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetLatestCommitParams are the parameters of com.atproto.sync.getLatestCommit.
+// SyncGetLatestCommitParams are the parameters of [SyncService.GetLatestCommit].
 type SyncGetLatestCommitParams struct {
 	DID syntax.DID // The DID of the repo.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetLatestCommitParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetLatestCommitParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetLatestCommitParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetLatestCommitParams)
-	}
-	v.Field("did").Format(p.DID)
-}
-
-// SyncGetLatestCommitOutput is the output of com.atproto.sync.getLatestCommit.
+// SyncGetLatestCommitOutput is the output of [SyncService.GetLatestCommit].
 type SyncGetLatestCommitOutput struct {
-	CID syntax.CID
-	Rev syntax.TID
+	CID syntax.CID // "cid" in JSON.
+	Rev syntax.TID // "rev" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncGetLatestCommitOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncGetLatestCommitOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<1)
-			s.Rev = syntax.TID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "cid", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncGetLatestCommitOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("rev").String(string(s.Rev))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncGetLatestCommitOutput) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("rev").Format(s.Rev)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncGetLatestCommitOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncGetLatestCommitOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

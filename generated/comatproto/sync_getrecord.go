@@ -11,38 +11,21 @@ import (
 )
 
 // GetRecord calls com.atproto.sync.getRecord: Get data blocks needed to prove the existence or
-// non-existence of record in the current version of repo. Does not require auth.
+// non-existence of record in the current version of repo. Does not require auth. The output is
+// a stream of bytes of type application/vnd.ipld.car; close it.
 //
-// Errors: ErrRecordNotFound, ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended,
-// ErrRepoDeactivated.
+// Errors: [ErrRecordNotFound], [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended],
+// [ErrRepoDeactivated].
 func (s SyncService) GetRecord(ctx context.Context, params *SyncGetRecordParams, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getRecord", Kind: xrpc.KindQuery, Output: "application/vnd.ipld.car", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetRecordParams are the parameters of com.atproto.sync.getRecord.
+// SyncGetRecordParams are the parameters of [SyncService.GetRecord].
 type SyncGetRecordParams struct {
-	DID        syntax.DID // The DID of the repo.
-	Collection syntax.NSID
+	DID        syntax.DID       // The DID of the repo.
+	Collection syntax.NSID      // "collection" in JSON.
 	RKey       syntax.RecordKey // Record Key.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetRecordParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetRecordParams)
-	}
-	q.String("did", string(p.DID))
-	q.String("collection", string(p.Collection))
-	q.String("rkey", string(p.RKey))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetRecordParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetRecordParams)
-	}
-	v.Field("did").Format(p.DID)
-	v.Field("collection").Format(p.Collection)
-	v.Field("rkey").Format(p.RKey)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,38 +11,19 @@ import (
 )
 
 // GetRepo calls com.atproto.sync.getRepo: Download a repository export as CAR file. Optionally
-// only a 'diff' since a previous revision. Does not require auth; implemented by PDS.
+// only a 'diff' since a previous revision. Does not require auth; implemented by PDS. The
+// output is a stream of bytes of type application/vnd.ipld.car; close it.
 //
-// Errors: ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended, ErrRepoDeactivated.
+// Errors: [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended], [ErrRepoDeactivated].
 func (s SyncService) GetRepo(ctx context.Context, params *SyncGetRepoParams, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getRepo", Kind: xrpc.KindQuery, Output: "application/vnd.ipld.car", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetRepoParams are the parameters of com.atproto.sync.getRepo.
+// SyncGetRepoParams are the parameters of [SyncService.GetRepo].
 type SyncGetRepoParams struct {
 	DID   syntax.DID  // The DID of the repo.
 	Since *syntax.TID // The revision ('rev') of the repo to create a diff from.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetRepoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetRepoParams)
-	}
-	q.String("did", string(p.DID))
-	if p.Since != nil {
-		q.String("since", string(*p.Since))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetRepoParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetRepoParams)
-	}
-	v.Field("did").Format(p.DID)
-	if p.Since != nil {
-		v.Field("since").Format(*p.Since)
-	}
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

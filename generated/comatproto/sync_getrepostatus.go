@@ -13,111 +13,36 @@ import (
 // GetRepoStatus calls com.atproto.sync.getRepoStatus: Get the hosting status for a repository,
 // on this server. Expected to be implemented by PDS and Relay.
 //
-// Errors: ErrRepoNotFound.
+// Errors: [ErrRepoNotFound].
 func (s SyncService) GetRepoStatus(ctx context.Context, params *SyncGetRepoStatusParams, opts ...xrpc.Option) (*SyncGetRepoStatusOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.getRepoStatus", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[SyncGetRepoStatusOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SyncGetRepoStatusParams are the parameters of com.atproto.sync.getRepoStatus.
+// SyncGetRepoStatusParams are the parameters of [SyncService.GetRepoStatus].
 type SyncGetRepoStatusParams struct {
 	DID syntax.DID // The DID of the repo.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncGetRepoStatusParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncGetRepoStatusParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncGetRepoStatusParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncGetRepoStatusParams)
-	}
-	v.Field("did").Format(p.DID)
-}
-
-// SyncGetRepoStatusOutput is the output of com.atproto.sync.getRepoStatus.
+// SyncGetRepoStatusOutput is the output of [SyncService.GetRepoStatus].
 type SyncGetRepoStatusOutput struct {
-	DID    syntax.DID
-	Active bool
+	DID    syntax.DID // "did" in JSON.
+	Active bool       // "active" in JSON.
 
 	// If active=false, this optional field indicates a possible reason for why the account is not
 	// active. If active=false and no status is supplied, then the host makes no claim for why the
-	// repository is no longer being hosted.
+	// repository is no longer being hosted. Known values: [SyncGetRepoStatusOutputStatusTakendown],
+	// [SyncGetRepoStatusOutputStatusSuspended], [SyncGetRepoStatusOutputStatusDeleted],
+	// [SyncGetRepoStatusOutputStatusDeactivated], [SyncGetRepoStatusOutputStatusDesynchronized],
+	// [SyncGetRepoStatusOutputStatusThrottled].
 	Status *string
 
-	// Optional field, the current rev of the repo, if active=true.
-	Rev *syntax.TID
+	Rev *syntax.TID // Optional field, the current rev of the repo, if active=true.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncGetRepoStatusOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncGetRepoStatusOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "active":
-			d.Once(&seen, 1<<1)
-			s.Active = d.Bool()
-		case "status":
-			d.Once(&seen, 1<<2)
-			s.Status = d.OptionalString()
-		case "rev":
-			d.Once(&seen, 1<<3)
-			s.Rev = (*syntax.TID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "active")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncGetRepoStatusOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Rev != nil {
-		e.Field("rev").String(string(*s.Rev))
-	}
-	e.Field("active").Bool(s.Active)
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncGetRepoStatusOutput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Rev != nil {
-		v.Field("rev").Format(*s.Rev)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncGetRepoStatusOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncGetRepoStatusOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SyncGetRepoStatusOutputStatus.
+// Known values of the field Status of [SyncGetRepoStatusOutput].
 const (
 	SyncGetRepoStatusOutputStatusTakendown      = "takendown"
 	SyncGetRepoStatusOutputStatusSuspended      = "suspended"
@@ -126,3 +51,5 @@ const (
 	SyncGetRepoStatusOutputStatusDesynchronized = "desynchronized"
 	SyncGetRepoStatusOutputStatusThrottled      = "throttled"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

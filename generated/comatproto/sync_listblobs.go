@@ -15,14 +15,14 @@ import (
 // ListBlobs calls com.atproto.sync.listBlobs: List blob CIDs for an account, since some repo
 // revision. Does not require auth; implemented by PDS.
 //
-// Errors: ErrRepoNotFound, ErrRepoTakendown, ErrRepoSuspended, ErrRepoDeactivated.
+// Errors: [ErrRepoNotFound], [ErrRepoTakendown], [ErrRepoSuspended], [ErrRepoDeactivated].
 func (s SyncService) ListBlobs(ctx context.Context, params *SyncListBlobsParams, opts ...xrpc.Option) (*SyncListBlobsOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.sync.listBlobs", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[SyncListBlobsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListBlobsPages calls ListBlobs page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListBlobsPages calls [SyncService.ListBlobs] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SyncService) ListBlobsPages(ctx context.Context, params *SyncListBlobsParams, opts ...xrpc.Option) iter.Seq2[*SyncListBlobsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SyncListBlobsOutput, *string, error) {
 		var next SyncListBlobsParams
@@ -42,108 +42,27 @@ func (s SyncService) ListBlobsPages(ctx context.Context, params *SyncListBlobsPa
 	})
 }
 
-// ListBlobsAll is ListBlobsPages, cids one by one.
+// ListBlobsAll is [SyncService.ListBlobsPages], cids one by one.
 func (s SyncService) ListBlobsAll(ctx context.Context, params *SyncListBlobsParams, opts ...xrpc.Option) iter.Seq2[syntax.CID, error] {
 	return paging.Values(s.ListBlobsPages(ctx, params, opts...), func(page *SyncListBlobsOutput) []syntax.CID {
 		return page.CIDs
 	})
 }
 
-// SyncListBlobsParams are the parameters of com.atproto.sync.listBlobs.
+// SyncListBlobsParams are the parameters of [SyncService.ListBlobs].
 type SyncListBlobsParams struct {
 	DID    syntax.DID  // The DID of the repo.
 	Since  *syntax.TID // Optional revision of the repo to list blobs since.
-	Limit  *int64      // Default, sent if nil: 500.
-	Cursor *string
+	Limit  *int64      // "limit" in JSON. From 1 to 1000. Default, sent if nil: 500.
+	Cursor *string     // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncListBlobsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncListBlobsParams)
-	}
-	q.String("did", string(p.DID))
-	if p.Since != nil {
-		q.String("since", string(*p.Since))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 500)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncListBlobsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncListBlobsParams)
-	}
-	v.Field("did").Format(p.DID)
-	if p.Since != nil {
-		v.Field("since").Format(*p.Since)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
-	}
-}
-
-// SyncListBlobsOutput is the output of com.atproto.sync.listBlobs.
+// SyncListBlobsOutput is the output of [SyncService.ListBlobs].
 type SyncListBlobsOutput struct {
-	Cursor *string
-	CIDs   []syntax.CID
+	Cursor *string      // "cursor" in JSON.
+	CIDs   []syntax.CID // "cids" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncListBlobsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListBlobsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "cids":
-			d.Once(&seen, 1<<0)
-			s.CIDs = lex.DecodeStrings[syntax.CID](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "cids")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListBlobsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("cids"), s.CIDs)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListBlobsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("cids"), s.CIDs, func(v *lex.Validator, e syntax.CID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListBlobsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListBlobsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s SyncService) ListHosts(ctx context.Context, params *SyncListHostsParams,
 	return xrpc.Call[SyncListHostsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListHostsPages calls ListHosts page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListHostsPages calls [SyncService.ListHosts] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SyncService) ListHostsPages(ctx context.Context, params *SyncListHostsParams, opts ...xrpc.Option) iter.Seq2[*SyncListHostsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SyncListHostsOutput, *string, error) {
 		var next SyncListHostsParams
@@ -39,183 +39,42 @@ func (s SyncService) ListHostsPages(ctx context.Context, params *SyncListHostsPa
 	})
 }
 
-// ListHostsAll is ListHostsPages, hosts one by one.
+// ListHostsAll is [SyncService.ListHostsPages], hosts one by one.
 func (s SyncService) ListHostsAll(ctx context.Context, params *SyncListHostsParams, opts ...xrpc.Option) iter.Seq2[*SyncListHostsHost, error] {
 	return paging.All(s.ListHostsPages(ctx, params, opts...), func(page *SyncListHostsOutput) []SyncListHostsHost {
 		return page.Hosts
 	})
 }
 
-// SyncListHostsParams are the parameters of com.atproto.sync.listHosts.
+// SyncListHostsParams are the parameters of [SyncService.ListHosts].
 type SyncListHostsParams struct {
-	Limit  *int64 // Default, sent if nil: 200.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 1000. Default, sent if nil: 200.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncListHostsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncListHostsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 200)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncListHostsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncListHostsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
-	}
-}
-
-// SyncListHostsOutput is the output of com.atproto.sync.listHosts.
+// SyncListHostsOutput is the output of [SyncService.ListHosts].
 type SyncListHostsOutput struct {
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 
 	// Sort order is not formally specified. Recommended order is by time host was first seen by the
 	// server, with oldest first.
 	Hosts []SyncListHostsHost
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncListHostsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListHostsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "hosts":
-			d.Once(&seen, 1<<0)
-			s.Hosts = lex.DecodeSlice[SyncListHostsHost](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "hosts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListHostsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("hosts"), s.Hosts)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListHostsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("hosts"), s.Hosts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListHostsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListHostsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncListHostsHost is com.atproto.sync.listHosts#host.
+// SyncListHostsHost is the object com.atproto.sync.listHosts#host.
 type SyncListHostsHost struct {
-	Hostname string // hostname of server; not a URL (no scheme)
+	Hostname string // hostname of server; not a URL (no scheme).
 
 	// Recent repo stream event sequence number. May be delayed from actual stream processing (eg,
 	// persisted cursor not in-memory cursor).
 	Seq *int64
 
-	AccountCount *int64
-	Status       *SyncDefsHostStatus
+	AccountCount *int64              // "accountCount" in JSON.
+	Status       *SyncDefsHostStatus // "status" in JSON. Known values: the constants of [SyncDefsHostStatus].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncListHostsHost) LexType() string {
-	return "com.atproto.sync.listHosts#host"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncListHostsHost) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListHostsHost{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hostname":
-			d.Once(&seen, 1<<0)
-			s.Hostname = d.String()
-		case "seq":
-			d.Once(&seen, 1<<1)
-			s.Seq = d.OptionalInt()
-		case "accountCount":
-			d.Once(&seen, 1<<2)
-			s.AccountCount = d.OptionalInt()
-		case "status":
-			d.Once(&seen, 1<<3)
-			s.Status = (*SyncDefsHostStatus)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "hostname")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListHostsHost) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Seq != nil {
-		e.Field("seq").Int(*s.Seq)
-	}
-	if s.Status != nil {
-		e.Field("status").String(string(*s.Status))
-	}
-	e.Field("hostname").String(s.Hostname)
-	if s.AccountCount != nil {
-		e.Field("accountCount").Int(*s.AccountCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListHostsHost) ValidateLex(v *lex.Validator) {
-	if s.Seq != nil {
-		v.Field("seq").Int(*s.Seq)
-	}
-	if s.AccountCount != nil {
-		v.Field("accountCount").Int(*s.AccountCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListHostsHost) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListHostsHost) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

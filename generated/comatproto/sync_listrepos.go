@@ -19,8 +19,8 @@ func (s SyncService) ListRepos(ctx context.Context, params *SyncListReposParams,
 	return xrpc.Call[SyncListReposOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListReposPages calls ListRepos page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListReposPages calls [SyncService.ListRepos] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SyncService) ListReposPages(ctx context.Context, params *SyncListReposParams, opts ...xrpc.Option) iter.Seq2[*SyncListReposOutput, error] {
 	return paging.Pages(func(cursor *string) (*SyncListReposOutput, *string, error) {
 		var next SyncListReposParams
@@ -40,185 +40,46 @@ func (s SyncService) ListReposPages(ctx context.Context, params *SyncListReposPa
 	})
 }
 
-// ListReposAll is ListReposPages, repos one by one.
+// ListReposAll is [SyncService.ListReposPages], repos one by one.
 func (s SyncService) ListReposAll(ctx context.Context, params *SyncListReposParams, opts ...xrpc.Option) iter.Seq2[*SyncListReposRepo, error] {
 	return paging.All(s.ListReposPages(ctx, params, opts...), func(page *SyncListReposOutput) []SyncListReposRepo {
 		return page.Repos
 	})
 }
 
-// SyncListReposParams are the parameters of com.atproto.sync.listRepos.
+// SyncListReposParams are the parameters of [SyncService.ListRepos].
 type SyncListReposParams struct {
-	Limit  *int64 // Default, sent if nil: 500.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 1000. Default, sent if nil: 500.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncListReposParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncListReposParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 500)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncListReposParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncListReposParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
-	}
-}
-
-// SyncListReposOutput is the output of com.atproto.sync.listRepos.
+// SyncListReposOutput is the output of [SyncService.ListRepos].
 type SyncListReposOutput struct {
-	Cursor *string
-	Repos  []SyncListReposRepo
+	Cursor *string             // "cursor" in JSON.
+	Repos  []SyncListReposRepo // "repos" in JSON: a list of [SyncListReposRepo].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncListReposOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListReposOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "repos":
-			d.Once(&seen, 1<<0)
-			s.Repos = lex.DecodeSlice[SyncListReposRepo](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "repos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListReposOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("repos"), s.Repos)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListReposOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("repos"), s.Repos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListReposOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListReposOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncListReposRepo is com.atproto.sync.listRepos#repo.
+// SyncListReposRepo is the object com.atproto.sync.listRepos#repo.
 type SyncListReposRepo struct {
-	DID    syntax.DID
+	DID    syntax.DID // "did" in JSON.
 	Head   syntax.CID // Current repo commit CID.
-	Rev    syntax.TID
-	Active *bool
+	Rev    syntax.TID // "rev" in JSON.
+	Active *bool      // "active" in JSON.
 
 	// If active=false, this optional field indicates a possible reason for why the account is not
 	// active. If active=false and no status is supplied, then the host makes no claim for why the
-	// repository is no longer being hosted.
+	// repository is no longer being hosted. Known values: [SyncListReposRepoStatusTakendown],
+	// [SyncListReposRepoStatusSuspended], [SyncListReposRepoStatusDeleted],
+	// [SyncListReposRepoStatusDeactivated], [SyncListReposRepoStatusDesynchronized],
+	// [SyncListReposRepoStatusThrottled].
 	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncListReposRepo) LexType() string {
-	return "com.atproto.sync.listRepos#repo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncListReposRepo) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListReposRepo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "head":
-			d.Once(&seen, 1<<1)
-			s.Head = syntax.CID(d.String())
-		case "rev":
-			d.Once(&seen, 1<<2)
-			s.Rev = syntax.TID(d.String())
-		case "active":
-			d.Once(&seen, 1<<3)
-			s.Active = d.OptionalBool()
-		case "status":
-			d.Once(&seen, 1<<4)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "did", "head", "rev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListReposRepo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("rev").String(string(s.Rev))
-	e.Field("head").String(string(s.Head))
-	if s.Active != nil {
-		e.Field("active").Bool(*s.Active)
-	}
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListReposRepo) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("head").Format(s.Head)
-	v.Field("rev").Format(s.Rev)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListReposRepo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListReposRepo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SyncListReposRepoStatus.
+// Known values of the field Status of [SyncListReposRepo].
 const (
 	SyncListReposRepoStatusTakendown      = "takendown"
 	SyncListReposRepoStatusSuspended      = "suspended"
@@ -227,3 +88,5 @@ const (
 	SyncListReposRepoStatusDesynchronized = "desynchronized"
 	SyncListReposRepoStatusThrottled      = "throttled"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,9 @@ func (s SyncService) ListReposByCollection(ctx context.Context, params *SyncList
 	return xrpc.Call[SyncListReposByCollectionOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListReposByCollectionPages calls ListReposByCollection page after page until there is no
-// cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListReposByCollectionPages calls [SyncService.ListReposByCollection] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s SyncService) ListReposByCollectionPages(ctx context.Context, params *SyncListReposByCollectionParams, opts ...xrpc.Option) iter.Seq2[*SyncListReposByCollectionOutput, error] {
 	return paging.Pages(func(cursor *string) (*SyncListReposByCollectionOutput, *string, error) {
 		var next SyncListReposByCollectionParams
@@ -40,157 +41,37 @@ func (s SyncService) ListReposByCollectionPages(ctx context.Context, params *Syn
 	})
 }
 
-// ListReposByCollectionAll is ListReposByCollectionPages, repos one by one.
+// ListReposByCollectionAll is [SyncService.ListReposByCollectionPages], repos one by one.
 func (s SyncService) ListReposByCollectionAll(ctx context.Context, params *SyncListReposByCollectionParams, opts ...xrpc.Option) iter.Seq2[*SyncListReposByCollectionRepo, error] {
 	return paging.All(s.ListReposByCollectionPages(ctx, params, opts...), func(page *SyncListReposByCollectionOutput) []SyncListReposByCollectionRepo {
 		return page.Repos
 	})
 }
 
-// SyncListReposByCollectionParams are the parameters of com.atproto.sync.listReposByCollection.
+// SyncListReposByCollectionParams are the parameters of [SyncService.ListReposByCollection].
 type SyncListReposByCollectionParams struct {
-	Collection syntax.NSID
+	Collection syntax.NSID // "collection" in JSON.
 
 	// Maximum size of response set. Recommend setting a large maximum (1000+) when enumerating
-	// large DID lists. Default, sent if nil: 500.
+	// large DID lists. From 1 to 2000. Default, sent if nil: 500.
 	Limit *int64
 
-	Cursor *string
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncListReposByCollectionParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncListReposByCollectionParams)
-	}
-	q.String("collection", string(p.Collection))
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 500)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncListReposByCollectionParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncListReposByCollectionParams)
-	}
-	v.Field("collection").Format(p.Collection)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 2000)
-	}
-}
-
-// SyncListReposByCollectionOutput is the output of com.atproto.sync.listReposByCollection.
+// SyncListReposByCollectionOutput is the output of [SyncService.ListReposByCollection].
 type SyncListReposByCollectionOutput struct {
-	Cursor *string
-	Repos  []SyncListReposByCollectionRepo
+	Cursor *string                         // "cursor" in JSON.
+	Repos  []SyncListReposByCollectionRepo // "repos" in JSON: a list of [SyncListReposByCollectionRepo].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncListReposByCollectionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListReposByCollectionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "repos":
-			d.Once(&seen, 1<<0)
-			s.Repos = lex.DecodeSlice[SyncListReposByCollectionRepo](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "repos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListReposByCollectionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("repos"), s.Repos)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListReposByCollectionOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("repos"), s.Repos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListReposByCollectionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListReposByCollectionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncListReposByCollectionRepo is com.atproto.sync.listReposByCollection#repo.
+// SyncListReposByCollectionRepo is the object com.atproto.sync.listReposByCollection#repo.
 type SyncListReposByCollectionRepo struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncListReposByCollectionRepo) LexType() string {
-	return "com.atproto.sync.listReposByCollection#repo"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncListReposByCollectionRepo) DecodeLex(d *lex.Decoder) error {
-	*s = SyncListReposByCollectionRepo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncListReposByCollectionRepo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncListReposByCollectionRepo) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncListReposByCollectionRepo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncListReposByCollectionRepo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,57 +12,19 @@ import (
 // NotifyOfUpdate calls com.atproto.sync.notifyOfUpdate: Notify a crawling service of a recent
 // update, and that crawling should resume. Intended use is after a gap between repo stream
 // events caused the crawling service to disconnect. Does not require auth; implemented by
-// Relay. DEPRECATED: just use com.atproto.sync.requestCrawl.
+// Relay.
+//
+// Deprecated: just use com.atproto.sync.requestCrawl.
 func (s SyncService) NotifyOfUpdate(ctx context.Context, input *SyncNotifyOfUpdateInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.sync.notifyOfUpdate", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SyncNotifyOfUpdateInput is the input of com.atproto.sync.notifyOfUpdate.
+// SyncNotifyOfUpdateInput is the input of [SyncService.NotifyOfUpdate].
 type SyncNotifyOfUpdateInput struct {
-	// Hostname of the current service (usually a PDS) that is notifying of update.
-	Hostname string
+	Hostname string // Hostname of the current service (usually a PDS) that is notifying of update.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncNotifyOfUpdateInput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncNotifyOfUpdateInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hostname":
-			d.Once(&seen, 1<<0)
-			s.Hostname = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "hostname")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncNotifyOfUpdateInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("hostname").String(s.Hostname)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncNotifyOfUpdateInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncNotifyOfUpdateInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncNotifyOfUpdateInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,57 +13,17 @@ import (
 // hosted repos. Expected use is new PDS instances declaring their existence to Relays. Does not
 // require auth.
 //
-// Errors: ErrHostBanned.
+// Errors: [ErrHostBanned].
 func (s SyncService) RequestCrawl(ctx context.Context, input *SyncRequestCrawlInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.atproto.sync.requestCrawl", Kind: xrpc.KindProcedure, Input: "application/json", Direct: true}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SyncRequestCrawlInput is the input of com.atproto.sync.requestCrawl.
+// SyncRequestCrawlInput is the input of [SyncService.RequestCrawl].
 type SyncRequestCrawlInput struct {
-	// Hostname of the current service (eg, PDS) that is requesting to be crawled.
-	Hostname string
+	Hostname string // Hostname of the current service (eg, PDS) that is requesting to be crawled.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncRequestCrawlInput) DecodeLex(d *lex.Decoder) error {
-	*s = SyncRequestCrawlInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "hostname":
-			d.Once(&seen, 1<<0)
-			s.Hostname = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "hostname")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncRequestCrawlInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("hostname").String(s.Hostname)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncRequestCrawlInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncRequestCrawlInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncRequestCrawlInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,129 +16,49 @@ import (
 // sequencing, repo versioning, CAR diff format, and more. Public and does not require auth;
 // implemented by PDS and Relay.
 //
-// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+// Errors: [ErrFutureCursor], [ErrConsumerTooSlow].
 func (s SyncService) SubscribeRepos(ctx context.Context, params *SyncSubscribeReposParams, opts ...xrpc.Option) *xrpc.Stream[SyncSubscribeReposMessage] {
 	m := xrpc.Method{NSID: "com.atproto.sync.subscribeRepos", Kind: xrpc.KindSubscription, Direct: true, Cursor: "cursor"}
 	return xrpc.Subscribe[SyncSubscribeReposMessage](ctx, s.caller, m, params, opts)
 }
 
-// SyncSubscribeReposParams are the parameters of com.atproto.sync.subscribeRepos.
+// SyncSubscribeReposParams are the parameters of [SyncService.SubscribeRepos].
 type SyncSubscribeReposParams struct {
 	Cursor *int64 // The last known event seq number to backfill from.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SyncSubscribeReposParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SyncSubscribeReposParams)
-	}
-	if p.Cursor != nil {
-		q.Int("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SyncSubscribeReposParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SyncSubscribeReposParams)
-	}
-	if p.Cursor != nil {
-		v.Field("cursor").Int(*p.Cursor)
-	}
-}
-
-// SyncSubscribeReposMessage is a message of com.atproto.sync.subscribeRepos: Repository event
-// stream, aka Firehose endpoint. Outputs repo commits with diff data, and identity update
-// events, for all repositories on the current server. See the atproto specifications for
-// details around stream sequencing, repo versioning, CAR diff format, and more. Public and does
-// not require auth; implemented by PDS and Relay.
+// SyncSubscribeReposMessage is a message of [SyncService.SubscribeRepos], an open union of
+// [SyncSubscribeReposCommit], [SyncSubscribeReposSync], [SyncSubscribeReposIdentity],
+// [SyncSubscribeReposAccount] and [SyncSubscribeReposInfo].
 //
-// SyncSubscribeReposMessage is an open union of com.atproto.sync.subscribeRepos#commit,
-// com.atproto.sync.subscribeRepos#sync, com.atproto.sync.subscribeRepos#identity,
-// com.atproto.sync.subscribeRepos#account and com.atproto.sync.subscribeRepos#info.
-//
-// Errors: ErrFutureCursor, ErrConsumerTooSlow.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type SyncSubscribeReposMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewSyncSubscribeReposMessage returns the union of a member.
 func NewSyncSubscribeReposMessage[T interface {
-	*SyncSubscribeReposCommit | *SyncSubscribeReposSync | *SyncSubscribeReposIdentity | *SyncSubscribeReposAccount | *SyncSubscribeReposInfo | *lex.UnknownVariant
+	*SyncSubscribeReposCommit |
+		*SyncSubscribeReposSync |
+		*SyncSubscribeReposIdentity |
+		*SyncSubscribeReposAccount |
+		*SyncSubscribeReposInfo |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) SyncSubscribeReposMessage {
 	return SyncSubscribeReposMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *SyncSubscribeReposMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.sync.subscribeRepos#commit":
-		u.Value = lex.DecodeVariant[SyncSubscribeReposCommit](d)
-	case "com.atproto.sync.subscribeRepos#sync":
-		u.Value = lex.DecodeVariant[SyncSubscribeReposSync](d)
-	case "com.atproto.sync.subscribeRepos#identity":
-		u.Value = lex.DecodeVariant[SyncSubscribeReposIdentity](d)
-	case "com.atproto.sync.subscribeRepos#account":
-		u.Value = lex.DecodeVariant[SyncSubscribeReposAccount](d)
-	case "com.atproto.sync.subscribeRepos#info":
-		u.Value = lex.DecodeVariant[SyncSubscribeReposInfo](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *SyncSubscribeReposMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *SyncSubscribeReposMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *SyncSubscribeReposCommit, *SyncSubscribeReposSync, *SyncSubscribeReposIdentity, *SyncSubscribeReposAccount, *SyncSubscribeReposInfo, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u SyncSubscribeReposMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *SyncSubscribeReposMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Sequence implements xrpc.Sequenced.
-func (u *SyncSubscribeReposMessage) Sequence() (seq int64, ok bool) {
-	switch v := u.Value.(type) {
-	case *SyncSubscribeReposCommit:
-		return v.Seq, true
-	case *SyncSubscribeReposSync:
-		return v.Seq, true
-	case *SyncSubscribeReposIdentity:
-		return v.Seq, true
-	case *SyncSubscribeReposAccount:
-		return v.Seq, true
-	}
-	return 0, false
-}
-
-// SyncSubscribeReposCommit is com.atproto.sync.subscribeRepos#commit: Represents an update of
-// repository state. Note that empty commits are allowed, which include no repo data changes,
-// but an update to rev and signature.
+// SyncSubscribeReposCommit is the object com.atproto.sync.subscribeRepos#commit: Represents an
+// update of repository state. Note that empty commits are allowed, which include no repo data
+// changes, but an update to rev and signature.
 type SyncSubscribeReposCommit struct {
-	Seq    int64 // The stream sequence number of this message.
-	Rebase bool  // Deprecated: unused
+	Seq int64 // The stream sequence number of this message.
+
+	// Deprecated: unused.
+	Rebase bool
 
 	// Deprecated: replaced by #sync event and data limits. Indicates that this commit contained too
 	// many ops, or data size was too large. Consumers will need to make a separate request to get
@@ -154,15 +74,19 @@ type SyncSubscribeReposCommit struct {
 	// included in blocks, unless this is a tooBig event.
 	Rev syntax.TID
 
-	// The rev of the last emitted commit from this repo (if any).
-	Since *syntax.TID
+	Since *syntax.TID // The rev of the last emitted commit from this repo (if any). Nil is null.
 
 	// CAR file containing relevant blocks, as a diff since the previous repo state. The commit must
 	// be included as a block, and the commit block CID must be the first entry in the CAR header
-	// 'roots' list.
+	// 'roots' list. At most 2,000,000 bytes.
 	Blocks lex.Bytes
 
-	Ops   []SyncSubscribeReposRepoOp
+	// List of repo mutation operations in this commit (eg, records created, updated, or deleted).
+	// At most 200 items.
+	Ops []SyncSubscribeReposRepoOp
+
+	// Deprecated: will soon always be empty. List of new blobs (by CID) referenced by records in
+	// this commit.
 	Blobs []lex.CIDLink
 
 	// The root CID of the MST tree for the previous commit from this repo (indicated by the 'since'
@@ -172,127 +96,13 @@ type SyncSubscribeReposCommit struct {
 
 	Time syntax.Datetime // Timestamp of when this message was originally broadcast.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposCommit) LexType() string {
-	return "com.atproto.sync.subscribeRepos#commit"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposCommit) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposCommit{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "rebase":
-			d.Once(&seen, 1<<1)
-			s.Rebase = d.Bool()
-		case "tooBig":
-			d.Once(&seen, 1<<2)
-			s.TooBig = d.Bool()
-		case "repo":
-			d.Once(&seen, 1<<3)
-			s.Repo = syntax.DID(d.String())
-		case "commit":
-			d.Once(&seen, 1<<4)
-			s.Commit = d.CIDLink()
-		case "rev":
-			d.Once(&seen, 1<<5)
-			s.Rev = syntax.TID(d.String())
-		case "since":
-			if d.Nullable(&seen, 1<<6) {
-				s.Since = new(syntax.TID(d.String()))
-			}
-		case "blocks":
-			d.Once(&seen, 1<<7)
-			s.Blocks = d.Bytes()
-		case "ops":
-			d.Once(&seen, 1<<8)
-			s.Ops = lex.DecodeSlice[SyncSubscribeReposRepoOp](d)
-		case "blobs":
-			d.Once(&seen, 1<<9)
-			s.Blobs = lex.DecodeArray(d, (*lex.Decoder).CIDLink)
-		case "prevData":
-			if d.Optional(&seen, 1<<11) {
-				s.PrevData = new(d.CIDLink())
-			}
-		case "time":
-			d.Once(&seen, 1<<10)
-			s.Time = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x7ff != 0x7ff {
-		d.Missing(seen, "seq", "rebase", "tooBig", "repo", "commit", "rev", "since", "blocks", "ops", "blobs", "time")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposCommit) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("ops"), s.Ops)
-	e.Field("rev").String(string(s.Rev))
-	e.Field("seq").Int(s.Seq)
-	e.Field("repo").String(string(s.Repo))
-	e.Field("time").String(string(s.Time))
-	lex.EncodeArray(e.Field("blobs"), s.Blobs, (*lex.Encoder).CIDLink)
-	if s.Since != nil {
-		e.Field("since").String(string(*s.Since))
-	} else {
-		e.Field("since").Null()
-	}
-	e.Field("blocks").Bytes(s.Blocks)
-	e.Field("commit").CIDLink(s.Commit)
-	e.Field("rebase").Bool(s.Rebase)
-	e.Field("tooBig").Bool(s.TooBig)
-	if s.PrevData != nil {
-		e.Field("prevData").CIDLink(*s.PrevData)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposCommit) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	v.Field("repo").Format(s.Repo)
-	v.Field("commit").CIDLink(s.Commit)
-	v.Field("rev").Format(s.Rev)
-	if s.Since != nil {
-		v.Field("since").Format(*s.Since)
-	}
-	v.Field("blocks").MaxLen(len(s.Blocks), 2000000)
-	lex.ValidateSlice(v.Field("ops").MaxLen(len(s.Ops), 200), s.Ops)
-	lex.ValidateArray(v.Field("blobs"), s.Blobs, func(v *lex.Validator, e lex.CIDLink) {
-		v.CIDLink(e)
-	})
-	if s.PrevData != nil {
-		v.Field("prevData").CIDLink(*s.PrevData)
-	}
-	v.Field("time").Format(s.Time)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposCommit) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposCommit) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncSubscribeReposSync is com.atproto.sync.subscribeRepos#sync: Updates the repo to a new
-// state, without necessarily including that state on the firehose. Used to recover from broken
-// commit streams, data loss incidents, or in situations where upstream host does not know
-// recent state of the repository.
+// SyncSubscribeReposSync is the object com.atproto.sync.subscribeRepos#sync: Updates the repo
+// to a new state, without necessarily including that state on the firehose. Used to recover
+// from broken commit streams, data loss incidents, or in situations where upstream host does
+// not know recent state of the repository.
 type SyncSubscribeReposSync struct {
 	Seq int64 // The stream sequence number of this message.
 
@@ -300,253 +110,56 @@ type SyncSubscribeReposSync struct {
 	DID syntax.DID
 
 	// CAR file containing the commit, as a block. The CAR header must include the commit block CID
-	// as the first 'root'.
+	// as the first 'root'. At most 10,000 bytes.
 	Blocks lex.Bytes
 
-	// The rev of the commit. This value must match that in the commit object.
-	Rev string
-
+	Rev  string          // The rev of the commit. This value must match that in the commit object.
 	Time syntax.Datetime // Timestamp of when this message was originally broadcast.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposSync) LexType() string {
-	return "com.atproto.sync.subscribeRepos#sync"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposSync) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposSync{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "blocks":
-			d.Once(&seen, 1<<2)
-			s.Blocks = d.Bytes()
-		case "rev":
-			d.Once(&seen, 1<<3)
-			s.Rev = d.String()
-		case "time":
-			d.Once(&seen, 1<<4)
-			s.Time = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "seq", "did", "blocks", "rev", "time")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposSync) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("rev").String(s.Rev)
-	e.Field("seq").Int(s.Seq)
-	e.Field("time").String(string(s.Time))
-	e.Field("blocks").Bytes(s.Blocks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposSync) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	v.Field("did").Format(s.DID)
-	v.Field("blocks").MaxLen(len(s.Blocks), 10000)
-	v.Field("time").Format(s.Time)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposSync) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposSync) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncSubscribeReposIdentity is com.atproto.sync.subscribeRepos#identity: Represents a change
-// to an account's identity. Could be an updated handle, signing key, or pds hosting endpoint.
-// Serves as a prod to all downstream services to refresh their identity cache.
+// SyncSubscribeReposIdentity is the object com.atproto.sync.subscribeRepos#identity: Represents
+// a change to an account's identity. Could be an updated handle, signing key, or pds hosting
+// endpoint. Serves as a prod to all downstream services to refresh their identity cache.
 type SyncSubscribeReposIdentity struct {
-	Seq  int64
-	DID  syntax.DID
-	Time syntax.Datetime
+	Seq  int64           // "seq" in JSON.
+	DID  syntax.DID      // "did" in JSON.
+	Time syntax.Datetime // "time" in JSON.
 
 	// The current handle for the account, or 'handle.invalid' if validation fails. This field is
 	// optional, might have been validated or passed-through from an upstream source. Semantics and
 	// behaviors for PDS vs Relay may evolve in the future; see atproto specs for more details.
 	Handle *syntax.Handle
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposIdentity) LexType() string {
-	return "com.atproto.sync.subscribeRepos#identity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposIdentity) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposIdentity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "time":
-			d.Once(&seen, 1<<2)
-			s.Time = syntax.Datetime(d.String())
-		case "handle":
-			d.Once(&seen, 1<<3)
-			s.Handle = (*syntax.Handle)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "seq", "did", "time")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposIdentity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("seq").Int(s.Seq)
-	e.Field("time").String(string(s.Time))
-	if s.Handle != nil {
-		e.Field("handle").String(string(*s.Handle))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposIdentity) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	v.Field("did").Format(s.DID)
-	v.Field("time").Format(s.Time)
-	if s.Handle != nil {
-		v.Field("handle").Format(*s.Handle)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposIdentity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposIdentity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SyncSubscribeReposAccount is com.atproto.sync.subscribeRepos#account: Represents a change to
-// an account's status on a host (eg, PDS or Relay). The semantics of this event are that the
-// status is at the host which emitted the event, not necessarily that at the currently active
-// PDS. Eg, a Relay takedown would emit a takedown with active=false, even if the PDS is still
-// active.
+// SyncSubscribeReposAccount is the object com.atproto.sync.subscribeRepos#account: Represents a
+// change to an account's status on a host (eg, PDS or Relay). The semantics of this event are
+// that the status is at the host which emitted the event, not necessarily that at the currently
+// active PDS. Eg, a Relay takedown would emit a takedown with active=false, even if the PDS is
+// still active.
 type SyncSubscribeReposAccount struct {
-	Seq  int64
-	DID  syntax.DID
-	Time syntax.Datetime
+	Seq  int64           // "seq" in JSON.
+	DID  syntax.DID      // "did" in JSON.
+	Time syntax.Datetime // "time" in JSON.
 
 	// Indicates that the account has a repository which can be fetched from the host that emitted
 	// this event.
 	Active bool
 
 	// If active=false, this optional field indicates a reason for why the account is not active.
+	// Known values: [SyncSubscribeReposAccountStatusTakendown],
+	// [SyncSubscribeReposAccountStatusSuspended], [SyncSubscribeReposAccountStatusDeleted],
+	// [SyncSubscribeReposAccountStatusDeactivated],
+	// [SyncSubscribeReposAccountStatusDesynchronized], [SyncSubscribeReposAccountStatusThrottled].
 	Status *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposAccount) LexType() string {
-	return "com.atproto.sync.subscribeRepos#account"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposAccount) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposAccount{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "time":
-			d.Once(&seen, 1<<2)
-			s.Time = syntax.Datetime(d.String())
-		case "active":
-			d.Once(&seen, 1<<3)
-			s.Active = d.Bool()
-		case "status":
-			d.Once(&seen, 1<<4)
-			s.Status = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "seq", "did", "time", "active")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposAccount) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("seq").Int(s.Seq)
-	e.Field("time").String(string(s.Time))
-	e.Field("active").Bool(s.Active)
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposAccount) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	v.Field("did").Format(s.DID)
-	v.Field("time").Format(s.Time)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposAccount) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposAccount) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SyncSubscribeReposAccountStatus.
+// Known values of the field Status of [SyncSubscribeReposAccount].
 const (
 	SyncSubscribeReposAccountStatusTakendown      = "takendown"
 	SyncSubscribeReposAccountStatusSuspended      = "suspended"
@@ -556,162 +169,42 @@ const (
 	SyncSubscribeReposAccountStatusThrottled      = "throttled"
 )
 
-// SyncSubscribeReposInfo is com.atproto.sync.subscribeRepos#info.
+// SyncSubscribeReposInfo is the object com.atproto.sync.subscribeRepos#info.
 type SyncSubscribeReposInfo struct {
-	Name    string // Known values: OutdatedCursor.
-	Message *string
+	Name    string  // "name" in JSON. Known values: [SyncSubscribeReposInfoNameOutdatedCursor].
+	Message *string // "message" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposInfo) LexType() string {
-	return "com.atproto.sync.subscribeRepos#info"
-}
+// SyncSubscribeReposInfoNameOutdatedCursor is a known value of the field Name of
+// [SyncSubscribeReposInfo].
+const SyncSubscribeReposInfoNameOutdatedCursor = "OutdatedCursor"
 
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposInfo) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposInfo{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "message":
-			d.Once(&seen, 1<<1)
-			s.Message = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposInfo) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Message != nil {
-		e.Field("message").String(*s.Message)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposInfo) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposInfo) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposInfo) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SyncSubscribeReposInfoName.
-const (
-	SyncSubscribeReposInfoNameOutdatedCursor = "OutdatedCursor"
-)
-
-// SyncSubscribeReposRepoOp is com.atproto.sync.subscribeRepos#repoOp: A repo operation, ie a
-// mutation of a single record.
+// SyncSubscribeReposRepoOp is the object com.atproto.sync.subscribeRepos#repoOp: A repo
+// operation, ie a mutation of a single record.
 type SyncSubscribeReposRepoOp struct {
-	Action string // Known values: create, update, delete.
-	Path   string
+	// "action" in JSON. Known values: [SyncSubscribeReposRepoOpActionCreate],
+	// [SyncSubscribeReposRepoOpActionUpdate], [SyncSubscribeReposRepoOpActionDelete].
+	Action string
 
-	// For creates and updates, the new record CID. For deletions, null.
+	Path string // "path" in JSON.
+
+	// For creates and updates, the new record CID. For deletions, null. Nil is null.
 	CID *lex.CIDLink
 
 	// For updates and deletes, the previous record CID (required for inductive firehose). For
 	// creations, field should not be defined.
 	Prev *lex.CIDLink
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SyncSubscribeReposRepoOp) LexType() string {
-	return "com.atproto.sync.subscribeRepos#repoOp"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SyncSubscribeReposRepoOp) DecodeLex(d *lex.Decoder) error {
-	*s = SyncSubscribeReposRepoOp{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "action":
-			d.Once(&seen, 1<<0)
-			s.Action = d.String()
-		case "path":
-			d.Once(&seen, 1<<1)
-			s.Path = d.String()
-		case "cid":
-			if d.Nullable(&seen, 1<<2) {
-				s.CID = new(d.CIDLink())
-			}
-		case "prev":
-			if d.Optional(&seen, 1<<3) {
-				s.Prev = new(d.CIDLink())
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "action", "path", "cid")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SyncSubscribeReposRepoOp) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.CID != nil {
-		e.Field("cid").CIDLink(*s.CID)
-	} else {
-		e.Field("cid").Null()
-	}
-	e.Field("path").String(s.Path)
-	if s.Prev != nil {
-		e.Field("prev").CIDLink(*s.Prev)
-	}
-	e.Field("action").String(s.Action)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SyncSubscribeReposRepoOp) ValidateLex(v *lex.Validator) {
-	if s.CID != nil {
-		v.Field("cid").CIDLink(*s.CID)
-	}
-	if s.Prev != nil {
-		v.Field("prev").CIDLink(*s.Prev)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SyncSubscribeReposRepoOp) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SyncSubscribeReposRepoOp) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SyncSubscribeReposRepoOpAction.
+// Known values of the field Action of [SyncSubscribeReposRepoOp].
 const (
 	SyncSubscribeReposRepoOpActionCreate = "create"
 	SyncSubscribeReposRepoOpActionUpdate = "update"
 	SyncSubscribeReposRepoOpActionDelete = "delete"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,85 +16,16 @@ func (s TempService) AddReservedHandle(ctx context.Context, input *TempAddReserv
 	return xrpc.Call[TempAddReservedHandleOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TempAddReservedHandleInput is the input of com.atproto.temp.addReservedHandle.
+// TempAddReservedHandleInput is the input of [TempService.AddReservedHandle].
 type TempAddReservedHandleInput struct {
-	Handle string
+	Handle string // "handle" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempAddReservedHandleInput) DecodeLex(d *lex.Decoder) error {
-	*s = TempAddReservedHandleInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempAddReservedHandleInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(s.Handle)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempAddReservedHandleInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempAddReservedHandleInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempAddReservedHandleInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// TempAddReservedHandleOutput is the output of com.atproto.temp.addReservedHandle.
+// TempAddReservedHandleOutput is the output of [TempService.AddReservedHandle].
 type TempAddReservedHandleOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempAddReservedHandleOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TempAddReservedHandleOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempAddReservedHandleOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempAddReservedHandleOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempAddReservedHandleOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempAddReservedHandleOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,318 +14,79 @@ import (
 // provided handle is available. If the handle is not available, available suggestions will be
 // returned. Optional inputs will be used to generate suggestions.
 //
-// Errors: ErrInvalidEmail.
+// Errors: [ErrInvalidEmail].
 func (s TempService) CheckHandleAvailability(ctx context.Context, params *TempCheckHandleAvailabilityParams, opts ...xrpc.Option) (*TempCheckHandleAvailabilityOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.temp.checkHandleAvailability", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[TempCheckHandleAvailabilityOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
 // TempCheckHandleAvailabilityParams are the parameters of
-// com.atproto.temp.checkHandleAvailability.
+// [TempService.CheckHandleAvailability].
 type TempCheckHandleAvailabilityParams struct {
 	// Tentative handle. Will be checked for availability or used to build handle suggestions.
 	Handle syntax.Handle
 
-	// User-provided email. Might be used to build handle suggestions.
-	Email *string
-
-	// User-provided birth date. Might be used to build handle suggestions.
-	BirthDate *syntax.Datetime
+	Email     *string          // User-provided email. Might be used to build handle suggestions.
+	BirthDate *syntax.Datetime // User-provided birth date. Might be used to build handle suggestions.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *TempCheckHandleAvailabilityParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(TempCheckHandleAvailabilityParams)
-	}
-	q.String("handle", string(p.Handle))
-	if p.Email != nil {
-		q.String("email", *p.Email)
-	}
-	if p.BirthDate != nil {
-		q.String("birthDate", string(*p.BirthDate))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *TempCheckHandleAvailabilityParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(TempCheckHandleAvailabilityParams)
-	}
-	v.Field("handle").Format(p.Handle)
-	if p.BirthDate != nil {
-		v.Field("birthDate").Format(*p.BirthDate)
-	}
-}
-
-// TempCheckHandleAvailabilityOutput is the output of com.atproto.temp.checkHandleAvailability.
+// TempCheckHandleAvailabilityOutput is the output of [TempService.CheckHandleAvailability].
 type TempCheckHandleAvailabilityOutput struct {
 	Handle syntax.Handle // Echo of the input handle.
+
+	// "result" in JSON: one of [TempCheckHandleAvailabilityResultAvailable] and
+	// [TempCheckHandleAvailabilityResultUnavailable].
 	Result TempCheckHandleAvailabilityOutputResultUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempCheckHandleAvailabilityOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TempCheckHandleAvailabilityOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		case "result":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Result)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "handle", "result")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempCheckHandleAvailabilityOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(string(s.Handle))
-	e.Field("result").Value(&s.Result)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempCheckHandleAvailabilityOutput) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Field("result").Value(&s.Result)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempCheckHandleAvailabilityOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempCheckHandleAvailabilityOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// TempCheckHandleAvailabilityOutputResultUnion is an open union of
-// com.atproto.temp.checkHandleAvailability#resultAvailable and
-// com.atproto.temp.checkHandleAvailability#resultUnavailable.
+// TempCheckHandleAvailabilityOutputResultUnion is the field Result of
+// [TempCheckHandleAvailabilityOutput], an open union of
+// [TempCheckHandleAvailabilityResultAvailable] and
+// [TempCheckHandleAvailabilityResultUnavailable].
 //
 // The zero value is absent.
 type TempCheckHandleAvailabilityOutputResultUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewTempCheckHandleAvailabilityOutputResultUnion returns the union of a member.
 func NewTempCheckHandleAvailabilityOutputResultUnion[T interface {
-	*TempCheckHandleAvailabilityResultAvailable | *TempCheckHandleAvailabilityResultUnavailable | *lex.UnknownVariant
+	*TempCheckHandleAvailabilityResultAvailable |
+		*TempCheckHandleAvailabilityResultUnavailable |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) TempCheckHandleAvailabilityOutputResultUnion {
 	return TempCheckHandleAvailabilityOutputResultUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *TempCheckHandleAvailabilityOutputResultUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.temp.checkHandleAvailability#resultAvailable":
-		u.Value = lex.DecodeVariant[TempCheckHandleAvailabilityResultAvailable](d)
-	case "com.atproto.temp.checkHandleAvailability#resultUnavailable":
-		u.Value = lex.DecodeVariant[TempCheckHandleAvailabilityResultUnavailable](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *TempCheckHandleAvailabilityOutputResultUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *TempCheckHandleAvailabilityOutputResultUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *TempCheckHandleAvailabilityResultAvailable, *TempCheckHandleAvailabilityResultUnavailable, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u TempCheckHandleAvailabilityOutputResultUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *TempCheckHandleAvailabilityOutputResultUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// TempCheckHandleAvailabilityResultAvailable is
+// TempCheckHandleAvailabilityResultAvailable is the object
 // com.atproto.temp.checkHandleAvailability#resultAvailable: Indicates the provided handle is
 // available.
 type TempCheckHandleAvailabilityResultAvailable struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*TempCheckHandleAvailabilityResultAvailable) LexType() string {
-	return "com.atproto.temp.checkHandleAvailability#resultAvailable"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *TempCheckHandleAvailabilityResultAvailable) DecodeLex(d *lex.Decoder) error {
-	*s = TempCheckHandleAvailabilityResultAvailable{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempCheckHandleAvailabilityResultAvailable) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempCheckHandleAvailabilityResultAvailable) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempCheckHandleAvailabilityResultAvailable) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempCheckHandleAvailabilityResultAvailable) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// TempCheckHandleAvailabilityResultUnavailable is
+// TempCheckHandleAvailabilityResultUnavailable is the object
 // com.atproto.temp.checkHandleAvailability#resultUnavailable: Indicates the provided handle is
 // unavailable and gives suggestions of available handles.
 type TempCheckHandleAvailabilityResultUnavailable struct {
 	Suggestions []TempCheckHandleAvailabilitySuggestion // List of suggested handles based on the provided inputs.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*TempCheckHandleAvailabilityResultUnavailable) LexType() string {
-	return "com.atproto.temp.checkHandleAvailability#resultUnavailable"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *TempCheckHandleAvailabilityResultUnavailable) DecodeLex(d *lex.Decoder) error {
-	*s = TempCheckHandleAvailabilityResultUnavailable{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "suggestions":
-			d.Once(&seen, 1<<0)
-			s.Suggestions = lex.DecodeSlice[TempCheckHandleAvailabilitySuggestion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "suggestions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempCheckHandleAvailabilityResultUnavailable) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("suggestions"), s.Suggestions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempCheckHandleAvailabilityResultUnavailable) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("suggestions"), s.Suggestions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempCheckHandleAvailabilityResultUnavailable) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempCheckHandleAvailabilityResultUnavailable) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// TempCheckHandleAvailabilitySuggestion is com.atproto.temp.checkHandleAvailability#suggestion.
+// TempCheckHandleAvailabilitySuggestion is the object
+// com.atproto.temp.checkHandleAvailability#suggestion.
 type TempCheckHandleAvailabilitySuggestion struct {
-	Handle syntax.Handle
+	Handle syntax.Handle // "handle" in JSON.
 
 	// Method used to build this suggestion. Should be considered opaque to clients. Can be used for
 	// metrics.
 	Method string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*TempCheckHandleAvailabilitySuggestion) LexType() string {
-	return "com.atproto.temp.checkHandleAvailability#suggestion"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *TempCheckHandleAvailabilitySuggestion) DecodeLex(d *lex.Decoder) error {
-	*s = TempCheckHandleAvailabilitySuggestion{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		case "method":
-			d.Once(&seen, 1<<1)
-			s.Method = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "handle", "method")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempCheckHandleAvailabilitySuggestion) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(string(s.Handle))
-	e.Field("method").String(s.Method)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempCheckHandleAvailabilitySuggestion) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempCheckHandleAvailabilitySuggestion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempCheckHandleAvailabilitySuggestion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

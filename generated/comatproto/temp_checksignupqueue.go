@@ -16,70 +16,13 @@ func (s TempService) CheckSignupQueue(ctx context.Context, opts ...xrpc.Option) 
 	return xrpc.Call[TempCheckSignupQueueOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// TempCheckSignupQueueOutput is the output of com.atproto.temp.checkSignupQueue.
+// TempCheckSignupQueueOutput is the output of [TempService.CheckSignupQueue].
 type TempCheckSignupQueueOutput struct {
-	Activated       bool
-	PlaceInQueue    *int64
-	EstimatedTimeMs *int64
+	Activated       bool   // "activated" in JSON.
+	PlaceInQueue    *int64 // "placeInQueue" in JSON.
+	EstimatedTimeMs *int64 // "estimatedTimeMs" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempCheckSignupQueueOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TempCheckSignupQueueOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activated":
-			d.Once(&seen, 1<<0)
-			s.Activated = d.Bool()
-		case "placeInQueue":
-			d.Once(&seen, 1<<1)
-			s.PlaceInQueue = d.OptionalInt()
-		case "estimatedTimeMs":
-			d.Once(&seen, 1<<2)
-			s.EstimatedTimeMs = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "activated")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempCheckSignupQueueOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("activated").Bool(s.Activated)
-	if s.PlaceInQueue != nil {
-		e.Field("placeInQueue").Int(*s.PlaceInQueue)
-	}
-	if s.EstimatedTimeMs != nil {
-		e.Field("estimatedTimeMs").Int(*s.EstimatedTimeMs)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempCheckSignupQueueOutput) ValidateLex(v *lex.Validator) {
-	if s.PlaceInQueue != nil {
-		v.Field("placeInQueue").Int(*s.PlaceInQueue)
-	}
-	if s.EstimatedTimeMs != nil {
-		v.Field("estimatedTimeMs").Int(*s.EstimatedTimeMs)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempCheckSignupQueueOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempCheckSignupQueueOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,72 +12,22 @@ import (
 // DereferenceScope calls com.atproto.temp.dereferenceScope: Allows finding the oauth permission
 // scope from a reference.
 //
-// Errors: ErrInvalidScopeReference.
+// Errors: [ErrInvalidScopeReference].
 func (s TempService) DereferenceScope(ctx context.Context, params *TempDereferenceScopeParams, opts ...xrpc.Option) (*TempDereferenceScopeOutput, error) {
 	m := xrpc.Method{NSID: "com.atproto.temp.dereferenceScope", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[TempDereferenceScopeOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// TempDereferenceScopeParams are the parameters of com.atproto.temp.dereferenceScope.
+// TempDereferenceScopeParams are the parameters of [TempService.DereferenceScope].
 type TempDereferenceScopeParams struct {
-	Scope string // The scope reference (starts with 'ref:')
+	Scope string // The scope reference (starts with 'ref:').
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *TempDereferenceScopeParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(TempDereferenceScopeParams)
-	}
-	q.String("scope", p.Scope)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *TempDereferenceScopeParams) ValidateLex(v *lex.Validator) {}
-
-// TempDereferenceScopeOutput is the output of com.atproto.temp.dereferenceScope.
+// TempDereferenceScopeOutput is the output of [TempService.DereferenceScope].
 type TempDereferenceScopeOutput struct {
 	Scope string // The full oauth permission scope.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempDereferenceScopeOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TempDereferenceScopeOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "scope":
-			d.Once(&seen, 1<<0)
-			s.Scope = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "scope")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempDereferenceScopeOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("scope").String(s.Scope)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempDereferenceScopeOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempDereferenceScopeOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempDereferenceScopeOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

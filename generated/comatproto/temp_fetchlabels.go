@@ -18,85 +18,17 @@ func (s TempService) FetchLabels(ctx context.Context, params *TempFetchLabelsPar
 	return xrpc.Call[TempFetchLabelsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// TempFetchLabelsParams are the parameters of com.atproto.temp.fetchLabels.
+// TempFetchLabelsParams are the parameters of [TempService.FetchLabels].
 type TempFetchLabelsParams struct {
-	Since *int64
-	Limit *int64 // Default, sent if nil: 50.
+	Since *int64 // "since" in JSON.
+	Limit *int64 // "limit" in JSON. From 1 to 250. Default, sent if nil: 50.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *TempFetchLabelsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(TempFetchLabelsParams)
-	}
-	if p.Since != nil {
-		q.Int("since", *p.Since)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *TempFetchLabelsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(TempFetchLabelsParams)
-	}
-	if p.Since != nil {
-		v.Field("since").Int(*p.Since)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 250)
-	}
-}
-
-// TempFetchLabelsOutput is the output of com.atproto.temp.fetchLabels.
+// TempFetchLabelsOutput is the output of [TempService.FetchLabels].
 type TempFetchLabelsOutput struct {
-	Labels []LabelDefsLabel
+	Labels []LabelDefsLabel // "labels" in JSON: a list of [LabelDefsLabel].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempFetchLabelsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TempFetchLabelsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "labels":
-			d.Once(&seen, 1<<0)
-			s.Labels = lex.DecodeSlice[LabelDefsLabel](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "labels")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempFetchLabelsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("labels"), s.Labels)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempFetchLabelsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("labels"), s.Labels)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempFetchLabelsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempFetchLabelsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,50 +16,11 @@ func (s TempService) RequestPhoneVerification(ctx context.Context, input *TempRe
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TempRequestPhoneVerificationInput is the input of com.atproto.temp.requestPhoneVerification.
+// TempRequestPhoneVerificationInput is the input of [TempService.RequestPhoneVerification].
 type TempRequestPhoneVerificationInput struct {
-	PhoneNumber string
+	PhoneNumber string // "phoneNumber" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempRequestPhoneVerificationInput) DecodeLex(d *lex.Decoder) error {
-	*s = TempRequestPhoneVerificationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "phoneNumber":
-			d.Once(&seen, 1<<0)
-			s.PhoneNumber = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "phoneNumber")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempRequestPhoneVerificationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("phoneNumber").String(s.PhoneNumber)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempRequestPhoneVerificationInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempRequestPhoneVerificationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempRequestPhoneVerificationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,51 +17,11 @@ func (s TempService) RevokeAccountCredentials(ctx context.Context, input *TempRe
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TempRevokeAccountCredentialsInput is the input of com.atproto.temp.revokeAccountCredentials.
+// TempRevokeAccountCredentialsInput is the input of [TempService.RevokeAccountCredentials].
 type TempRevokeAccountCredentialsInput struct {
-	Account syntax.AtIdentifier
+	Account syntax.AtIdentifier // "account" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TempRevokeAccountCredentialsInput) DecodeLex(d *lex.Decoder) error {
-	*s = TempRevokeAccountCredentialsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			s.Account = syntax.AtIdentifier(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "account")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TempRevokeAccountCredentialsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("account").String(string(s.Account))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TempRevokeAccountCredentialsInput) ValidateLex(v *lex.Validator) {
-	v.Field("account").Format(s.Account)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TempRevokeAccountCredentialsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TempRevokeAccountCredentialsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,7 +2,10 @@
 
 package toolsozone
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // A Client calls the methods of tools.ozone. Make it with NewClient; it is safe for concurrent
 // use.
@@ -41,62 +44,69 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	}
 }
 
-// CommunicationService calls the methods of tools.ozone.communication.
+// CommunicationService calls the methods of tools.ozone.communication; it is the field
+// Communication of [Client].
 type CommunicationService struct {
 	caller *xrpc.Caller
 }
 
-// HostingService calls the methods of tools.ozone.hosting.
+// HostingService calls the methods of tools.ozone.hosting; it is the field Hosting of [Client].
 type HostingService struct {
 	caller *xrpc.Caller
 }
 
-// ModerationService calls the methods of tools.ozone.moderation.
+// ModerationService calls the methods of tools.ozone.moderation; it is the field Moderation of
+// [Client].
 type ModerationService struct {
 	caller *xrpc.Caller
 }
 
-// QueueService calls the methods of tools.ozone.queue.
+// QueueService calls the methods of tools.ozone.queue; it is the field Queue of [Client].
 type QueueService struct {
 	caller *xrpc.Caller
 }
 
-// ReportService calls the methods of tools.ozone.report.
+// ReportService calls the methods of tools.ozone.report; it is the field Report of [Client].
 type ReportService struct {
 	caller *xrpc.Caller
 }
 
-// SafelinkService calls the methods of tools.ozone.safelink.
+// SafelinkService calls the methods of tools.ozone.safelink; it is the field Safelink of
+// [Client].
 type SafelinkService struct {
 	caller *xrpc.Caller
 }
 
-// ServerService calls the methods of tools.ozone.server.
+// ServerService calls the methods of tools.ozone.server; it is the field Server of [Client].
 type ServerService struct {
 	caller *xrpc.Caller
 }
 
-// SetService calls the methods of tools.ozone.set.
+// SetService calls the methods of tools.ozone.set; it is the field Set of [Client].
 type SetService struct {
 	caller *xrpc.Caller
 }
 
-// SettingService calls the methods of tools.ozone.setting.
+// SettingService calls the methods of tools.ozone.setting; it is the field Setting of [Client].
 type SettingService struct {
 	caller *xrpc.Caller
 }
 
-// SignatureService calls the methods of tools.ozone.signature.
+// SignatureService calls the methods of tools.ozone.signature; it is the field Signature of
+// [Client].
 type SignatureService struct {
 	caller *xrpc.Caller
 }
 
-// TeamService calls the methods of tools.ozone.team.
+// TeamService calls the methods of tools.ozone.team; it is the field Team of [Client].
 type TeamService struct {
 	caller *xrpc.Caller
 }
 
-// VerificationService calls the methods of tools.ozone.verification.
+// VerificationService calls the methods of tools.ozone.verification; it is the field
+// Verification of [Client].
 type VerificationService struct {
 	caller *xrpc.Caller
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,13 +13,13 @@ import (
 // CreateTemplate calls tools.ozone.communication.createTemplate: Administrative action to
 // create a new, re-usable communication (email for now) template.
 //
-// Errors: ErrDuplicateTemplateName.
+// Errors: [ErrDuplicateTemplateName].
 func (s CommunicationService) CreateTemplate(ctx context.Context, input *CommunicationCreateTemplateInput, opts ...xrpc.Option) (*CommunicationDefsTemplateView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.communication.createTemplate", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[CommunicationDefsTemplateView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// CommunicationCreateTemplateInput is the input of tools.ozone.communication.createTemplate.
+// CommunicationCreateTemplateInput is the input of [CommunicationService.CreateTemplate].
 type CommunicationCreateTemplateInput struct {
 	Name string // Name of the template.
 
@@ -30,72 +30,7 @@ type CommunicationCreateTemplateInput struct {
 	Lang      *syntax.Language // Message language.
 	CreatedBy *syntax.DID      // DID of the user who is creating the template.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *CommunicationCreateTemplateInput) DecodeLex(d *lex.Decoder) error {
-	*s = CommunicationCreateTemplateInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "contentMarkdown":
-			d.Once(&seen, 1<<1)
-			s.ContentMarkdown = d.String()
-		case "subject":
-			d.Once(&seen, 1<<2)
-			s.Subject = d.String()
-		case "lang":
-			d.Once(&seen, 1<<3)
-			s.Lang = (*syntax.Language)(d.OptionalString())
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "name", "contentMarkdown", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *CommunicationCreateTemplateInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Lang != nil {
-		e.Field("lang").String(string(*s.Lang))
-	}
-	e.Field("name").String(s.Name)
-	e.Field("subject").String(s.Subject)
-	if s.CreatedBy != nil {
-		e.Field("createdBy").String(string(*s.CreatedBy))
-	}
-	e.Field("contentMarkdown").String(s.ContentMarkdown)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *CommunicationCreateTemplateInput) ValidateLex(v *lex.Validator) {
-	if s.Lang != nil {
-		v.Field("lang").Format(*s.Lang)
-	}
-	if s.CreatedBy != nil {
-		v.Field("createdBy").Format(*s.CreatedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s CommunicationCreateTemplateInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *CommunicationCreateTemplateInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,108 +7,19 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CommunicationDefsTemplateView is tools.ozone.communication.defs#templateView.
+// CommunicationDefsTemplateView is the object tools.ozone.communication.defs#templateView.
 type CommunicationDefsTemplateView struct {
-	ID   string
-	Name string // Name of the template.
-
-	// Content of the template, can contain markdown and variable placeholders.
-	Subject *string
-
-	ContentMarkdown string // Subject of the message, used in emails.
-	Disabled        bool
+	ID              string           // "id" in JSON.
+	Name            string           // Name of the template.
+	Subject         *string          // Content of the template, can contain markdown and variable placeholders.
+	ContentMarkdown string           // Subject of the message, used in emails.
+	Disabled        bool             // "disabled" in JSON.
 	Lang            *syntax.Language // Message language.
 	LastUpdatedBy   syntax.DID       // DID of the user who last updated the template.
-	CreatedAt       syntax.Datetime
-	UpdatedAt       syntax.Datetime
+	CreatedAt       syntax.Datetime  // "createdAt" in JSON.
+	UpdatedAt       syntax.Datetime  // "updatedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*CommunicationDefsTemplateView) LexType() string {
-	return "tools.ozone.communication.defs#templateView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *CommunicationDefsTemplateView) DecodeLex(d *lex.Decoder) error {
-	*s = CommunicationDefsTemplateView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "subject":
-			d.Once(&seen, 1<<7)
-			s.Subject = d.OptionalString()
-		case "contentMarkdown":
-			d.Once(&seen, 1<<2)
-			s.ContentMarkdown = d.String()
-		case "disabled":
-			d.Once(&seen, 1<<3)
-			s.Disabled = d.Bool()
-		case "lang":
-			d.Once(&seen, 1<<8)
-			s.Lang = (*syntax.Language)(d.OptionalString())
-		case "lastUpdatedBy":
-			d.Once(&seen, 1<<4)
-			s.LastUpdatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<6)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "id", "name", "contentMarkdown", "disabled", "lastUpdatedBy", "createdAt", "updatedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *CommunicationDefsTemplateView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	if s.Lang != nil {
-		e.Field("lang").String(string(*s.Lang))
-	}
-	e.Field("name").String(s.Name)
-	if s.Subject != nil {
-		e.Field("subject").String(*s.Subject)
-	}
-	e.Field("disabled").Bool(s.Disabled)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	e.Field("lastUpdatedBy").String(string(s.LastUpdatedBy))
-	e.Field("contentMarkdown").String(s.ContentMarkdown)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *CommunicationDefsTemplateView) ValidateLex(v *lex.Validator) {
-	if s.Lang != nil {
-		v.Field("lang").Format(*s.Lang)
-	}
-	v.Field("lastUpdatedBy").Format(s.LastUpdatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s CommunicationDefsTemplateView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *CommunicationDefsTemplateView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

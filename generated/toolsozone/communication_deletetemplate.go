@@ -16,50 +16,11 @@ func (s CommunicationService) DeleteTemplate(ctx context.Context, input *Communi
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// CommunicationDeleteTemplateInput is the input of tools.ozone.communication.deleteTemplate.
+// CommunicationDeleteTemplateInput is the input of [CommunicationService.DeleteTemplate].
 type CommunicationDeleteTemplateInput struct {
-	ID string
+	ID string // "id" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *CommunicationDeleteTemplateInput) DecodeLex(d *lex.Decoder) error {
-	*s = CommunicationDeleteTemplateInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "id")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *CommunicationDeleteTemplateInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *CommunicationDeleteTemplateInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s CommunicationDeleteTemplateInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *CommunicationDeleteTemplateInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

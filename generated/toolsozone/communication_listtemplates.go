@@ -16,51 +16,11 @@ func (s CommunicationService) ListTemplates(ctx context.Context, opts ...xrpc.Op
 	return xrpc.Call[CommunicationListTemplatesOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// CommunicationListTemplatesOutput is the output of tools.ozone.communication.listTemplates.
+// CommunicationListTemplatesOutput is the output of [CommunicationService.ListTemplates].
 type CommunicationListTemplatesOutput struct {
-	CommunicationTemplates []CommunicationDefsTemplateView
+	CommunicationTemplates []CommunicationDefsTemplateView // "communicationTemplates" in JSON: a list of [CommunicationDefsTemplateView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *CommunicationListTemplatesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = CommunicationListTemplatesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "communicationTemplates":
-			d.Once(&seen, 1<<0)
-			s.CommunicationTemplates = lex.DecodeSlice[CommunicationDefsTemplateView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "communicationTemplates")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *CommunicationListTemplatesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("communicationTemplates"), s.CommunicationTemplates)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *CommunicationListTemplatesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("communicationTemplates"), s.CommunicationTemplates)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s CommunicationListTemplatesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *CommunicationListTemplatesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,13 +14,13 @@ import (
 // update an existing communication template. Allows passing partial fields to patch specific
 // fields only.
 //
-// Errors: ErrDuplicateTemplateName.
+// Errors: [ErrDuplicateTemplateName].
 func (s CommunicationService) UpdateTemplate(ctx context.Context, input *CommunicationUpdateTemplateInput, opts ...xrpc.Option) (*CommunicationDefsTemplateView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.communication.updateTemplate", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[CommunicationDefsTemplateView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// CommunicationUpdateTemplateInput is the input of tools.ozone.communication.updateTemplate.
+// CommunicationUpdateTemplateInput is the input of [CommunicationService.UpdateTemplate].
 type CommunicationUpdateTemplateInput struct {
 	ID   string           // ID of the template to be updated.
 	Name *string          // Name of the template.
@@ -31,90 +31,9 @@ type CommunicationUpdateTemplateInput struct {
 
 	Subject   *string     // Subject of the message, used in emails.
 	UpdatedBy *syntax.DID // DID of the user who is updating the template.
-	Disabled  *bool
+	Disabled  *bool       // "disabled" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *CommunicationUpdateTemplateInput) DecodeLex(d *lex.Decoder) error {
-	*s = CommunicationUpdateTemplateInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.String()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.OptionalString()
-		case "lang":
-			d.Once(&seen, 1<<2)
-			s.Lang = (*syntax.Language)(d.OptionalString())
-		case "contentMarkdown":
-			d.Once(&seen, 1<<3)
-			s.ContentMarkdown = d.OptionalString()
-		case "subject":
-			d.Once(&seen, 1<<4)
-			s.Subject = d.OptionalString()
-		case "updatedBy":
-			d.Once(&seen, 1<<5)
-			s.UpdatedBy = (*syntax.DID)(d.OptionalString())
-		case "disabled":
-			d.Once(&seen, 1<<6)
-			s.Disabled = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "id")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *CommunicationUpdateTemplateInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").String(s.ID)
-	if s.Lang != nil {
-		e.Field("lang").String(string(*s.Lang))
-	}
-	if s.Name != nil {
-		e.Field("name").String(*s.Name)
-	}
-	if s.Subject != nil {
-		e.Field("subject").String(*s.Subject)
-	}
-	if s.Disabled != nil {
-		e.Field("disabled").Bool(*s.Disabled)
-	}
-	if s.UpdatedBy != nil {
-		e.Field("updatedBy").String(string(*s.UpdatedBy))
-	}
-	if s.ContentMarkdown != nil {
-		e.Field("contentMarkdown").String(*s.ContentMarkdown)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *CommunicationUpdateTemplateInput) ValidateLex(v *lex.Validator) {
-	if s.Lang != nil {
-		v.Field("lang").Format(*s.Lang)
-	}
-	if s.UpdatedBy != nil {
-		v.Field("updatedBy").Format(*s.UpdatedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s CommunicationUpdateTemplateInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *CommunicationUpdateTemplateInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

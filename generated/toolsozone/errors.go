@@ -2,99 +2,103 @@
 
 package toolsozone
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // The errors that methods of this package declare, for errors.Is.
 const (
-	// ErrAlreadyAssigned is an error of tools.ozone.report.assignModerator: The report is already
+	// ErrAlreadyAssigned is an error of [ReportService.AssignModerator]: The report is already
 	// assigned to another user.
 	ErrAlreadyAssigned xrpc.ErrorName = "AlreadyAssigned"
 
-	// ErrAlreadyInTargetQueue is an error of tools.ozone.report.reassignQueue: The report is
-	// already assigned to the target queue.
+	// ErrAlreadyInTargetQueue is an error of [ReportService.ReassignQueue]: The report is already
+	// assigned to the target queue.
 	ErrAlreadyInTargetQueue xrpc.ErrorName = "AlreadyInTargetQueue"
 
-	// ErrAlreadyInTargetState is an error of tools.ozone.report.createActivity: The report is
-	// already in the status implied by this activity type.
+	// ErrAlreadyInTargetState is an error of [ReportService.CreateActivity]: The report is already
+	// in the status implied by this activity type.
 	ErrAlreadyInTargetState xrpc.ErrorName = "AlreadyInTargetState"
 
-	// ErrCannotDeleteSelf is an error of tools.ozone.team.deleteMember: You can not delete yourself
+	// ErrCannotDeleteSelf is an error of [TeamService.DeleteMember]: You can not delete yourself
 	// from the team.
 	ErrCannotDeleteSelf xrpc.ErrorName = "CannotDeleteSelf"
 
-	// ErrConflictingQueue is an error of tools.ozone.queue.createQueue: The queue configuration
+	// ErrConflictingQueue is an error of [QueueService.CreateQueue]: The queue configuration
 	// conflicts with an existing queue.
 	ErrConflictingQueue xrpc.ErrorName = "ConflictingQueue"
 
-	// ErrDuplicateExternalID is an error of tools.ozone.moderation.emitEvent: An event with the
-	// same external ID already exists for the subject.
+	// ErrDuplicateExternalID is an error of [ModerationService.EmitEvent]: An event with the same
+	// external ID already exists for the subject.
 	ErrDuplicateExternalID xrpc.ErrorName = "DuplicateExternalId"
 
-	// ErrDuplicateTemplateName is an error of tools.ozone.communication.createTemplate and
-	// tools.ozone.communication.updateTemplate.
+	// ErrDuplicateTemplateName is an error of [CommunicationService.CreateTemplate] and
+	// [CommunicationService.UpdateTemplate].
 	ErrDuplicateTemplateName xrpc.ErrorName = "DuplicateTemplateName"
 
-	// ErrInvalidAssignment is an error of tools.ozone.queue.assignModerator and 3 others.
+	// ErrInvalidAssignment is an error of [QueueService.AssignModerator] and 3 others.
 	ErrInvalidAssignment xrpc.ErrorName = "InvalidAssignment"
 
-	// ErrInvalidStateTransition is an error of tools.ozone.report.createActivity: The requested
-	// state transition is not permitted from the report's current status.
+	// ErrInvalidStateTransition is an error of [ReportService.CreateActivity]: The requested state
+	// transition is not permitted from the report's current status.
 	ErrInvalidStateTransition xrpc.ErrorName = "InvalidStateTransition"
 
-	// ErrInvalidURL is an error of tools.ozone.safelink.addRule: The provided URL is invalid.
+	// ErrInvalidURL is an error of [SafelinkService.AddRule]: The provided URL is invalid.
 	ErrInvalidURL xrpc.ErrorName = "InvalidUrl"
 
-	// ErrMemberAlreadyExists is an error of tools.ozone.team.addMember: Member already exists in
-	// the team.
+	// ErrMemberAlreadyExists is an error of [TeamService.AddMember]: Member already exists in the
+	// team.
 	ErrMemberAlreadyExists xrpc.ErrorName = "MemberAlreadyExists"
 
-	// ErrMemberNotFound is an error of tools.ozone.team.deleteMember and
-	// tools.ozone.team.updateMember.
+	// ErrMemberNotFound is an error of [TeamService.DeleteMember] and [TeamService.UpdateMember].
 	ErrMemberNotFound xrpc.ErrorName = "MemberNotFound"
 
-	// ErrNotFound is an error of tools.ozone.report.getLatestReport and
-	// tools.ozone.report.getReport: No report found.
+	// ErrNotFound is an error of [ReportService.GetLatestReport] and [ReportService.GetReport]: No
+	// report found.
 	ErrNotFound xrpc.ErrorName = "NotFound"
 
-	// ErrOutOfRange is an error of tools.ozone.queue.routeReports: The request is invalid, such as
+	// ErrOutOfRange is an error of [QueueService.RouteReports]: The request is invalid, such as
 	// missing required fields or invalid field values.
 	ErrOutOfRange xrpc.ErrorName = "OutOfRange"
 
-	// ErrQueueDisabled is an error of tools.ozone.report.reassignQueue: The target queue is
-	// disabled and cannot receive new assignments.
+	// ErrQueueDisabled is an error of [ReportService.ReassignQueue]: The target queue is disabled
+	// and cannot receive new assignments.
 	ErrQueueDisabled xrpc.ErrorName = "QueueDisabled"
 
-	// ErrQueueNotFound is an error of tools.ozone.report.reassignQueue: No active queue exists with
+	// ErrQueueNotFound is an error of [ReportService.ReassignQueue]: No active queue exists with
 	// the given queueId.
 	ErrQueueNotFound xrpc.ErrorName = "QueueNotFound"
 
-	// ErrRecordNotFound is an error of tools.ozone.moderation.getRecord.
+	// ErrRecordNotFound is an error of [ModerationService.GetRecord].
 	ErrRecordNotFound xrpc.ErrorName = "RecordNotFound"
 
-	// ErrRepoNotFound is an error of tools.ozone.moderation.getAccountTimeline and
-	// tools.ozone.moderation.getRepo.
+	// ErrRepoNotFound is an error of [ModerationService.GetAccountTimeline] and
+	// [ModerationService.GetRepo].
 	ErrRepoNotFound xrpc.ErrorName = "RepoNotFound"
 
-	// ErrReportClosed is an error of tools.ozone.report.reassignQueue: The report is closed and
-	// cannot be reassigned.
+	// ErrReportClosed is an error of [ReportService.ReassignQueue]: The report is closed and cannot
+	// be reassigned.
 	ErrReportClosed xrpc.ErrorName = "ReportClosed"
 
-	// ErrReportNotFound is an error of tools.ozone.report.createActivity and
-	// tools.ozone.report.reassignQueue: No report exists with the given reportId.
+	// ErrReportNotFound is an error of [ReportService.CreateActivity] and
+	// [ReportService.ReassignQueue]: No report exists with the given reportId.
 	ErrReportNotFound xrpc.ErrorName = "ReportNotFound"
 
-	// ErrRuleAlreadyExists is an error of tools.ozone.safelink.addRule: A rule for this URL/domain
+	// ErrRuleAlreadyExists is an error of [SafelinkService.AddRule]: A rule for this URL/domain
 	// already exists.
 	ErrRuleAlreadyExists xrpc.ErrorName = "RuleAlreadyExists"
 
-	// ErrRuleNotFound is an error of tools.ozone.safelink.removeRule and
-	// tools.ozone.safelink.updateRule: No active rule found for this URL/domain.
+	// ErrRuleNotFound is an error of [SafelinkService.RemoveRule] and [SafelinkService.UpdateRule]:
+	// No active rule found for this URL/domain.
 	ErrRuleNotFound xrpc.ErrorName = "RuleNotFound"
 
-	// ErrSetNotFound is an error of tools.ozone.set.deleteSet and 2 others: set with the given name
+	// ErrSetNotFound is an error of [SetService.DeleteSet] and 2 others: set with the given name
 	// does not exist.
 	ErrSetNotFound xrpc.ErrorName = "SetNotFound"
 
-	// ErrSubjectHasAction is an error of tools.ozone.moderation.emitEvent.
+	// ErrSubjectHasAction is an error of [ModerationService.EmitEvent].
 	ErrSubjectHasAction xrpc.ErrorName = "SubjectHasAction"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,9 @@ func (s HostingService) GetAccountHistory(ctx context.Context, params *HostingGe
 	return xrpc.Call[HostingGetAccountHistoryOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetAccountHistoryPages calls GetAccountHistory page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetAccountHistoryPages calls [HostingService.GetAccountHistory] page after page until there
+// is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s HostingService) GetAccountHistoryPages(ctx context.Context, params *HostingGetAccountHistoryParams, opts ...xrpc.Option) iter.Seq2[*HostingGetAccountHistoryOutput, error] {
 	return paging.Pages(func(cursor *string) (*HostingGetAccountHistoryOutput, *string, error) {
 		var next HostingGetAccountHistoryParams
@@ -40,50 +41,29 @@ func (s HostingService) GetAccountHistoryPages(ctx context.Context, params *Host
 	})
 }
 
-// GetAccountHistoryAll is GetAccountHistoryPages, events one by one.
+// GetAccountHistoryAll is [HostingService.GetAccountHistoryPages], events one by one.
 func (s HostingService) GetAccountHistoryAll(ctx context.Context, params *HostingGetAccountHistoryParams, opts ...xrpc.Option) iter.Seq2[*HostingGetAccountHistoryEvent, error] {
 	return paging.All(s.GetAccountHistoryPages(ctx, params, opts...), func(page *HostingGetAccountHistoryOutput) []HostingGetAccountHistoryEvent {
 		return page.Events
 	})
 }
 
-// HostingGetAccountHistoryParams are the parameters of tools.ozone.hosting.getAccountHistory.
+// HostingGetAccountHistoryParams are the parameters of [HostingService.GetAccountHistory].
 type HostingGetAccountHistoryParams struct {
-	DID    syntax.DID
+	DID syntax.DID // "did" in JSON.
+
+	// "events" in JSON. Known values: [HostingGetAccountHistoryParamsEventsAccountCreated],
+	// [HostingGetAccountHistoryParamsEventsEmailUpdated],
+	// [HostingGetAccountHistoryParamsEventsEmailConfirmed],
+	// [HostingGetAccountHistoryParamsEventsPasswordUpdated],
+	// [HostingGetAccountHistoryParamsEventsHandleUpdated].
 	Events []string
-	Cursor *string
-	Limit  *int64 // Default, sent if nil: 50.
+
+	Cursor *string // "cursor" in JSON.
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *HostingGetAccountHistoryParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(HostingGetAccountHistoryParams)
-	}
-	q.String("did", string(p.DID))
-	xrpc.AddStrings(q, "events", p.Events)
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *HostingGetAccountHistoryParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(HostingGetAccountHistoryParams)
-	}
-	v.Field("did").Format(p.DID)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of HostingGetAccountHistoryParamsEvents.
+// Known values of the field Events of [HostingGetAccountHistoryParams].
 const (
 	HostingGetAccountHistoryParamsEventsAccountCreated  = "accountCreated"
 	HostingGetAccountHistoryParamsEventsEmailUpdated    = "emailUpdated"
@@ -92,454 +72,87 @@ const (
 	HostingGetAccountHistoryParamsEventsHandleUpdated   = "handleUpdated"
 )
 
-// HostingGetAccountHistoryOutput is the output of tools.ozone.hosting.getAccountHistory.
+// HostingGetAccountHistoryOutput is the output of [HostingService.GetAccountHistory].
 type HostingGetAccountHistoryOutput struct {
-	Cursor *string
-	Events []HostingGetAccountHistoryEvent
+	Cursor *string                         // "cursor" in JSON.
+	Events []HostingGetAccountHistoryEvent // "events" in JSON: a list of [HostingGetAccountHistoryEvent].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryOutput) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "events":
-			d.Once(&seen, 1<<0)
-			s.Events = lex.DecodeSlice[HostingGetAccountHistoryEvent](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "events")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("events"), s.Events)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("events"), s.Events)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryEvent is tools.ozone.hosting.getAccountHistory#event.
+// HostingGetAccountHistoryEvent is the object tools.ozone.hosting.getAccountHistory#event.
 type HostingGetAccountHistoryEvent struct {
-	Details   HostingGetAccountHistoryEventDetailsUnion
-	CreatedBy string
-	CreatedAt syntax.Datetime
+	// "details" in JSON: one of [HostingGetAccountHistoryAccountCreated],
+	// [HostingGetAccountHistoryEmailUpdated], [HostingGetAccountHistoryEmailConfirmed],
+	// [HostingGetAccountHistoryPasswordUpdated] and [HostingGetAccountHistoryHandleUpdated].
+	Details HostingGetAccountHistoryEventDetailsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	CreatedBy string          // "createdBy" in JSON.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryEvent) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#event"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryEvent) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "details":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Details)
-		case "createdBy":
-			d.Once(&seen, 1<<1)
-			s.CreatedBy = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "details", "createdBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("details").Value(&s.Details)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(s.CreatedBy)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryEvent) ValidateLex(v *lex.Validator) {
-	v.Field("details").Value(&s.Details)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryEventDetailsUnion is an open union of
-// tools.ozone.hosting.getAccountHistory#accountCreated,
-// tools.ozone.hosting.getAccountHistory#emailUpdated,
-// tools.ozone.hosting.getAccountHistory#emailConfirmed,
-// tools.ozone.hosting.getAccountHistory#passwordUpdated and
-// tools.ozone.hosting.getAccountHistory#handleUpdated.
+// HostingGetAccountHistoryEventDetailsUnion is the field Details of
+// [HostingGetAccountHistoryEvent], an open union of [HostingGetAccountHistoryAccountCreated],
+// [HostingGetAccountHistoryEmailUpdated], [HostingGetAccountHistoryEmailConfirmed],
+// [HostingGetAccountHistoryPasswordUpdated] and [HostingGetAccountHistoryHandleUpdated].
 //
 // The zero value is absent.
 type HostingGetAccountHistoryEventDetailsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewHostingGetAccountHistoryEventDetailsUnion returns the union of a member.
 func NewHostingGetAccountHistoryEventDetailsUnion[T interface {
-	*HostingGetAccountHistoryAccountCreated | *HostingGetAccountHistoryEmailUpdated | *HostingGetAccountHistoryEmailConfirmed | *HostingGetAccountHistoryPasswordUpdated | *HostingGetAccountHistoryHandleUpdated | *lex.UnknownVariant
+	*HostingGetAccountHistoryAccountCreated |
+		*HostingGetAccountHistoryEmailUpdated |
+		*HostingGetAccountHistoryEmailConfirmed |
+		*HostingGetAccountHistoryPasswordUpdated |
+		*HostingGetAccountHistoryHandleUpdated |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) HostingGetAccountHistoryEventDetailsUnion {
 	return HostingGetAccountHistoryEventDetailsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *HostingGetAccountHistoryEventDetailsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.hosting.getAccountHistory#accountCreated":
-		u.Value = lex.DecodeVariant[HostingGetAccountHistoryAccountCreated](d)
-	case "tools.ozone.hosting.getAccountHistory#emailUpdated":
-		u.Value = lex.DecodeVariant[HostingGetAccountHistoryEmailUpdated](d)
-	case "tools.ozone.hosting.getAccountHistory#emailConfirmed":
-		u.Value = lex.DecodeVariant[HostingGetAccountHistoryEmailConfirmed](d)
-	case "tools.ozone.hosting.getAccountHistory#passwordUpdated":
-		u.Value = lex.DecodeVariant[HostingGetAccountHistoryPasswordUpdated](d)
-	case "tools.ozone.hosting.getAccountHistory#handleUpdated":
-		u.Value = lex.DecodeVariant[HostingGetAccountHistoryHandleUpdated](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *HostingGetAccountHistoryEventDetailsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *HostingGetAccountHistoryEventDetailsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *HostingGetAccountHistoryAccountCreated, *HostingGetAccountHistoryEmailUpdated, *HostingGetAccountHistoryEmailConfirmed, *HostingGetAccountHistoryPasswordUpdated, *HostingGetAccountHistoryHandleUpdated, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u HostingGetAccountHistoryEventDetailsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *HostingGetAccountHistoryEventDetailsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// HostingGetAccountHistoryAccountCreated is
+// HostingGetAccountHistoryAccountCreated is the object
 // tools.ozone.hosting.getAccountHistory#accountCreated.
 type HostingGetAccountHistoryAccountCreated struct {
-	Email  *string
-	Handle *syntax.Handle
+	Email  *string        // "email" in JSON.
+	Handle *syntax.Handle // "handle" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryAccountCreated) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#accountCreated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryAccountCreated) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryAccountCreated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.OptionalString()
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = (*syntax.Handle)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryAccountCreated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	if s.Handle != nil {
-		e.Field("handle").String(string(*s.Handle))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryAccountCreated) ValidateLex(v *lex.Validator) {
-	if s.Handle != nil {
-		v.Field("handle").Format(*s.Handle)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryAccountCreated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryAccountCreated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryEmailUpdated is tools.ozone.hosting.getAccountHistory#emailUpdated.
+// HostingGetAccountHistoryEmailUpdated is the object
+// tools.ozone.hosting.getAccountHistory#emailUpdated.
 type HostingGetAccountHistoryEmailUpdated struct {
-	Email string
+	Email string // "email" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryEmailUpdated) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#emailUpdated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryEmailUpdated) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryEmailUpdated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "email")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryEmailUpdated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryEmailUpdated) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryEmailUpdated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryEmailUpdated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryEmailConfirmed is
+// HostingGetAccountHistoryEmailConfirmed is the object
 // tools.ozone.hosting.getAccountHistory#emailConfirmed.
 type HostingGetAccountHistoryEmailConfirmed struct {
-	Email string
+	Email string // "email" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryEmailConfirmed) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#emailConfirmed"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryEmailConfirmed) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryEmailConfirmed{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "email":
-			d.Once(&seen, 1<<0)
-			s.Email = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "email")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryEmailConfirmed) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("email").String(s.Email)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryEmailConfirmed) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryEmailConfirmed) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryEmailConfirmed) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryPasswordUpdated is
+// HostingGetAccountHistoryPasswordUpdated is the object
 // tools.ozone.hosting.getAccountHistory#passwordUpdated.
 type HostingGetAccountHistoryPasswordUpdated struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryPasswordUpdated) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#passwordUpdated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryPasswordUpdated) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryPasswordUpdated{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryPasswordUpdated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryPasswordUpdated) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryPasswordUpdated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryPasswordUpdated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// HostingGetAccountHistoryHandleUpdated is tools.ozone.hosting.getAccountHistory#handleUpdated.
+// HostingGetAccountHistoryHandleUpdated is the object
+// tools.ozone.hosting.getAccountHistory#handleUpdated.
 type HostingGetAccountHistoryHandleUpdated struct {
-	Handle syntax.Handle
+	Handle syntax.Handle // "handle" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*HostingGetAccountHistoryHandleUpdated) LexType() string {
-	return "tools.ozone.hosting.getAccountHistory#handleUpdated"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *HostingGetAccountHistoryHandleUpdated) DecodeLex(d *lex.Decoder) error {
-	*s = HostingGetAccountHistoryHandleUpdated{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "handle":
-			d.Once(&seen, 1<<0)
-			s.Handle = syntax.Handle(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "handle")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *HostingGetAccountHistoryHandleUpdated) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(string(s.Handle))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *HostingGetAccountHistoryHandleUpdated) ValidateLex(v *lex.Validator) {
-	v.Field("handle").Format(s.Handle)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s HostingGetAccountHistoryHandleUpdated) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *HostingGetAccountHistoryHandleUpdated) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

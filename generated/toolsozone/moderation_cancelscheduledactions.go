@@ -18,192 +18,31 @@ func (s ModerationService) CancelScheduledActions(ctx context.Context, input *Mo
 }
 
 // ModerationCancelScheduledActionsInput is the input of
-// tools.ozone.moderation.cancelScheduledActions.
+// [ModerationService.CancelScheduledActions].
 type ModerationCancelScheduledActionsInput struct {
-	Subjects []syntax.DID // Array of DID subjects to cancel scheduled actions for.
+	Subjects []syntax.DID // Array of DID subjects to cancel scheduled actions for. At most 100 items.
 	Comment  *string      // Optional comment describing the reason for cancellation.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCancelScheduledActionsInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCancelScheduledActionsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subjects":
-			d.Once(&seen, 1<<0)
-			s.Subjects = lex.DecodeStrings[syntax.DID](d)
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subjects")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCancelScheduledActionsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	lex.EncodeStrings(e.Field("subjects"), s.Subjects)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCancelScheduledActionsInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCancelScheduledActionsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCancelScheduledActionsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationCancelScheduledActionsCancellationResults is
+// ModerationCancelScheduledActionsCancellationResults is the object
 // tools.ozone.moderation.cancelScheduledActions#cancellationResults.
 type ModerationCancelScheduledActionsCancellationResults struct {
-	// DIDs for which all pending scheduled actions were successfully cancelled.
-	Succeeded []syntax.DID
+	Succeeded []syntax.DID                                         // DIDs for which all pending scheduled actions were successfully cancelled.
+	Failed    []ModerationCancelScheduledActionsFailedCancellation // DIDs for which cancellation failed with error details.
 
-	Failed []ModerationCancelScheduledActionsFailedCancellation // DIDs for which cancellation failed with error details.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationCancelScheduledActionsCancellationResults) LexType() string {
-	return "tools.ozone.moderation.cancelScheduledActions#cancellationResults"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCancelScheduledActionsCancellationResults) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCancelScheduledActionsCancellationResults{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "succeeded":
-			d.Once(&seen, 1<<0)
-			s.Succeeded = lex.DecodeStrings[syntax.DID](d)
-		case "failed":
-			d.Once(&seen, 1<<1)
-			s.Failed = lex.DecodeSlice[ModerationCancelScheduledActionsFailedCancellation](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "succeeded", "failed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCancelScheduledActionsCancellationResults) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("failed"), s.Failed)
-	lex.EncodeStrings(e.Field("succeeded"), s.Succeeded)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCancelScheduledActionsCancellationResults) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("succeeded"), s.Succeeded, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	lex.ValidateSlice(v.Field("failed"), s.Failed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCancelScheduledActionsCancellationResults) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCancelScheduledActionsCancellationResults) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationCancelScheduledActionsFailedCancellation is
+// ModerationCancelScheduledActionsFailedCancellation is the object
 // tools.ozone.moderation.cancelScheduledActions#failedCancellation.
 type ModerationCancelScheduledActionsFailedCancellation struct {
-	DID       syntax.DID
-	Error     string
-	ErrorCode *string
+	DID       syntax.DID // "did" in JSON.
+	Error     string     // "error" in JSON.
+	ErrorCode *string    // "errorCode" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationCancelScheduledActionsFailedCancellation) LexType() string {
-	return "tools.ozone.moderation.cancelScheduledActions#failedCancellation"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationCancelScheduledActionsFailedCancellation) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationCancelScheduledActionsFailedCancellation{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "error":
-			d.Once(&seen, 1<<1)
-			s.Error = d.String()
-		case "errorCode":
-			d.Once(&seen, 1<<2)
-			s.ErrorCode = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "error")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationCancelScheduledActionsFailedCancellation) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("error").String(s.Error)
-	if s.ErrorCode != nil {
-		e.Field("errorCode").String(*s.ErrorCode)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationCancelScheduledActionsFailedCancellation) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationCancelScheduledActionsFailedCancellation) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationCancelScheduledActionsFailedCancellation) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

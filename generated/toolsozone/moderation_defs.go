@@ -10,577 +10,234 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ModerationDefsModEventView is tools.ozone.moderation.defs#modEventView.
+// ModerationDefsModEventView is the object tools.ozone.moderation.defs#modEventView.
 type ModerationDefsModEventView struct {
-	ID              int64
-	Event           ModerationDefsModEventViewEventUnion
-	Subject         ModerationDefsModEventViewSubjectUnion
-	SubjectBlobCIDs []string
-	CreatedBy       syntax.DID
-	CreatedAt       syntax.Datetime
-	CreatorHandle   *string
-	SubjectHandle   *string
-	ModTool         *ModerationDefsModTool
+	ID    int64                                // "id" in JSON.
+	Event ModerationDefsModEventViewEventUnion // "event" in JSON: [ModerationDefsModEventViewEventUnion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "subject" in JSON: one of [comatproto.AdminDefsRepoRef], [comatproto.RepoStrongRef],
+	// [chatbsky.ConvoDefsMessageRef] and [chatbsky.ConvoDefsConvoRef].
+	Subject ModerationDefsModEventViewSubjectUnion
+
+	SubjectBlobCIDs []string               // "subjectBlobCids" in JSON.
+	CreatedBy       syntax.DID             // "createdBy" in JSON.
+	CreatedAt       syntax.Datetime        // "createdAt" in JSON.
+	CreatorHandle   *string                // "creatorHandle" in JSON.
+	SubjectHandle   *string                // "subjectHandle" in JSON.
+	ModTool         *ModerationDefsModTool // "modTool" in JSON: [ModerationDefsModTool].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventView) LexType() string {
-	return "tools.ozone.moderation.defs#modEventView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "event":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Event)
-		case "subject":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Subject)
-		case "subjectBlobCids":
-			d.Once(&seen, 1<<3)
-			s.SubjectBlobCIDs = lex.DecodeStrings[string](d)
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "creatorHandle":
-			d.Once(&seen, 1<<6)
-			s.CreatorHandle = d.OptionalString()
-		case "subjectHandle":
-			d.Once(&seen, 1<<7)
-			s.SubjectHandle = d.OptionalString()
-		case "modTool":
-			if d.Optional(&seen, 1<<8) {
-				s.ModTool = lex.DecodePointer[ModerationDefsModTool](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "id", "event", "subject", "subjectBlobCids", "createdBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("event").Value(&s.Event)
-	if s.ModTool != nil {
-		e.Field("modTool").Value(s.ModTool)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if s.CreatorHandle != nil {
-		e.Field("creatorHandle").String(*s.CreatorHandle)
-	}
-	if s.SubjectHandle != nil {
-		e.Field("subjectHandle").String(*s.SubjectHandle)
-	}
-	lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("event").Value(&s.Event)
-	v.Field("subject").Value(&s.Subject)
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.ModTool != nil {
-		v.Field("modTool").Value(s.ModTool)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventViewEventUnion is an open union of
-// tools.ozone.moderation.defs#modEventTakedown,
-// tools.ozone.moderation.defs#modEventReverseTakedown,
-// tools.ozone.moderation.defs#modEventComment, tools.ozone.moderation.defs#modEventReport,
-// tools.ozone.moderation.defs#modEventLabel, tools.ozone.moderation.defs#modEventAcknowledge,
-// tools.ozone.moderation.defs#modEventEscalate, tools.ozone.moderation.defs#modEventMute,
-// tools.ozone.moderation.defs#modEventUnmute, tools.ozone.moderation.defs#modEventMuteReporter,
-// tools.ozone.moderation.defs#modEventUnmuteReporter,
-// tools.ozone.moderation.defs#modEventEmail, tools.ozone.moderation.defs#modEventResolveAppeal,
-// tools.ozone.moderation.defs#modEventDivert, tools.ozone.moderation.defs#modEventTag,
-// tools.ozone.moderation.defs#accountEvent, tools.ozone.moderation.defs#identityEvent,
-// tools.ozone.moderation.defs#recordEvent, tools.ozone.moderation.defs#modEventPriorityScore,
-// tools.ozone.moderation.defs#ageAssuranceEvent,
-// tools.ozone.moderation.defs#ageAssuranceOverrideEvent,
-// tools.ozone.moderation.defs#ageAssurancePurgeEvent,
-// tools.ozone.moderation.defs#revokeAccountCredentialsEvent,
-// tools.ozone.moderation.defs#scheduleTakedownEvent and
-// tools.ozone.moderation.defs#cancelScheduledTakedownEvent.
+// ModerationDefsModEventViewEventUnion is the field Event of [ModerationDefsModEventView], an
+// open union of:
+//
+//   - [ModerationDefsModEventTakedown]
+//   - [ModerationDefsModEventReverseTakedown]
+//   - [ModerationDefsModEventComment]
+//   - [ModerationDefsModEventReport]
+//   - [ModerationDefsModEventLabel]
+//   - [ModerationDefsModEventAcknowledge]
+//   - [ModerationDefsModEventEscalate]
+//   - [ModerationDefsModEventMute]
+//   - [ModerationDefsModEventUnmute]
+//   - [ModerationDefsModEventMuteReporter]
+//   - [ModerationDefsModEventUnmuteReporter]
+//   - [ModerationDefsModEventEmail]
+//   - [ModerationDefsModEventResolveAppeal]
+//   - [ModerationDefsModEventDivert]
+//   - [ModerationDefsModEventTag]
+//   - [ModerationDefsAccountEvent]
+//   - [ModerationDefsIdentityEvent]
+//   - [ModerationDefsRecordEvent]
+//   - [ModerationDefsModEventPriorityScore]
+//   - [ModerationDefsAgeAssuranceEvent]
+//   - [ModerationDefsAgeAssuranceOverrideEvent]
+//   - [ModerationDefsAgeAssurancePurgeEvent]
+//   - [ModerationDefsRevokeAccountCredentialsEvent]
+//   - [ModerationDefsScheduleTakedownEvent]
+//   - [ModerationDefsCancelScheduledTakedownEvent]
 //
 // The zero value is absent.
 type ModerationDefsModEventViewEventUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsModEventViewEventUnion returns the union of a member.
 func NewModerationDefsModEventViewEventUnion[T interface {
-	*ModerationDefsModEventTakedown | *ModerationDefsModEventReverseTakedown | *ModerationDefsModEventComment | *ModerationDefsModEventReport | *ModerationDefsModEventLabel | *ModerationDefsModEventAcknowledge | *ModerationDefsModEventEscalate | *ModerationDefsModEventMute | *ModerationDefsModEventUnmute | *ModerationDefsModEventMuteReporter | *ModerationDefsModEventUnmuteReporter | *ModerationDefsModEventEmail | *ModerationDefsModEventResolveAppeal | *ModerationDefsModEventDivert | *ModerationDefsModEventTag | *ModerationDefsAccountEvent | *ModerationDefsIdentityEvent | *ModerationDefsRecordEvent | *ModerationDefsModEventPriorityScore | *ModerationDefsAgeAssuranceEvent | *ModerationDefsAgeAssuranceOverrideEvent | *ModerationDefsAgeAssurancePurgeEvent | *ModerationDefsRevokeAccountCredentialsEvent | *ModerationDefsScheduleTakedownEvent | *ModerationDefsCancelScheduledTakedownEvent | *lex.UnknownVariant
+	*ModerationDefsModEventTakedown |
+		*ModerationDefsModEventReverseTakedown |
+		*ModerationDefsModEventComment |
+		*ModerationDefsModEventReport |
+		*ModerationDefsModEventLabel |
+		*ModerationDefsModEventAcknowledge |
+		*ModerationDefsModEventEscalate |
+		*ModerationDefsModEventMute |
+		*ModerationDefsModEventUnmute |
+		*ModerationDefsModEventMuteReporter |
+		*ModerationDefsModEventUnmuteReporter |
+		*ModerationDefsModEventEmail |
+		*ModerationDefsModEventResolveAppeal |
+		*ModerationDefsModEventDivert |
+		*ModerationDefsModEventTag |
+		*ModerationDefsAccountEvent |
+		*ModerationDefsIdentityEvent |
+		*ModerationDefsRecordEvent |
+		*ModerationDefsModEventPriorityScore |
+		*ModerationDefsAgeAssuranceEvent |
+		*ModerationDefsAgeAssuranceOverrideEvent |
+		*ModerationDefsAgeAssurancePurgeEvent |
+		*ModerationDefsRevokeAccountCredentialsEvent |
+		*ModerationDefsScheduleTakedownEvent |
+		*ModerationDefsCancelScheduledTakedownEvent |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationDefsModEventViewEventUnion {
 	return ModerationDefsModEventViewEventUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsModEventViewEventUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#modEventTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTakedown](d)
-	case "tools.ozone.moderation.defs#modEventReverseTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReverseTakedown](d)
-	case "tools.ozone.moderation.defs#modEventComment":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventComment](d)
-	case "tools.ozone.moderation.defs#modEventReport":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReport](d)
-	case "tools.ozone.moderation.defs#modEventLabel":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventLabel](d)
-	case "tools.ozone.moderation.defs#modEventAcknowledge":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventAcknowledge](d)
-	case "tools.ozone.moderation.defs#modEventEscalate":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEscalate](d)
-	case "tools.ozone.moderation.defs#modEventMute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMute](d)
-	case "tools.ozone.moderation.defs#modEventUnmute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmute](d)
-	case "tools.ozone.moderation.defs#modEventMuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventUnmuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventEmail":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEmail](d)
-	case "tools.ozone.moderation.defs#modEventResolveAppeal":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventResolveAppeal](d)
-	case "tools.ozone.moderation.defs#modEventDivert":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventDivert](d)
-	case "tools.ozone.moderation.defs#modEventTag":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTag](d)
-	case "tools.ozone.moderation.defs#accountEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAccountEvent](d)
-	case "tools.ozone.moderation.defs#identityEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsIdentityEvent](d)
-	case "tools.ozone.moderation.defs#recordEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordEvent](d)
-	case "tools.ozone.moderation.defs#modEventPriorityScore":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventPriorityScore](d)
-	case "tools.ozone.moderation.defs#ageAssuranceEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceEvent](d)
-	case "tools.ozone.moderation.defs#ageAssuranceOverrideEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceOverrideEvent](d)
-	case "tools.ozone.moderation.defs#ageAssurancePurgeEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssurancePurgeEvent](d)
-	case "tools.ozone.moderation.defs#revokeAccountCredentialsEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRevokeAccountCredentialsEvent](d)
-	case "tools.ozone.moderation.defs#scheduleTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsScheduleTakedownEvent](d)
-	case "tools.ozone.moderation.defs#cancelScheduledTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsCancelScheduledTakedownEvent](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsModEventViewEventUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsModEventViewEventUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsModEventTakedown, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventComment, *ModerationDefsModEventReport, *ModerationDefsModEventLabel, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventEmail, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsModEventViewEventUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsModEventViewEventUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsModEventViewSubjectUnion is an open union of com.atproto.admin.defs#repoRef,
-// com.atproto.repo.strongRef, chat.bsky.convo.defs#messageRef and
-// chat.bsky.convo.defs#convoRef.
+// ModerationDefsModEventViewSubjectUnion is the field Subject of [ModerationDefsModEventView],
+// an open union of [comatproto.AdminDefsRepoRef], [comatproto.RepoStrongRef],
+// [chatbsky.ConvoDefsMessageRef] and [chatbsky.ConvoDefsConvoRef].
 //
 // The zero value is absent.
 type ModerationDefsModEventViewSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsModEventViewSubjectUnion returns the union of a member.
 func NewModerationDefsModEventViewSubjectUnion[T interface {
-	*comatproto.AdminDefsRepoRef | *comatproto.RepoStrongRef | *chatbsky.ConvoDefsMessageRef | *chatbsky.ConvoDefsConvoRef | *lex.UnknownVariant
+	*comatproto.AdminDefsRepoRef |
+		*comatproto.RepoStrongRef |
+		*chatbsky.ConvoDefsMessageRef |
+		*chatbsky.ConvoDefsConvoRef |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationDefsModEventViewSubjectUnion {
 	return ModerationDefsModEventViewSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsModEventViewSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[comatproto.AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[comatproto.RepoStrongRef](d)
-	case "chat.bsky.convo.defs#messageRef":
-		u.Value = lex.DecodeVariant[chatbsky.ConvoDefsMessageRef](d)
-	case "chat.bsky.convo.defs#convoRef":
-		u.Value = lex.DecodeVariant[chatbsky.ConvoDefsConvoRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsModEventViewSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsModEventViewSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *chatbsky.ConvoDefsMessageRef, *chatbsky.ConvoDefsConvoRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsModEventViewSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsModEventViewSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsModEventViewDetail is tools.ozone.moderation.defs#modEventViewDetail.
+// ModerationDefsModEventViewDetail is the object
+// tools.ozone.moderation.defs#modEventViewDetail.
 type ModerationDefsModEventViewDetail struct {
-	ID           int64
-	Event        ModerationDefsModEventViewDetailEventUnion
-	Subject      ModerationDefsModEventViewDetailSubjectUnion
-	SubjectBlobs []ModerationDefsBlobView
-	CreatedBy    syntax.DID
-	CreatedAt    syntax.Datetime
-	ModTool      *ModerationDefsModTool
+	ID    int64                                      // "id" in JSON.
+	Event ModerationDefsModEventViewDetailEventUnion // "event" in JSON: [ModerationDefsModEventViewDetailEventUnion].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "subject" in JSON: one of [ModerationDefsRepoView], [ModerationDefsRepoViewNotFound],
+	// [ModerationDefsRecordView], [ModerationDefsRecordViewNotFound] and [ModerationDefsConvoView].
+	Subject ModerationDefsModEventViewDetailSubjectUnion
+
+	SubjectBlobs []ModerationDefsBlobView // "subjectBlobs" in JSON: a list of [ModerationDefsBlobView].
+	CreatedBy    syntax.DID               // "createdBy" in JSON.
+	CreatedAt    syntax.Datetime          // "createdAt" in JSON.
+	ModTool      *ModerationDefsModTool   // "modTool" in JSON: [ModerationDefsModTool].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventViewDetail) LexType() string {
-	return "tools.ozone.moderation.defs#modEventViewDetail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventViewDetail) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventViewDetail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "event":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Event)
-		case "subject":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Subject)
-		case "subjectBlobs":
-			d.Once(&seen, 1<<3)
-			s.SubjectBlobs = lex.DecodeSlice[ModerationDefsBlobView](d)
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "modTool":
-			if d.Optional(&seen, 1<<6) {
-				s.ModTool = lex.DecodePointer[ModerationDefsModTool](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "id", "event", "subject", "subjectBlobs", "createdBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventViewDetail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("event").Value(&s.Event)
-	if s.ModTool != nil {
-		e.Field("modTool").Value(s.ModTool)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	lex.EncodeSlice(e.Field("subjectBlobs"), s.SubjectBlobs)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventViewDetail) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("event").Value(&s.Event)
-	v.Field("subject").Value(&s.Subject)
-	lex.ValidateSlice(v.Field("subjectBlobs"), s.SubjectBlobs)
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.ModTool != nil {
-		v.Field("modTool").Value(s.ModTool)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventViewDetail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventViewDetail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventViewDetailEventUnion is an open union of
-// tools.ozone.moderation.defs#modEventTakedown,
-// tools.ozone.moderation.defs#modEventReverseTakedown,
-// tools.ozone.moderation.defs#modEventComment, tools.ozone.moderation.defs#modEventReport,
-// tools.ozone.moderation.defs#modEventLabel, tools.ozone.moderation.defs#modEventAcknowledge,
-// tools.ozone.moderation.defs#modEventEscalate, tools.ozone.moderation.defs#modEventMute,
-// tools.ozone.moderation.defs#modEventUnmute, tools.ozone.moderation.defs#modEventMuteReporter,
-// tools.ozone.moderation.defs#modEventUnmuteReporter,
-// tools.ozone.moderation.defs#modEventEmail, tools.ozone.moderation.defs#modEventResolveAppeal,
-// tools.ozone.moderation.defs#modEventDivert, tools.ozone.moderation.defs#modEventTag,
-// tools.ozone.moderation.defs#accountEvent, tools.ozone.moderation.defs#identityEvent,
-// tools.ozone.moderation.defs#recordEvent, tools.ozone.moderation.defs#modEventPriorityScore,
-// tools.ozone.moderation.defs#ageAssuranceEvent,
-// tools.ozone.moderation.defs#ageAssuranceOverrideEvent,
-// tools.ozone.moderation.defs#ageAssurancePurgeEvent,
-// tools.ozone.moderation.defs#revokeAccountCredentialsEvent,
-// tools.ozone.moderation.defs#scheduleTakedownEvent and
-// tools.ozone.moderation.defs#cancelScheduledTakedownEvent.
+// ModerationDefsModEventViewDetailEventUnion is the field Event of
+// [ModerationDefsModEventViewDetail], an open union of:
+//
+//   - [ModerationDefsModEventTakedown]
+//   - [ModerationDefsModEventReverseTakedown]
+//   - [ModerationDefsModEventComment]
+//   - [ModerationDefsModEventReport]
+//   - [ModerationDefsModEventLabel]
+//   - [ModerationDefsModEventAcknowledge]
+//   - [ModerationDefsModEventEscalate]
+//   - [ModerationDefsModEventMute]
+//   - [ModerationDefsModEventUnmute]
+//   - [ModerationDefsModEventMuteReporter]
+//   - [ModerationDefsModEventUnmuteReporter]
+//   - [ModerationDefsModEventEmail]
+//   - [ModerationDefsModEventResolveAppeal]
+//   - [ModerationDefsModEventDivert]
+//   - [ModerationDefsModEventTag]
+//   - [ModerationDefsAccountEvent]
+//   - [ModerationDefsIdentityEvent]
+//   - [ModerationDefsRecordEvent]
+//   - [ModerationDefsModEventPriorityScore]
+//   - [ModerationDefsAgeAssuranceEvent]
+//   - [ModerationDefsAgeAssuranceOverrideEvent]
+//   - [ModerationDefsAgeAssurancePurgeEvent]
+//   - [ModerationDefsRevokeAccountCredentialsEvent]
+//   - [ModerationDefsScheduleTakedownEvent]
+//   - [ModerationDefsCancelScheduledTakedownEvent]
 //
 // The zero value is absent.
 type ModerationDefsModEventViewDetailEventUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsModEventViewDetailEventUnion returns the union of a member.
 func NewModerationDefsModEventViewDetailEventUnion[T interface {
-	*ModerationDefsModEventTakedown | *ModerationDefsModEventReverseTakedown | *ModerationDefsModEventComment | *ModerationDefsModEventReport | *ModerationDefsModEventLabel | *ModerationDefsModEventAcknowledge | *ModerationDefsModEventEscalate | *ModerationDefsModEventMute | *ModerationDefsModEventUnmute | *ModerationDefsModEventMuteReporter | *ModerationDefsModEventUnmuteReporter | *ModerationDefsModEventEmail | *ModerationDefsModEventResolveAppeal | *ModerationDefsModEventDivert | *ModerationDefsModEventTag | *ModerationDefsAccountEvent | *ModerationDefsIdentityEvent | *ModerationDefsRecordEvent | *ModerationDefsModEventPriorityScore | *ModerationDefsAgeAssuranceEvent | *ModerationDefsAgeAssuranceOverrideEvent | *ModerationDefsAgeAssurancePurgeEvent | *ModerationDefsRevokeAccountCredentialsEvent | *ModerationDefsScheduleTakedownEvent | *ModerationDefsCancelScheduledTakedownEvent | *lex.UnknownVariant
+	*ModerationDefsModEventTakedown |
+		*ModerationDefsModEventReverseTakedown |
+		*ModerationDefsModEventComment |
+		*ModerationDefsModEventReport |
+		*ModerationDefsModEventLabel |
+		*ModerationDefsModEventAcknowledge |
+		*ModerationDefsModEventEscalate |
+		*ModerationDefsModEventMute |
+		*ModerationDefsModEventUnmute |
+		*ModerationDefsModEventMuteReporter |
+		*ModerationDefsModEventUnmuteReporter |
+		*ModerationDefsModEventEmail |
+		*ModerationDefsModEventResolveAppeal |
+		*ModerationDefsModEventDivert |
+		*ModerationDefsModEventTag |
+		*ModerationDefsAccountEvent |
+		*ModerationDefsIdentityEvent |
+		*ModerationDefsRecordEvent |
+		*ModerationDefsModEventPriorityScore |
+		*ModerationDefsAgeAssuranceEvent |
+		*ModerationDefsAgeAssuranceOverrideEvent |
+		*ModerationDefsAgeAssurancePurgeEvent |
+		*ModerationDefsRevokeAccountCredentialsEvent |
+		*ModerationDefsScheduleTakedownEvent |
+		*ModerationDefsCancelScheduledTakedownEvent |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationDefsModEventViewDetailEventUnion {
 	return ModerationDefsModEventViewDetailEventUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsModEventViewDetailEventUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#modEventTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTakedown](d)
-	case "tools.ozone.moderation.defs#modEventReverseTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReverseTakedown](d)
-	case "tools.ozone.moderation.defs#modEventComment":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventComment](d)
-	case "tools.ozone.moderation.defs#modEventReport":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReport](d)
-	case "tools.ozone.moderation.defs#modEventLabel":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventLabel](d)
-	case "tools.ozone.moderation.defs#modEventAcknowledge":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventAcknowledge](d)
-	case "tools.ozone.moderation.defs#modEventEscalate":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEscalate](d)
-	case "tools.ozone.moderation.defs#modEventMute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMute](d)
-	case "tools.ozone.moderation.defs#modEventUnmute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmute](d)
-	case "tools.ozone.moderation.defs#modEventMuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventUnmuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventEmail":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEmail](d)
-	case "tools.ozone.moderation.defs#modEventResolveAppeal":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventResolveAppeal](d)
-	case "tools.ozone.moderation.defs#modEventDivert":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventDivert](d)
-	case "tools.ozone.moderation.defs#modEventTag":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTag](d)
-	case "tools.ozone.moderation.defs#accountEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAccountEvent](d)
-	case "tools.ozone.moderation.defs#identityEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsIdentityEvent](d)
-	case "tools.ozone.moderation.defs#recordEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordEvent](d)
-	case "tools.ozone.moderation.defs#modEventPriorityScore":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventPriorityScore](d)
-	case "tools.ozone.moderation.defs#ageAssuranceEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceEvent](d)
-	case "tools.ozone.moderation.defs#ageAssuranceOverrideEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceOverrideEvent](d)
-	case "tools.ozone.moderation.defs#ageAssurancePurgeEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssurancePurgeEvent](d)
-	case "tools.ozone.moderation.defs#revokeAccountCredentialsEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRevokeAccountCredentialsEvent](d)
-	case "tools.ozone.moderation.defs#scheduleTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsScheduleTakedownEvent](d)
-	case "tools.ozone.moderation.defs#cancelScheduledTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsCancelScheduledTakedownEvent](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsModEventViewDetailEventUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsModEventViewDetailEventUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsModEventTakedown, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventComment, *ModerationDefsModEventReport, *ModerationDefsModEventLabel, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventEmail, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsModEventViewDetailEventUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsModEventViewDetailEventUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsModEventViewDetailSubjectUnion is an open union of
-// tools.ozone.moderation.defs#repoView, tools.ozone.moderation.defs#repoViewNotFound,
-// tools.ozone.moderation.defs#recordView, tools.ozone.moderation.defs#recordViewNotFound and
-// tools.ozone.moderation.defs#convoView.
+// ModerationDefsModEventViewDetailSubjectUnion is the field Subject of
+// [ModerationDefsModEventViewDetail], an open union of [ModerationDefsRepoView],
+// [ModerationDefsRepoViewNotFound], [ModerationDefsRecordView],
+// [ModerationDefsRecordViewNotFound] and [ModerationDefsConvoView].
 //
 // The zero value is absent.
 type ModerationDefsModEventViewDetailSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsModEventViewDetailSubjectUnion returns the union of a member.
 func NewModerationDefsModEventViewDetailSubjectUnion[T interface {
-	*ModerationDefsRepoView | *ModerationDefsRepoViewNotFound | *ModerationDefsRecordView | *ModerationDefsRecordViewNotFound | *ModerationDefsConvoView | *lex.UnknownVariant
+	*ModerationDefsRepoView |
+		*ModerationDefsRepoViewNotFound |
+		*ModerationDefsRecordView |
+		*ModerationDefsRecordViewNotFound |
+		*ModerationDefsConvoView |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationDefsModEventViewDetailSubjectUnion {
 	return ModerationDefsModEventViewDetailSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsModEventViewDetailSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#repoView":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoView](d)
-	case "tools.ozone.moderation.defs#repoViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewNotFound](d)
-	case "tools.ozone.moderation.defs#recordView":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordView](d)
-	case "tools.ozone.moderation.defs#recordViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordViewNotFound](d)
-	case "tools.ozone.moderation.defs#convoView":
-		u.Value = lex.DecodeVariant[ModerationDefsConvoView](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsModEventViewDetailSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsModEventViewDetailSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsRepoView, *ModerationDefsRepoViewNotFound, *ModerationDefsRecordView, *ModerationDefsRecordViewNotFound, *ModerationDefsConvoView, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsModEventViewDetailSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsModEventViewDetailSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsSubjectStatusView is tools.ozone.moderation.defs#subjectStatusView.
+// ModerationDefsSubjectStatusView is the object tools.ozone.moderation.defs#subjectStatusView.
 type ModerationDefsSubjectStatusView struct {
-	ID                int64
-	Subject           ModerationDefsSubjectStatusViewSubjectUnion
-	Hosting           ModerationDefsSubjectStatusViewHostingUnion
-	SubjectBlobCIDs   []syntax.CID
-	SubjectRepoHandle *string
+	ID int64 // "id" in JSON.
+
+	// "subject" in JSON: one of [comatproto.AdminDefsRepoRef], [comatproto.RepoStrongRef],
+	// [chatbsky.ConvoDefsMessageRef] and [chatbsky.ConvoDefsConvoRef].
+	Subject ModerationDefsSubjectStatusViewSubjectUnion
+
+	// "hosting" in JSON: one of [ModerationDefsAccountHosting] and [ModerationDefsRecordHosting].
+	Hosting ModerationDefsSubjectStatusViewHostingUnion
+
+	SubjectBlobCIDs   []syntax.CID // "subjectBlobCids" in JSON.
+	SubjectRepoHandle *string      // "subjectRepoHandle" in JSON.
 
 	// Timestamp referencing when the last update was made to the moderation status of the subject.
 	UpdatedAt syntax.Datetime
@@ -588,343 +245,80 @@ type ModerationDefsSubjectStatusView struct {
 	// Timestamp referencing the first moderation status impacting event was emitted on the subject.
 	CreatedAt syntax.Datetime
 
+	// "reviewState" in JSON. Known values: the constants of [ModerationDefsSubjectReviewState].
 	ReviewState ModerationDefsSubjectReviewState
-	Comment     *string // Sticky comment on the subject.
 
-	// Numeric value representing the level of priority. Higher score means higher priority.
+	Comment *string // Sticky comment on the subject.
+
+	// Numeric value representing the level of priority. Higher score means higher priority. From 0
+	// to 100.
 	PriorityScore *int64
 
-	MuteUntil          *syntax.Datetime
-	MuteReportingUntil *syntax.Datetime
-	LastReviewedBy     *syntax.DID
-	LastReviewedAt     *syntax.Datetime
-	LastReportedAt     *syntax.Datetime
+	MuteUntil          *syntax.Datetime // "muteUntil" in JSON.
+	MuteReportingUntil *syntax.Datetime // "muteReportingUntil" in JSON.
+	LastReviewedBy     *syntax.DID      // "lastReviewedBy" in JSON.
+	LastReviewedAt     *syntax.Datetime // "lastReviewedAt" in JSON.
+	LastReportedAt     *syntax.Datetime // "lastReportedAt" in JSON.
 
 	// Timestamp referencing when the author of the subject appealed a moderation action.
 	LastAppealedAt *syntax.Datetime
 
-	Takendown *bool
+	Takendown *bool // "takendown" in JSON.
 
 	// True indicates that the a previously taken moderator action was appealed against, by the
 	// author of the content. False indicates last appeal was resolved by moderators.
 	Appealed *bool
 
-	SuspendUntil *syntax.Datetime
-	Tags         []string
-	AccountStats *ModerationDefsAccountStats // Statistics related to the account subject.
+	SuspendUntil  *syntax.Datetime             // "suspendUntil" in JSON.
+	Tags          []string                     // "tags" in JSON.
+	AccountStats  *ModerationDefsAccountStats  // Statistics related to the account subject.
+	RecordsStats  *ModerationDefsRecordsStats  // Statistics related to the record subjects authored by the subject's account.
+	AccountStrike *ModerationDefsAccountStrike // Strike information for the account (account-level only).
 
-	// Statistics related to the record subjects authored by the subject's account.
-	RecordsStats *ModerationDefsRecordsStats
-
-	AccountStrike     *ModerationDefsAccountStrike // Strike information for the account (account-level only)
-	AgeAssuranceState *string                      // Current age assurance state of the subject.
+	// Current age assurance state of the subject. Known values:
+	// [ModerationDefsSubjectStatusViewAgeAssuranceStatePending],
+	// [ModerationDefsSubjectStatusViewAgeAssuranceStateAssured],
+	// [ModerationDefsSubjectStatusViewAgeAssuranceStateUnknown],
+	// [ModerationDefsSubjectStatusViewAgeAssuranceStateReset],
+	// [ModerationDefsSubjectStatusViewAgeAssuranceStateBlocked].
+	AgeAssuranceState *string
 
 	// Whether or not the last successful update to age assurance was made by the user or admin.
+	// Known values: [ModerationDefsSubjectStatusViewAgeAssuranceUpdatedByAdmin],
+	// [ModerationDefsSubjectStatusViewAgeAssuranceUpdatedByUser].
 	AgeAssuranceUpdatedBy *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsSubjectStatusView) LexType() string {
-	return "tools.ozone.moderation.defs#subjectStatusView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsSubjectStatusView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsSubjectStatusView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "subject":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Subject)
-		case "hosting":
-			if d.Optional(&seen, 1<<5) {
-				d.Value(&s.Hosting)
-			}
-		case "subjectBlobCids":
-			if d.Optional(&seen, 1<<6) {
-				s.SubjectBlobCIDs = lex.DecodeStrings[syntax.CID](d)
-			}
-		case "subjectRepoHandle":
-			d.Once(&seen, 1<<7)
-			s.SubjectRepoHandle = d.OptionalString()
-		case "updatedAt":
-			d.Once(&seen, 1<<2)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "reviewState":
-			d.Once(&seen, 1<<4)
-			s.ReviewState = ModerationDefsSubjectReviewState(d.String())
-		case "comment":
-			d.Once(&seen, 1<<8)
-			s.Comment = d.OptionalString()
-		case "priorityScore":
-			d.Once(&seen, 1<<9)
-			s.PriorityScore = d.OptionalInt()
-		case "muteUntil":
-			d.Once(&seen, 1<<10)
-			s.MuteUntil = (*syntax.Datetime)(d.OptionalString())
-		case "muteReportingUntil":
-			d.Once(&seen, 1<<11)
-			s.MuteReportingUntil = (*syntax.Datetime)(d.OptionalString())
-		case "lastReviewedBy":
-			d.Once(&seen, 1<<12)
-			s.LastReviewedBy = (*syntax.DID)(d.OptionalString())
-		case "lastReviewedAt":
-			d.Once(&seen, 1<<13)
-			s.LastReviewedAt = (*syntax.Datetime)(d.OptionalString())
-		case "lastReportedAt":
-			d.Once(&seen, 1<<14)
-			s.LastReportedAt = (*syntax.Datetime)(d.OptionalString())
-		case "lastAppealedAt":
-			d.Once(&seen, 1<<15)
-			s.LastAppealedAt = (*syntax.Datetime)(d.OptionalString())
-		case "takendown":
-			d.Once(&seen, 1<<16)
-			s.Takendown = d.OptionalBool()
-		case "appealed":
-			d.Once(&seen, 1<<17)
-			s.Appealed = d.OptionalBool()
-		case "suspendUntil":
-			d.Once(&seen, 1<<18)
-			s.SuspendUntil = (*syntax.Datetime)(d.OptionalString())
-		case "tags":
-			if d.Optional(&seen, 1<<19) {
-				s.Tags = lex.DecodeStrings[string](d)
-			}
-		case "accountStats":
-			if d.Optional(&seen, 1<<20) {
-				s.AccountStats = lex.DecodePointer[ModerationDefsAccountStats](d)
-			}
-		case "recordsStats":
-			if d.Optional(&seen, 1<<21) {
-				s.RecordsStats = lex.DecodePointer[ModerationDefsRecordsStats](d)
-			}
-		case "accountStrike":
-			if d.Optional(&seen, 1<<22) {
-				s.AccountStrike = lex.DecodePointer[ModerationDefsAccountStrike](d)
-			}
-		case "ageAssuranceState":
-			d.Once(&seen, 1<<23)
-			s.AgeAssuranceState = d.OptionalString()
-		case "ageAssuranceUpdatedBy":
-			d.Once(&seen, 1<<24)
-			s.AgeAssuranceUpdatedBy = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "id", "subject", "updatedAt", "createdAt", "reviewState")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsSubjectStatusView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	if s.Tags != nil {
-		lex.EncodeStrings(e.Field("tags"), s.Tags)
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.Hosting.Value != nil {
-		e.Field("hosting").Value(&s.Hosting)
-	}
-	e.Field("subject").Value(&s.Subject)
-	if s.Appealed != nil {
-		e.Field("appealed").Bool(*s.Appealed)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.MuteUntil != nil {
-		e.Field("muteUntil").String(string(*s.MuteUntil))
-	}
-	if s.Takendown != nil {
-		e.Field("takendown").Bool(*s.Takendown)
-	}
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	e.Field("reviewState").String(string(s.ReviewState))
-	if s.AccountStats != nil {
-		e.Field("accountStats").Value(s.AccountStats)
-	}
-	if s.RecordsStats != nil {
-		e.Field("recordsStats").Value(s.RecordsStats)
-	}
-	if s.SuspendUntil != nil {
-		e.Field("suspendUntil").String(string(*s.SuspendUntil))
-	}
-	if s.AccountStrike != nil {
-		e.Field("accountStrike").Value(s.AccountStrike)
-	}
-	if s.PriorityScore != nil {
-		e.Field("priorityScore").Int(*s.PriorityScore)
-	}
-	if s.LastAppealedAt != nil {
-		e.Field("lastAppealedAt").String(string(*s.LastAppealedAt))
-	}
-	if s.LastReportedAt != nil {
-		e.Field("lastReportedAt").String(string(*s.LastReportedAt))
-	}
-	if s.LastReviewedAt != nil {
-		e.Field("lastReviewedAt").String(string(*s.LastReviewedAt))
-	}
-	if s.LastReviewedBy != nil {
-		e.Field("lastReviewedBy").String(string(*s.LastReviewedBy))
-	}
-	if s.SubjectBlobCIDs != nil {
-		lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
-	}
-	if s.AgeAssuranceState != nil {
-		e.Field("ageAssuranceState").String(*s.AgeAssuranceState)
-	}
-	if s.SubjectRepoHandle != nil {
-		e.Field("subjectRepoHandle").String(*s.SubjectRepoHandle)
-	}
-	if s.MuteReportingUntil != nil {
-		e.Field("muteReportingUntil").String(string(*s.MuteReportingUntil))
-	}
-	if s.AgeAssuranceUpdatedBy != nil {
-		e.Field("ageAssuranceUpdatedBy").String(*s.AgeAssuranceUpdatedBy)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsSubjectStatusView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("subject").Value(&s.Subject)
-	if s.Hosting.Value != nil {
-		v.Field("hosting").Value(&s.Hosting)
-	}
-	if s.SubjectBlobCIDs != nil {
-		lex.ValidateArray(v.Field("subjectBlobCids"), s.SubjectBlobCIDs, func(v *lex.Validator, e syntax.CID) {
-			v.Format(e)
-		})
-	}
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.PriorityScore != nil {
-		v.Field("priorityScore").AtLeast(*s.PriorityScore, 0).AtMost(*s.PriorityScore, 100)
-	}
-	if s.MuteUntil != nil {
-		v.Field("muteUntil").Format(*s.MuteUntil)
-	}
-	if s.MuteReportingUntil != nil {
-		v.Field("muteReportingUntil").Format(*s.MuteReportingUntil)
-	}
-	if s.LastReviewedBy != nil {
-		v.Field("lastReviewedBy").Format(*s.LastReviewedBy)
-	}
-	if s.LastReviewedAt != nil {
-		v.Field("lastReviewedAt").Format(*s.LastReviewedAt)
-	}
-	if s.LastReportedAt != nil {
-		v.Field("lastReportedAt").Format(*s.LastReportedAt)
-	}
-	if s.LastAppealedAt != nil {
-		v.Field("lastAppealedAt").Format(*s.LastAppealedAt)
-	}
-	if s.SuspendUntil != nil {
-		v.Field("suspendUntil").Format(*s.SuspendUntil)
-	}
-	if s.AccountStats != nil {
-		v.Field("accountStats").Value(s.AccountStats)
-	}
-	if s.RecordsStats != nil {
-		v.Field("recordsStats").Value(s.RecordsStats)
-	}
-	if s.AccountStrike != nil {
-		v.Field("accountStrike").Value(s.AccountStrike)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsSubjectStatusView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsSubjectStatusView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsSubjectStatusViewSubjectUnion is an open union of
-// com.atproto.admin.defs#repoRef, com.atproto.repo.strongRef, chat.bsky.convo.defs#messageRef
-// and chat.bsky.convo.defs#convoRef.
+// ModerationDefsSubjectStatusViewSubjectUnion is the field Subject of
+// [ModerationDefsSubjectStatusView], an open union of [comatproto.AdminDefsRepoRef],
+// [comatproto.RepoStrongRef], [chatbsky.ConvoDefsMessageRef] and [chatbsky.ConvoDefsConvoRef].
 //
 // The zero value is absent.
 type ModerationDefsSubjectStatusViewSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsSubjectStatusViewSubjectUnion returns the union of a member.
 func NewModerationDefsSubjectStatusViewSubjectUnion[T interface {
-	*comatproto.AdminDefsRepoRef | *comatproto.RepoStrongRef | *chatbsky.ConvoDefsMessageRef | *chatbsky.ConvoDefsConvoRef | *lex.UnknownVariant
+	*comatproto.AdminDefsRepoRef |
+		*comatproto.RepoStrongRef |
+		*chatbsky.ConvoDefsMessageRef |
+		*chatbsky.ConvoDefsConvoRef |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationDefsSubjectStatusViewSubjectUnion {
 	return ModerationDefsSubjectStatusViewSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsSubjectStatusViewSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[comatproto.AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[comatproto.RepoStrongRef](d)
-	case "chat.bsky.convo.defs#messageRef":
-		u.Value = lex.DecodeVariant[chatbsky.ConvoDefsMessageRef](d)
-	case "chat.bsky.convo.defs#convoRef":
-		u.Value = lex.DecodeVariant[chatbsky.ConvoDefsConvoRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsSubjectStatusViewSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsSubjectStatusViewSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *chatbsky.ConvoDefsMessageRef, *chatbsky.ConvoDefsConvoRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsSubjectStatusViewSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsSubjectStatusViewSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsSubjectStatusViewHostingUnion is an open union of
-// tools.ozone.moderation.defs#accountHosting and tools.ozone.moderation.defs#recordHosting.
+// ModerationDefsSubjectStatusViewHostingUnion is the field Hosting of
+// [ModerationDefsSubjectStatusView], an open union of [ModerationDefsAccountHosting] and
+// [ModerationDefsRecordHosting].
 //
 // The zero value is absent.
 type ModerationDefsSubjectStatusViewHostingUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsSubjectStatusViewHostingUnion returns the union of a member.
@@ -935,47 +329,7 @@ func NewModerationDefsSubjectStatusViewHostingUnion[T interface {
 	return ModerationDefsSubjectStatusViewHostingUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsSubjectStatusViewHostingUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#accountHosting":
-		u.Value = lex.DecodeVariant[ModerationDefsAccountHosting](d)
-	case "tools.ozone.moderation.defs#recordHosting":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordHosting](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsSubjectStatusViewHostingUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsSubjectStatusViewHostingUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsAccountHosting, *ModerationDefsRecordHosting, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsSubjectStatusViewHostingUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsSubjectStatusViewHostingUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Known values of ModerationDefsSubjectStatusViewAgeAssuranceState.
+// Known values of the field AgeAssuranceState of [ModerationDefsSubjectStatusView].
 const (
 	ModerationDefsSubjectStatusViewAgeAssuranceStatePending = "pending"
 	ModerationDefsSubjectStatusViewAgeAssuranceStateAssured = "assured"
@@ -984,120 +338,33 @@ const (
 	ModerationDefsSubjectStatusViewAgeAssuranceStateBlocked = "blocked"
 )
 
-// Known values of ModerationDefsSubjectStatusViewAgeAssuranceUpdatedBy.
+// Known values of the field AgeAssuranceUpdatedBy of [ModerationDefsSubjectStatusView].
 const (
 	ModerationDefsSubjectStatusViewAgeAssuranceUpdatedByAdmin = "admin"
 	ModerationDefsSubjectStatusViewAgeAssuranceUpdatedByUser  = "user"
 )
 
-// ModerationDefsSubjectView is tools.ozone.moderation.defs#subjectView: Detailed view of a
-// subject. For record subjects, the author's repo and profile will be returned.
+// ModerationDefsSubjectView is the object tools.ozone.moderation.defs#subjectView: Detailed
+// view of a subject. For record subjects, the author's repo and profile will be returned.
 type ModerationDefsSubjectView struct {
-	Type    comatproto.ModerationDefsSubjectType
-	Subject string
-	Status  *ModerationDefsSubjectStatusView
-	Repo    *ModerationDefsRepoViewDetail
-	Profile ModerationDefsSubjectViewProfileUnion
-	Record  *ModerationDefsRecordViewDetail
+	// "type" in JSON. Known values: the constants of [comatproto.ModerationDefsSubjectType].
+	Type comatproto.ModerationDefsSubjectType
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Subject string                                // "subject" in JSON.
+	Status  *ModerationDefsSubjectStatusView      // "status" in JSON: [ModerationDefsSubjectStatusView].
+	Repo    *ModerationDefsRepoViewDetail         // "repo" in JSON: [ModerationDefsRepoViewDetail].
+	Profile ModerationDefsSubjectViewProfileUnion // "profile" in JSON: [ModerationDefsSubjectViewProfileUnion].
+	Record  *ModerationDefsRecordViewDetail       // "record" in JSON: [ModerationDefsRecordViewDetail].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsSubjectView) LexType() string {
-	return "tools.ozone.moderation.defs#subjectView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsSubjectView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsSubjectView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "type":
-			d.Once(&seen, 1<<0)
-			s.Type = comatproto.ModerationDefsSubjectType(d.String())
-		case "subject":
-			d.Once(&seen, 1<<1)
-			s.Subject = d.String()
-		case "status":
-			if d.Optional(&seen, 1<<2) {
-				s.Status = lex.DecodePointer[ModerationDefsSubjectStatusView](d)
-			}
-		case "repo":
-			if d.Optional(&seen, 1<<3) {
-				s.Repo = lex.DecodePointer[ModerationDefsRepoViewDetail](d)
-			}
-		case "profile":
-			if d.Optional(&seen, 1<<4) {
-				d.Value(&s.Profile)
-			}
-		case "record":
-			if d.Optional(&seen, 1<<5) {
-				s.Record = lex.DecodePointer[ModerationDefsRecordViewDetail](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "type", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsSubjectView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Repo != nil {
-		e.Field("repo").Value(s.Repo)
-	}
-	e.Field("type").String(string(s.Type))
-	if s.Record != nil {
-		e.Field("record").Value(s.Record)
-	}
-	if s.Status != nil {
-		e.Field("status").Value(s.Status)
-	}
-	if s.Profile.Value != nil {
-		e.Field("profile").Value(&s.Profile)
-	}
-	e.Field("subject").String(s.Subject)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsSubjectView) ValidateLex(v *lex.Validator) {
-	if s.Status != nil {
-		v.Field("status").Value(s.Status)
-	}
-	if s.Repo != nil {
-		v.Field("repo").Value(s.Repo)
-	}
-	if s.Profile.Value != nil {
-		v.Field("profile").Value(&s.Profile)
-	}
-	if s.Record != nil {
-		v.Field("record").Value(s.Record)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsSubjectView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsSubjectView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsSubjectViewProfileUnion is an open union that names no member yet.
+// ModerationDefsSubjectViewProfileUnion is the field Profile of [ModerationDefsSubjectView], an
+// open union that names no member yet.
 //
 // The zero value is absent.
 type ModerationDefsSubjectViewProfileUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsSubjectViewProfileUnion returns the union of a member.
@@ -1108,373 +375,54 @@ func NewModerationDefsSubjectViewProfileUnion[T interface {
 	return ModerationDefsSubjectViewProfileUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsSubjectViewProfileUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsSubjectViewProfileUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsSubjectViewProfileUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsSubjectViewProfileUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsSubjectViewProfileUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsAccountStats is tools.ozone.moderation.defs#accountStats: Statistics about a
-// particular account subject.
+// ModerationDefsAccountStats is the object tools.ozone.moderation.defs#accountStats: Statistics
+// about a particular account subject.
 type ModerationDefsAccountStats struct {
-	ReportCount *int64 // Total number of reports on the account.
-
-	// Total number of appeals against a moderation action on the account.
-	AppealCount *int64
-
+	ReportCount   *int64 // Total number of reports on the account.
+	AppealCount   *int64 // Total number of appeals against a moderation action on the account.
 	SuspendCount  *int64 // Number of times the account was suspended.
 	EscalateCount *int64 // Number of times the account was escalated.
 	TakedownCount *int64 // Number of times the account was taken down.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAccountStats) LexType() string {
-	return "tools.ozone.moderation.defs#accountStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAccountStats) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAccountStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reportCount":
-			d.Once(&seen, 1<<0)
-			s.ReportCount = d.OptionalInt()
-		case "appealCount":
-			d.Once(&seen, 1<<1)
-			s.AppealCount = d.OptionalInt()
-		case "suspendCount":
-			d.Once(&seen, 1<<2)
-			s.SuspendCount = d.OptionalInt()
-		case "escalateCount":
-			d.Once(&seen, 1<<3)
-			s.EscalateCount = d.OptionalInt()
-		case "takedownCount":
-			d.Once(&seen, 1<<4)
-			s.TakedownCount = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAccountStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.AppealCount != nil {
-		e.Field("appealCount").Int(*s.AppealCount)
-	}
-	if s.ReportCount != nil {
-		e.Field("reportCount").Int(*s.ReportCount)
-	}
-	if s.SuspendCount != nil {
-		e.Field("suspendCount").Int(*s.SuspendCount)
-	}
-	if s.EscalateCount != nil {
-		e.Field("escalateCount").Int(*s.EscalateCount)
-	}
-	if s.TakedownCount != nil {
-		e.Field("takedownCount").Int(*s.TakedownCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAccountStats) ValidateLex(v *lex.Validator) {
-	if s.ReportCount != nil {
-		v.Field("reportCount").Int(*s.ReportCount)
-	}
-	if s.AppealCount != nil {
-		v.Field("appealCount").Int(*s.AppealCount)
-	}
-	if s.SuspendCount != nil {
-		v.Field("suspendCount").Int(*s.SuspendCount)
-	}
-	if s.EscalateCount != nil {
-		v.Field("escalateCount").Int(*s.EscalateCount)
-	}
-	if s.TakedownCount != nil {
-		v.Field("takedownCount").Int(*s.TakedownCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAccountStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAccountStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRecordsStats is tools.ozone.moderation.defs#recordsStats: Statistics about a
-// set of record subject items.
+// ModerationDefsRecordsStats is the object tools.ozone.moderation.defs#recordsStats: Statistics
+// about a set of record subject items.
 type ModerationDefsRecordsStats struct {
-	// Cumulative sum of the number of reports on the items in the set.
-	TotalReports *int64
-
+	TotalReports   *int64 // Cumulative sum of the number of reports on the items in the set.
 	ReportedCount  *int64 // Number of items that were reported at least once.
 	EscalatedCount *int64 // Number of items that were escalated at least once.
 	AppealedCount  *int64 // Number of items that were appealed at least once.
 	SubjectCount   *int64 // Total number of item in the set.
-
-	// Number of item currently in "reviewOpen" or "reviewEscalated" state.
-	PendingCount *int64
-
-	// Number of item currently in "reviewNone" or "reviewClosed" state.
-	ProcessedCount *int64
-
+	PendingCount   *int64 // Number of item currently in "reviewOpen" or "reviewEscalated" state.
+	ProcessedCount *int64 // Number of item currently in "reviewNone" or "reviewClosed" state.
 	TakendownCount *int64 // Number of item currently taken down.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordsStats) LexType() string {
-	return "tools.ozone.moderation.defs#recordsStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordsStats) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordsStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "totalReports":
-			d.Once(&seen, 1<<0)
-			s.TotalReports = d.OptionalInt()
-		case "reportedCount":
-			d.Once(&seen, 1<<1)
-			s.ReportedCount = d.OptionalInt()
-		case "escalatedCount":
-			d.Once(&seen, 1<<2)
-			s.EscalatedCount = d.OptionalInt()
-		case "appealedCount":
-			d.Once(&seen, 1<<3)
-			s.AppealedCount = d.OptionalInt()
-		case "subjectCount":
-			d.Once(&seen, 1<<4)
-			s.SubjectCount = d.OptionalInt()
-		case "pendingCount":
-			d.Once(&seen, 1<<5)
-			s.PendingCount = d.OptionalInt()
-		case "processedCount":
-			d.Once(&seen, 1<<6)
-			s.ProcessedCount = d.OptionalInt()
-		case "takendownCount":
-			d.Once(&seen, 1<<7)
-			s.TakendownCount = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordsStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PendingCount != nil {
-		e.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.SubjectCount != nil {
-		e.Field("subjectCount").Int(*s.SubjectCount)
-	}
-	if s.TotalReports != nil {
-		e.Field("totalReports").Int(*s.TotalReports)
-	}
-	if s.AppealedCount != nil {
-		e.Field("appealedCount").Int(*s.AppealedCount)
-	}
-	if s.ReportedCount != nil {
-		e.Field("reportedCount").Int(*s.ReportedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.ProcessedCount != nil {
-		e.Field("processedCount").Int(*s.ProcessedCount)
-	}
-	if s.TakendownCount != nil {
-		e.Field("takendownCount").Int(*s.TakendownCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordsStats) ValidateLex(v *lex.Validator) {
-	if s.TotalReports != nil {
-		v.Field("totalReports").Int(*s.TotalReports)
-	}
-	if s.ReportedCount != nil {
-		v.Field("reportedCount").Int(*s.ReportedCount)
-	}
-	if s.EscalatedCount != nil {
-		v.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.AppealedCount != nil {
-		v.Field("appealedCount").Int(*s.AppealedCount)
-	}
-	if s.SubjectCount != nil {
-		v.Field("subjectCount").Int(*s.SubjectCount)
-	}
-	if s.PendingCount != nil {
-		v.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ProcessedCount != nil {
-		v.Field("processedCount").Int(*s.ProcessedCount)
-	}
-	if s.TakendownCount != nil {
-		v.Field("takendownCount").Int(*s.TakendownCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordsStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordsStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsAccountStrike is tools.ozone.moderation.defs#accountStrike: Strike information
-// for an account.
+// ModerationDefsAccountStrike is the object tools.ozone.moderation.defs#accountStrike: Strike
+// information for an account.
 type ModerationDefsAccountStrike struct {
-	// Current number of active strikes (excluding expired strikes)
-	ActiveStrikeCount *int64
+	ActiveStrikeCount *int64           // Current number of active strikes (excluding expired strikes).
+	TotalStrikeCount  *int64           // Total number of strikes ever received (including expired strikes).
+	FirstStrikeAt     *syntax.Datetime // Timestamp of the first strike received.
+	LastStrikeAt      *syntax.Datetime // Timestamp of the most recent strike received.
 
-	// Total number of strikes ever received (including expired strikes)
-	TotalStrikeCount *int64
-
-	FirstStrikeAt *syntax.Datetime // Timestamp of the first strike received.
-	LastStrikeAt  *syntax.Datetime // Timestamp of the most recent strike received.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAccountStrike) LexType() string {
-	return "tools.ozone.moderation.defs#accountStrike"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAccountStrike) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAccountStrike{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activeStrikeCount":
-			d.Once(&seen, 1<<0)
-			s.ActiveStrikeCount = d.OptionalInt()
-		case "totalStrikeCount":
-			d.Once(&seen, 1<<1)
-			s.TotalStrikeCount = d.OptionalInt()
-		case "firstStrikeAt":
-			d.Once(&seen, 1<<2)
-			s.FirstStrikeAt = (*syntax.Datetime)(d.OptionalString())
-		case "lastStrikeAt":
-			d.Once(&seen, 1<<3)
-			s.LastStrikeAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAccountStrike) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.LastStrikeAt != nil {
-		e.Field("lastStrikeAt").String(string(*s.LastStrikeAt))
-	}
-	if s.FirstStrikeAt != nil {
-		e.Field("firstStrikeAt").String(string(*s.FirstStrikeAt))
-	}
-	if s.TotalStrikeCount != nil {
-		e.Field("totalStrikeCount").Int(*s.TotalStrikeCount)
-	}
-	if s.ActiveStrikeCount != nil {
-		e.Field("activeStrikeCount").Int(*s.ActiveStrikeCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAccountStrike) ValidateLex(v *lex.Validator) {
-	if s.ActiveStrikeCount != nil {
-		v.Field("activeStrikeCount").Int(*s.ActiveStrikeCount)
-	}
-	if s.TotalStrikeCount != nil {
-		v.Field("totalStrikeCount").Int(*s.TotalStrikeCount)
-	}
-	if s.FirstStrikeAt != nil {
-		v.Field("firstStrikeAt").Format(*s.FirstStrikeAt)
-	}
-	if s.LastStrikeAt != nil {
-		v.Field("lastStrikeAt").Format(*s.LastStrikeAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAccountStrike) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAccountStrike) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsSubjectReviewState is tools.ozone.moderation.defs#subjectReviewState.
+// ModerationDefsSubjectReviewState is the string
+// tools.ozone.moderation.defs#subjectReviewState.
 type ModerationDefsSubjectReviewState string
 
-// Known values of ModerationDefsSubjectReviewState.
+// Known values of [ModerationDefsSubjectReviewState].
 const (
-	ModerationDefsSubjectReviewStateReviewOpen      ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewOpen"
-	ModerationDefsSubjectReviewStateReviewEscalated ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewEscalated"
-	ModerationDefsSubjectReviewStateReviewClosed    ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewClosed"
-	ModerationDefsSubjectReviewStateReviewNone      ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewNone"
+	ModerationDefsSubjectReviewStateReviewOpen      ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewOpen"      // The token [ModerationDefsReviewOpen].
+	ModerationDefsSubjectReviewStateReviewEscalated ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewEscalated" // The token [ModerationDefsReviewEscalated].
+	ModerationDefsSubjectReviewStateReviewClosed    ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewClosed"    // The token [ModerationDefsReviewClosed].
+	ModerationDefsSubjectReviewStateReviewNone      ModerationDefsSubjectReviewState = "tools.ozone.moderation.defs#reviewNone"      // The token [ModerationDefsReviewNone].
 )
 
 // ModerationDefsReviewOpen is the token tools.ozone.moderation.defs#reviewOpen: Moderator
@@ -1497,10 +445,10 @@ const ModerationDefsReviewClosed = "tools.ozone.moderation.defs#reviewClosed"
 // the moment but there is probably some moderation related metadata available for it.
 const ModerationDefsReviewNone = "tools.ozone.moderation.defs#reviewNone"
 
-// ModerationDefsModEventTakedown is tools.ozone.moderation.defs#modEventTakedown: Take down a
-// subject permanently or temporarily.
+// ModerationDefsModEventTakedown is the object tools.ozone.moderation.defs#modEventTakedown:
+// Take down a subject permanently or temporarily.
 type ModerationDefsModEventTakedown struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// Indicates how long the takedown should be in effect before automatically expiring.
 	DurationInHours *int64
@@ -1509,137 +457,34 @@ type ModerationDefsModEventTakedown struct {
 	// (acknowledged).
 	AcknowledgeAccountSubjects *bool
 
-	Policies []string // Names/Keywords of the policies that drove the decision.
-
-	// Severity level of the violation (e.g., 'sev-0', 'sev-1', 'sev-2', etc.).
-	SeverityLevel *string
+	Policies      []string // Names/Keywords of the policies that drove the decision. At most 5 items.
+	SeverityLevel *string  // Severity level of the violation (e.g., 'sev-0', 'sev-1', 'sev-2', etc.).
 
 	// List of services where the takedown should be applied. If empty or not provided, takedown is
-	// applied on all configured services.
+	// applied on all configured services. Known values:
+	// [ModerationDefsModEventTakedownTargetServicesAppview],
+	// [ModerationDefsModEventTakedownTargetServicesPds].
 	TargetServices []string
 
-	// Number of strikes to assign to the user for this violation.
-	StrikeCount *int64
+	StrikeCount     *int64           // Number of strikes to assign to the user for this violation.
+	StrikeExpiresAt *syntax.Datetime // When the strike should expire. If not provided, the strike never expires.
 
-	// When the strike should expire. If not provided, the strike never expires.
-	StrikeExpiresAt *syntax.Datetime
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventTakedown) LexType() string {
-	return "tools.ozone.moderation.defs#modEventTakedown"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventTakedown) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventTakedown{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "durationInHours":
-			d.Once(&seen, 1<<1)
-			s.DurationInHours = d.OptionalInt()
-		case "acknowledgeAccountSubjects":
-			d.Once(&seen, 1<<2)
-			s.AcknowledgeAccountSubjects = d.OptionalBool()
-		case "policies":
-			if d.Optional(&seen, 1<<3) {
-				s.Policies = lex.DecodeStrings[string](d)
-			}
-		case "severityLevel":
-			d.Once(&seen, 1<<4)
-			s.SeverityLevel = d.OptionalString()
-		case "targetServices":
-			if d.Optional(&seen, 1<<5) {
-				s.TargetServices = lex.DecodeStrings[string](d)
-			}
-		case "strikeCount":
-			d.Once(&seen, 1<<6)
-			s.StrikeCount = d.OptionalInt()
-		case "strikeExpiresAt":
-			d.Once(&seen, 1<<7)
-			s.StrikeExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventTakedown) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.Policies != nil {
-		lex.EncodeStrings(e.Field("policies"), s.Policies)
-	}
-	if s.StrikeCount != nil {
-		e.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.SeverityLevel != nil {
-		e.Field("severityLevel").String(*s.SeverityLevel)
-	}
-	if s.TargetServices != nil {
-		lex.EncodeStrings(e.Field("targetServices"), s.TargetServices)
-	}
-	if s.DurationInHours != nil {
-		e.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.StrikeExpiresAt != nil {
-		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
-	}
-	if s.AcknowledgeAccountSubjects != nil {
-		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventTakedown) ValidateLex(v *lex.Validator) {
-	if s.DurationInHours != nil {
-		v.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.Policies != nil {
-		v.Field("policies").MaxLen(len(s.Policies), 5)
-	}
-	if s.StrikeCount != nil {
-		v.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.StrikeExpiresAt != nil {
-		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventTakedown) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventTakedown) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsModEventTakedownTargetServices.
+// Known values of the field TargetServices of [ModerationDefsModEventTakedown].
 const (
 	ModerationDefsModEventTakedownTargetServicesAppview = "appview"
 	ModerationDefsModEventTakedownTargetServicesPds     = "pds"
 )
 
-// ModerationDefsModEventReverseTakedown is tools.ozone.moderation.defs#modEventReverseTakedown:
-// Revert take down action on a subject.
+// ModerationDefsModEventReverseTakedown is the object
+// tools.ozone.moderation.defs#modEventReverseTakedown: Revert take down action on a subject.
 type ModerationDefsModEventReverseTakedown struct {
 	Comment *string // Describe reasoning behind the reversal.
 
-	// Names/Keywords of the policy infraction for which takedown is being reversed.
+	// Names/Keywords of the policy infraction for which takedown is being reversed. At most 5
+	// items.
 	Policies []string
 
 	// Severity level of the violation. Usually set from the last policy infraction's severity.
@@ -1649,1078 +494,207 @@ type ModerationDefsModEventReverseTakedown struct {
 	// infraction's severity.
 	StrikeCount *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventReverseTakedown) LexType() string {
-	return "tools.ozone.moderation.defs#modEventReverseTakedown"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventReverseTakedown) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventReverseTakedown{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "policies":
-			if d.Optional(&seen, 1<<1) {
-				s.Policies = lex.DecodeStrings[string](d)
-			}
-		case "severityLevel":
-			d.Once(&seen, 1<<2)
-			s.SeverityLevel = d.OptionalString()
-		case "strikeCount":
-			d.Once(&seen, 1<<3)
-			s.StrikeCount = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventReverseTakedown) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.Policies != nil {
-		lex.EncodeStrings(e.Field("policies"), s.Policies)
-	}
-	if s.StrikeCount != nil {
-		e.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.SeverityLevel != nil {
-		e.Field("severityLevel").String(*s.SeverityLevel)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventReverseTakedown) ValidateLex(v *lex.Validator) {
-	if s.Policies != nil {
-		v.Field("policies").MaxLen(len(s.Policies), 5)
-	}
-	if s.StrikeCount != nil {
-		v.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventReverseTakedown) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventReverseTakedown) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventResolveAppeal is tools.ozone.moderation.defs#modEventResolveAppeal:
-// Resolve appeal on a subject.
+// ModerationDefsModEventResolveAppeal is the object
+// tools.ozone.moderation.defs#modEventResolveAppeal: Resolve appeal on a subject.
 type ModerationDefsModEventResolveAppeal struct {
 	Comment *string // Describe resolution.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventResolveAppeal) LexType() string {
-	return "tools.ozone.moderation.defs#modEventResolveAppeal"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventResolveAppeal) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventResolveAppeal{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventResolveAppeal) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventResolveAppeal) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventResolveAppeal) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventResolveAppeal) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventComment is tools.ozone.moderation.defs#modEventComment: Add a comment
-// to a subject. An empty comment will clear any previously set sticky comment.
+// ModerationDefsModEventComment is the object tools.ozone.moderation.defs#modEventComment: Add
+// a comment to a subject. An empty comment will clear any previously set sticky comment.
 type ModerationDefsModEventComment struct {
-	Comment *string
-	Sticky  *bool // Make the comment persistent on the subject.
+	Comment *string // "comment" in JSON.
+	Sticky  *bool   // Make the comment persistent on the subject.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventComment) LexType() string {
-	return "tools.ozone.moderation.defs#modEventComment"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventComment) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventComment{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "sticky":
-			d.Once(&seen, 1<<1)
-			s.Sticky = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventComment) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Sticky != nil {
-		e.Field("sticky").Bool(*s.Sticky)
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventComment) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventComment) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventComment) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventReport is tools.ozone.moderation.defs#modEventReport: Report a subject.
+// ModerationDefsModEventReport is the object tools.ozone.moderation.defs#modEventReport: Report
+// a subject.
 type ModerationDefsModEventReport struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// Set to true if the reporter was muted from reporting at the time of the event. These reports
 	// won't impact the reviewState of the subject.
 	IsReporterMuted *bool
 
+	// "reportType" in JSON. Known values: the constants of [comatproto.ModerationDefsReasonType].
 	ReportType comatproto.ModerationDefsReasonType
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventReport) LexType() string {
-	return "tools.ozone.moderation.defs#modEventReport"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventReport) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventReport{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.OptionalString()
-		case "isReporterMuted":
-			d.Once(&seen, 1<<2)
-			s.IsReporterMuted = d.OptionalBool()
-		case "reportType":
-			d.Once(&seen, 1<<0)
-			s.ReportType = comatproto.ModerationDefsReasonType(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "reportType")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventReport) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("reportType").String(string(s.ReportType))
-	if s.IsReporterMuted != nil {
-		e.Field("isReporterMuted").Bool(*s.IsReporterMuted)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventReport) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventReport) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventReport) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventLabel is tools.ozone.moderation.defs#modEventLabel: Apply/Negate labels
-// on a subject.
+// ModerationDefsModEventLabel is the object tools.ozone.moderation.defs#modEventLabel:
+// Apply/Negate labels on a subject.
 type ModerationDefsModEventLabel struct {
-	Comment         *string
-	CreateLabelVals []string
-	NegateLabelVals []string
+	Comment         *string  // "comment" in JSON.
+	CreateLabelVals []string // "createLabelVals" in JSON.
+	NegateLabelVals []string // "negateLabelVals" in JSON.
 
 	// Indicates how long the label will remain on the subject. Only applies on labels that are
 	// being added.
 	DurationInHours *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventLabel) LexType() string {
-	return "tools.ozone.moderation.defs#modEventLabel"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventLabel) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventLabel{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "createLabelVals":
-			d.Once(&seen, 1<<0)
-			s.CreateLabelVals = lex.DecodeStrings[string](d)
-		case "negateLabelVals":
-			d.Once(&seen, 1<<1)
-			s.NegateLabelVals = lex.DecodeStrings[string](d)
-		case "durationInHours":
-			d.Once(&seen, 1<<3)
-			s.DurationInHours = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "createLabelVals", "negateLabelVals")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventLabel) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	lex.EncodeStrings(e.Field("createLabelVals"), s.CreateLabelVals)
-	if s.DurationInHours != nil {
-		e.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	lex.EncodeStrings(e.Field("negateLabelVals"), s.NegateLabelVals)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventLabel) ValidateLex(v *lex.Validator) {
-	if s.DurationInHours != nil {
-		v.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventLabel) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventLabel) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventPriorityScore is tools.ozone.moderation.defs#modEventPriorityScore: Set
-// priority score of the subject. Higher score means higher priority.
+// ModerationDefsModEventPriorityScore is the object
+// tools.ozone.moderation.defs#modEventPriorityScore: Set priority score of the subject. Higher
+// score means higher priority.
 type ModerationDefsModEventPriorityScore struct {
-	Comment *string
-	Score   int64
+	Comment *string // "comment" in JSON.
+	Score   int64   // "score" in JSON. From 0 to 100.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventPriorityScore) LexType() string {
-	return "tools.ozone.moderation.defs#modEventPriorityScore"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventPriorityScore) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventPriorityScore{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.OptionalString()
-		case "score":
-			d.Once(&seen, 1<<0)
-			s.Score = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "score")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventPriorityScore) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("score").Int(s.Score)
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventPriorityScore) ValidateLex(v *lex.Validator) {
-	v.Field("score").AtLeast(s.Score, 0).AtMost(s.Score, 100)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventPriorityScore) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventPriorityScore) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsAgeAssuranceEvent is tools.ozone.moderation.defs#ageAssuranceEvent: Age
-// assurance info coming directly from users. Only works on DID subjects.
+// ModerationDefsAgeAssuranceEvent is the object tools.ozone.moderation.defs#ageAssuranceEvent:
+// Age assurance info coming directly from users. Only works on DID subjects.
 type ModerationDefsAgeAssuranceEvent struct {
 	CreatedAt syntax.Datetime // The date and time of this write operation.
 
 	// The unique identifier for this instance of the age assurance flow, in UUID format.
 	AttemptID string
 
-	Status string // The status of the Age Assurance process.
+	// The status of the Age Assurance process. Known values:
+	// [ModerationDefsAgeAssuranceEventStatusUnknown],
+	// [ModerationDefsAgeAssuranceEventStatusPending],
+	// [ModerationDefsAgeAssuranceEventStatusAssured].
+	Status string
+
+	// "access" in JSON. Known values: the constants of [appbsky.AgeassuranceDefsAccess].
 	Access *appbsky.AgeassuranceDefsAccess
 
 	// The ISO 3166-1 alpha-2 country code provided when beginning the Age Assurance flow.
 	CountryCode *string
 
-	// The ISO 3166-2 region code provided when beginning the Age Assurance flow.
-	RegionCode *string
-
+	RegionCode *string // The ISO 3166-2 region code provided when beginning the Age Assurance flow.
 	InitIP     *string // The IP address used when initiating the AA flow.
 	InitUa     *string // The user agent used when initiating the AA flow.
 	CompleteIP *string // The IP address used when completing the AA flow.
 	CompleteUa *string // The user agent used when completing the AA flow.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAgeAssuranceEvent) LexType() string {
-	return "tools.ozone.moderation.defs#ageAssuranceEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAgeAssuranceEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAgeAssuranceEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "createdAt":
-			d.Once(&seen, 1<<0)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "attemptId":
-			d.Once(&seen, 1<<1)
-			s.AttemptID = d.String()
-		case "status":
-			d.Once(&seen, 1<<2)
-			s.Status = d.String()
-		case "access":
-			d.Once(&seen, 1<<3)
-			s.Access = (*appbsky.AgeassuranceDefsAccess)(d.OptionalString())
-		case "countryCode":
-			d.Once(&seen, 1<<4)
-			s.CountryCode = d.OptionalString()
-		case "regionCode":
-			d.Once(&seen, 1<<5)
-			s.RegionCode = d.OptionalString()
-		case "initIp":
-			d.Once(&seen, 1<<6)
-			s.InitIP = d.OptionalString()
-		case "initUa":
-			d.Once(&seen, 1<<7)
-			s.InitUa = d.OptionalString()
-		case "completeIp":
-			d.Once(&seen, 1<<8)
-			s.CompleteIP = d.OptionalString()
-		case "completeUa":
-			d.Once(&seen, 1<<9)
-			s.CompleteUa = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "createdAt", "attemptId", "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAgeAssuranceEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Access != nil {
-		e.Field("access").String(string(*s.Access))
-	}
-	if s.InitIP != nil {
-		e.Field("initIp").String(*s.InitIP)
-	}
-	if s.InitUa != nil {
-		e.Field("initUa").String(*s.InitUa)
-	}
-	e.Field("status").String(s.Status)
-	e.Field("attemptId").String(s.AttemptID)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.CompleteIP != nil {
-		e.Field("completeIp").String(*s.CompleteIP)
-	}
-	if s.CompleteUa != nil {
-		e.Field("completeUa").String(*s.CompleteUa)
-	}
-	if s.RegionCode != nil {
-		e.Field("regionCode").String(*s.RegionCode)
-	}
-	if s.CountryCode != nil {
-		e.Field("countryCode").String(*s.CountryCode)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAgeAssuranceEvent) ValidateLex(v *lex.Validator) {
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAgeAssuranceEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAgeAssuranceEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsAgeAssuranceEventStatus.
+// Known values of the field Status of [ModerationDefsAgeAssuranceEvent].
 const (
 	ModerationDefsAgeAssuranceEventStatusUnknown = "unknown"
 	ModerationDefsAgeAssuranceEventStatusPending = "pending"
 	ModerationDefsAgeAssuranceEventStatusAssured = "assured"
 )
 
-// ModerationDefsAgeAssuranceOverrideEvent is
+// ModerationDefsAgeAssuranceOverrideEvent is the object
 // tools.ozone.moderation.defs#ageAssuranceOverrideEvent: Age assurance status override by
 // moderators. Only works on DID subjects.
 type ModerationDefsAgeAssuranceOverrideEvent struct {
 	// The status to be set for the user decided by a moderator, overriding whatever value the user
-	// had previously. Use reset to default to original state.
+	// had previously. Use reset to default to original state. Known values:
+	// [ModerationDefsAgeAssuranceOverrideEventStatusAssured],
+	// [ModerationDefsAgeAssuranceOverrideEventStatusReset],
+	// [ModerationDefsAgeAssuranceOverrideEventStatusBlocked].
 	Status string
 
-	Access  *appbsky.AgeassuranceDefsAccess
-	Comment string // Comment describing the reason for the override.
+	// "access" in JSON. Known values: the constants of [appbsky.AgeassuranceDefsAccess].
+	Access *appbsky.AgeassuranceDefsAccess
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Comment string // Comment describing the reason for the override. At least 1 byte.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAgeAssuranceOverrideEvent) LexType() string {
-	return "tools.ozone.moderation.defs#ageAssuranceOverrideEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAgeAssuranceOverrideEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAgeAssuranceOverrideEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "access":
-			d.Once(&seen, 1<<2)
-			s.Access = (*appbsky.AgeassuranceDefsAccess)(d.OptionalString())
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "status", "comment")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAgeAssuranceOverrideEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Access != nil {
-		e.Field("access").String(string(*s.Access))
-	}
-	e.Field("status").String(s.Status)
-	e.Field("comment").String(s.Comment)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAgeAssuranceOverrideEvent) ValidateLex(v *lex.Validator) {
-	v.Field("comment").MinBytes(s.Comment, 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAgeAssuranceOverrideEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAgeAssuranceOverrideEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsAgeAssuranceOverrideEventStatus.
+// Known values of the field Status of [ModerationDefsAgeAssuranceOverrideEvent].
 const (
 	ModerationDefsAgeAssuranceOverrideEventStatusAssured = "assured"
 	ModerationDefsAgeAssuranceOverrideEventStatusReset   = "reset"
 	ModerationDefsAgeAssuranceOverrideEventStatusBlocked = "blocked"
 )
 
-// ModerationDefsAgeAssurancePurgeEvent is tools.ozone.moderation.defs#ageAssurancePurgeEvent:
-// Purges all age assurance events for the subject. Only works on DID subjects. Moderator-only.
+// ModerationDefsAgeAssurancePurgeEvent is the object
+// tools.ozone.moderation.defs#ageAssurancePurgeEvent: Purges all age assurance events for the
+// subject. Only works on DID subjects. Moderator-only.
 type ModerationDefsAgeAssurancePurgeEvent struct {
-	Comment string // Comment describing the reason for the purge.
+	Comment string // Comment describing the reason for the purge. At least 1 byte.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAgeAssurancePurgeEvent) LexType() string {
-	return "tools.ozone.moderation.defs#ageAssurancePurgeEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAgeAssurancePurgeEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAgeAssurancePurgeEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "comment")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAgeAssurancePurgeEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("comment").String(s.Comment)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAgeAssurancePurgeEvent) ValidateLex(v *lex.Validator) {
-	v.Field("comment").MinBytes(s.Comment, 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAgeAssurancePurgeEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAgeAssurancePurgeEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRevokeAccountCredentialsEvent is
+// ModerationDefsRevokeAccountCredentialsEvent is the object
 // tools.ozone.moderation.defs#revokeAccountCredentialsEvent: Account credentials revocation by
 // moderators. Only works on DID subjects.
 type ModerationDefsRevokeAccountCredentialsEvent struct {
-	Comment string // Comment describing the reason for the revocation.
+	Comment string // Comment describing the reason for the revocation. At least 1 byte.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRevokeAccountCredentialsEvent) LexType() string {
-	return "tools.ozone.moderation.defs#revokeAccountCredentialsEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRevokeAccountCredentialsEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRevokeAccountCredentialsEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "comment")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRevokeAccountCredentialsEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("comment").String(s.Comment)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRevokeAccountCredentialsEvent) ValidateLex(v *lex.Validator) {
-	v.Field("comment").MinBytes(s.Comment, 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRevokeAccountCredentialsEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRevokeAccountCredentialsEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventAcknowledge is tools.ozone.moderation.defs#modEventAcknowledge.
+// ModerationDefsModEventAcknowledge is the object
+// tools.ozone.moderation.defs#modEventAcknowledge.
 type ModerationDefsModEventAcknowledge struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// If true, all other reports on content authored by this account will be resolved
 	// (acknowledged).
 	AcknowledgeAccountSubjects *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventAcknowledge) LexType() string {
-	return "tools.ozone.moderation.defs#modEventAcknowledge"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventAcknowledge) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventAcknowledge{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "acknowledgeAccountSubjects":
-			d.Once(&seen, 1<<1)
-			s.AcknowledgeAccountSubjects = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventAcknowledge) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.AcknowledgeAccountSubjects != nil {
-		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventAcknowledge) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventAcknowledge) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventAcknowledge) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventEscalate is tools.ozone.moderation.defs#modEventEscalate.
+// ModerationDefsModEventEscalate is the object tools.ozone.moderation.defs#modEventEscalate.
 type ModerationDefsModEventEscalate struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventEscalate) LexType() string {
-	return "tools.ozone.moderation.defs#modEventEscalate"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventEscalate) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventEscalate{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventEscalate) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventEscalate) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventEscalate) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventEscalate) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventMute is tools.ozone.moderation.defs#modEventMute: Mute incoming reports
-// on a subject.
+// ModerationDefsModEventMute is the object tools.ozone.moderation.defs#modEventMute: Mute
+// incoming reports on a subject.
 type ModerationDefsModEventMute struct {
-	Comment         *string
-	DurationInHours int64 // Indicates how long the subject should remain muted.
+	Comment         *string // "comment" in JSON.
+	DurationInHours int64   // Indicates how long the subject should remain muted.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventMute) LexType() string {
-	return "tools.ozone.moderation.defs#modEventMute"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventMute) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventMute{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.OptionalString()
-		case "durationInHours":
-			d.Once(&seen, 1<<0)
-			s.DurationInHours = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "durationInHours")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventMute) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("durationInHours").Int(s.DurationInHours)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventMute) ValidateLex(v *lex.Validator) {
-	v.Field("durationInHours").Int(s.DurationInHours)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventMute) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventMute) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventUnmute is tools.ozone.moderation.defs#modEventUnmute: Unmute action on
-// a subject.
+// ModerationDefsModEventUnmute is the object tools.ozone.moderation.defs#modEventUnmute: Unmute
+// action on a subject.
 type ModerationDefsModEventUnmute struct {
 	Comment *string // Describe reasoning behind the reversal.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventUnmute) LexType() string {
-	return "tools.ozone.moderation.defs#modEventUnmute"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventUnmute) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventUnmute{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventUnmute) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventUnmute) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventUnmute) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventUnmute) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventMuteReporter is tools.ozone.moderation.defs#modEventMuteReporter: Mute
-// incoming reports from an account.
+// ModerationDefsModEventMuteReporter is the object
+// tools.ozone.moderation.defs#modEventMuteReporter: Mute incoming reports from an account.
 type ModerationDefsModEventMuteReporter struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// Indicates how long the account should remain muted. Falsy value here means a permanent mute.
 	DurationInHours *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventMuteReporter) LexType() string {
-	return "tools.ozone.moderation.defs#modEventMuteReporter"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventMuteReporter) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventMuteReporter{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "durationInHours":
-			d.Once(&seen, 1<<1)
-			s.DurationInHours = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventMuteReporter) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.DurationInHours != nil {
-		e.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventMuteReporter) ValidateLex(v *lex.Validator) {
-	if s.DurationInHours != nil {
-		v.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventMuteReporter) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventMuteReporter) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventUnmuteReporter is tools.ozone.moderation.defs#modEventUnmuteReporter:
-// Unmute incoming reports from an account.
+// ModerationDefsModEventUnmuteReporter is the object
+// tools.ozone.moderation.defs#modEventUnmuteReporter: Unmute incoming reports from an account.
 type ModerationDefsModEventUnmuteReporter struct {
 	Comment *string // Describe reasoning behind the reversal.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventUnmuteReporter) LexType() string {
-	return "tools.ozone.moderation.defs#modEventUnmuteReporter"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventUnmuteReporter) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventUnmuteReporter{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventUnmuteReporter) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventUnmuteReporter) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventUnmuteReporter) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventUnmuteReporter) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventEmail is tools.ozone.moderation.defs#modEventEmail: Keep a log of
-// outgoing email to a user.
+// ModerationDefsModEventEmail is the object tools.ozone.moderation.defs#modEventEmail: Keep a
+// log of outgoing email to a user.
 type ModerationDefsModEventEmail struct {
-	SubjectLine string  // The subject line of the email sent to the user.
-	Content     *string // The content of the email sent to the user.
-	Comment     *string // Additional comment about the outgoing comm.
-
-	// Names/Keywords of the policies that necessitated the email.
-	Policies []string
+	SubjectLine string   // The subject line of the email sent to the user.
+	Content     *string  // The content of the email sent to the user.
+	Comment     *string  // Additional comment about the outgoing comm.
+	Policies    []string // Names/Keywords of the policies that necessitated the email. At most 5 items.
 
 	// Severity level of the violation. Normally 'sev-1' that adds strike on repeat offense.
 	SeverityLevel *string
@@ -2729,171 +703,24 @@ type ModerationDefsModEventEmail struct {
 	// warning and only added as a strike on a repeat offense.
 	StrikeCount *int64
 
-	// When the strike should expire. If not provided, the strike never expires.
-	StrikeExpiresAt *syntax.Datetime
+	StrikeExpiresAt *syntax.Datetime // When the strike should expire. If not provided, the strike never expires.
+	IsDelivered     *bool            // Indicates whether the email was successfully delivered to the user's inbox.
 
-	// Indicates whether the email was successfully delivered to the user's inbox.
-	IsDelivered *bool
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventEmail) LexType() string {
-	return "tools.ozone.moderation.defs#modEventEmail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventEmail) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventEmail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subjectLine":
-			d.Once(&seen, 1<<0)
-			s.SubjectLine = d.String()
-		case "content":
-			d.Once(&seen, 1<<1)
-			s.Content = d.OptionalString()
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "policies":
-			if d.Optional(&seen, 1<<3) {
-				s.Policies = lex.DecodeStrings[string](d)
-			}
-		case "severityLevel":
-			d.Once(&seen, 1<<4)
-			s.SeverityLevel = d.OptionalString()
-		case "strikeCount":
-			d.Once(&seen, 1<<5)
-			s.StrikeCount = d.OptionalInt()
-		case "strikeExpiresAt":
-			d.Once(&seen, 1<<6)
-			s.StrikeExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		case "isDelivered":
-			d.Once(&seen, 1<<7)
-			s.IsDelivered = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subjectLine")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventEmail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.Content != nil {
-		e.Field("content").String(*s.Content)
-	}
-	if s.Policies != nil {
-		lex.EncodeStrings(e.Field("policies"), s.Policies)
-	}
-	if s.IsDelivered != nil {
-		e.Field("isDelivered").Bool(*s.IsDelivered)
-	}
-	if s.StrikeCount != nil {
-		e.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	e.Field("subjectLine").String(s.SubjectLine)
-	if s.SeverityLevel != nil {
-		e.Field("severityLevel").String(*s.SeverityLevel)
-	}
-	if s.StrikeExpiresAt != nil {
-		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventEmail) ValidateLex(v *lex.Validator) {
-	if s.Policies != nil {
-		v.Field("policies").MaxLen(len(s.Policies), 5)
-	}
-	if s.StrikeCount != nil {
-		v.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.StrikeExpiresAt != nil {
-		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventEmail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventEmail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventDivert is tools.ozone.moderation.defs#modEventDivert: Divert a record's
-// blobs to a 3rd party service for further scanning/tagging.
+// ModerationDefsModEventDivert is the object tools.ozone.moderation.defs#modEventDivert: Divert
+// a record's blobs to a 3rd party service for further scanning/tagging.
 type ModerationDefsModEventDivert struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventDivert) LexType() string {
-	return "tools.ozone.moderation.defs#modEventDivert"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventDivert) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventDivert{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventDivert) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventDivert) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventDivert) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventDivert) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModEventTag is tools.ozone.moderation.defs#modEventTag: Add/Remove a tag on a
-// subject.
+// ModerationDefsModEventTag is the object tools.ozone.moderation.defs#modEventTag: Add/Remove a
+// tag on a subject.
 type ModerationDefsModEventTag struct {
-	// Tags to be added to the subject. If already exists, won't be duplicated.
-	Add []string
+	Add []string // Tags to be added to the subject. If already exists, won't be duplicated.
 
 	// Tags to be removed to the subject. Ignores a tag If it doesn't exist, won't be duplicated.
 	Remove []string
@@ -2904,156 +731,31 @@ type ModerationDefsModEventTag struct {
 	// Only applies to tags being added.
 	DurationInHours *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModEventTag) LexType() string {
-	return "tools.ozone.moderation.defs#modEventTag"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModEventTag) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModEventTag{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "add":
-			d.Once(&seen, 1<<0)
-			s.Add = lex.DecodeStrings[string](d)
-		case "remove":
-			d.Once(&seen, 1<<1)
-			s.Remove = lex.DecodeStrings[string](d)
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "durationInHours":
-			d.Once(&seen, 1<<3)
-			s.DurationInHours = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "add", "remove")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModEventTag) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("add"), s.Add)
-	lex.EncodeStrings(e.Field("remove"), s.Remove)
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.DurationInHours != nil {
-		e.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModEventTag) ValidateLex(v *lex.Validator) {
-	if s.DurationInHours != nil {
-		v.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModEventTag) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModEventTag) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsAccountEvent is tools.ozone.moderation.defs#accountEvent: Logs account status
-// related events on a repo subject. Normally captured by automod from the firehose and emitted
-// to ozone for historical tracking.
+// ModerationDefsAccountEvent is the object tools.ozone.moderation.defs#accountEvent: Logs
+// account status related events on a repo subject. Normally captured by automod from the
+// firehose and emitted to ozone for historical tracking.
 type ModerationDefsAccountEvent struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// Indicates that the account has a repository which can be fetched from the host that emitted
 	// this event.
 	Active bool
 
-	// Known values: unknown, deactivated, deleted, takendown, suspended, tombstoned.
+	// "status" in JSON. Known values: [ModerationDefsAccountEventStatusUnknown],
+	// [ModerationDefsAccountEventStatusDeactivated], [ModerationDefsAccountEventStatusDeleted],
+	// [ModerationDefsAccountEventStatusTakendown], [ModerationDefsAccountEventStatusSuspended],
+	// [ModerationDefsAccountEventStatusTombstoned].
 	Status *string
 
-	Timestamp syntax.Datetime
+	Timestamp syntax.Datetime // "timestamp" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAccountEvent) LexType() string {
-	return "tools.ozone.moderation.defs#accountEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAccountEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAccountEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "active":
-			d.Once(&seen, 1<<0)
-			s.Active = d.Bool()
-		case "status":
-			d.Once(&seen, 1<<3)
-			s.Status = d.OptionalString()
-		case "timestamp":
-			d.Once(&seen, 1<<1)
-			s.Timestamp = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "active", "timestamp")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAccountEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("active").Bool(s.Active)
-	if s.Status != nil {
-		e.Field("status").String(*s.Status)
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("timestamp").String(string(s.Timestamp))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAccountEvent) ValidateLex(v *lex.Validator) {
-	v.Field("timestamp").Format(s.Timestamp)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAccountEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAccountEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsAccountEventStatus.
+// Known values of the field Status of [ModerationDefsAccountEvent].
 const (
 	ModerationDefsAccountEventStatusUnknown     = "unknown"
 	ModerationDefsAccountEventStatusDeactivated = "deactivated"
@@ -3063,1187 +765,185 @@ const (
 	ModerationDefsAccountEventStatusTombstoned  = "tombstoned"
 )
 
-// ModerationDefsIdentityEvent is tools.ozone.moderation.defs#identityEvent: Logs identity
-// related events on a repo subject. Normally captured by automod from the firehose and emitted
-// to ozone for historical tracking.
+// ModerationDefsIdentityEvent is the object tools.ozone.moderation.defs#identityEvent: Logs
+// identity related events on a repo subject. Normally captured by automod from the firehose and
+// emitted to ozone for historical tracking.
 type ModerationDefsIdentityEvent struct {
-	Comment   *string
-	Handle    *syntax.Handle
-	PdsHost   *syntax.URI
-	Tombstone *bool
-	Timestamp syntax.Datetime
+	Comment   *string         // "comment" in JSON.
+	Handle    *syntax.Handle  // "handle" in JSON.
+	PdsHost   *syntax.URI     // "pdsHost" in JSON.
+	Tombstone *bool           // "tombstone" in JSON.
+	Timestamp syntax.Datetime // "timestamp" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsIdentityEvent) LexType() string {
-	return "tools.ozone.moderation.defs#identityEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsIdentityEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsIdentityEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<1)
-			s.Comment = d.OptionalString()
-		case "handle":
-			d.Once(&seen, 1<<2)
-			s.Handle = (*syntax.Handle)(d.OptionalString())
-		case "pdsHost":
-			d.Once(&seen, 1<<3)
-			s.PdsHost = (*syntax.URI)(d.OptionalString())
-		case "tombstone":
-			d.Once(&seen, 1<<4)
-			s.Tombstone = d.OptionalBool()
-		case "timestamp":
-			d.Once(&seen, 1<<0)
-			s.Timestamp = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "timestamp")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsIdentityEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Handle != nil {
-		e.Field("handle").String(string(*s.Handle))
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.PdsHost != nil {
-		e.Field("pdsHost").String(string(*s.PdsHost))
-	}
-	e.Field("timestamp").String(string(s.Timestamp))
-	if s.Tombstone != nil {
-		e.Field("tombstone").Bool(*s.Tombstone)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsIdentityEvent) ValidateLex(v *lex.Validator) {
-	if s.Handle != nil {
-		v.Field("handle").Format(*s.Handle)
-	}
-	if s.PdsHost != nil {
-		v.Field("pdsHost").Format(*s.PdsHost)
-	}
-	v.Field("timestamp").Format(s.Timestamp)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsIdentityEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsIdentityEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRecordEvent is tools.ozone.moderation.defs#recordEvent: Logs lifecycle event on
-// a record subject. Normally captured by automod from the firehose and emitted to ozone for
-// historical tracking.
+// ModerationDefsRecordEvent is the object tools.ozone.moderation.defs#recordEvent: Logs
+// lifecycle event on a record subject. Normally captured by automod from the firehose and
+// emitted to ozone for historical tracking.
 type ModerationDefsRecordEvent struct {
-	Comment   *string
-	Op        string // Known values: create, update, delete.
-	CID       *syntax.CID
-	Timestamp syntax.Datetime
+	Comment *string // "comment" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "op" in JSON. Known values: [ModerationDefsRecordEventOpCreate],
+	// [ModerationDefsRecordEventOpUpdate], [ModerationDefsRecordEventOpDelete].
+	Op string
+
+	CID       *syntax.CID     // "cid" in JSON.
+	Timestamp syntax.Datetime // "timestamp" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordEvent) LexType() string {
-	return "tools.ozone.moderation.defs#recordEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "op":
-			d.Once(&seen, 1<<0)
-			s.Op = d.String()
-		case "cid":
-			d.Once(&seen, 1<<3)
-			s.CID = (*syntax.CID)(d.OptionalString())
-		case "timestamp":
-			d.Once(&seen, 1<<1)
-			s.Timestamp = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "op", "timestamp")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("op").String(s.Op)
-	if s.CID != nil {
-		e.Field("cid").String(string(*s.CID))
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("timestamp").String(string(s.Timestamp))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordEvent) ValidateLex(v *lex.Validator) {
-	if s.CID != nil {
-		v.Field("cid").Format(*s.CID)
-	}
-	v.Field("timestamp").Format(s.Timestamp)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsRecordEventOp.
+// Known values of the field Op of [ModerationDefsRecordEvent].
 const (
 	ModerationDefsRecordEventOpCreate = "create"
 	ModerationDefsRecordEventOpUpdate = "update"
 	ModerationDefsRecordEventOpDelete = "delete"
 )
 
-// ModerationDefsScheduleTakedownEvent is tools.ozone.moderation.defs#scheduleTakedownEvent:
-// Logs a scheduled takedown action for an account.
+// ModerationDefsScheduleTakedownEvent is the object
+// tools.ozone.moderation.defs#scheduleTakedownEvent: Logs a scheduled takedown action for an
+// account.
 type ModerationDefsScheduleTakedownEvent struct {
-	Comment      *string
-	ExecuteAt    *syntax.Datetime
-	ExecuteAfter *syntax.Datetime
-	ExecuteUntil *syntax.Datetime
+	Comment      *string          // "comment" in JSON.
+	ExecuteAt    *syntax.Datetime // "executeAt" in JSON.
+	ExecuteAfter *syntax.Datetime // "executeAfter" in JSON.
+	ExecuteUntil *syntax.Datetime // "executeUntil" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsScheduleTakedownEvent) LexType() string {
-	return "tools.ozone.moderation.defs#scheduleTakedownEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsScheduleTakedownEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsScheduleTakedownEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "executeAt":
-			d.Once(&seen, 1<<1)
-			s.ExecuteAt = (*syntax.Datetime)(d.OptionalString())
-		case "executeAfter":
-			d.Once(&seen, 1<<2)
-			s.ExecuteAfter = (*syntax.Datetime)(d.OptionalString())
-		case "executeUntil":
-			d.Once(&seen, 1<<3)
-			s.ExecuteUntil = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsScheduleTakedownEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.ExecuteAt != nil {
-		e.Field("executeAt").String(string(*s.ExecuteAt))
-	}
-	if s.ExecuteAfter != nil {
-		e.Field("executeAfter").String(string(*s.ExecuteAfter))
-	}
-	if s.ExecuteUntil != nil {
-		e.Field("executeUntil").String(string(*s.ExecuteUntil))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsScheduleTakedownEvent) ValidateLex(v *lex.Validator) {
-	if s.ExecuteAt != nil {
-		v.Field("executeAt").Format(*s.ExecuteAt)
-	}
-	if s.ExecuteAfter != nil {
-		v.Field("executeAfter").Format(*s.ExecuteAfter)
-	}
-	if s.ExecuteUntil != nil {
-		v.Field("executeUntil").Format(*s.ExecuteUntil)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsScheduleTakedownEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsScheduleTakedownEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsCancelScheduledTakedownEvent is
+// ModerationDefsCancelScheduledTakedownEvent is the object
 // tools.ozone.moderation.defs#cancelScheduledTakedownEvent: Logs cancellation of a scheduled
 // takedown action for an account.
 type ModerationDefsCancelScheduledTakedownEvent struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsCancelScheduledTakedownEvent) LexType() string {
-	return "tools.ozone.moderation.defs#cancelScheduledTakedownEvent"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsCancelScheduledTakedownEvent) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsCancelScheduledTakedownEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsCancelScheduledTakedownEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsCancelScheduledTakedownEvent) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsCancelScheduledTakedownEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsCancelScheduledTakedownEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRepoView is tools.ozone.moderation.defs#repoView.
+// ModerationDefsRepoView is the object tools.ozone.moderation.defs#repoView.
 type ModerationDefsRepoView struct {
-	DID              syntax.DID
-	Handle           syntax.Handle
-	Email            *string
-	RelatedRecords   []lex.Unknown
-	IndexedAt        syntax.Datetime
-	Moderation       ModerationDefsModeration
-	InvitedBy        *comatproto.ServerDefsInviteCode
-	InvitesDisabled  *bool
-	InviteNote       *string
-	DeactivatedAt    *syntax.Datetime
-	ThreatSignatures []comatproto.AdminDefsThreatSignature
+	DID              syntax.DID                            // "did" in JSON.
+	Handle           syntax.Handle                         // "handle" in JSON.
+	Email            *string                               // "email" in JSON.
+	RelatedRecords   []lex.Unknown                         // "relatedRecords" in JSON.
+	IndexedAt        syntax.Datetime                       // "indexedAt" in JSON.
+	Moderation       ModerationDefsModeration              // "moderation" in JSON: [ModerationDefsModeration].
+	InvitedBy        *comatproto.ServerDefsInviteCode      // "invitedBy" in JSON: [comatproto.ServerDefsInviteCode].
+	InvitesDisabled  *bool                                 // "invitesDisabled" in JSON.
+	InviteNote       *string                               // "inviteNote" in JSON.
+	DeactivatedAt    *syntax.Datetime                      // "deactivatedAt" in JSON.
+	ThreatSignatures []comatproto.AdminDefsThreatSignature // "threatSignatures" in JSON: a list of [comatproto.AdminDefsThreatSignature].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRepoView) LexType() string {
-	return "tools.ozone.moderation.defs#repoView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRepoView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRepoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "email":
-			d.Once(&seen, 1<<5)
-			s.Email = d.OptionalString()
-		case "relatedRecords":
-			d.Once(&seen, 1<<2)
-			s.RelatedRecords = lex.DecodeArray(d, (*lex.Decoder).Unknown)
-		case "indexedAt":
-			d.Once(&seen, 1<<3)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "moderation":
-			d.Once(&seen, 1<<4)
-			d.Value(&s.Moderation)
-		case "invitedBy":
-			if d.Optional(&seen, 1<<6) {
-				s.InvitedBy = lex.DecodePointer[comatproto.ServerDefsInviteCode](d)
-			}
-		case "invitesDisabled":
-			d.Once(&seen, 1<<7)
-			s.InvitesDisabled = d.OptionalBool()
-		case "inviteNote":
-			d.Once(&seen, 1<<8)
-			s.InviteNote = d.OptionalString()
-		case "deactivatedAt":
-			d.Once(&seen, 1<<9)
-			s.DeactivatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "threatSignatures":
-			if d.Optional(&seen, 1<<10) {
-				s.ThreatSignatures = lex.DecodeSlice[comatproto.AdminDefsThreatSignature](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "did", "handle", "relatedRecords", "indexedAt", "moderation")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRepoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	e.Field("handle").String(string(s.Handle))
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.InvitedBy != nil {
-		e.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.InviteNote != nil {
-		e.Field("inviteNote").String(*s.InviteNote)
-	}
-	e.Field("moderation").Value(&s.Moderation)
-	if s.DeactivatedAt != nil {
-		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
-	}
-	lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	if s.InvitesDisabled != nil {
-		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
-	}
-	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRepoView) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
-		v.Unknown(e)
-	})
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Field("moderation").Value(&s.Moderation)
-	if s.InvitedBy != nil {
-		v.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.DeactivatedAt != nil {
-		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
-	}
-	if s.ThreatSignatures != nil {
-		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRepoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRepoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRepoViewDetail is tools.ozone.moderation.defs#repoViewDetail.
+// ModerationDefsRepoViewDetail is the object tools.ozone.moderation.defs#repoViewDetail.
 type ModerationDefsRepoViewDetail struct {
-	DID              syntax.DID
-	Handle           syntax.Handle
-	Email            *string
-	RelatedRecords   []lex.Unknown
-	IndexedAt        syntax.Datetime
-	Moderation       ModerationDefsModerationDetail
-	Labels           []comatproto.LabelDefsLabel
-	InvitedBy        *comatproto.ServerDefsInviteCode
-	Invites          []comatproto.ServerDefsInviteCode
-	InvitesDisabled  *bool
-	InviteNote       *string
-	EmailConfirmedAt *syntax.Datetime
-	DeactivatedAt    *syntax.Datetime
-	ThreatSignatures []comatproto.AdminDefsThreatSignature
+	DID              syntax.DID                            // "did" in JSON.
+	Handle           syntax.Handle                         // "handle" in JSON.
+	Email            *string                               // "email" in JSON.
+	RelatedRecords   []lex.Unknown                         // "relatedRecords" in JSON.
+	IndexedAt        syntax.Datetime                       // "indexedAt" in JSON.
+	Moderation       ModerationDefsModerationDetail        // "moderation" in JSON: [ModerationDefsModerationDetail].
+	Labels           []comatproto.LabelDefsLabel           // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	InvitedBy        *comatproto.ServerDefsInviteCode      // "invitedBy" in JSON: [comatproto.ServerDefsInviteCode].
+	Invites          []comatproto.ServerDefsInviteCode     // "invites" in JSON: a list of [comatproto.ServerDefsInviteCode].
+	InvitesDisabled  *bool                                 // "invitesDisabled" in JSON.
+	InviteNote       *string                               // "inviteNote" in JSON.
+	EmailConfirmedAt *syntax.Datetime                      // "emailConfirmedAt" in JSON.
+	DeactivatedAt    *syntax.Datetime                      // "deactivatedAt" in JSON.
+	ThreatSignatures []comatproto.AdminDefsThreatSignature // "threatSignatures" in JSON: a list of [comatproto.AdminDefsThreatSignature].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRepoViewDetail) LexType() string {
-	return "tools.ozone.moderation.defs#repoViewDetail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRepoViewDetail) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRepoViewDetail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "email":
-			d.Once(&seen, 1<<5)
-			s.Email = d.OptionalString()
-		case "relatedRecords":
-			d.Once(&seen, 1<<2)
-			s.RelatedRecords = lex.DecodeArray(d, (*lex.Decoder).Unknown)
-		case "indexedAt":
-			d.Once(&seen, 1<<3)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "moderation":
-			d.Once(&seen, 1<<4)
-			d.Value(&s.Moderation)
-		case "labels":
-			if d.Optional(&seen, 1<<6) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "invitedBy":
-			if d.Optional(&seen, 1<<7) {
-				s.InvitedBy = lex.DecodePointer[comatproto.ServerDefsInviteCode](d)
-			}
-		case "invites":
-			if d.Optional(&seen, 1<<8) {
-				s.Invites = lex.DecodeSlice[comatproto.ServerDefsInviteCode](d)
-			}
-		case "invitesDisabled":
-			d.Once(&seen, 1<<9)
-			s.InvitesDisabled = d.OptionalBool()
-		case "inviteNote":
-			d.Once(&seen, 1<<10)
-			s.InviteNote = d.OptionalString()
-		case "emailConfirmedAt":
-			d.Once(&seen, 1<<11)
-			s.EmailConfirmedAt = (*syntax.Datetime)(d.OptionalString())
-		case "deactivatedAt":
-			d.Once(&seen, 1<<12)
-			s.DeactivatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "threatSignatures":
-			if d.Optional(&seen, 1<<13) {
-				s.ThreatSignatures = lex.DecodeSlice[comatproto.AdminDefsThreatSignature](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111 != 0b11111 {
-		d.Missing(seen, "did", "handle", "relatedRecords", "indexedAt", "moderation")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRepoViewDetail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Email != nil {
-		e.Field("email").String(*s.Email)
-	}
-	e.Field("handle").String(string(s.Handle))
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	if s.Invites != nil {
-		lex.EncodeSlice(e.Field("invites"), s.Invites)
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	if s.InvitedBy != nil {
-		e.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.InviteNote != nil {
-		e.Field("inviteNote").String(*s.InviteNote)
-	}
-	e.Field("moderation").Value(&s.Moderation)
-	if s.DeactivatedAt != nil {
-		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
-	}
-	lex.EncodeArray(e.Field("relatedRecords"), s.RelatedRecords, (*lex.Encoder).Unknown)
-	if s.InvitesDisabled != nil {
-		e.Field("invitesDisabled").Bool(*s.InvitesDisabled)
-	}
-	if s.EmailConfirmedAt != nil {
-		e.Field("emailConfirmedAt").String(string(*s.EmailConfirmedAt))
-	}
-	if s.ThreatSignatures != nil {
-		lex.EncodeSlice(e.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRepoViewDetail) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("handle").Format(s.Handle)
-	lex.ValidateArray(v.Field("relatedRecords"), s.RelatedRecords, func(v *lex.Validator, e lex.Unknown) {
-		v.Unknown(e)
-	})
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Field("moderation").Value(&s.Moderation)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	if s.InvitedBy != nil {
-		v.Field("invitedBy").Value(s.InvitedBy)
-	}
-	if s.Invites != nil {
-		lex.ValidateSlice(v.Field("invites"), s.Invites)
-	}
-	if s.EmailConfirmedAt != nil {
-		v.Field("emailConfirmedAt").Format(*s.EmailConfirmedAt)
-	}
-	if s.DeactivatedAt != nil {
-		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
-	}
-	if s.ThreatSignatures != nil {
-		lex.ValidateSlice(v.Field("threatSignatures"), s.ThreatSignatures)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRepoViewDetail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRepoViewDetail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRepoViewNotFound is tools.ozone.moderation.defs#repoViewNotFound.
+// ModerationDefsRepoViewNotFound is the object tools.ozone.moderation.defs#repoViewNotFound.
 type ModerationDefsRepoViewNotFound struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRepoViewNotFound) LexType() string {
-	return "tools.ozone.moderation.defs#repoViewNotFound"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRepoViewNotFound) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRepoViewNotFound{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRepoViewNotFound) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRepoViewNotFound) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRepoViewNotFound) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRepoViewNotFound) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRecordView is tools.ozone.moderation.defs#recordView.
+// ModerationDefsRecordView is the object tools.ozone.moderation.defs#recordView.
 type ModerationDefsRecordView struct {
-	URI        syntax.ATURI
-	CID        syntax.CID
-	Value      lex.Unknown
-	BlobCIDs   []syntax.CID
-	IndexedAt  syntax.Datetime
-	Moderation ModerationDefsModeration
-	Repo       ModerationDefsRepoView
+	URI        syntax.ATURI             // "uri" in JSON.
+	CID        syntax.CID               // "cid" in JSON.
+	Value      lex.Unknown              // "value" in JSON.
+	BlobCIDs   []syntax.CID             // "blobCids" in JSON.
+	IndexedAt  syntax.Datetime          // "indexedAt" in JSON.
+	Moderation ModerationDefsModeration // "moderation" in JSON: [ModerationDefsModeration].
+	Repo       ModerationDefsRepoView   // "repo" in JSON: [ModerationDefsRepoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordView) LexType() string {
-	return "tools.ozone.moderation.defs#recordView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		case "blobCids":
-			d.Once(&seen, 1<<3)
-			s.BlobCIDs = lex.DecodeStrings[syntax.CID](d)
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "moderation":
-			d.Once(&seen, 1<<5)
-			d.Value(&s.Moderation)
-		case "repo":
-			d.Once(&seen, 1<<6)
-			d.Value(&s.Repo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "uri", "cid", "value", "blobCids", "indexedAt", "moderation", "repo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("repo").Value(&s.Repo)
-	e.Field("value").Unknown(s.Value)
-	lex.EncodeStrings(e.Field("blobCids"), s.BlobCIDs)
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	e.Field("moderation").Value(&s.Moderation)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordView) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("value").Unknown(s.Value)
-	lex.ValidateArray(v.Field("blobCids"), s.BlobCIDs, func(v *lex.Validator, e syntax.CID) {
-		v.Format(e)
-	})
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Field("moderation").Value(&s.Moderation)
-	v.Field("repo").Value(&s.Repo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRecordViewDetail is tools.ozone.moderation.defs#recordViewDetail.
+// ModerationDefsRecordViewDetail is the object tools.ozone.moderation.defs#recordViewDetail.
 type ModerationDefsRecordViewDetail struct {
-	URI        syntax.ATURI
-	CID        syntax.CID
-	Value      lex.Unknown
-	Blobs      []ModerationDefsBlobView
-	Labels     []comatproto.LabelDefsLabel
-	IndexedAt  syntax.Datetime
-	Moderation ModerationDefsModerationDetail
-	Repo       ModerationDefsRepoView
+	URI        syntax.ATURI                   // "uri" in JSON.
+	CID        syntax.CID                     // "cid" in JSON.
+	Value      lex.Unknown                    // "value" in JSON.
+	Blobs      []ModerationDefsBlobView       // "blobs" in JSON: a list of [ModerationDefsBlobView].
+	Labels     []comatproto.LabelDefsLabel    // "labels" in JSON: a list of [comatproto.LabelDefsLabel].
+	IndexedAt  syntax.Datetime                // "indexedAt" in JSON.
+	Moderation ModerationDefsModerationDetail // "moderation" in JSON: [ModerationDefsModerationDetail].
+	Repo       ModerationDefsRepoView         // "repo" in JSON: [ModerationDefsRepoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordViewDetail) LexType() string {
-	return "tools.ozone.moderation.defs#recordViewDetail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordViewDetail) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordViewDetail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "cid":
-			d.Once(&seen, 1<<1)
-			s.CID = syntax.CID(d.String())
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		case "blobs":
-			d.Once(&seen, 1<<3)
-			s.Blobs = lex.DecodeSlice[ModerationDefsBlobView](d)
-		case "labels":
-			if d.Optional(&seen, 1<<7) {
-				s.Labels = lex.DecodeSlice[comatproto.LabelDefsLabel](d)
-			}
-		case "indexedAt":
-			d.Once(&seen, 1<<4)
-			s.IndexedAt = syntax.Datetime(d.String())
-		case "moderation":
-			d.Once(&seen, 1<<5)
-			d.Value(&s.Moderation)
-		case "repo":
-			d.Once(&seen, 1<<6)
-			d.Value(&s.Repo)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "uri", "cid", "value", "blobs", "indexedAt", "moderation", "repo")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordViewDetail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("uri").String(string(s.URI))
-	e.Field("repo").Value(&s.Repo)
-	lex.EncodeSlice(e.Field("blobs"), s.Blobs)
-	e.Field("value").Unknown(s.Value)
-	if s.Labels != nil {
-		lex.EncodeSlice(e.Field("labels"), s.Labels)
-	}
-	e.Field("indexedAt").String(string(s.IndexedAt))
-	e.Field("moderation").Value(&s.Moderation)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordViewDetail) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Field("cid").Format(s.CID)
-	v.Field("value").Unknown(s.Value)
-	lex.ValidateSlice(v.Field("blobs"), s.Blobs)
-	if s.Labels != nil {
-		lex.ValidateSlice(v.Field("labels"), s.Labels)
-	}
-	v.Field("indexedAt").Format(s.IndexedAt)
-	v.Field("moderation").Value(&s.Moderation)
-	v.Field("repo").Value(&s.Repo)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordViewDetail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordViewDetail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsRecordViewNotFound is tools.ozone.moderation.defs#recordViewNotFound.
+// ModerationDefsRecordViewNotFound is the object
+// tools.ozone.moderation.defs#recordViewNotFound.
 type ModerationDefsRecordViewNotFound struct {
-	URI syntax.ATURI
+	URI syntax.ATURI // "uri" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordViewNotFound) LexType() string {
-	return "tools.ozone.moderation.defs#recordViewNotFound"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordViewNotFound) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordViewNotFound{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordViewNotFound) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordViewNotFound) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordViewNotFound) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordViewNotFound) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsConvoView is tools.ozone.moderation.defs#convoView.
+// ModerationDefsConvoView is the object tools.ozone.moderation.defs#convoView.
 type ModerationDefsConvoView struct {
-	DID     syntax.DID
-	ConvoID string
+	DID     syntax.DID // "did" in JSON.
+	ConvoID string     // "convoId" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsConvoView) LexType() string {
-	return "tools.ozone.moderation.defs#convoView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsConvoView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsConvoView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "convoId":
-			d.Once(&seen, 1<<1)
-			s.ConvoID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "convoId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsConvoView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("convoId").String(s.ConvoID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsConvoView) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsConvoView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsConvoView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModeration is tools.ozone.moderation.defs#moderation.
+// ModerationDefsModeration is the object tools.ozone.moderation.defs#moderation.
 type ModerationDefsModeration struct {
-	SubjectStatus *ModerationDefsSubjectStatusView
+	SubjectStatus *ModerationDefsSubjectStatusView // "subjectStatus" in JSON: [ModerationDefsSubjectStatusView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModeration) LexType() string {
-	return "tools.ozone.moderation.defs#moderation"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModeration) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModeration{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subjectStatus":
-			if d.Optional(&seen, 1<<0) {
-				s.SubjectStatus = lex.DecodePointer[ModerationDefsSubjectStatusView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModeration) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.SubjectStatus != nil {
-		e.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModeration) ValidateLex(v *lex.Validator) {
-	if s.SubjectStatus != nil {
-		v.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModeration) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModeration) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModerationDetail is tools.ozone.moderation.defs#moderationDetail.
+// ModerationDefsModerationDetail is the object tools.ozone.moderation.defs#moderationDetail.
 type ModerationDefsModerationDetail struct {
-	SubjectStatus *ModerationDefsSubjectStatusView
+	SubjectStatus *ModerationDefsSubjectStatusView // "subjectStatus" in JSON: [ModerationDefsSubjectStatusView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsModerationDetail) LexType() string {
-	return "tools.ozone.moderation.defs#moderationDetail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModerationDetail) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModerationDetail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subjectStatus":
-			if d.Optional(&seen, 1<<0) {
-				s.SubjectStatus = lex.DecodePointer[ModerationDefsSubjectStatusView](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModerationDetail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.SubjectStatus != nil {
-		e.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModerationDetail) ValidateLex(v *lex.Validator) {
-	if s.SubjectStatus != nil {
-		v.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModerationDetail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModerationDetail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsBlobView is tools.ozone.moderation.defs#blobView.
+// ModerationDefsBlobView is the object tools.ozone.moderation.defs#blobView.
 type ModerationDefsBlobView struct {
-	CID        syntax.CID
-	MimeType   string
-	Size       int64
-	CreatedAt  syntax.Datetime
-	Details    ModerationDefsBlobViewDetailsUnion
-	Moderation *ModerationDefsModeration
+	CID       syntax.CID      // "cid" in JSON.
+	MimeType  string          // "mimeType" in JSON.
+	Size      int64           // "size" in JSON.
+	CreatedAt syntax.Datetime // "createdAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "details" in JSON: one of [ModerationDefsImageDetails] and [ModerationDefsVideoDetails].
+	Details ModerationDefsBlobViewDetailsUnion
+
+	Moderation *ModerationDefsModeration // "moderation" in JSON: [ModerationDefsModeration].
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsBlobView) LexType() string {
-	return "tools.ozone.moderation.defs#blobView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsBlobView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsBlobView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cid":
-			d.Once(&seen, 1<<0)
-			s.CID = syntax.CID(d.String())
-		case "mimeType":
-			d.Once(&seen, 1<<1)
-			s.MimeType = d.String()
-		case "size":
-			d.Once(&seen, 1<<2)
-			s.Size = d.Int()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "details":
-			if d.Optional(&seen, 1<<4) {
-				d.Value(&s.Details)
-			}
-		case "moderation":
-			if d.Optional(&seen, 1<<5) {
-				s.Moderation = lex.DecodePointer[ModerationDefsModeration](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "cid", "mimeType", "size", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsBlobView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("cid").String(string(s.CID))
-	e.Field("size").Int(s.Size)
-	if s.Details.Value != nil {
-		e.Field("details").Value(&s.Details)
-	}
-	e.Field("mimeType").String(s.MimeType)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Moderation != nil {
-		e.Field("moderation").Value(s.Moderation)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsBlobView) ValidateLex(v *lex.Validator) {
-	v.Field("cid").Format(s.CID)
-	v.Field("size").Int(s.Size)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.Details.Value != nil {
-		v.Field("details").Value(&s.Details)
-	}
-	if s.Moderation != nil {
-		v.Field("moderation").Value(s.Moderation)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsBlobView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsBlobView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsBlobViewDetailsUnion is an open union of
-// tools.ozone.moderation.defs#imageDetails and tools.ozone.moderation.defs#videoDetails.
+// ModerationDefsBlobViewDetailsUnion is the field Details of [ModerationDefsBlobView], an open
+// union of [ModerationDefsImageDetails] and [ModerationDefsVideoDetails].
 //
 // The zero value is absent.
 type ModerationDefsBlobViewDetailsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationDefsBlobViewDetailsUnion returns the union of a member.
@@ -4254,278 +954,40 @@ func NewModerationDefsBlobViewDetailsUnion[T interface {
 	return ModerationDefsBlobViewDetailsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationDefsBlobViewDetailsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#imageDetails":
-		u.Value = lex.DecodeVariant[ModerationDefsImageDetails](d)
-	case "tools.ozone.moderation.defs#videoDetails":
-		u.Value = lex.DecodeVariant[ModerationDefsVideoDetails](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationDefsBlobViewDetailsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationDefsBlobViewDetailsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsImageDetails, *ModerationDefsVideoDetails, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationDefsBlobViewDetailsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationDefsBlobViewDetailsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationDefsImageDetails is tools.ozone.moderation.defs#imageDetails.
+// ModerationDefsImageDetails is the object tools.ozone.moderation.defs#imageDetails.
 type ModerationDefsImageDetails struct {
-	Width  int64
-	Height int64
+	Width  int64 // "width" in JSON.
+	Height int64 // "height" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsImageDetails) LexType() string {
-	return "tools.ozone.moderation.defs#imageDetails"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsImageDetails) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsImageDetails{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "width":
-			d.Once(&seen, 1<<0)
-			s.Width = d.Int()
-		case "height":
-			d.Once(&seen, 1<<1)
-			s.Height = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "width", "height")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsImageDetails) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("width").Int(s.Width)
-	e.Field("height").Int(s.Height)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsImageDetails) ValidateLex(v *lex.Validator) {
-	v.Field("width").Int(s.Width)
-	v.Field("height").Int(s.Height)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsImageDetails) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsImageDetails) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsVideoDetails is tools.ozone.moderation.defs#videoDetails.
+// ModerationDefsVideoDetails is the object tools.ozone.moderation.defs#videoDetails.
 type ModerationDefsVideoDetails struct {
-	Width  int64
-	Height int64
-	Length int64
+	Width  int64 // "width" in JSON.
+	Height int64 // "height" in JSON.
+	Length int64 // "length" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsVideoDetails) LexType() string {
-	return "tools.ozone.moderation.defs#videoDetails"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsVideoDetails) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsVideoDetails{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "width":
-			d.Once(&seen, 1<<0)
-			s.Width = d.Int()
-		case "height":
-			d.Once(&seen, 1<<1)
-			s.Height = d.Int()
-		case "length":
-			d.Once(&seen, 1<<2)
-			s.Length = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "width", "height", "length")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsVideoDetails) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("width").Int(s.Width)
-	e.Field("height").Int(s.Height)
-	e.Field("length").Int(s.Length)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsVideoDetails) ValidateLex(v *lex.Validator) {
-	v.Field("width").Int(s.Width)
-	v.Field("height").Int(s.Height)
-	v.Field("length").Int(s.Length)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsVideoDetails) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsVideoDetails) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsAccountHosting is tools.ozone.moderation.defs#accountHosting.
+// ModerationDefsAccountHosting is the object tools.ozone.moderation.defs#accountHosting.
 type ModerationDefsAccountHosting struct {
-	// Known values: takendown, suspended, deleted, deactivated, unknown.
+	// "status" in JSON. Known values: [ModerationDefsAccountHostingStatusTakendown],
+	// [ModerationDefsAccountHostingStatusSuspended], [ModerationDefsAccountHostingStatusDeleted],
+	// [ModerationDefsAccountHostingStatusDeactivated], [ModerationDefsAccountHostingStatusUnknown].
 	Status string
 
-	UpdatedAt     *syntax.Datetime
-	CreatedAt     *syntax.Datetime
-	DeletedAt     *syntax.Datetime
-	DeactivatedAt *syntax.Datetime
-	ReactivatedAt *syntax.Datetime
+	UpdatedAt     *syntax.Datetime // "updatedAt" in JSON.
+	CreatedAt     *syntax.Datetime // "createdAt" in JSON.
+	DeletedAt     *syntax.Datetime // "deletedAt" in JSON.
+	DeactivatedAt *syntax.Datetime // "deactivatedAt" in JSON.
+	ReactivatedAt *syntax.Datetime // "reactivatedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsAccountHosting) LexType() string {
-	return "tools.ozone.moderation.defs#accountHosting"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsAccountHosting) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsAccountHosting{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "updatedAt":
-			d.Once(&seen, 1<<1)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "deletedAt":
-			d.Once(&seen, 1<<3)
-			s.DeletedAt = (*syntax.Datetime)(d.OptionalString())
-		case "deactivatedAt":
-			d.Once(&seen, 1<<4)
-			s.DeactivatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "reactivatedAt":
-			d.Once(&seen, 1<<5)
-			s.ReactivatedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsAccountHosting) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("status").String(s.Status)
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.DeletedAt != nil {
-		e.Field("deletedAt").String(string(*s.DeletedAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.DeactivatedAt != nil {
-		e.Field("deactivatedAt").String(string(*s.DeactivatedAt))
-	}
-	if s.ReactivatedAt != nil {
-		e.Field("reactivatedAt").String(string(*s.ReactivatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsAccountHosting) ValidateLex(v *lex.Validator) {
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.DeletedAt != nil {
-		v.Field("deletedAt").Format(*s.DeletedAt)
-	}
-	if s.DeactivatedAt != nil {
-		v.Field("deactivatedAt").Format(*s.DeactivatedAt)
-	}
-	if s.ReactivatedAt != nil {
-		v.Field("reactivatedAt").Format(*s.ReactivatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsAccountHosting) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsAccountHosting) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsAccountHostingStatus.
+// Known values of the field Status of [ModerationDefsAccountHosting].
 const (
 	ModerationDefsAccountHostingStatusTakendown   = "takendown"
 	ModerationDefsAccountHostingStatusSuspended   = "suspended"
@@ -4534,270 +996,47 @@ const (
 	ModerationDefsAccountHostingStatusUnknown     = "unknown"
 )
 
-// ModerationDefsRecordHosting is tools.ozone.moderation.defs#recordHosting.
+// ModerationDefsRecordHosting is the object tools.ozone.moderation.defs#recordHosting.
 type ModerationDefsRecordHosting struct {
-	Status    string // Known values: deleted, unknown.
-	UpdatedAt *syntax.Datetime
-	CreatedAt *syntax.Datetime
-	DeletedAt *syntax.Datetime
+	// "status" in JSON. Known values: [ModerationDefsRecordHostingStatusDeleted],
+	// [ModerationDefsRecordHostingStatusUnknown].
+	Status string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	UpdatedAt *syntax.Datetime // "updatedAt" in JSON.
+	CreatedAt *syntax.Datetime // "createdAt" in JSON.
+	DeletedAt *syntax.Datetime // "deletedAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsRecordHosting) LexType() string {
-	return "tools.ozone.moderation.defs#recordHosting"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsRecordHosting) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsRecordHosting{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "status":
-			d.Once(&seen, 1<<0)
-			s.Status = d.String()
-		case "updatedAt":
-			d.Once(&seen, 1<<1)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "deletedAt":
-			d.Once(&seen, 1<<3)
-			s.DeletedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsRecordHosting) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("status").String(s.Status)
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.DeletedAt != nil {
-		e.Field("deletedAt").String(string(*s.DeletedAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsRecordHosting) ValidateLex(v *lex.Validator) {
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.DeletedAt != nil {
-		v.Field("deletedAt").Format(*s.DeletedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsRecordHosting) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsRecordHosting) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsRecordHostingStatus.
+// Known values of the field Status of [ModerationDefsRecordHosting].
 const (
 	ModerationDefsRecordHostingStatusDeleted = "deleted"
 	ModerationDefsRecordHostingStatusUnknown = "unknown"
 )
 
-// ModerationDefsReporterStats is tools.ozone.moderation.defs#reporterStats.
+// ModerationDefsReporterStats is the object tools.ozone.moderation.defs#reporterStats.
 type ModerationDefsReporterStats struct {
-	DID                  syntax.DID
-	AccountReportCount   int64 // The total number of reports made by the user on accounts.
-	RecordReportCount    int64 // The total number of reports made by the user on records.
-	ReportedAccountCount int64 // The total number of accounts reported by the user.
-	ReportedRecordCount  int64 // The total number of records reported by the user.
+	DID                   syntax.DID // "did" in JSON.
+	AccountReportCount    int64      // The total number of reports made by the user on accounts.
+	RecordReportCount     int64      // The total number of reports made by the user on records.
+	ReportedAccountCount  int64      // The total number of accounts reported by the user.
+	ReportedRecordCount   int64      // The total number of records reported by the user.
+	TakendownAccountCount int64      // The total number of accounts taken down as a result of the user's reports.
+	TakendownRecordCount  int64      // The total number of records taken down as a result of the user's reports.
+	LabeledAccountCount   int64      // The total number of accounts labeled as a result of the user's reports.
+	LabeledRecordCount    int64      // The total number of records labeled as a result of the user's reports.
 
-	// The total number of accounts taken down as a result of the user's reports.
-	TakendownAccountCount int64
-
-	// The total number of records taken down as a result of the user's reports.
-	TakendownRecordCount int64
-
-	// The total number of accounts labeled as a result of the user's reports.
-	LabeledAccountCount int64
-
-	// The total number of records labeled as a result of the user's reports.
-	LabeledRecordCount int64
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsReporterStats) LexType() string {
-	return "tools.ozone.moderation.defs#reporterStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsReporterStats) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsReporterStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "accountReportCount":
-			d.Once(&seen, 1<<1)
-			s.AccountReportCount = d.Int()
-		case "recordReportCount":
-			d.Once(&seen, 1<<2)
-			s.RecordReportCount = d.Int()
-		case "reportedAccountCount":
-			d.Once(&seen, 1<<3)
-			s.ReportedAccountCount = d.Int()
-		case "reportedRecordCount":
-			d.Once(&seen, 1<<4)
-			s.ReportedRecordCount = d.Int()
-		case "takendownAccountCount":
-			d.Once(&seen, 1<<5)
-			s.TakendownAccountCount = d.Int()
-		case "takendownRecordCount":
-			d.Once(&seen, 1<<6)
-			s.TakendownRecordCount = d.Int()
-		case "labeledAccountCount":
-			d.Once(&seen, 1<<7)
-			s.LabeledAccountCount = d.Int()
-		case "labeledRecordCount":
-			d.Once(&seen, 1<<8)
-			s.LabeledRecordCount = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "did", "accountReportCount", "recordReportCount", "reportedAccountCount", "reportedRecordCount", "takendownAccountCount", "takendownRecordCount", "labeledAccountCount", "labeledRecordCount")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsReporterStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("recordReportCount").Int(s.RecordReportCount)
-	e.Field("accountReportCount").Int(s.AccountReportCount)
-	e.Field("labeledRecordCount").Int(s.LabeledRecordCount)
-	e.Field("labeledAccountCount").Int(s.LabeledAccountCount)
-	e.Field("reportedRecordCount").Int(s.ReportedRecordCount)
-	e.Field("reportedAccountCount").Int(s.ReportedAccountCount)
-	e.Field("takendownRecordCount").Int(s.TakendownRecordCount)
-	e.Field("takendownAccountCount").Int(s.TakendownAccountCount)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsReporterStats) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Field("accountReportCount").Int(s.AccountReportCount)
-	v.Field("recordReportCount").Int(s.RecordReportCount)
-	v.Field("reportedAccountCount").Int(s.ReportedAccountCount)
-	v.Field("reportedRecordCount").Int(s.ReportedRecordCount)
-	v.Field("takendownAccountCount").Int(s.TakendownAccountCount)
-	v.Field("takendownRecordCount").Int(s.TakendownRecordCount)
-	v.Field("labeledAccountCount").Int(s.LabeledAccountCount)
-	v.Field("labeledRecordCount").Int(s.LabeledRecordCount)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsReporterStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsReporterStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationDefsModTool is tools.ozone.moderation.defs#modTool: Moderation tool information for
-// tracing the source of the action.
+// ModerationDefsModTool is the object tools.ozone.moderation.defs#modTool: Moderation tool
+// information for tracing the source of the action.
 type ModerationDefsModTool struct {
-	// Name/identifier of the source (e.g., 'automod', 'ozone/workspace')
-	Name string
-
+	Name string      // Name/identifier of the source (e.g., 'automod', 'ozone/workspace').
 	Meta lex.Unknown // Additional arbitrary metadata about the source.
 
-	Extra lex.Extra // fields that the lexicon does not have
-}
-
-// LexType implements lex.Typed.
-func (*ModerationDefsModTool) LexType() string {
-	return "tools.ozone.moderation.defs#modTool"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsModTool) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsModTool{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "meta":
-			if d.Optional(&seen, 1<<1) {
-				s.Meta = d.Unknown()
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsModTool) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if !s.Meta.IsZero() {
-		e.Field("meta").Unknown(s.Meta)
-	}
-	e.Field("name").String(s.Name)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsModTool) ValidateLex(v *lex.Validator) {
-	if !s.Meta.IsZero() {
-		v.Field("meta").Unknown(s.Meta)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsModTool) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsModTool) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
 // ModerationDefsTimelineEventPlcCreate is the token
@@ -4815,195 +1054,49 @@ const ModerationDefsTimelineEventPlcOperation = "tools.ozone.moderation.defs#tim
 // PLC tombstone operation.
 const ModerationDefsTimelineEventPlcTombstone = "tools.ozone.moderation.defs#timelineEventPlcTombstone"
 
-// ModerationDefsScheduledActionView is tools.ozone.moderation.defs#scheduledActionView: View of
-// a scheduled moderation action.
+// ModerationDefsScheduledActionView is the object
+// tools.ozone.moderation.defs#scheduledActionView: View of a scheduled moderation action.
 type ModerationDefsScheduledActionView struct {
-	ID     int64  // Auto-incrementing row ID.
-	Action string // Type of action to be executed.
+	ID int64 // Auto-incrementing row ID.
 
-	// Serialized event object that will be propagated to the event when performed.
-	EventData lex.Unknown
+	// Type of action to be executed. Known values:
+	// [ModerationDefsScheduledActionViewActionTakedown].
+	Action string
 
-	DID       syntax.DID       // Subject DID for the action.
-	ExecuteAt *syntax.Datetime // Exact time to execute the action.
+	EventData          lex.Unknown      // Serialized event object that will be propagated to the event when performed.
+	DID                syntax.DID       // Subject DID for the action.
+	ExecuteAt          *syntax.Datetime // Exact time to execute the action.
+	ExecuteAfter       *syntax.Datetime // Earliest time to execute the action (for randomized scheduling).
+	ExecuteUntil       *syntax.Datetime // Latest time to execute the action (for randomized scheduling).
+	RandomizeExecution *bool            // Whether execution time should be randomized within the specified range.
+	CreatedBy          syntax.DID       // DID of the user who created this scheduled action.
+	CreatedAt          syntax.Datetime  // When the scheduled action was created.
+	UpdatedAt          *syntax.Datetime // When the scheduled action was last updated.
 
-	// Earliest time to execute the action (for randomized scheduling)
-	ExecuteAfter *syntax.Datetime
+	// Current status of the scheduled action. Known values:
+	// [ModerationDefsScheduledActionViewStatusPending],
+	// [ModerationDefsScheduledActionViewStatusExecuted],
+	// [ModerationDefsScheduledActionViewStatusCancelled],
+	// [ModerationDefsScheduledActionViewStatusFailed].
+	Status string
 
-	// Latest time to execute the action (for randomized scheduling)
-	ExecuteUntil *syntax.Datetime
-
-	// Whether execution time should be randomized within the specified range.
-	RandomizeExecution *bool
-
-	CreatedBy         syntax.DID       // DID of the user who created this scheduled action.
-	CreatedAt         syntax.Datetime  // When the scheduled action was created.
-	UpdatedAt         *syntax.Datetime // When the scheduled action was last updated.
-	Status            string           // Current status of the scheduled action.
 	LastExecutedAt    *syntax.Datetime // When the action was last attempted to be executed.
 	LastFailureReason *string          // Reason for the last execution failure.
+	ExecutionEventID  *int64           // ID of the moderation event created when action was successfully executed.
 
-	// ID of the moderation event created when action was successfully executed.
-	ExecutionEventID *int64
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationDefsScheduledActionView) LexType() string {
-	return "tools.ozone.moderation.defs#scheduledActionView"
-}
+// ModerationDefsScheduledActionViewActionTakedown is a known value of the field Action of
+// [ModerationDefsScheduledActionView].
+const ModerationDefsScheduledActionViewActionTakedown = "takedown"
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationDefsScheduledActionView) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationDefsScheduledActionView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "action":
-			d.Once(&seen, 1<<1)
-			s.Action = d.String()
-		case "eventData":
-			if d.Optional(&seen, 1<<6) {
-				s.EventData = d.Unknown()
-			}
-		case "did":
-			d.Once(&seen, 1<<2)
-			s.DID = syntax.DID(d.String())
-		case "executeAt":
-			d.Once(&seen, 1<<7)
-			s.ExecuteAt = (*syntax.Datetime)(d.OptionalString())
-		case "executeAfter":
-			d.Once(&seen, 1<<8)
-			s.ExecuteAfter = (*syntax.Datetime)(d.OptionalString())
-		case "executeUntil":
-			d.Once(&seen, 1<<9)
-			s.ExecuteUntil = (*syntax.Datetime)(d.OptionalString())
-		case "randomizeExecution":
-			d.Once(&seen, 1<<10)
-			s.RandomizeExecution = d.OptionalBool()
-		case "createdBy":
-			d.Once(&seen, 1<<3)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<4)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<11)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "status":
-			d.Once(&seen, 1<<5)
-			s.Status = d.String()
-		case "lastExecutedAt":
-			d.Once(&seen, 1<<12)
-			s.LastExecutedAt = (*syntax.Datetime)(d.OptionalString())
-		case "lastFailureReason":
-			d.Once(&seen, 1<<13)
-			s.LastFailureReason = d.OptionalString()
-		case "executionEventId":
-			d.Once(&seen, 1<<14)
-			s.ExecutionEventID = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "id", "action", "did", "createdBy", "createdAt", "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationDefsScheduledActionView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("did").String(string(s.DID))
-	e.Field("action").String(s.Action)
-	e.Field("status").String(s.Status)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if !s.EventData.IsZero() {
-		e.Field("eventData").Unknown(s.EventData)
-	}
-	if s.ExecuteAt != nil {
-		e.Field("executeAt").String(string(*s.ExecuteAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.ExecuteAfter != nil {
-		e.Field("executeAfter").String(string(*s.ExecuteAfter))
-	}
-	if s.ExecuteUntil != nil {
-		e.Field("executeUntil").String(string(*s.ExecuteUntil))
-	}
-	if s.LastExecutedAt != nil {
-		e.Field("lastExecutedAt").String(string(*s.LastExecutedAt))
-	}
-	if s.ExecutionEventID != nil {
-		e.Field("executionEventId").Int(*s.ExecutionEventID)
-	}
-	if s.LastFailureReason != nil {
-		e.Field("lastFailureReason").String(*s.LastFailureReason)
-	}
-	if s.RandomizeExecution != nil {
-		e.Field("randomizeExecution").Bool(*s.RandomizeExecution)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationDefsScheduledActionView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	if !s.EventData.IsZero() {
-		v.Field("eventData").Unknown(s.EventData)
-	}
-	v.Field("did").Format(s.DID)
-	if s.ExecuteAt != nil {
-		v.Field("executeAt").Format(*s.ExecuteAt)
-	}
-	if s.ExecuteAfter != nil {
-		v.Field("executeAfter").Format(*s.ExecuteAfter)
-	}
-	if s.ExecuteUntil != nil {
-		v.Field("executeUntil").Format(*s.ExecuteUntil)
-	}
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	if s.LastExecutedAt != nil {
-		v.Field("lastExecutedAt").Format(*s.LastExecutedAt)
-	}
-	if s.ExecutionEventID != nil {
-		v.Field("executionEventId").Int(*s.ExecutionEventID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationDefsScheduledActionView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationDefsScheduledActionView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationDefsScheduledActionViewAction.
-const (
-	ModerationDefsScheduledActionViewActionTakedown = "takedown"
-)
-
-// Known values of ModerationDefsScheduledActionViewStatus.
+// Known values of the field Status of [ModerationDefsScheduledActionView].
 const (
 	ModerationDefsScheduledActionViewStatusPending   = "pending"
 	ModerationDefsScheduledActionViewStatusExecuted  = "executed"
 	ModerationDefsScheduledActionViewStatusCancelled = "cancelled"
 	ModerationDefsScheduledActionViewStatusFailed    = "failed"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

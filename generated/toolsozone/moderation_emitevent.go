@@ -13,19 +13,22 @@ import (
 
 // EmitEvent calls tools.ozone.moderation.emitEvent: Take a moderation action on an actor.
 //
-// Errors: ErrSubjectHasAction, ErrDuplicateExternalID.
+// Errors: [ErrSubjectHasAction], [ErrDuplicateExternalID].
 func (s ModerationService) EmitEvent(ctx context.Context, input *ModerationEmitEventInput, opts ...xrpc.Option) (*ModerationDefsModEventView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.moderation.emitEvent", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ModerationDefsModEventView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ModerationEmitEventInput is the input of tools.ozone.moderation.emitEvent.
+// ModerationEmitEventInput is the input of [ModerationService.EmitEvent].
 type ModerationEmitEventInput struct {
-	Event           ModerationEmitEventInputEventUnion
-	Subject         ModerationEmitEventInputSubjectUnion
-	SubjectBlobCIDs []syntax.CID
-	CreatedBy       syntax.DID
-	ModTool         *ModerationDefsModTool
+	Event ModerationEmitEventInputEventUnion // "event" in JSON: [ModerationEmitEventInputEventUnion].
+
+	// "subject" in JSON: one of [comatproto.AdminDefsRepoRef] and [comatproto.RepoStrongRef].
+	Subject ModerationEmitEventInputSubjectUnion
+
+	SubjectBlobCIDs []syntax.CID           // "subjectBlobCids" in JSON.
+	CreatedBy       syntax.DID             // "createdBy" in JSON.
+	ModTool         *ModerationDefsModTool // "modTool" in JSON: [ModerationDefsModTool].
 
 	// An optional external ID for the event, used to deduplicate events from external systems.
 	// Fails when an event of same type with the same external ID exists for the same subject.
@@ -35,224 +38,82 @@ type ModerationEmitEventInput struct {
 	// and reporters may be notified.
 	ReportAction *ModerationEmitEventReportAction
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationEmitEventInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationEmitEventInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "event":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Event)
-		case "subject":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Subject)
-		case "subjectBlobCids":
-			if d.Optional(&seen, 1<<3) {
-				s.SubjectBlobCIDs = lex.DecodeStrings[syntax.CID](d)
-			}
-		case "createdBy":
-			d.Once(&seen, 1<<2)
-			s.CreatedBy = syntax.DID(d.String())
-		case "modTool":
-			if d.Optional(&seen, 1<<4) {
-				s.ModTool = lex.DecodePointer[ModerationDefsModTool](d)
-			}
-		case "externalId":
-			d.Once(&seen, 1<<5)
-			s.ExternalID = d.OptionalString()
-		case "reportAction":
-			if d.Optional(&seen, 1<<6) {
-				s.ReportAction = lex.DecodePointer[ModerationEmitEventReportAction](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "event", "subject", "createdBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationEmitEventInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("event").Value(&s.Event)
-	if s.ModTool != nil {
-		e.Field("modTool").Value(s.ModTool)
-	}
-	e.Field("subject").Value(&s.Subject)
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if s.ExternalID != nil {
-		e.Field("externalId").String(*s.ExternalID)
-	}
-	if s.ReportAction != nil {
-		e.Field("reportAction").Value(s.ReportAction)
-	}
-	if s.SubjectBlobCIDs != nil {
-		lex.EncodeStrings(e.Field("subjectBlobCids"), s.SubjectBlobCIDs)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationEmitEventInput) ValidateLex(v *lex.Validator) {
-	v.Field("event").Value(&s.Event)
-	v.Field("subject").Value(&s.Subject)
-	if s.SubjectBlobCIDs != nil {
-		lex.ValidateArray(v.Field("subjectBlobCids"), s.SubjectBlobCIDs, func(v *lex.Validator, e syntax.CID) {
-			v.Format(e)
-		})
-	}
-	v.Field("createdBy").Format(s.CreatedBy)
-	if s.ModTool != nil {
-		v.Field("modTool").Value(s.ModTool)
-	}
-	if s.ReportAction != nil {
-		v.Field("reportAction").Value(s.ReportAction)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationEmitEventInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationEmitEventInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationEmitEventInputEventUnion is an open union of
-// tools.ozone.moderation.defs#modEventTakedown,
-// tools.ozone.moderation.defs#modEventAcknowledge,
-// tools.ozone.moderation.defs#modEventEscalate, tools.ozone.moderation.defs#modEventComment,
-// tools.ozone.moderation.defs#modEventLabel, tools.ozone.moderation.defs#modEventReport,
-// tools.ozone.moderation.defs#modEventMute, tools.ozone.moderation.defs#modEventUnmute,
-// tools.ozone.moderation.defs#modEventMuteReporter,
-// tools.ozone.moderation.defs#modEventUnmuteReporter,
-// tools.ozone.moderation.defs#modEventReverseTakedown,
-// tools.ozone.moderation.defs#modEventResolveAppeal, tools.ozone.moderation.defs#modEventEmail,
-// tools.ozone.moderation.defs#modEventDivert, tools.ozone.moderation.defs#modEventTag,
-// tools.ozone.moderation.defs#accountEvent, tools.ozone.moderation.defs#identityEvent,
-// tools.ozone.moderation.defs#recordEvent, tools.ozone.moderation.defs#modEventPriorityScore,
-// tools.ozone.moderation.defs#ageAssuranceEvent,
-// tools.ozone.moderation.defs#ageAssuranceOverrideEvent,
-// tools.ozone.moderation.defs#ageAssurancePurgeEvent,
-// tools.ozone.moderation.defs#revokeAccountCredentialsEvent,
-// tools.ozone.moderation.defs#scheduleTakedownEvent and
-// tools.ozone.moderation.defs#cancelScheduledTakedownEvent.
+// ModerationEmitEventInputEventUnion is the field Event of [ModerationEmitEventInput], an open
+// union of:
+//
+//   - [ModerationDefsModEventTakedown]
+//   - [ModerationDefsModEventAcknowledge]
+//   - [ModerationDefsModEventEscalate]
+//   - [ModerationDefsModEventComment]
+//   - [ModerationDefsModEventLabel]
+//   - [ModerationDefsModEventReport]
+//   - [ModerationDefsModEventMute]
+//   - [ModerationDefsModEventUnmute]
+//   - [ModerationDefsModEventMuteReporter]
+//   - [ModerationDefsModEventUnmuteReporter]
+//   - [ModerationDefsModEventReverseTakedown]
+//   - [ModerationDefsModEventResolveAppeal]
+//   - [ModerationDefsModEventEmail]
+//   - [ModerationDefsModEventDivert]
+//   - [ModerationDefsModEventTag]
+//   - [ModerationDefsAccountEvent]
+//   - [ModerationDefsIdentityEvent]
+//   - [ModerationDefsRecordEvent]
+//   - [ModerationDefsModEventPriorityScore]
+//   - [ModerationDefsAgeAssuranceEvent]
+//   - [ModerationDefsAgeAssuranceOverrideEvent]
+//   - [ModerationDefsAgeAssurancePurgeEvent]
+//   - [ModerationDefsRevokeAccountCredentialsEvent]
+//   - [ModerationDefsScheduleTakedownEvent]
+//   - [ModerationDefsCancelScheduledTakedownEvent]
 //
 // The zero value is absent.
 type ModerationEmitEventInputEventUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationEmitEventInputEventUnion returns the union of a member.
 func NewModerationEmitEventInputEventUnion[T interface {
-	*ModerationDefsModEventTakedown | *ModerationDefsModEventAcknowledge | *ModerationDefsModEventEscalate | *ModerationDefsModEventComment | *ModerationDefsModEventLabel | *ModerationDefsModEventReport | *ModerationDefsModEventMute | *ModerationDefsModEventUnmute | *ModerationDefsModEventMuteReporter | *ModerationDefsModEventUnmuteReporter | *ModerationDefsModEventReverseTakedown | *ModerationDefsModEventResolveAppeal | *ModerationDefsModEventEmail | *ModerationDefsModEventDivert | *ModerationDefsModEventTag | *ModerationDefsAccountEvent | *ModerationDefsIdentityEvent | *ModerationDefsRecordEvent | *ModerationDefsModEventPriorityScore | *ModerationDefsAgeAssuranceEvent | *ModerationDefsAgeAssuranceOverrideEvent | *ModerationDefsAgeAssurancePurgeEvent | *ModerationDefsRevokeAccountCredentialsEvent | *ModerationDefsScheduleTakedownEvent | *ModerationDefsCancelScheduledTakedownEvent | *lex.UnknownVariant
+	*ModerationDefsModEventTakedown |
+		*ModerationDefsModEventAcknowledge |
+		*ModerationDefsModEventEscalate |
+		*ModerationDefsModEventComment |
+		*ModerationDefsModEventLabel |
+		*ModerationDefsModEventReport |
+		*ModerationDefsModEventMute |
+		*ModerationDefsModEventUnmute |
+		*ModerationDefsModEventMuteReporter |
+		*ModerationDefsModEventUnmuteReporter |
+		*ModerationDefsModEventReverseTakedown |
+		*ModerationDefsModEventResolveAppeal |
+		*ModerationDefsModEventEmail |
+		*ModerationDefsModEventDivert |
+		*ModerationDefsModEventTag |
+		*ModerationDefsAccountEvent |
+		*ModerationDefsIdentityEvent |
+		*ModerationDefsRecordEvent |
+		*ModerationDefsModEventPriorityScore |
+		*ModerationDefsAgeAssuranceEvent |
+		*ModerationDefsAgeAssuranceOverrideEvent |
+		*ModerationDefsAgeAssurancePurgeEvent |
+		*ModerationDefsRevokeAccountCredentialsEvent |
+		*ModerationDefsScheduleTakedownEvent |
+		*ModerationDefsCancelScheduledTakedownEvent |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ModerationEmitEventInputEventUnion {
 	return ModerationEmitEventInputEventUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationEmitEventInputEventUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#modEventTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTakedown](d)
-	case "tools.ozone.moderation.defs#modEventAcknowledge":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventAcknowledge](d)
-	case "tools.ozone.moderation.defs#modEventEscalate":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEscalate](d)
-	case "tools.ozone.moderation.defs#modEventComment":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventComment](d)
-	case "tools.ozone.moderation.defs#modEventLabel":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventLabel](d)
-	case "tools.ozone.moderation.defs#modEventReport":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReport](d)
-	case "tools.ozone.moderation.defs#modEventMute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMute](d)
-	case "tools.ozone.moderation.defs#modEventUnmute":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmute](d)
-	case "tools.ozone.moderation.defs#modEventMuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventMuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventUnmuteReporter":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventUnmuteReporter](d)
-	case "tools.ozone.moderation.defs#modEventReverseTakedown":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventReverseTakedown](d)
-	case "tools.ozone.moderation.defs#modEventResolveAppeal":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventResolveAppeal](d)
-	case "tools.ozone.moderation.defs#modEventEmail":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventEmail](d)
-	case "tools.ozone.moderation.defs#modEventDivert":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventDivert](d)
-	case "tools.ozone.moderation.defs#modEventTag":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventTag](d)
-	case "tools.ozone.moderation.defs#accountEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAccountEvent](d)
-	case "tools.ozone.moderation.defs#identityEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsIdentityEvent](d)
-	case "tools.ozone.moderation.defs#recordEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordEvent](d)
-	case "tools.ozone.moderation.defs#modEventPriorityScore":
-		u.Value = lex.DecodeVariant[ModerationDefsModEventPriorityScore](d)
-	case "tools.ozone.moderation.defs#ageAssuranceEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceEvent](d)
-	case "tools.ozone.moderation.defs#ageAssuranceOverrideEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssuranceOverrideEvent](d)
-	case "tools.ozone.moderation.defs#ageAssurancePurgeEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsAgeAssurancePurgeEvent](d)
-	case "tools.ozone.moderation.defs#revokeAccountCredentialsEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsRevokeAccountCredentialsEvent](d)
-	case "tools.ozone.moderation.defs#scheduleTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsScheduleTakedownEvent](d)
-	case "tools.ozone.moderation.defs#cancelScheduledTakedownEvent":
-		u.Value = lex.DecodeVariant[ModerationDefsCancelScheduledTakedownEvent](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationEmitEventInputEventUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationEmitEventInputEventUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsModEventTakedown, *ModerationDefsModEventAcknowledge, *ModerationDefsModEventEscalate, *ModerationDefsModEventComment, *ModerationDefsModEventLabel, *ModerationDefsModEventReport, *ModerationDefsModEventMute, *ModerationDefsModEventUnmute, *ModerationDefsModEventMuteReporter, *ModerationDefsModEventUnmuteReporter, *ModerationDefsModEventReverseTakedown, *ModerationDefsModEventResolveAppeal, *ModerationDefsModEventEmail, *ModerationDefsModEventDivert, *ModerationDefsModEventTag, *ModerationDefsAccountEvent, *ModerationDefsIdentityEvent, *ModerationDefsRecordEvent, *ModerationDefsModEventPriorityScore, *ModerationDefsAgeAssuranceEvent, *ModerationDefsAgeAssuranceOverrideEvent, *ModerationDefsAgeAssurancePurgeEvent, *ModerationDefsRevokeAccountCredentialsEvent, *ModerationDefsScheduleTakedownEvent, *ModerationDefsCancelScheduledTakedownEvent, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationEmitEventInputEventUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationEmitEventInputEventUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationEmitEventInputSubjectUnion is an open union of com.atproto.admin.defs#repoRef and
-// com.atproto.repo.strongRef.
+// ModerationEmitEventInputSubjectUnion is the field Subject of [ModerationEmitEventInput], an
+// open union of [comatproto.AdminDefsRepoRef] and [comatproto.RepoStrongRef].
 //
 // The zero value is absent.
 type ModerationEmitEventInputSubjectUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationEmitEventInputSubjectUnion returns the union of a member.
@@ -263,126 +124,18 @@ func NewModerationEmitEventInputSubjectUnion[T interface {
 	return ModerationEmitEventInputSubjectUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationEmitEventInputSubjectUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.atproto.admin.defs#repoRef":
-		u.Value = lex.DecodeVariant[comatproto.AdminDefsRepoRef](d)
-	case "com.atproto.repo.strongRef":
-		u.Value = lex.DecodeVariant[comatproto.RepoStrongRef](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationEmitEventInputSubjectUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationEmitEventInputSubjectUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *comatproto.AdminDefsRepoRef, *comatproto.RepoStrongRef, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationEmitEventInputSubjectUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationEmitEventInputSubjectUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationEmitEventReportAction is tools.ozone.moderation.emitEvent#reportAction: Target
-// specific reports when emitting a moderation event.
+// ModerationEmitEventReportAction is the object tools.ozone.moderation.emitEvent#reportAction:
+// Target specific reports when emitting a moderation event.
 type ModerationEmitEventReportAction struct {
 	IDs []int64 // Target specific report IDs.
 
-	// Target reports matching these report types on the subject (fully qualified NSIDs)
+	// Target reports matching these report types on the subject (fully qualified NSIDs).
 	Types []string
 
 	All  *bool   // Target ALL reports on the subject.
 	Note *string // Note to send to reporter(s) when actioning their report.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationEmitEventReportAction) LexType() string {
-	return "tools.ozone.moderation.emitEvent#reportAction"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationEmitEventReportAction) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationEmitEventReportAction{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "ids":
-			if d.Optional(&seen, 1<<0) {
-				s.IDs = lex.DecodeArray(d, (*lex.Decoder).Int)
-			}
-		case "types":
-			if d.Optional(&seen, 1<<1) {
-				s.Types = lex.DecodeStrings[string](d)
-			}
-		case "all":
-			d.Once(&seen, 1<<2)
-			s.All = d.OptionalBool()
-		case "note":
-			d.Once(&seen, 1<<3)
-			s.Note = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationEmitEventReportAction) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.All != nil {
-		e.Field("all").Bool(*s.All)
-	}
-	if s.IDs != nil {
-		lex.EncodeArray(e.Field("ids"), s.IDs, (*lex.Encoder).Int)
-	}
-	if s.Note != nil {
-		e.Field("note").String(*s.Note)
-	}
-	if s.Types != nil {
-		lex.EncodeStrings(e.Field("types"), s.Types)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationEmitEventReportAction) ValidateLex(v *lex.Validator) {
-	if s.IDs != nil {
-		lex.ValidateArray(v.Field("ids"), s.IDs, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationEmitEventReportAction) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationEmitEventReportAction) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

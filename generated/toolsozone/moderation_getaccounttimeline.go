@@ -14,217 +14,64 @@ import (
 // available events of an account. This includes moderation events, account history and did
 // history.
 //
-// Errors: ErrRepoNotFound.
+// Errors: [ErrRepoNotFound].
 func (s ModerationService) GetAccountTimeline(ctx context.Context, params *ModerationGetAccountTimelineParams, opts ...xrpc.Option) (*ModerationGetAccountTimelineOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.moderation.getAccountTimeline", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationGetAccountTimelineOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
 // ModerationGetAccountTimelineParams are the parameters of
-// tools.ozone.moderation.getAccountTimeline.
+// [ModerationService.GetAccountTimeline].
 type ModerationGetAccountTimelineParams struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetAccountTimelineParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetAccountTimelineParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetAccountTimelineParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetAccountTimelineParams)
-	}
-	v.Field("did").Format(p.DID)
-}
-
-// ModerationGetAccountTimelineOutput is the output of
-// tools.ozone.moderation.getAccountTimeline.
+// ModerationGetAccountTimelineOutput is the output of [ModerationService.GetAccountTimeline].
 type ModerationGetAccountTimelineOutput struct {
-	Timeline []ModerationGetAccountTimelineTimelineItem
+	Timeline []ModerationGetAccountTimelineTimelineItem // "timeline" in JSON: a list of [ModerationGetAccountTimelineTimelineItem].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetAccountTimelineOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetAccountTimelineOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "timeline":
-			d.Once(&seen, 1<<0)
-			s.Timeline = lex.DecodeSlice[ModerationGetAccountTimelineTimelineItem](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "timeline")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetAccountTimelineOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("timeline"), s.Timeline)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetAccountTimelineOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("timeline"), s.Timeline)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetAccountTimelineOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetAccountTimelineOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetAccountTimelineTimelineItem is
+// ModerationGetAccountTimelineTimelineItem is the object
 // tools.ozone.moderation.getAccountTimeline#timelineItem.
 type ModerationGetAccountTimelineTimelineItem struct {
-	Day     string
+	Day string // "day" in JSON.
+
+	// "summary" in JSON: a list of [ModerationGetAccountTimelineTimelineItemSummary].
 	Summary []ModerationGetAccountTimelineTimelineItemSummary
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationGetAccountTimelineTimelineItem) LexType() string {
-	return "tools.ozone.moderation.getAccountTimeline#timelineItem"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetAccountTimelineTimelineItem) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetAccountTimelineTimelineItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "day":
-			d.Once(&seen, 1<<0)
-			s.Day = d.String()
-		case "summary":
-			d.Once(&seen, 1<<1)
-			s.Summary = lex.DecodeSlice[ModerationGetAccountTimelineTimelineItemSummary](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "day", "summary")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetAccountTimelineTimelineItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("day").String(s.Day)
-	lex.EncodeSlice(e.Field("summary"), s.Summary)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetAccountTimelineTimelineItem) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("summary"), s.Summary)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetAccountTimelineTimelineItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetAccountTimelineTimelineItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetAccountTimelineTimelineItemSummary is
+// ModerationGetAccountTimelineTimelineItemSummary is the object
 // tools.ozone.moderation.getAccountTimeline#timelineItemSummary.
 type ModerationGetAccountTimelineTimelineItemSummary struct {
-	EventSubjectType string // Known values: account, record, chat.
-	EventType        string
-	Count            int64
+	// "eventSubjectType" in JSON. Known values:
+	// [ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeAccount],
+	// [ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeRecord],
+	// [ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeChat].
+	EventSubjectType string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "eventType" in JSON. Known values: the constants from
+	// [ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsModEventTakedown] to
+	// [ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsCancelScheduledTakedownEvent].
+	EventType string
+
+	Count int64 // "count" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationGetAccountTimelineTimelineItemSummary) LexType() string {
-	return "tools.ozone.moderation.getAccountTimeline#timelineItemSummary"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetAccountTimelineTimelineItemSummary) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetAccountTimelineTimelineItemSummary{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "eventSubjectType":
-			d.Once(&seen, 1<<0)
-			s.EventSubjectType = d.String()
-		case "eventType":
-			d.Once(&seen, 1<<1)
-			s.EventType = d.String()
-		case "count":
-			d.Once(&seen, 1<<2)
-			s.Count = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "eventSubjectType", "eventType", "count")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetAccountTimelineTimelineItemSummary) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("count").Int(s.Count)
-	e.Field("eventType").String(s.EventType)
-	e.Field("eventSubjectType").String(s.EventSubjectType)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetAccountTimelineTimelineItemSummary) ValidateLex(v *lex.Validator) {
-	v.Field("count").Int(s.Count)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetAccountTimelineTimelineItemSummary) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetAccountTimelineTimelineItemSummary) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationGetAccountTimelineTimelineItemSummaryEventSubjectType.
+// Known values of the field EventSubjectType of
+// [ModerationGetAccountTimelineTimelineItemSummary].
 const (
 	ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeAccount = "account"
 	ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeRecord  = "record"
 	ModerationGetAccountTimelineTimelineItemSummaryEventSubjectTypeChat    = "chat"
 )
 
-// Known values of ModerationGetAccountTimelineTimelineItemSummaryEventType.
+// Known values of the field EventType of [ModerationGetAccountTimelineTimelineItemSummary].
 const (
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsModEventTakedown              = "tools.ozone.moderation.defs#modEventTakedown"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsModEventReverseTakedown       = "tools.ozone.moderation.defs#modEventReverseTakedown"
@@ -248,9 +95,9 @@ const (
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsRevokeAccountCredentialsEvent = "tools.ozone.moderation.defs#revokeAccountCredentialsEvent"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsAgeAssuranceEvent             = "tools.ozone.moderation.defs#ageAssuranceEvent"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsAgeAssuranceOverrideEvent     = "tools.ozone.moderation.defs#ageAssuranceOverrideEvent"
-	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcCreate        = "tools.ozone.moderation.defs#timelineEventPlcCreate"
-	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcOperation     = "tools.ozone.moderation.defs#timelineEventPlcOperation"
-	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcTombstone     = "tools.ozone.moderation.defs#timelineEventPlcTombstone"
+	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcCreate        = "tools.ozone.moderation.defs#timelineEventPlcCreate"    // The token [ModerationDefsTimelineEventPlcCreate].
+	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcOperation     = "tools.ozone.moderation.defs#timelineEventPlcOperation" // The token [ModerationDefsTimelineEventPlcOperation].
+	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsTimelineEventPlcTombstone     = "tools.ozone.moderation.defs#timelineEventPlcTombstone" // The token [ModerationDefsTimelineEventPlcTombstone].
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeHostingGetAccountHistoryAccountCreated      = "tools.ozone.hosting.getAccountHistory#accountCreated"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeHostingGetAccountHistoryEmailConfirmed      = "tools.ozone.hosting.getAccountHistory#emailConfirmed"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeHostingGetAccountHistoryPasswordUpdated     = "tools.ozone.hosting.getAccountHistory#passwordUpdated"
@@ -258,3 +105,5 @@ const (
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsScheduleTakedownEvent         = "tools.ozone.moderation.defs#scheduleTakedownEvent"
 	ModerationGetAccountTimelineTimelineItemSummaryEventTypeModerationDefsCancelScheduledTakedownEvent  = "tools.ozone.moderation.defs#cancelScheduledTakedownEvent"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,23 +15,9 @@ func (s ModerationService) GetEvent(ctx context.Context, params *ModerationGetEv
 	return xrpc.Call[ModerationDefsModEventViewDetail](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetEventParams are the parameters of tools.ozone.moderation.getEvent.
+// ModerationGetEventParams are the parameters of [ModerationService.GetEvent].
 type ModerationGetEventParams struct {
-	ID int64
+	ID int64 // "id" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetEventParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetEventParams)
-	}
-	q.Int("id", p.ID)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetEventParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetEventParams)
-	}
-	v.Field("id").Int(p.ID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,36 +12,16 @@ import (
 
 // GetRecord calls tools.ozone.moderation.getRecord: Get details about a record.
 //
-// Errors: ErrRecordNotFound.
+// Errors: [ErrRecordNotFound].
 func (s ModerationService) GetRecord(ctx context.Context, params *ModerationGetRecordParams, opts ...xrpc.Option) (*ModerationDefsRecordViewDetail, error) {
 	m := xrpc.Method{NSID: "tools.ozone.moderation.getRecord", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationDefsRecordViewDetail](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetRecordParams are the parameters of tools.ozone.moderation.getRecord.
+// ModerationGetRecordParams are the parameters of [ModerationService.GetRecord].
 type ModerationGetRecordParams struct {
-	URI syntax.ATURI
-	CID *syntax.CID
+	URI syntax.ATURI // "uri" in JSON.
+	CID *syntax.CID  // "cid" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetRecordParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetRecordParams)
-	}
-	q.String("uri", string(p.URI))
-	if p.CID != nil {
-		q.String("cid", string(*p.CID))
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetRecordParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetRecordParams)
-	}
-	v.Field("uri").Format(p.URI)
-	if p.CID != nil {
-		v.Field("cid").Format(*p.CID)
-	}
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,85 +16,27 @@ func (s ModerationService) GetRecords(ctx context.Context, params *ModerationGet
 	return xrpc.Call[ModerationGetRecordsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetRecordsParams are the parameters of tools.ozone.moderation.getRecords.
+// ModerationGetRecordsParams are the parameters of [ModerationService.GetRecords].
 type ModerationGetRecordsParams struct {
-	URIs []syntax.ATURI
+	URIs []syntax.ATURI // "uris" in JSON. At most 100 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetRecordsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetRecordsParams)
-	}
-	xrpc.AddStrings(q, "uris", p.URIs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetRecordsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetRecordsParams)
-	}
-	lex.ValidateArray(v.Field("uris").MaxLen(len(p.URIs), 100), p.URIs, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-}
-
-// ModerationGetRecordsOutput is the output of tools.ozone.moderation.getRecords.
+// ModerationGetRecordsOutput is the output of [ModerationService.GetRecords].
 type ModerationGetRecordsOutput struct {
+	// "records" in JSON: a list of [ModerationDefsRecordViewDetail] and
+	// [ModerationDefsRecordViewNotFound].
 	Records []ModerationGetRecordsOutputRecordsUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetRecordsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetRecordsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "records":
-			d.Once(&seen, 1<<0)
-			s.Records = lex.DecodeSlice[ModerationGetRecordsOutputRecordsUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "records")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetRecordsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("records"), s.Records)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetRecordsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("records"), s.Records)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetRecordsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetRecordsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetRecordsOutputRecordsUnion is an open union of
-// tools.ozone.moderation.defs#recordViewDetail and
-// tools.ozone.moderation.defs#recordViewNotFound.
+// ModerationGetRecordsOutputRecordsUnion is an item of the field Records of
+// [ModerationGetRecordsOutput], an open union of [ModerationDefsRecordViewDetail] and
+// [ModerationDefsRecordViewNotFound].
 //
 // The zero value is absent.
 type ModerationGetRecordsOutputRecordsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationGetRecordsOutputRecordsUnion returns the union of a member.
@@ -105,42 +47,4 @@ func NewModerationGetRecordsOutputRecordsUnion[T interface {
 	return ModerationGetRecordsOutputRecordsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationGetRecordsOutputRecordsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#recordViewDetail":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordViewDetail](d)
-	case "tools.ozone.moderation.defs#recordViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRecordViewNotFound](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationGetRecordsOutputRecordsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationGetRecordsOutputRecordsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsRecordViewDetail, *ModerationDefsRecordViewNotFound, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationGetRecordsOutputRecordsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationGetRecordsOutputRecordsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,29 +12,15 @@ import (
 
 // GetRepo calls tools.ozone.moderation.getRepo: Get details about a repository.
 //
-// Errors: ErrRepoNotFound.
+// Errors: [ErrRepoNotFound].
 func (s ModerationService) GetRepo(ctx context.Context, params *ModerationGetRepoParams, opts ...xrpc.Option) (*ModerationDefsRepoViewDetail, error) {
 	m := xrpc.Method{NSID: "tools.ozone.moderation.getRepo", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ModerationDefsRepoViewDetail](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetRepoParams are the parameters of tools.ozone.moderation.getRepo.
+// ModerationGetRepoParams are the parameters of [ModerationService.GetRepo].
 type ModerationGetRepoParams struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetRepoParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetRepoParams)
-	}
-	q.String("did", string(p.DID))
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetRepoParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetRepoParams)
-	}
-	v.Field("did").Format(p.DID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,75 +17,16 @@ func (s ModerationService) GetReporterStats(ctx context.Context, params *Moderat
 	return xrpc.Call[ModerationGetReporterStatsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetReporterStatsParams are the parameters of
-// tools.ozone.moderation.getReporterStats.
+// ModerationGetReporterStatsParams are the parameters of [ModerationService.GetReporterStats].
 type ModerationGetReporterStatsParams struct {
-	DIDs []syntax.DID
+	DIDs []syntax.DID // "dids" in JSON. At most 100 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetReporterStatsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetReporterStatsParams)
-	}
-	xrpc.AddStrings(q, "dids", p.DIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetReporterStatsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetReporterStatsParams)
-	}
-	lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 100), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// ModerationGetReporterStatsOutput is the output of tools.ozone.moderation.getReporterStats.
+// ModerationGetReporterStatsOutput is the output of [ModerationService.GetReporterStats].
 type ModerationGetReporterStatsOutput struct {
-	Stats []ModerationDefsReporterStats
+	Stats []ModerationDefsReporterStats // "stats" in JSON: a list of [ModerationDefsReporterStats].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetReporterStatsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetReporterStatsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "stats":
-			d.Once(&seen, 1<<0)
-			s.Stats = lex.DecodeSlice[ModerationDefsReporterStats](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "stats")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetReporterStatsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("stats"), s.Stats)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetReporterStatsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("stats"), s.Stats)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetReporterStatsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetReporterStatsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

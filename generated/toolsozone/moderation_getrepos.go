@@ -16,84 +16,27 @@ func (s ModerationService) GetRepos(ctx context.Context, params *ModerationGetRe
 	return xrpc.Call[ModerationGetReposOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetReposParams are the parameters of tools.ozone.moderation.getRepos.
+// ModerationGetReposParams are the parameters of [ModerationService.GetRepos].
 type ModerationGetReposParams struct {
-	DIDs []syntax.DID
+	DIDs []syntax.DID // "dids" in JSON. At most 100 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetReposParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetReposParams)
-	}
-	xrpc.AddStrings(q, "dids", p.DIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetReposParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetReposParams)
-	}
-	lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 100), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// ModerationGetReposOutput is the output of tools.ozone.moderation.getRepos.
+// ModerationGetReposOutput is the output of [ModerationService.GetRepos].
 type ModerationGetReposOutput struct {
+	// "repos" in JSON: a list of [ModerationDefsRepoViewDetail] and
+	// [ModerationDefsRepoViewNotFound].
 	Repos []ModerationGetReposOutputReposUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetReposOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetReposOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "repos":
-			d.Once(&seen, 1<<0)
-			s.Repos = lex.DecodeSlice[ModerationGetReposOutputReposUnion](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "repos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetReposOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("repos"), s.Repos)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetReposOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("repos"), s.Repos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetReposOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetReposOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationGetReposOutputReposUnion is an open union of
-// tools.ozone.moderation.defs#repoViewDetail and tools.ozone.moderation.defs#repoViewNotFound.
+// ModerationGetReposOutputReposUnion is an item of the field Repos of
+// [ModerationGetReposOutput], an open union of [ModerationDefsRepoViewDetail] and
+// [ModerationDefsRepoViewNotFound].
 //
 // The zero value is absent.
 type ModerationGetReposOutputReposUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationGetReposOutputReposUnion returns the union of a member.
@@ -104,42 +47,4 @@ func NewModerationGetReposOutputReposUnion[T interface {
 	return ModerationGetReposOutputReposUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationGetReposOutputReposUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#repoViewDetail":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewDetail](d)
-	case "tools.ozone.moderation.defs#repoViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewNotFound](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationGetReposOutputReposUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationGetReposOutputReposUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationGetReposOutputReposUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationGetReposOutputReposUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

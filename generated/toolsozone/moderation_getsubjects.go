@@ -15,72 +15,16 @@ func (s ModerationService) GetSubjects(ctx context.Context, params *ModerationGe
 	return xrpc.Call[ModerationGetSubjectsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ModerationGetSubjectsParams are the parameters of tools.ozone.moderation.getSubjects.
+// ModerationGetSubjectsParams are the parameters of [ModerationService.GetSubjects].
 type ModerationGetSubjectsParams struct {
-	Subjects []string
+	Subjects []string // "subjects" in JSON. From 1 to 100 items.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationGetSubjectsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationGetSubjectsParams)
-	}
-	xrpc.AddStrings(q, "subjects", p.Subjects)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationGetSubjectsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationGetSubjectsParams)
-	}
-	v.Field("subjects").MinLen(len(p.Subjects), 1).MaxLen(len(p.Subjects), 100)
-}
-
-// ModerationGetSubjectsOutput is the output of tools.ozone.moderation.getSubjects.
+// ModerationGetSubjectsOutput is the output of [ModerationService.GetSubjects].
 type ModerationGetSubjectsOutput struct {
-	Subjects []ModerationDefsSubjectView
+	Subjects []ModerationDefsSubjectView // "subjects" in JSON: a list of [ModerationDefsSubjectView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationGetSubjectsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationGetSubjectsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subjects":
-			d.Once(&seen, 1<<0)
-			s.Subjects = lex.DecodeSlice[ModerationDefsSubjectView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subjects")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationGetSubjectsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("subjects"), s.Subjects)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationGetSubjectsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("subjects"), s.Subjects)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationGetSubjectsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationGetSubjectsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

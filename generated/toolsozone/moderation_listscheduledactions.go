@@ -17,107 +17,25 @@ func (s ModerationService) ListScheduledActions(ctx context.Context, input *Mode
 	return xrpc.Call[ModerationListScheduledActionsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ModerationListScheduledActionsInput is the input of
-// tools.ozone.moderation.listScheduledActions.
+// ModerationListScheduledActionsInput is the input of [ModerationService.ListScheduledActions].
 type ModerationListScheduledActionsInput struct {
 	StartsAfter *syntax.Datetime // Filter actions scheduled to execute after this time.
 	EndsBefore  *syntax.Datetime // Filter actions scheduled to execute before this time.
-	Subjects    []syntax.DID     // Filter actions for specific DID subjects.
-	Statuses    []string         // Filter actions by status.
-	Limit       *int64           // Maximum number of results to return. Default: 50.
-	Cursor      *string          // Cursor for pagination.
+	Subjects    []syntax.DID     // Filter actions for specific DID subjects. At most 100 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// Filter actions by status. Known values: [ModerationListScheduledActionsInputStatusesPending],
+	// [ModerationListScheduledActionsInputStatusesExecuted],
+	// [ModerationListScheduledActionsInputStatusesCancelled],
+	// [ModerationListScheduledActionsInputStatusesFailed]. At least 1 item.
+	Statuses []string
+
+	Limit  *int64  // Maximum number of results to return. From 1 to 100. Default: 50.
+	Cursor *string // Cursor for pagination.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationListScheduledActionsInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationListScheduledActionsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "startsAfter":
-			d.Once(&seen, 1<<1)
-			s.StartsAfter = (*syntax.Datetime)(d.OptionalString())
-		case "endsBefore":
-			d.Once(&seen, 1<<2)
-			s.EndsBefore = (*syntax.Datetime)(d.OptionalString())
-		case "subjects":
-			if d.Optional(&seen, 1<<3) {
-				s.Subjects = lex.DecodeStrings[syntax.DID](d)
-			}
-		case "statuses":
-			d.Once(&seen, 1<<0)
-			s.Statuses = lex.DecodeStrings[string](d)
-		case "limit":
-			d.Once(&seen, 1<<4)
-			s.Limit = d.OptionalInt()
-		case "cursor":
-			d.Once(&seen, 1<<5)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "statuses")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationListScheduledActionsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Limit != nil {
-		e.Field("limit").Int(*s.Limit)
-	}
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeStrings(e.Field("statuses"), s.Statuses)
-	if s.Subjects != nil {
-		lex.EncodeStrings(e.Field("subjects"), s.Subjects)
-	}
-	if s.EndsBefore != nil {
-		e.Field("endsBefore").String(string(*s.EndsBefore))
-	}
-	if s.StartsAfter != nil {
-		e.Field("startsAfter").String(string(*s.StartsAfter))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationListScheduledActionsInput) ValidateLex(v *lex.Validator) {
-	if s.StartsAfter != nil {
-		v.Field("startsAfter").Format(*s.StartsAfter)
-	}
-	if s.EndsBefore != nil {
-		v.Field("endsBefore").Format(*s.EndsBefore)
-	}
-	if s.Subjects != nil {
-		lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	v.Field("statuses").MinLen(len(s.Statuses), 1)
-	if s.Limit != nil {
-		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationListScheduledActionsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationListScheduledActionsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ModerationListScheduledActionsInputStatuses.
+// Known values of the field Statuses of [ModerationListScheduledActionsInput].
 const (
 	ModerationListScheduledActionsInputStatusesPending   = "pending"
 	ModerationListScheduledActionsInputStatusesExecuted  = "executed"
@@ -126,58 +44,12 @@ const (
 )
 
 // ModerationListScheduledActionsOutput is the output of
-// tools.ozone.moderation.listScheduledActions.
+// [ModerationService.ListScheduledActions].
 type ModerationListScheduledActionsOutput struct {
-	Actions []ModerationDefsScheduledActionView
-	Cursor  *string // Cursor for next page of results.
+	Actions []ModerationDefsScheduledActionView // "actions" in JSON: a list of [ModerationDefsScheduledActionView].
+	Cursor  *string                             // Cursor for next page of results.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationListScheduledActionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationListScheduledActionsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "actions":
-			d.Once(&seen, 1<<0)
-			s.Actions = lex.DecodeSlice[ModerationDefsScheduledActionView](d)
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "actions")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationListScheduledActionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("actions"), s.Actions)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationListScheduledActionsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("actions"), s.Actions)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationListScheduledActionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationListScheduledActionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,8 @@ func (s ModerationService) QueryEvents(ctx context.Context, params *ModerationQu
 	return xrpc.Call[ModerationQueryEventsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// QueryEventsPages calls QueryEvents page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// QueryEventsPages calls [ModerationService.QueryEvents] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ModerationService) QueryEventsPages(ctx context.Context, params *ModerationQueryEventsParams, opts ...xrpc.Option) iter.Seq2[*ModerationQueryEventsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ModerationQueryEventsOutput, *string, error) {
 		var next ModerationQueryEventsParams
@@ -40,64 +40,65 @@ func (s ModerationService) QueryEventsPages(ctx context.Context, params *Moderat
 	})
 }
 
-// QueryEventsAll is QueryEventsPages, events one by one.
+// QueryEventsAll is [ModerationService.QueryEventsPages], events one by one.
 func (s ModerationService) QueryEventsAll(ctx context.Context, params *ModerationQueryEventsParams, opts ...xrpc.Option) iter.Seq2[*ModerationDefsModEventView, error] {
 	return paging.All(s.QueryEventsPages(ctx, params, opts...), func(page *ModerationQueryEventsOutput) []ModerationDefsModEventView {
 		return page.Events
 	})
 }
 
-// ModerationQueryEventsParams are the parameters of tools.ozone.moderation.queryEvents.
+// ModerationQueryEventsParams are the parameters of [ModerationService.QueryEvents].
 type ModerationQueryEventsParams struct {
 	// The types of events (fully qualified string in the format of
 	// tools.ozone.moderation.defs#modEvent<name>) to filter by. If not specified, all events are
 	// returned.
 	Types []string
 
-	CreatedBy *syntax.DID
+	CreatedBy *syntax.DID // "createdBy" in JSON.
 
-	// Sort direction for the events. Defaults to descending order of created at timestamp. Default,
-	// sent if nil: "desc".
+	// Sort direction for the events. Defaults to descending order of created at timestamp. One of
+	// the constants of [ModerationQueryEventsParamsSortDirection]. Default, sent if nil: "desc".
 	SortDirection *ModerationQueryEventsParamsSortDirection
 
 	CreatedAfter  *syntax.Datetime // Retrieve events created after a given timestamp.
 	CreatedBefore *syntax.Datetime // Retrieve events created before a given timestamp.
-	Subject       *syntax.URI
+	Subject       *syntax.URI      // "subject" in JSON.
 
 	// If specified, only events where the subject belongs to the given collections will be
-	// returned. When subjectType is set to 'account', this will be ignored.
+	// returned. When subjectType is set to 'account', this will be ignored. At most 20 items.
 	Collections []syntax.NSID
 
 	// If specified, only events where the subject is of the given type (account, record, or
 	// conversation) will be returned. When this is set to 'account' the 'collections' parameter
-	// will be ignored. When includeAllUserRecords or subject is set, this will be ignored.
+	// will be ignored. When includeAllUserRecords or subject is set, this will be ignored. Known
+	// values: [ModerationQueryEventsParamsSubjectTypeAccount],
+	// [ModerationQueryEventsParamsSubjectTypeRecord],
+	// [ModerationQueryEventsParamsSubjectTypeConversation].
 	SubjectType *string
 
 	// If true, events on all record types (posts, lists, profile etc.) or records from given
 	// 'collections' param, owned by the did are returned. Default, sent if nil: false.
 	IncludeAllUserRecords *bool
 
-	Limit      *int64 // Default, sent if nil: 50.
+	Limit      *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
 	HasComment *bool  // If true, only events with comments are returned.
 
 	// If specified, only events with comments containing the keyword are returned. Apply ||
 	// separator to use multiple keywords and match using OR condition.
 	Comment *string
 
-	// If specified, only events where all of these labels were added are returned.
-	AddedLabels []string
+	AddedLabels []string // If specified, only events where all of these labels were added are returned.
 
 	// If specified, only events where all of these labels were removed are returned.
 	RemovedLabels []string
 
-	// If specified, only events where all of these tags were added are returned.
-	AddedTags []string
+	AddedTags   []string // If specified, only events where all of these tags were added are returned.
+	RemovedTags []string // If specified, only events where all of these tags were removed are returned.
+	ReportTypes []string // "reportTypes" in JSON.
 
-	// If specified, only events where all of these tags were removed are returned.
-	RemovedTags []string
-
-	ReportTypes []string
-	Policies    []string
+	// If specified, only events where the action policies match any of the given policies are
+	// returned.
+	Policies []string
 
 	// If specified, only events where the modTool name matches any of the given values are
 	// returned.
@@ -107,125 +108,35 @@ type ModerationQueryEventsParams struct {
 	BatchID *string
 
 	// If specified, only events where the age assurance state matches the given value are returned.
+	// Known values: [ModerationQueryEventsParamsAgeAssuranceStatePending],
+	// [ModerationQueryEventsParamsAgeAssuranceStateAssured],
+	// [ModerationQueryEventsParamsAgeAssuranceStateUnknown],
+	// [ModerationQueryEventsParamsAgeAssuranceStateReset],
+	// [ModerationQueryEventsParamsAgeAssuranceStateBlocked].
 	AgeAssuranceState *string
 
-	// If specified, only events where strikeCount value is set are returned.
-	WithStrike *bool
-
-	Cursor *string
+	WithStrike *bool   // If specified, only events where strikeCount value is set are returned.
+	Cursor     *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationQueryEventsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationQueryEventsParams)
-	}
-	xrpc.AddStrings(q, "types", p.Types)
-	if p.CreatedBy != nil {
-		q.String("createdBy", string(*p.CreatedBy))
-	}
-	if p.SortDirection != nil {
-		q.String("sortDirection", string(*p.SortDirection))
-	} else {
-		q.String("sortDirection", "desc")
-	}
-	if p.CreatedAfter != nil {
-		q.String("createdAfter", string(*p.CreatedAfter))
-	}
-	if p.CreatedBefore != nil {
-		q.String("createdBefore", string(*p.CreatedBefore))
-	}
-	if p.Subject != nil {
-		q.String("subject", string(*p.Subject))
-	}
-	xrpc.AddStrings(q, "collections", p.Collections)
-	if p.SubjectType != nil {
-		q.String("subjectType", *p.SubjectType)
-	}
-	if p.IncludeAllUserRecords != nil {
-		q.Bool("includeAllUserRecords", *p.IncludeAllUserRecords)
-	} else {
-		q.Bool("includeAllUserRecords", false)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.HasComment != nil {
-		q.Bool("hasComment", *p.HasComment)
-	}
-	if p.Comment != nil {
-		q.String("comment", *p.Comment)
-	}
-	xrpc.AddStrings(q, "addedLabels", p.AddedLabels)
-	xrpc.AddStrings(q, "removedLabels", p.RemovedLabels)
-	xrpc.AddStrings(q, "addedTags", p.AddedTags)
-	xrpc.AddStrings(q, "removedTags", p.RemovedTags)
-	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
-	xrpc.AddStrings(q, "policies", p.Policies)
-	xrpc.AddStrings(q, "modTool", p.ModTool)
-	if p.BatchID != nil {
-		q.String("batchId", *p.BatchID)
-	}
-	if p.AgeAssuranceState != nil {
-		q.String("ageAssuranceState", *p.AgeAssuranceState)
-	}
-	if p.WithStrike != nil {
-		q.Bool("withStrike", *p.WithStrike)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationQueryEventsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationQueryEventsParams)
-	}
-	if p.CreatedBy != nil {
-		v.Field("createdBy").Format(*p.CreatedBy)
-	}
-	if p.SortDirection != nil {
-		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
-	}
-	if p.CreatedAfter != nil {
-		v.Field("createdAfter").Format(*p.CreatedAfter)
-	}
-	if p.CreatedBefore != nil {
-		v.Field("createdBefore").Format(*p.CreatedBefore)
-	}
-	if p.Subject != nil {
-		v.Field("subject").Format(*p.Subject)
-	}
-	if p.Collections != nil {
-		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ModerationQueryEventsParamsSortDirection is one of its constants.
+// ModerationQueryEventsParamsSortDirection is the field SortDirection of
+// [ModerationQueryEventsParams], one of the constants below.
 type ModerationQueryEventsParamsSortDirection string
 
-// The values of ModerationQueryEventsParamsSortDirection.
+// The values of [ModerationQueryEventsParamsSortDirection].
 const (
 	ModerationQueryEventsParamsSortDirectionAsc  ModerationQueryEventsParamsSortDirection = "asc"
 	ModerationQueryEventsParamsSortDirectionDesc ModerationQueryEventsParamsSortDirection = "desc"
 )
 
-// Known values of ModerationQueryEventsParamsSubjectType.
+// Known values of the field SubjectType of [ModerationQueryEventsParams].
 const (
 	ModerationQueryEventsParamsSubjectTypeAccount      = "account"
 	ModerationQueryEventsParamsSubjectTypeRecord       = "record"
 	ModerationQueryEventsParamsSubjectTypeConversation = "conversation"
 )
 
-// Known values of ModerationQueryEventsParamsAgeAssuranceState.
+// Known values of the field AgeAssuranceState of [ModerationQueryEventsParams].
 const (
 	ModerationQueryEventsParamsAgeAssuranceStatePending = "pending"
 	ModerationQueryEventsParamsAgeAssuranceStateAssured = "assured"
@@ -234,58 +145,12 @@ const (
 	ModerationQueryEventsParamsAgeAssuranceStateBlocked = "blocked"
 )
 
-// ModerationQueryEventsOutput is the output of tools.ozone.moderation.queryEvents.
+// ModerationQueryEventsOutput is the output of [ModerationService.QueryEvents].
 type ModerationQueryEventsOutput struct {
-	Cursor *string
-	Events []ModerationDefsModEventView
+	Cursor *string                      // "cursor" in JSON.
+	Events []ModerationDefsModEventView // "events" in JSON: a list of [ModerationDefsModEventView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationQueryEventsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationQueryEventsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "events":
-			d.Once(&seen, 1<<0)
-			s.Events = lex.DecodeSlice[ModerationDefsModEventView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "events")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("events"), s.Events)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationQueryEventsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("events"), s.Events)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationQueryEventsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationQueryEventsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

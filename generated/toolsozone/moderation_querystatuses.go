@@ -19,8 +19,8 @@ func (s ModerationService) QueryStatuses(ctx context.Context, params *Moderation
 	return xrpc.Call[ModerationQueryStatusesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// QueryStatusesPages calls QueryStatuses page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// QueryStatusesPages calls [ModerationService.QueryStatuses] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ModerationService) QueryStatusesPages(ctx context.Context, params *ModerationQueryStatusesParams, opts ...xrpc.Option) iter.Seq2[*ModerationQueryStatusesOutput, error] {
 	return paging.Pages(func(cursor *string) (*ModerationQueryStatusesOutput, *string, error) {
 		var next ModerationQueryStatusesParams
@@ -40,14 +40,14 @@ func (s ModerationService) QueryStatusesPages(ctx context.Context, params *Moder
 	})
 }
 
-// QueryStatusesAll is QueryStatusesPages, subjectstatuses one by one.
+// QueryStatusesAll is [ModerationService.QueryStatusesPages], subject statuses one by one.
 func (s ModerationService) QueryStatusesAll(ctx context.Context, params *ModerationQueryStatusesParams, opts ...xrpc.Option) iter.Seq2[*ModerationDefsSubjectStatusView, error] {
 	return paging.All(s.QueryStatusesPages(ctx, params, opts...), func(page *ModerationQueryStatusesOutput) []ModerationDefsSubjectStatusView {
 		return page.SubjectStatuses
 	})
 }
 
-// ModerationQueryStatusesParams are the parameters of tools.ozone.moderation.queryStatuses.
+// ModerationQueryStatusesParams are the parameters of [ModerationService.QueryStatuses].
 type ModerationQueryStatusesParams struct {
 	// Number of queues being used by moderators. Subjects will be split among all queues.
 	QueueCount *int64
@@ -79,39 +79,53 @@ type ModerationQueryStatusesParams struct {
 	// Search subjects where the associated record/account was updated before a given timestamp.
 	HostingUpdatedBefore *syntax.Datetime
 
-	// Search subjects by the status of the associated record/account.
-	HostingStatuses []string
-
-	ReviewedBefore *syntax.Datetime // Search subjects reviewed before a given timestamp.
+	HostingStatuses []string         // Search subjects by the status of the associated record/account.
+	ReviewedBefore  *syntax.Datetime // Search subjects reviewed before a given timestamp.
 
 	// By default, we don't include muted subjects in the results. Set this to true to include them.
 	IncludeMuted *bool
 
-	// When set to true, only muted subjects and reporters will be returned.
-	OnlyMuted *bool
+	OnlyMuted *bool // When set to true, only muted subjects and reporters will be returned.
 
-	ReviewState    *string // Specify when fetching subjects in a certain state.
-	IgnoreSubjects []syntax.URI
+	// Specify when fetching subjects in a certain state. Known values:
+	// [ModerationQueryStatusesParamsReviewStateModerationDefsReviewOpen],
+	// [ModerationQueryStatusesParamsReviewStateModerationDefsReviewClosed],
+	// [ModerationQueryStatusesParamsReviewStateModerationDefsReviewEscalated],
+	// [ModerationQueryStatusesParamsReviewStateModerationDefsReviewNone].
+	ReviewState *string
 
-	// Get all subject statuses that were reviewed by a specific moderator.
-	LastReviewedBy *syntax.DID
+	IgnoreSubjects []syntax.URI // "ignoreSubjects" in JSON.
+	LastReviewedBy *syntax.DID  // Get all subject statuses that were reviewed by a specific moderator.
 
-	SortField     *ModerationQueryStatusesParamsSortField     // Default, sent if nil: "lastReportedAt".
-	SortDirection *ModerationQueryStatusesParamsSortDirection // Default, sent if nil: "desc".
-	Takendown     *bool                                       // Get subjects that were taken down.
-	Appealed      *bool                                       // Get subjects in unresolved appealed status.
-	Limit         *int64                                      // Default, sent if nil: 50.
-	Tags          []string
-	ExcludeTags   []string
-	Cursor        *string
+	// "sortField" in JSON. One of the constants of [ModerationQueryStatusesParamsSortField].
+	// Default, sent if nil: "lastReportedAt".
+	SortField *ModerationQueryStatusesParamsSortField
+
+	// "sortDirection" in JSON. One of the constants of
+	// [ModerationQueryStatusesParamsSortDirection]. Default, sent if nil: "desc".
+	SortDirection *ModerationQueryStatusesParamsSortDirection
+
+	Takendown *bool  // Get subjects that were taken down.
+	Appealed  *bool  // Get subjects in unresolved appealed status.
+	Limit     *int64 // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+
+	// Items in this array are applied with OR filters. To apply AND filter, put all tags in the
+	// same string and separate using && characters. At most 25 items.
+	Tags []string
+
+	ExcludeTags []string // "excludeTags" in JSON.
+	Cursor      *string  // "cursor" in JSON.
 
 	// If specified, subjects belonging to the given collections will be returned. When subjectType
-	// is set to 'account', this will be ignored.
+	// is set to 'account', this will be ignored. At most 20 items.
 	Collections []syntax.NSID
 
 	// If specified, subjects of the given type (account, record, or conversation) will be returned.
 	// When this is set to 'account' the 'collections' parameter will be ignored. When
-	// includeAllUserRecords or subject is set, this will be ignored.
+	// includeAllUserRecords or subject is set, this will be ignored. Known values:
+	// [ModerationQueryStatusesParamsSubjectTypeAccount],
+	// [ModerationQueryStatusesParamsSubjectTypeRecord],
+	// [ModerationQueryStatusesParamsSubjectTypeConversation].
 	SubjectType *string
 
 	// If specified, only subjects that belong to an account that has at least this many suspensions
@@ -127,220 +141,35 @@ type ModerationQueryStatusesParams struct {
 	MinTakendownRecordsCount *int64
 
 	// If specified, only subjects that have priority score value above the given value will be
-	// returned.
+	// returned. From 0 to 100.
 	MinPriorityScore *int64
 
 	// If specified, only subjects that belong to an account that has at least this many active
-	// strikes will be returned.
+	// strikes will be returned. At least 1.
 	MinStrikeCount *int64
 
-	// If specified, only subjects with the given age assurance state will be returned.
+	// If specified, only subjects with the given age assurance state will be returned. Known
+	// values: [ModerationQueryStatusesParamsAgeAssuranceStatePending],
+	// [ModerationQueryStatusesParamsAgeAssuranceStateAssured],
+	// [ModerationQueryStatusesParamsAgeAssuranceStateUnknown],
+	// [ModerationQueryStatusesParamsAgeAssuranceStateReset],
+	// [ModerationQueryStatusesParamsAgeAssuranceStateBlocked].
 	AgeAssuranceState *string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationQueryStatusesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationQueryStatusesParams)
-	}
-	if p.QueueCount != nil {
-		q.Int("queueCount", *p.QueueCount)
-	}
-	if p.QueueIndex != nil {
-		q.Int("queueIndex", *p.QueueIndex)
-	}
-	if p.QueueSeed != nil {
-		q.String("queueSeed", *p.QueueSeed)
-	}
-	if p.IncludeAllUserRecords != nil {
-		q.Bool("includeAllUserRecords", *p.IncludeAllUserRecords)
-	}
-	if p.Subject != nil {
-		q.String("subject", string(*p.Subject))
-	}
-	if p.Comment != nil {
-		q.String("comment", *p.Comment)
-	}
-	if p.ReportedAfter != nil {
-		q.String("reportedAfter", string(*p.ReportedAfter))
-	}
-	if p.ReportedBefore != nil {
-		q.String("reportedBefore", string(*p.ReportedBefore))
-	}
-	if p.ReviewedAfter != nil {
-		q.String("reviewedAfter", string(*p.ReviewedAfter))
-	}
-	if p.HostingDeletedAfter != nil {
-		q.String("hostingDeletedAfter", string(*p.HostingDeletedAfter))
-	}
-	if p.HostingDeletedBefore != nil {
-		q.String("hostingDeletedBefore", string(*p.HostingDeletedBefore))
-	}
-	if p.HostingUpdatedAfter != nil {
-		q.String("hostingUpdatedAfter", string(*p.HostingUpdatedAfter))
-	}
-	if p.HostingUpdatedBefore != nil {
-		q.String("hostingUpdatedBefore", string(*p.HostingUpdatedBefore))
-	}
-	xrpc.AddStrings(q, "hostingStatuses", p.HostingStatuses)
-	if p.ReviewedBefore != nil {
-		q.String("reviewedBefore", string(*p.ReviewedBefore))
-	}
-	if p.IncludeMuted != nil {
-		q.Bool("includeMuted", *p.IncludeMuted)
-	}
-	if p.OnlyMuted != nil {
-		q.Bool("onlyMuted", *p.OnlyMuted)
-	}
-	if p.ReviewState != nil {
-		q.String("reviewState", *p.ReviewState)
-	}
-	xrpc.AddStrings(q, "ignoreSubjects", p.IgnoreSubjects)
-	if p.LastReviewedBy != nil {
-		q.String("lastReviewedBy", string(*p.LastReviewedBy))
-	}
-	if p.SortField != nil {
-		q.String("sortField", string(*p.SortField))
-	} else {
-		q.String("sortField", "lastReportedAt")
-	}
-	if p.SortDirection != nil {
-		q.String("sortDirection", string(*p.SortDirection))
-	} else {
-		q.String("sortDirection", "desc")
-	}
-	if p.Takendown != nil {
-		q.Bool("takendown", *p.Takendown)
-	}
-	if p.Appealed != nil {
-		q.Bool("appealed", *p.Appealed)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	xrpc.AddStrings(q, "tags", p.Tags)
-	xrpc.AddStrings(q, "excludeTags", p.ExcludeTags)
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	xrpc.AddStrings(q, "collections", p.Collections)
-	if p.SubjectType != nil {
-		q.String("subjectType", *p.SubjectType)
-	}
-	if p.MinAccountSuspendCount != nil {
-		q.Int("minAccountSuspendCount", *p.MinAccountSuspendCount)
-	}
-	if p.MinReportedRecordsCount != nil {
-		q.Int("minReportedRecordsCount", *p.MinReportedRecordsCount)
-	}
-	if p.MinTakendownRecordsCount != nil {
-		q.Int("minTakendownRecordsCount", *p.MinTakendownRecordsCount)
-	}
-	if p.MinPriorityScore != nil {
-		q.Int("minPriorityScore", *p.MinPriorityScore)
-	}
-	if p.MinStrikeCount != nil {
-		q.Int("minStrikeCount", *p.MinStrikeCount)
-	}
-	if p.AgeAssuranceState != nil {
-		q.String("ageAssuranceState", *p.AgeAssuranceState)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationQueryStatusesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationQueryStatusesParams)
-	}
-	if p.QueueCount != nil {
-		v.Field("queueCount").Int(*p.QueueCount)
-	}
-	if p.QueueIndex != nil {
-		v.Field("queueIndex").Int(*p.QueueIndex)
-	}
-	if p.Subject != nil {
-		v.Field("subject").Format(*p.Subject)
-	}
-	if p.ReportedAfter != nil {
-		v.Field("reportedAfter").Format(*p.ReportedAfter)
-	}
-	if p.ReportedBefore != nil {
-		v.Field("reportedBefore").Format(*p.ReportedBefore)
-	}
-	if p.ReviewedAfter != nil {
-		v.Field("reviewedAfter").Format(*p.ReviewedAfter)
-	}
-	if p.HostingDeletedAfter != nil {
-		v.Field("hostingDeletedAfter").Format(*p.HostingDeletedAfter)
-	}
-	if p.HostingDeletedBefore != nil {
-		v.Field("hostingDeletedBefore").Format(*p.HostingDeletedBefore)
-	}
-	if p.HostingUpdatedAfter != nil {
-		v.Field("hostingUpdatedAfter").Format(*p.HostingUpdatedAfter)
-	}
-	if p.HostingUpdatedBefore != nil {
-		v.Field("hostingUpdatedBefore").Format(*p.HostingUpdatedBefore)
-	}
-	if p.ReviewedBefore != nil {
-		v.Field("reviewedBefore").Format(*p.ReviewedBefore)
-	}
-	if p.IgnoreSubjects != nil {
-		lex.ValidateArray(v.Field("ignoreSubjects"), p.IgnoreSubjects, func(v *lex.Validator, e syntax.URI) {
-			v.Format(e)
-		})
-	}
-	if p.LastReviewedBy != nil {
-		v.Field("lastReviewedBy").Format(*p.LastReviewedBy)
-	}
-	if p.SortField != nil {
-		v.Field("sortField").OneOf(string(*p.SortField), "lastReviewedAt", "lastReportedAt", "reportedRecordsCount", "takendownRecordsCount", "priorityScore")
-	}
-	if p.SortDirection != nil {
-		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.Tags != nil {
-		v.Field("tags").MaxLen(len(p.Tags), 25)
-	}
-	if p.Collections != nil {
-		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	if p.MinAccountSuspendCount != nil {
-		v.Field("minAccountSuspendCount").Int(*p.MinAccountSuspendCount)
-	}
-	if p.MinReportedRecordsCount != nil {
-		v.Field("minReportedRecordsCount").Int(*p.MinReportedRecordsCount)
-	}
-	if p.MinTakendownRecordsCount != nil {
-		v.Field("minTakendownRecordsCount").Int(*p.MinTakendownRecordsCount)
-	}
-	if p.MinPriorityScore != nil {
-		v.Field("minPriorityScore").AtLeast(*p.MinPriorityScore, 0).AtMost(*p.MinPriorityScore, 100)
-	}
-	if p.MinStrikeCount != nil {
-		v.Field("minStrikeCount").Int(*p.MinStrikeCount).AtLeast(*p.MinStrikeCount, 1)
-	}
-}
-
-// Known values of ModerationQueryStatusesParamsReviewState.
+// Known values of the field ReviewState of [ModerationQueryStatusesParams].
 const (
-	ModerationQueryStatusesParamsReviewStateModerationDefsReviewOpen      = "tools.ozone.moderation.defs#reviewOpen"
-	ModerationQueryStatusesParamsReviewStateModerationDefsReviewClosed    = "tools.ozone.moderation.defs#reviewClosed"
-	ModerationQueryStatusesParamsReviewStateModerationDefsReviewEscalated = "tools.ozone.moderation.defs#reviewEscalated"
-	ModerationQueryStatusesParamsReviewStateModerationDefsReviewNone      = "tools.ozone.moderation.defs#reviewNone"
+	ModerationQueryStatusesParamsReviewStateModerationDefsReviewOpen      = "tools.ozone.moderation.defs#reviewOpen"      // The token [ModerationDefsReviewOpen].
+	ModerationQueryStatusesParamsReviewStateModerationDefsReviewClosed    = "tools.ozone.moderation.defs#reviewClosed"    // The token [ModerationDefsReviewClosed].
+	ModerationQueryStatusesParamsReviewStateModerationDefsReviewEscalated = "tools.ozone.moderation.defs#reviewEscalated" // The token [ModerationDefsReviewEscalated].
+	ModerationQueryStatusesParamsReviewStateModerationDefsReviewNone      = "tools.ozone.moderation.defs#reviewNone"      // The token [ModerationDefsReviewNone].
 )
 
-// ModerationQueryStatusesParamsSortField is one of its constants.
+// ModerationQueryStatusesParamsSortField is the field SortField of
+// [ModerationQueryStatusesParams], one of the constants below.
 type ModerationQueryStatusesParamsSortField string
 
-// The values of ModerationQueryStatusesParamsSortField.
+// The values of [ModerationQueryStatusesParamsSortField].
 const (
 	ModerationQueryStatusesParamsSortFieldLastReviewedAt        ModerationQueryStatusesParamsSortField = "lastReviewedAt"
 	ModerationQueryStatusesParamsSortFieldLastReportedAt        ModerationQueryStatusesParamsSortField = "lastReportedAt"
@@ -349,23 +178,24 @@ const (
 	ModerationQueryStatusesParamsSortFieldPriorityScore         ModerationQueryStatusesParamsSortField = "priorityScore"
 )
 
-// ModerationQueryStatusesParamsSortDirection is one of its constants.
+// ModerationQueryStatusesParamsSortDirection is the field SortDirection of
+// [ModerationQueryStatusesParams], one of the constants below.
 type ModerationQueryStatusesParamsSortDirection string
 
-// The values of ModerationQueryStatusesParamsSortDirection.
+// The values of [ModerationQueryStatusesParamsSortDirection].
 const (
 	ModerationQueryStatusesParamsSortDirectionAsc  ModerationQueryStatusesParamsSortDirection = "asc"
 	ModerationQueryStatusesParamsSortDirectionDesc ModerationQueryStatusesParamsSortDirection = "desc"
 )
 
-// Known values of ModerationQueryStatusesParamsSubjectType.
+// Known values of the field SubjectType of [ModerationQueryStatusesParams].
 const (
 	ModerationQueryStatusesParamsSubjectTypeAccount      = "account"
 	ModerationQueryStatusesParamsSubjectTypeRecord       = "record"
 	ModerationQueryStatusesParamsSubjectTypeConversation = "conversation"
 )
 
-// Known values of ModerationQueryStatusesParamsAgeAssuranceState.
+// Known values of the field AgeAssuranceState of [ModerationQueryStatusesParams].
 const (
 	ModerationQueryStatusesParamsAgeAssuranceStatePending = "pending"
 	ModerationQueryStatusesParamsAgeAssuranceStateAssured = "assured"
@@ -374,58 +204,12 @@ const (
 	ModerationQueryStatusesParamsAgeAssuranceStateBlocked = "blocked"
 )
 
-// ModerationQueryStatusesOutput is the output of tools.ozone.moderation.queryStatuses.
+// ModerationQueryStatusesOutput is the output of [ModerationService.QueryStatuses].
 type ModerationQueryStatusesOutput struct {
-	Cursor          *string
-	SubjectStatuses []ModerationDefsSubjectStatusView
+	Cursor          *string                           // "cursor" in JSON.
+	SubjectStatuses []ModerationDefsSubjectStatusView // "subjectStatuses" in JSON: a list of [ModerationDefsSubjectStatusView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationQueryStatusesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationQueryStatusesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "subjectStatuses":
-			d.Once(&seen, 1<<0)
-			s.SubjectStatuses = lex.DecodeSlice[ModerationDefsSubjectStatusView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "subjectStatuses")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationQueryStatusesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("subjectStatuses"), s.SubjectStatuses)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationQueryStatusesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("subjectStatuses"), s.SubjectStatuses)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationQueryStatusesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationQueryStatusesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

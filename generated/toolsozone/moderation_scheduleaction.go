@@ -17,94 +17,23 @@ func (s ModerationService) ScheduleAction(ctx context.Context, input *Moderation
 	return xrpc.Call[ModerationScheduleActionScheduledActionResults](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ModerationScheduleActionInput is the input of tools.ozone.moderation.scheduleAction.
+// ModerationScheduleActionInput is the input of [ModerationService.ScheduleAction].
 type ModerationScheduleActionInput struct {
-	Action     ModerationScheduleActionInputActionUnion
-	Subjects   []syntax.DID // Array of DID subjects to schedule the action for.
-	CreatedBy  syntax.DID
-	Scheduling ModerationScheduleActionSchedulingConfig
+	Action     ModerationScheduleActionInputActionUnion // "action" in JSON: [ModerationScheduleActionTakedown].
+	Subjects   []syntax.DID                             // Array of DID subjects to schedule the action for. At most 100 items.
+	CreatedBy  syntax.DID                               // "createdBy" in JSON.
+	Scheduling ModerationScheduleActionSchedulingConfig // "scheduling" in JSON: [ModerationScheduleActionSchedulingConfig].
+	ModTool    *ModerationDefsModTool                   // This will be propagated to the moderation event when it is applied.
 
-	// This will be propagated to the moderation event when it is applied.
-	ModTool *ModerationDefsModTool
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationScheduleActionInput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationScheduleActionInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "action":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Action)
-		case "subjects":
-			d.Once(&seen, 1<<1)
-			s.Subjects = lex.DecodeStrings[syntax.DID](d)
-		case "createdBy":
-			d.Once(&seen, 1<<2)
-			s.CreatedBy = syntax.DID(d.String())
-		case "scheduling":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Scheduling)
-		case "modTool":
-			if d.Optional(&seen, 1<<4) {
-				s.ModTool = lex.DecodePointer[ModerationDefsModTool](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "action", "subjects", "createdBy", "scheduling")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationScheduleActionInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("action").Value(&s.Action)
-	if s.ModTool != nil {
-		e.Field("modTool").Value(s.ModTool)
-	}
-	lex.EncodeStrings(e.Field("subjects"), s.Subjects)
-	e.Field("createdBy").String(string(s.CreatedBy))
-	e.Field("scheduling").Value(&s.Scheduling)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationScheduleActionInput) ValidateLex(v *lex.Validator) {
-	v.Field("action").Value(&s.Action)
-	lex.ValidateArray(v.Field("subjects").MaxLen(len(s.Subjects), 100), s.Subjects, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("scheduling").Value(&s.Scheduling)
-	if s.ModTool != nil {
-		v.Field("modTool").Value(s.ModTool)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationScheduleActionInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationScheduleActionInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationScheduleActionInputActionUnion is an open union of
-// tools.ozone.moderation.scheduleAction#takedown.
+// ModerationScheduleActionInputActionUnion is the field Action of
+// [ModerationScheduleActionInput], an open union of [ModerationScheduleActionTakedown].
 //
 // The zero value is absent.
 type ModerationScheduleActionInputActionUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewModerationScheduleActionInputActionUnion returns the union of a member.
@@ -115,48 +44,10 @@ func NewModerationScheduleActionInputActionUnion[T interface {
 	return ModerationScheduleActionInputActionUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ModerationScheduleActionInputActionUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.scheduleAction#takedown":
-		u.Value = lex.DecodeVariant[ModerationScheduleActionTakedown](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ModerationScheduleActionInputActionUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ModerationScheduleActionInputActionUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationScheduleActionTakedown, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ModerationScheduleActionInputActionUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ModerationScheduleActionInputActionUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ModerationScheduleActionTakedown is tools.ozone.moderation.scheduleAction#takedown: Schedule
-// a takedown action.
+// ModerationScheduleActionTakedown is the object
+// tools.ozone.moderation.scheduleAction#takedown: Schedule a takedown action.
 type ModerationScheduleActionTakedown struct {
-	Comment *string
+	Comment *string // "comment" in JSON.
 
 	// Indicates how long the takedown should be in effect before automatically expiring.
 	DurationInHours *int64
@@ -165,338 +56,44 @@ type ModerationScheduleActionTakedown struct {
 	// (acknowledged).
 	AcknowledgeAccountSubjects *bool
 
-	Policies []string // Names/Keywords of the policies that drove the decision.
+	Policies        []string         // Names/Keywords of the policies that drove the decision. At most 5 items.
+	SeverityLevel   *string          // Severity level of the violation (e.g., 'sev-0', 'sev-1', 'sev-2', etc.).
+	StrikeCount     *int64           // Number of strikes to assign to the user when takedown is applied.
+	StrikeExpiresAt *syntax.Datetime // When the strike should expire. If not provided, the strike never expires.
+	EmailContent    *string          // Email content to be sent to the user upon takedown.
+	EmailSubject    *string          // Subject of the email to be sent to the user upon takedown.
 
-	// Severity level of the violation (e.g., 'sev-0', 'sev-1', 'sev-2', etc.).
-	SeverityLevel *string
-
-	// Number of strikes to assign to the user when takedown is applied.
-	StrikeCount *int64
-
-	// When the strike should expire. If not provided, the strike never expires.
-	StrikeExpiresAt *syntax.Datetime
-
-	EmailContent *string // Email content to be sent to the user upon takedown.
-
-	// Subject of the email to be sent to the user upon takedown.
-	EmailSubject *string
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationScheduleActionTakedown) LexType() string {
-	return "tools.ozone.moderation.scheduleAction#takedown"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationScheduleActionTakedown) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationScheduleActionTakedown{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "comment":
-			d.Once(&seen, 1<<0)
-			s.Comment = d.OptionalString()
-		case "durationInHours":
-			d.Once(&seen, 1<<1)
-			s.DurationInHours = d.OptionalInt()
-		case "acknowledgeAccountSubjects":
-			d.Once(&seen, 1<<2)
-			s.AcknowledgeAccountSubjects = d.OptionalBool()
-		case "policies":
-			if d.Optional(&seen, 1<<3) {
-				s.Policies = lex.DecodeStrings[string](d)
-			}
-		case "severityLevel":
-			d.Once(&seen, 1<<4)
-			s.SeverityLevel = d.OptionalString()
-		case "strikeCount":
-			d.Once(&seen, 1<<5)
-			s.StrikeCount = d.OptionalInt()
-		case "strikeExpiresAt":
-			d.Once(&seen, 1<<6)
-			s.StrikeExpiresAt = (*syntax.Datetime)(d.OptionalString())
-		case "emailContent":
-			d.Once(&seen, 1<<7)
-			s.EmailContent = d.OptionalString()
-		case "emailSubject":
-			d.Once(&seen, 1<<8)
-			s.EmailSubject = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationScheduleActionTakedown) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	if s.Policies != nil {
-		lex.EncodeStrings(e.Field("policies"), s.Policies)
-	}
-	if s.StrikeCount != nil {
-		e.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.EmailContent != nil {
-		e.Field("emailContent").String(*s.EmailContent)
-	}
-	if s.EmailSubject != nil {
-		e.Field("emailSubject").String(*s.EmailSubject)
-	}
-	if s.SeverityLevel != nil {
-		e.Field("severityLevel").String(*s.SeverityLevel)
-	}
-	if s.DurationInHours != nil {
-		e.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.StrikeExpiresAt != nil {
-		e.Field("strikeExpiresAt").String(string(*s.StrikeExpiresAt))
-	}
-	if s.AcknowledgeAccountSubjects != nil {
-		e.Field("acknowledgeAccountSubjects").Bool(*s.AcknowledgeAccountSubjects)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationScheduleActionTakedown) ValidateLex(v *lex.Validator) {
-	if s.DurationInHours != nil {
-		v.Field("durationInHours").Int(*s.DurationInHours)
-	}
-	if s.Policies != nil {
-		v.Field("policies").MaxLen(len(s.Policies), 5)
-	}
-	if s.StrikeCount != nil {
-		v.Field("strikeCount").Int(*s.StrikeCount)
-	}
-	if s.StrikeExpiresAt != nil {
-		v.Field("strikeExpiresAt").Format(*s.StrikeExpiresAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationScheduleActionTakedown) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationScheduleActionTakedown) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationScheduleActionSchedulingConfig is
+// ModerationScheduleActionSchedulingConfig is the object
 // tools.ozone.moderation.scheduleAction#schedulingConfig: Configuration for when the action
 // should be executed.
 type ModerationScheduleActionSchedulingConfig struct {
-	ExecuteAt *syntax.Datetime // Exact time to execute the action.
+	ExecuteAt    *syntax.Datetime // Exact time to execute the action.
+	ExecuteAfter *syntax.Datetime // Earliest time to execute the action (for randomized scheduling).
+	ExecuteUntil *syntax.Datetime // Latest time to execute the action (for randomized scheduling).
 
-	// Earliest time to execute the action (for randomized scheduling)
-	ExecuteAfter *syntax.Datetime
-
-	// Latest time to execute the action (for randomized scheduling)
-	ExecuteUntil *syntax.Datetime
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationScheduleActionSchedulingConfig) LexType() string {
-	return "tools.ozone.moderation.scheduleAction#schedulingConfig"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationScheduleActionSchedulingConfig) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationScheduleActionSchedulingConfig{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "executeAt":
-			d.Once(&seen, 1<<0)
-			s.ExecuteAt = (*syntax.Datetime)(d.OptionalString())
-		case "executeAfter":
-			d.Once(&seen, 1<<1)
-			s.ExecuteAfter = (*syntax.Datetime)(d.OptionalString())
-		case "executeUntil":
-			d.Once(&seen, 1<<2)
-			s.ExecuteUntil = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationScheduleActionSchedulingConfig) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ExecuteAt != nil {
-		e.Field("executeAt").String(string(*s.ExecuteAt))
-	}
-	if s.ExecuteAfter != nil {
-		e.Field("executeAfter").String(string(*s.ExecuteAfter))
-	}
-	if s.ExecuteUntil != nil {
-		e.Field("executeUntil").String(string(*s.ExecuteUntil))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationScheduleActionSchedulingConfig) ValidateLex(v *lex.Validator) {
-	if s.ExecuteAt != nil {
-		v.Field("executeAt").Format(*s.ExecuteAt)
-	}
-	if s.ExecuteAfter != nil {
-		v.Field("executeAfter").Format(*s.ExecuteAfter)
-	}
-	if s.ExecuteUntil != nil {
-		v.Field("executeUntil").Format(*s.ExecuteUntil)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationScheduleActionSchedulingConfig) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationScheduleActionSchedulingConfig) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationScheduleActionScheduledActionResults is
+// ModerationScheduleActionScheduledActionResults is the object
 // tools.ozone.moderation.scheduleAction#scheduledActionResults.
 type ModerationScheduleActionScheduledActionResults struct {
-	Succeeded []syntax.DID
-	Failed    []ModerationScheduleActionFailedScheduling
+	Succeeded []syntax.DID                               // "succeeded" in JSON.
+	Failed    []ModerationScheduleActionFailedScheduling // "failed" in JSON: a list of [ModerationScheduleActionFailedScheduling].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationScheduleActionScheduledActionResults) LexType() string {
-	return "tools.ozone.moderation.scheduleAction#scheduledActionResults"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationScheduleActionScheduledActionResults) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationScheduleActionScheduledActionResults{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "succeeded":
-			d.Once(&seen, 1<<0)
-			s.Succeeded = lex.DecodeStrings[syntax.DID](d)
-		case "failed":
-			d.Once(&seen, 1<<1)
-			s.Failed = lex.DecodeSlice[ModerationScheduleActionFailedScheduling](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "succeeded", "failed")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationScheduleActionScheduledActionResults) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("failed"), s.Failed)
-	lex.EncodeStrings(e.Field("succeeded"), s.Succeeded)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationScheduleActionScheduledActionResults) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("succeeded"), s.Succeeded, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-	lex.ValidateSlice(v.Field("failed"), s.Failed)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationScheduleActionScheduledActionResults) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationScheduleActionScheduledActionResults) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ModerationScheduleActionFailedScheduling is
+// ModerationScheduleActionFailedScheduling is the object
 // tools.ozone.moderation.scheduleAction#failedScheduling.
 type ModerationScheduleActionFailedScheduling struct {
-	Subject   syntax.DID
-	Error     string
-	ErrorCode *string
+	Subject   syntax.DID // "subject" in JSON.
+	Error     string     // "error" in JSON.
+	ErrorCode *string    // "errorCode" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ModerationScheduleActionFailedScheduling) LexType() string {
-	return "tools.ozone.moderation.scheduleAction#failedScheduling"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ModerationScheduleActionFailedScheduling) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationScheduleActionFailedScheduling{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "error":
-			d.Once(&seen, 1<<1)
-			s.Error = d.String()
-		case "errorCode":
-			d.Once(&seen, 1<<2)
-			s.ErrorCode = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "subject", "error")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationScheduleActionFailedScheduling) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("error").String(s.Error)
-	e.Field("subject").String(string(s.Subject))
-	if s.ErrorCode != nil {
-		e.Field("errorCode").String(*s.ErrorCode)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationScheduleActionFailedScheduling) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationScheduleActionFailedScheduling) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationScheduleActionFailedScheduling) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s ModerationService) SearchRepos(ctx context.Context, params *ModerationSe
 	return xrpc.Call[ModerationSearchReposOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchReposPages calls SearchRepos page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchReposPages calls [ModerationService.SearchRepos] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ModerationService) SearchReposPages(ctx context.Context, params *ModerationSearchReposParams, opts ...xrpc.Option) iter.Seq2[*ModerationSearchReposOutput, error] {
 	return paging.Pages(func(cursor *string) (*ModerationSearchReposOutput, *string, error) {
 		var next ModerationSearchReposParams
@@ -39,104 +39,29 @@ func (s ModerationService) SearchReposPages(ctx context.Context, params *Moderat
 	})
 }
 
-// SearchReposAll is SearchReposPages, repos one by one.
+// SearchReposAll is [ModerationService.SearchReposPages], repos one by one.
 func (s ModerationService) SearchReposAll(ctx context.Context, params *ModerationSearchReposParams, opts ...xrpc.Option) iter.Seq2[*ModerationDefsRepoView, error] {
 	return paging.All(s.SearchReposPages(ctx, params, opts...), func(page *ModerationSearchReposOutput) []ModerationDefsRepoView {
 		return page.Repos
 	})
 }
 
-// ModerationSearchReposParams are the parameters of tools.ozone.moderation.searchRepos.
+// ModerationSearchReposParams are the parameters of [ModerationService.SearchRepos].
 type ModerationSearchReposParams struct {
-	Term   *string // Deprecated: use 'q' instead
-	Q      *string
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	// Deprecated: use 'q' instead.
+	Term *string
+
+	Q      *string // "q" in JSON.
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ModerationSearchReposParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ModerationSearchReposParams)
-	}
-	if p.Term != nil {
-		q.String("term", *p.Term)
-	}
-	if p.Q != nil {
-		q.String("q", *p.Q)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ModerationSearchReposParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ModerationSearchReposParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ModerationSearchReposOutput is the output of tools.ozone.moderation.searchRepos.
+// ModerationSearchReposOutput is the output of [ModerationService.SearchRepos].
 type ModerationSearchReposOutput struct {
-	Cursor *string
-	Repos  []ModerationDefsRepoView
+	Cursor *string                  // "cursor" in JSON.
+	Repos  []ModerationDefsRepoView // "repos" in JSON: a list of [ModerationDefsRepoView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ModerationSearchReposOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ModerationSearchReposOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "repos":
-			d.Once(&seen, 1<<0)
-			s.Repos = lex.DecodeSlice[ModerationDefsRepoView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "repos")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ModerationSearchReposOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("repos"), s.Repos)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ModerationSearchReposOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("repos"), s.Repos)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ModerationSearchReposOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ModerationSearchReposOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

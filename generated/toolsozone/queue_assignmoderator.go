@@ -11,62 +11,18 @@ import (
 
 // AssignModerator calls tools.ozone.queue.assignModerator: Assign a user to a queue.
 //
-// Errors: ErrInvalidAssignment.
+// Errors: [ErrInvalidAssignment].
 func (s QueueService) AssignModerator(ctx context.Context, input *QueueAssignModeratorInput, opts ...xrpc.Option) (*QueueDefsAssignmentView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.queue.assignModerator", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[QueueDefsAssignmentView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueAssignModeratorInput is the input of tools.ozone.queue.assignModerator.
+// QueueAssignModeratorInput is the input of [QueueService.AssignModerator].
 type QueueAssignModeratorInput struct {
 	QueueID int64  // The ID of the queue to assign the user to.
 	DID     string // DID to be assigned.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueAssignModeratorInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueAssignModeratorInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queueId":
-			d.Once(&seen, 1<<0)
-			s.QueueID = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "queueId", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(s.DID)
-	e.Field("queueId").Int(s.QueueID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueAssignModeratorInput) ValidateLex(v *lex.Validator) {
-	v.Field("queueId").Int(s.QueueID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueAssignModeratorInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueAssignModeratorInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

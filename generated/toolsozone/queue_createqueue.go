@@ -13,144 +13,42 @@ import (
 // CreateQueue calls tools.ozone.queue.createQueue: Create a new moderation queue. Will fail if
 // the queue configuration conflicts with an existing queue.
 //
-// Errors: ErrConflictingQueue.
+// Errors: [ErrConflictingQueue].
 func (s QueueService) CreateQueue(ctx context.Context, input *QueueCreateQueueInput, opts ...xrpc.Option) (*QueueCreateQueueOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.queue.createQueue", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[QueueCreateQueueOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueCreateQueueInput is the input of tools.ozone.queue.createQueue.
+// QueueCreateQueueInput is the input of [QueueService.CreateQueue].
 type QueueCreateQueueInput struct {
-	Name         string   // Display name for the queue (must be unique)
-	SubjectTypes []string // Subject types this queue accepts.
+	Name string // Display name for the queue (must be unique).
+
+	// Subject types this queue accepts. Known values: [QueueCreateQueueInputSubjectTypesAccount],
+	// [QueueCreateQueueInputSubjectTypesRecord], [QueueCreateQueueInputSubjectTypesMessage]. At
+	// least 1 item.
+	SubjectTypes []string
 
 	// Collection name for record subjects. Required if subjectTypes includes 'record'.
 	Collection *syntax.NSID
 
-	ReportTypes []string // Report reason types (fully qualified NSIDs)
+	ReportTypes []string // Report reason types (fully qualified NSIDs). From 1 to 25 items.
 	Description *string  // Optional description of the queue.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueCreateQueueInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueCreateQueueInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "subjectTypes":
-			d.Once(&seen, 1<<1)
-			s.SubjectTypes = lex.DecodeStrings[string](d)
-		case "collection":
-			d.Once(&seen, 1<<3)
-			s.Collection = (*syntax.NSID)(d.OptionalString())
-		case "reportTypes":
-			d.Once(&seen, 1<<2)
-			s.ReportTypes = lex.DecodeStrings[string](d)
-		case "description":
-			d.Once(&seen, 1<<4)
-			s.Description = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "name", "subjectTypes", "reportTypes")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueCreateQueueInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Collection != nil {
-		e.Field("collection").String(string(*s.Collection))
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	lex.EncodeStrings(e.Field("reportTypes"), s.ReportTypes)
-	lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueCreateQueueInput) ValidateLex(v *lex.Validator) {
-	v.Field("subjectTypes").MinLen(len(s.SubjectTypes), 1)
-	if s.Collection != nil {
-		v.Field("collection").Format(*s.Collection)
-	}
-	v.Field("reportTypes").MinLen(len(s.ReportTypes), 1).MaxLen(len(s.ReportTypes), 25)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueCreateQueueInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueCreateQueueInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of QueueCreateQueueInputSubjectTypes.
+// Known values of the field SubjectTypes of [QueueCreateQueueInput].
 const (
 	QueueCreateQueueInputSubjectTypesAccount = "account"
 	QueueCreateQueueInputSubjectTypesRecord  = "record"
 	QueueCreateQueueInputSubjectTypesMessage = "message"
 )
 
-// QueueCreateQueueOutput is the output of tools.ozone.queue.createQueue.
+// QueueCreateQueueOutput is the output of [QueueService.CreateQueue].
 type QueueCreateQueueOutput struct {
-	Queue QueueDefsQueueView
+	Queue QueueDefsQueueView // "queue" in JSON: [QueueDefsQueueView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueCreateQueueOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueCreateQueueOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queue":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Queue)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "queue")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueCreateQueueOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("queue").Value(&s.Queue)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueCreateQueueOutput) ValidateLex(v *lex.Validator) {
-	v.Field("queue").Value(&s.Queue)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueCreateQueueOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueCreateQueueOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

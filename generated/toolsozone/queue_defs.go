@@ -7,146 +7,40 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// QueueDefsQueueView is tools.ozone.queue.defs#queueView.
+// QueueDefsQueueView is the object tools.ozone.queue.defs#queueView.
 type QueueDefsQueueView struct {
-	ID           int64    // Queue ID.
-	Name         string   // Display name of the queue.
-	SubjectTypes []string // Subject types this queue accepts.
+	ID   int64  // Queue ID.
+	Name string // Display name of the queue.
 
-	// Collection name for record subjects (e.g., 'app.bsky.feed.post')
-	Collection *syntax.NSID
+	// Subject types this queue accepts. Known values: [QueueDefsQueueViewSubjectTypesAccount],
+	// [QueueDefsQueueViewSubjectTypesRecord], [QueueDefsQueueViewSubjectTypesMessage]. At least 1
+	// item.
+	SubjectTypes []string
 
-	// Report reason types this queue accepts (fully qualified NSIDs)
+	Collection *syntax.NSID // Collection name for record subjects (e.g., 'app.bsky.feed.post').
+
+	// Report reason types this queue accepts (fully qualified NSIDs). At least 1 item.
 	ReportTypes []string
 
-	Description *string    // Optional description of the queue.
-	CreatedBy   syntax.DID // DID of moderator who created this queue.
-	CreatedAt   syntax.Datetime
-	UpdatedAt   syntax.Datetime
+	Description *string             // Optional description of the queue.
+	CreatedBy   syntax.DID          // DID of moderator who created this queue.
+	CreatedAt   syntax.Datetime     // "createdAt" in JSON.
+	UpdatedAt   syntax.Datetime     // "updatedAt" in JSON.
 	Enabled     bool                // Whether this queue is currently active.
 	DeletedAt   *syntax.Datetime    // When the queue was deleted, if applicable.
 	Stats       QueueDefsQueueStats // Statistics about this queue.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*QueueDefsQueueView) LexType() string {
-	return "tools.ozone.queue.defs#queueView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *QueueDefsQueueView) DecodeLex(d *lex.Decoder) error {
-	*s = QueueDefsQueueView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.String()
-		case "subjectTypes":
-			d.Once(&seen, 1<<2)
-			s.SubjectTypes = lex.DecodeStrings[string](d)
-		case "collection":
-			d.Once(&seen, 1<<9)
-			s.Collection = (*syntax.NSID)(d.OptionalString())
-		case "reportTypes":
-			d.Once(&seen, 1<<3)
-			s.ReportTypes = lex.DecodeStrings[string](d)
-		case "description":
-			d.Once(&seen, 1<<10)
-			s.Description = d.OptionalString()
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<6)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		case "enabled":
-			d.Once(&seen, 1<<7)
-			s.Enabled = d.Bool()
-		case "deletedAt":
-			d.Once(&seen, 1<<11)
-			s.DeletedAt = (*syntax.Datetime)(d.OptionalString())
-		case "stats":
-			d.Once(&seen, 1<<8)
-			d.Value(&s.Stats)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1ff != 0x1ff {
-		d.Missing(seen, "id", "name", "subjectTypes", "reportTypes", "createdBy", "createdAt", "updatedAt", "enabled", "stats")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueDefsQueueView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("name").String(s.Name)
-	e.Field("stats").Value(&s.Stats)
-	e.Field("enabled").Bool(s.Enabled)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if s.DeletedAt != nil {
-		e.Field("deletedAt").String(string(*s.DeletedAt))
-	}
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	if s.Collection != nil {
-		e.Field("collection").String(string(*s.Collection))
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	lex.EncodeStrings(e.Field("reportTypes"), s.ReportTypes)
-	lex.EncodeStrings(e.Field("subjectTypes"), s.SubjectTypes)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueDefsQueueView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("subjectTypes").MinLen(len(s.SubjectTypes), 1)
-	if s.Collection != nil {
-		v.Field("collection").Format(*s.Collection)
-	}
-	v.Field("reportTypes").MinLen(len(s.ReportTypes), 1)
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	if s.DeletedAt != nil {
-		v.Field("deletedAt").Format(*s.DeletedAt)
-	}
-	v.Field("stats").Value(&s.Stats)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueDefsQueueView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueDefsQueueView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of QueueDefsQueueViewSubjectTypes.
+// Known values of the field SubjectTypes of [QueueDefsQueueView].
 const (
 	QueueDefsQueueViewSubjectTypesAccount = "account"
 	QueueDefsQueueViewSubjectTypesRecord  = "record"
 	QueueDefsQueueViewSubjectTypesMessage = "message"
 )
 
-// QueueDefsQueueStats is tools.ozone.queue.defs#queueStats.
+// QueueDefsQueueStats is the object tools.ozone.queue.defs#queueStats.
 type QueueDefsQueueStats struct {
 	PendingCount   *int64 // Number of reports in 'open' status.
 	ActionedCount  *int64 // Number of reports in 'closed' status.
@@ -162,200 +56,19 @@ type QueueDefsQueueStats struct {
 
 	LastUpdated *syntax.Datetime // When these statistics were last computed.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*QueueDefsQueueStats) LexType() string {
-	return "tools.ozone.queue.defs#queueStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *QueueDefsQueueStats) DecodeLex(d *lex.Decoder) error {
-	*s = QueueDefsQueueStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "pendingCount":
-			d.Once(&seen, 1<<0)
-			s.PendingCount = d.OptionalInt()
-		case "actionedCount":
-			d.Once(&seen, 1<<1)
-			s.ActionedCount = d.OptionalInt()
-		case "escalatedCount":
-			d.Once(&seen, 1<<2)
-			s.EscalatedCount = d.OptionalInt()
-		case "inboundCount":
-			d.Once(&seen, 1<<3)
-			s.InboundCount = d.OptionalInt()
-		case "actionRate":
-			d.Once(&seen, 1<<4)
-			s.ActionRate = d.OptionalInt()
-		case "avgHandlingTimeSec":
-			d.Once(&seen, 1<<5)
-			s.AvgHandlingTimeSec = d.OptionalInt()
-		case "lastUpdated":
-			d.Once(&seen, 1<<6)
-			s.LastUpdated = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueDefsQueueStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ActionRate != nil {
-		e.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.LastUpdated != nil {
-		e.Field("lastUpdated").String(string(*s.LastUpdated))
-	}
-	if s.InboundCount != nil {
-		e.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.PendingCount != nil {
-		e.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueDefsQueueStats) ValidateLex(v *lex.Validator) {
-	if s.PendingCount != nil {
-		v.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		v.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		v.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.InboundCount != nil {
-		v.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.ActionRate != nil {
-		v.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	if s.LastUpdated != nil {
-		v.Field("lastUpdated").Format(*s.LastUpdated)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueDefsQueueStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueDefsQueueStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// QueueDefsAssignmentView is tools.ozone.queue.defs#assignmentView.
+// QueueDefsAssignmentView is the object tools.ozone.queue.defs#assignmentView.
 type QueueDefsAssignmentView struct {
-	ID        int64
-	DID       syntax.DID
-	Moderator *TeamDefsMember // The moderator assigned to this queue.
-	Queue     QueueDefsQueueView
-	StartAt   syntax.Datetime
-	EndAt     *syntax.Datetime
+	ID        int64              // "id" in JSON.
+	DID       syntax.DID         // "did" in JSON.
+	Moderator *TeamDefsMember    // The moderator assigned to this queue.
+	Queue     QueueDefsQueueView // "queue" in JSON: [QueueDefsQueueView].
+	StartAt   syntax.Datetime    // "startAt" in JSON.
+	EndAt     *syntax.Datetime   // "endAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*QueueDefsAssignmentView) LexType() string {
-	return "tools.ozone.queue.defs#assignmentView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *QueueDefsAssignmentView) DecodeLex(d *lex.Decoder) error {
-	*s = QueueDefsAssignmentView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "moderator":
-			if d.Optional(&seen, 1<<4) {
-				s.Moderator = lex.DecodePointer[TeamDefsMember](d)
-			}
-		case "queue":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Queue)
-		case "startAt":
-			d.Once(&seen, 1<<3)
-			s.StartAt = syntax.Datetime(d.String())
-		case "endAt":
-			d.Once(&seen, 1<<5)
-			s.EndAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "did", "queue", "startAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("did").String(string(s.DID))
-	if s.EndAt != nil {
-		e.Field("endAt").String(string(*s.EndAt))
-	}
-	e.Field("queue").Value(&s.Queue)
-	e.Field("startAt").String(string(s.StartAt))
-	if s.Moderator != nil {
-		e.Field("moderator").Value(s.Moderator)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueDefsAssignmentView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("did").Format(s.DID)
-	if s.Moderator != nil {
-		v.Field("moderator").Value(s.Moderator)
-	}
-	v.Field("queue").Value(&s.Queue)
-	v.Field("startAt").Format(s.StartAt)
-	if s.EndAt != nil {
-		v.Field("endAt").Format(*s.EndAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueDefsAssignmentView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueDefsAssignmentView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

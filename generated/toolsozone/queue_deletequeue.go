@@ -16,7 +16,7 @@ func (s QueueService) DeleteQueue(ctx context.Context, input *QueueDeleteQueueIn
 	return xrpc.Call[QueueDeleteQueueOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueDeleteQueueInput is the input of tools.ozone.queue.deleteQueue.
+// QueueDeleteQueueInput is the input of [QueueService.DeleteQueue].
 type QueueDeleteQueueInput struct {
 	QueueID int64 // ID of the queue to delete.
 
@@ -24,116 +24,15 @@ type QueueDeleteQueueInput struct {
 	// unassigned (-1).
 	MigrateToQueueID *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueDeleteQueueInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueDeleteQueueInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queueId":
-			d.Once(&seen, 1<<0)
-			s.QueueID = d.Int()
-		case "migrateToQueueId":
-			d.Once(&seen, 1<<1)
-			s.MigrateToQueueID = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "queueId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueDeleteQueueInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("queueId").Int(s.QueueID)
-	if s.MigrateToQueueID != nil {
-		e.Field("migrateToQueueId").Int(*s.MigrateToQueueID)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueDeleteQueueInput) ValidateLex(v *lex.Validator) {
-	v.Field("queueId").Int(s.QueueID)
-	if s.MigrateToQueueID != nil {
-		v.Field("migrateToQueueId").Int(*s.MigrateToQueueID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueDeleteQueueInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueDeleteQueueInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// QueueDeleteQueueOutput is the output of tools.ozone.queue.deleteQueue.
+// QueueDeleteQueueOutput is the output of [QueueService.DeleteQueue].
 type QueueDeleteQueueOutput struct {
-	Deleted bool
+	Deleted         bool   // "deleted" in JSON.
+	ReportsMigrated *int64 // Number of reports that were migrated (if migration occurred).
 
-	// Number of reports that were migrated (if migration occurred)
-	ReportsMigrated *int64
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueDeleteQueueOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueDeleteQueueOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "deleted":
-			d.Once(&seen, 1<<0)
-			s.Deleted = d.Bool()
-		case "reportsMigrated":
-			d.Once(&seen, 1<<1)
-			s.ReportsMigrated = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "deleted")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueDeleteQueueOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("deleted").Bool(s.Deleted)
-	if s.ReportsMigrated != nil {
-		e.Field("reportsMigrated").Int(*s.ReportsMigrated)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueDeleteQueueOutput) ValidateLex(v *lex.Validator) {
-	if s.ReportsMigrated != nil {
-		v.Field("reportsMigrated").Int(*s.ReportsMigrated)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueDeleteQueueOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueDeleteQueueOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

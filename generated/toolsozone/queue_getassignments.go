@@ -19,8 +19,8 @@ func (s QueueService) GetAssignments(ctx context.Context, params *QueueGetAssign
 	return xrpc.Call[QueueGetAssignmentsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetAssignmentsPages calls GetAssignments page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetAssignmentsPages calls [QueueService.GetAssignments] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s QueueService) GetAssignmentsPages(ctx context.Context, params *QueueGetAssignmentsParams, opts ...xrpc.Option) iter.Seq2[*QueueGetAssignmentsOutput, error] {
 	return paging.Pages(func(cursor *string) (*QueueGetAssignmentsOutput, *string, error) {
 		var next QueueGetAssignmentsParams
@@ -40,121 +40,28 @@ func (s QueueService) GetAssignmentsPages(ctx context.Context, params *QueueGetA
 	})
 }
 
-// GetAssignmentsAll is GetAssignmentsPages, assignments one by one.
+// GetAssignmentsAll is [QueueService.GetAssignmentsPages], assignments one by one.
 func (s QueueService) GetAssignmentsAll(ctx context.Context, params *QueueGetAssignmentsParams, opts ...xrpc.Option) iter.Seq2[*QueueDefsAssignmentView, error] {
 	return paging.All(s.GetAssignmentsPages(ctx, params, opts...), func(page *QueueGetAssignmentsOutput) []QueueDefsAssignmentView {
 		return page.Assignments
 	})
 }
 
-// QueueGetAssignmentsParams are the parameters of tools.ozone.queue.getAssignments.
+// QueueGetAssignmentsParams are the parameters of [QueueService.GetAssignments].
 type QueueGetAssignmentsParams struct {
-	// When true, only returns active assignments. Default, sent if nil: true.
-	OnlyActive *bool
-
-	QueueIDs []int64 // If specified, returns assignments for these queues only.
-
-	// If specified, returns assignments for these moderators only.
-	DIDs []syntax.DID
-
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	OnlyActive *bool        // When true, only returns active assignments. Default, sent if nil: true.
+	QueueIDs   []int64      // If specified, returns assignments for these queues only.
+	DIDs       []syntax.DID // If specified, returns assignments for these moderators only.
+	Limit      *int64       // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor     *string      // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *QueueGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(QueueGetAssignmentsParams)
-	}
-	if p.OnlyActive != nil {
-		q.Bool("onlyActive", *p.OnlyActive)
-	} else {
-		q.Bool("onlyActive", true)
-	}
-	q.Ints("queueIds", p.QueueIDs)
-	xrpc.AddStrings(q, "dids", p.DIDs)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *QueueGetAssignmentsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(QueueGetAssignmentsParams)
-	}
-	if p.QueueIDs != nil {
-		lex.ValidateArray(v.Field("queueIds"), p.QueueIDs, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	if p.DIDs != nil {
-		lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// QueueGetAssignmentsOutput is the output of tools.ozone.queue.getAssignments.
+// QueueGetAssignmentsOutput is the output of [QueueService.GetAssignments].
 type QueueGetAssignmentsOutput struct {
-	Cursor      *string
-	Assignments []QueueDefsAssignmentView
+	Cursor      *string                   // "cursor" in JSON.
+	Assignments []QueueDefsAssignmentView // "assignments" in JSON: a list of [QueueDefsAssignmentView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueGetAssignmentsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueGetAssignmentsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "assignments":
-			d.Once(&seen, 1<<0)
-			s.Assignments = lex.DecodeSlice[QueueDefsAssignmentView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "assignments")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("assignments"), s.Assignments)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueGetAssignmentsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("assignments"), s.Assignments)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueGetAssignmentsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueGetAssignmentsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

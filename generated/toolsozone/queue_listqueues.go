@@ -18,8 +18,8 @@ func (s QueueService) ListQueues(ctx context.Context, params *QueueListQueuesPar
 	return xrpc.Call[QueueListQueuesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListQueuesPages calls ListQueues page after page until there is no cursor. An error is final;
-// a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListQueuesPages calls [QueueService.ListQueues] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s QueueService) ListQueuesPages(ctx context.Context, params *QueueListQueuesParams, opts ...xrpc.Option) iter.Seq2[*QueueListQueuesOutput, error] {
 	return paging.Pages(func(cursor *string) (*QueueListQueuesOutput, *string, error) {
 		var next QueueListQueuesParams
@@ -39,121 +39,29 @@ func (s QueueService) ListQueuesPages(ctx context.Context, params *QueueListQueu
 	})
 }
 
-// ListQueuesAll is ListQueuesPages, queues one by one.
+// ListQueuesAll is [QueueService.ListQueuesPages], queues one by one.
 func (s QueueService) ListQueuesAll(ctx context.Context, params *QueueListQueuesParams, opts ...xrpc.Option) iter.Seq2[*QueueDefsQueueView, error] {
 	return paging.All(s.ListQueuesPages(ctx, params, opts...), func(page *QueueListQueuesOutput) []QueueDefsQueueView {
 		return page.Queues
 	})
 }
 
-// QueueListQueuesParams are the parameters of tools.ozone.queue.listQueues.
+// QueueListQueuesParams are the parameters of [QueueService.ListQueues].
 type QueueListQueuesParams struct {
-	// Filter by enabled status. If not specified, returns all queues.
-	Enabled *bool
-
-	// Filter queues that handle this subject type ('account' or 'record').
-	SubjectType *string
-
-	// Filter queues by collection name (e.g. 'app.bsky.feed.post').
-	Collection *string
-
-	// Filter queues that handle any of these report reason types.
-	ReportTypes []string
-
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Enabled     *bool    // Filter by enabled status. If not specified, returns all queues.
+	SubjectType *string  // Filter queues that handle this subject type ('account' or 'record').
+	Collection  *string  // Filter queues by collection name (e.g. 'app.bsky.feed.post').
+	ReportTypes []string // Filter queues that handle any of these report reason types. At most 10 items.
+	Limit       *int64   // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor      *string  // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *QueueListQueuesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(QueueListQueuesParams)
-	}
-	if p.Enabled != nil {
-		q.Bool("enabled", *p.Enabled)
-	}
-	if p.SubjectType != nil {
-		q.String("subjectType", *p.SubjectType)
-	}
-	if p.Collection != nil {
-		q.String("collection", *p.Collection)
-	}
-	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *QueueListQueuesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(QueueListQueuesParams)
-	}
-	if p.ReportTypes != nil {
-		v.Field("reportTypes").MaxLen(len(p.ReportTypes), 10)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// QueueListQueuesOutput is the output of tools.ozone.queue.listQueues.
+// QueueListQueuesOutput is the output of [QueueService.ListQueues].
 type QueueListQueuesOutput struct {
-	Cursor *string
-	Queues []QueueDefsQueueView
+	Cursor *string              // "cursor" in JSON.
+	Queues []QueueDefsQueueView // "queues" in JSON: a list of [QueueDefsQueueView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueListQueuesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueListQueuesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "queues":
-			d.Once(&seen, 1<<0)
-			s.Queues = lex.DecodeSlice[QueueDefsQueueView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "queues")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueListQueuesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("queues"), s.Queues)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueListQueuesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("queues"), s.Queues)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueListQueuesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueListQueuesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,120 +12,28 @@ import (
 // RouteReports calls tools.ozone.queue.routeReports: Route reports within an ID range to
 // matching queues based.
 //
-// Errors: ErrOutOfRange.
+// Errors: [ErrOutOfRange].
 func (s QueueService) RouteReports(ctx context.Context, input *QueueRouteReportsInput, opts ...xrpc.Option) (*QueueRouteReportsOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.queue.routeReports", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[QueueRouteReportsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueRouteReportsInput is the input of tools.ozone.queue.routeReports.
+// QueueRouteReportsInput is the input of [QueueService.RouteReports].
 type QueueRouteReportsInput struct {
 	StartReportID int64 // Start of report ID range (inclusive).
 
 	// End of report ID range (inclusive). Difference between start and end must be less than 5,000.
 	EndReportID int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueRouteReportsInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueRouteReportsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "startReportId":
-			d.Once(&seen, 1<<0)
-			s.StartReportID = d.Int()
-		case "endReportId":
-			d.Once(&seen, 1<<1)
-			s.EndReportID = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "startReportId", "endReportId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueRouteReportsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("endReportId").Int(s.EndReportID)
-	e.Field("startReportId").Int(s.StartReportID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueRouteReportsInput) ValidateLex(v *lex.Validator) {
-	v.Field("startReportId").Int(s.StartReportID)
-	v.Field("endReportId").Int(s.EndReportID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueRouteReportsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueRouteReportsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// QueueRouteReportsOutput is the output of tools.ozone.queue.routeReports.
+// QueueRouteReportsOutput is the output of [QueueService.RouteReports].
 type QueueRouteReportsOutput struct {
 	Assigned  int64 // The number of reports assigned to a queue.
 	Unmatched int64 // The number of reports with no matching queue.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueRouteReportsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueRouteReportsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "assigned":
-			d.Once(&seen, 1<<0)
-			s.Assigned = d.Int()
-		case "unmatched":
-			d.Once(&seen, 1<<1)
-			s.Unmatched = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "assigned", "unmatched")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueRouteReportsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("assigned").Int(s.Assigned)
-	e.Field("unmatched").Int(s.Unmatched)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueRouteReportsOutput) ValidateLex(v *lex.Validator) {
-	v.Field("assigned").Int(s.Assigned)
-	v.Field("unmatched").Int(s.Unmatched)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueRouteReportsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueRouteReportsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,63 +13,18 @@ import (
 // UnassignModerator calls tools.ozone.queue.unassignModerator: Remove a user's assignment from
 // a queue.
 //
-// Errors: ErrInvalidAssignment.
+// Errors: [ErrInvalidAssignment].
 func (s QueueService) UnassignModerator(ctx context.Context, input *QueueUnassignModeratorInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "tools.ozone.queue.unassignModerator", Kind: xrpc.KindProcedure, Input: "application/json"}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueUnassignModeratorInput is the input of tools.ozone.queue.unassignModerator.
+// QueueUnassignModeratorInput is the input of [QueueService.UnassignModerator].
 type QueueUnassignModeratorInput struct {
 	QueueID int64      // The ID of the queue to unassign the user from.
 	DID     syntax.DID // DID to be unassigned.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueUnassignModeratorInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueUnassignModeratorInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queueId":
-			d.Once(&seen, 1<<0)
-			s.QueueID = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "queueId", "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("queueId").Int(s.QueueID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueUnassignModeratorInput) ValidateLex(v *lex.Validator) {
-	v.Field("queueId").Int(s.QueueID)
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueUnassignModeratorInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueUnassignModeratorInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

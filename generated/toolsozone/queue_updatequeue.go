@@ -16,121 +16,21 @@ func (s QueueService) UpdateQueue(ctx context.Context, input *QueueUpdateQueueIn
 	return xrpc.Call[QueueUpdateQueueOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// QueueUpdateQueueInput is the input of tools.ozone.queue.updateQueue.
+// QueueUpdateQueueInput is the input of [QueueService.UpdateQueue].
 type QueueUpdateQueueInput struct {
 	QueueID     int64   // ID of the queue to update.
 	Name        *string // New display name for the queue.
 	Enabled     *bool   // Enable or disable the queue.
 	Description *string // Optional description of the queue.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueUpdateQueueInput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueUpdateQueueInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queueId":
-			d.Once(&seen, 1<<0)
-			s.QueueID = d.Int()
-		case "name":
-			d.Once(&seen, 1<<1)
-			s.Name = d.OptionalString()
-		case "enabled":
-			d.Once(&seen, 1<<2)
-			s.Enabled = d.OptionalBool()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "queueId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueUpdateQueueInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Name != nil {
-		e.Field("name").String(*s.Name)
-	}
-	if s.Enabled != nil {
-		e.Field("enabled").Bool(*s.Enabled)
-	}
-	e.Field("queueId").Int(s.QueueID)
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueUpdateQueueInput) ValidateLex(v *lex.Validator) {
-	v.Field("queueId").Int(s.QueueID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueUpdateQueueInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueUpdateQueueInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// QueueUpdateQueueOutput is the output of tools.ozone.queue.updateQueue.
+// QueueUpdateQueueOutput is the output of [QueueService.UpdateQueue].
 type QueueUpdateQueueOutput struct {
-	Queue QueueDefsQueueView
+	Queue QueueDefsQueueView // "queue" in JSON: [QueueDefsQueueView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *QueueUpdateQueueOutput) DecodeLex(d *lex.Decoder) error {
-	*s = QueueUpdateQueueOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "queue":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Queue)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "queue")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *QueueUpdateQueueOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("queue").Value(&s.Queue)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *QueueUpdateQueueOutput) ValidateLex(v *lex.Validator) {
-	v.Field("queue").Value(&s.Queue)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s QueueUpdateQueueOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *QueueUpdateQueueOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,3 +9,5 @@ import "github.com/gimucco/atproto-go/xrpc/lex"
 func Records(nsid string) lex.Typed {
 	return nil
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

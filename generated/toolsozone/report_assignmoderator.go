@@ -13,13 +13,13 @@ import (
 // AssignModerator calls tools.ozone.report.assignModerator: Assign a report to a user. Defaults
 // to the caller. Admins may assign to any moderator.
 //
-// Errors: ErrAlreadyAssigned, ErrInvalidAssignment.
+// Errors: [ErrAlreadyAssigned], [ErrInvalidAssignment].
 func (s ReportService) AssignModerator(ctx context.Context, input *ReportAssignModeratorInput, opts ...xrpc.Option) (*ReportDefsAssignmentView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.assignModerator", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ReportDefsAssignmentView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ReportAssignModeratorInput is the input of tools.ozone.report.assignModerator.
+// ReportAssignModeratorInput is the input of [ReportService.AssignModerator].
 type ReportAssignModeratorInput struct {
 	ReportID int64 // The ID of the report to assign.
 
@@ -34,71 +34,7 @@ type ReportAssignModeratorInput struct {
 	// user already has a permanent assignment on this report.
 	IsPermanent *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportAssignModeratorInput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportAssignModeratorInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reportId":
-			d.Once(&seen, 1<<0)
-			s.ReportID = d.Int()
-		case "queueId":
-			d.Once(&seen, 1<<1)
-			s.QueueID = d.OptionalInt()
-		case "did":
-			d.Once(&seen, 1<<2)
-			s.DID = (*syntax.DID)(d.OptionalString())
-		case "isPermanent":
-			d.Once(&seen, 1<<3)
-			s.IsPermanent = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "reportId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportAssignModeratorInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.DID != nil {
-		e.Field("did").String(string(*s.DID))
-	}
-	if s.QueueID != nil {
-		e.Field("queueId").Int(*s.QueueID)
-	}
-	e.Field("reportId").Int(s.ReportID)
-	if s.IsPermanent != nil {
-		e.Field("isPermanent").Bool(*s.IsPermanent)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportAssignModeratorInput) ValidateLex(v *lex.Validator) {
-	v.Field("reportId").Int(s.ReportID)
-	if s.QueueID != nil {
-		v.Field("queueId").Int(*s.QueueID)
-	}
-	if s.DID != nil {
-		v.Field("did").Format(*s.DID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportAssignModeratorInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportAssignModeratorInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,206 +12,60 @@ import (
 // CreateActivity calls tools.ozone.report.createActivity: Register an activity on a report. For
 // state-change activity types, validates the transition and updates report.status atomically.
 //
-// Errors: ErrReportNotFound, ErrInvalidStateTransition, ErrAlreadyInTargetState.
+// Errors: [ErrReportNotFound], [ErrInvalidStateTransition], [ErrAlreadyInTargetState].
 func (s ReportService) CreateActivity(ctx context.Context, input *ReportCreateActivityInput, opts ...xrpc.Option) (*ReportCreateActivityOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.createActivity", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ReportCreateActivityOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ReportCreateActivityInput is the input of tools.ozone.report.createActivity.
+// ReportCreateActivityInput is the input of [ReportService.CreateActivity].
 type ReportCreateActivityInput struct {
-	ReportID     int64                                  // ID of the report to record activity on.
-	Activity     ReportCreateActivityInputActivityUnion // The type of activity to record.
-	InternalNote *string                                // Optional moderator-only note. Not visible to reporters.
+	ReportID int64 // ID of the report to record activity on.
 
-	// Optional public-facing note, potentially visible to the reporter.
-	PublicNote *string
+	// The type of activity to record. One of [ReportDefsQueueActivity],
+	// [ReportDefsAssignmentActivity], [ReportDefsEscalationActivity], [ReportDefsCloseActivity],
+	// [ReportDefsReopenActivity] and [ReportDefsNoteActivity].
+	Activity ReportCreateActivityInputActivityUnion
+
+	InternalNote *string // Optional moderator-only note. Not visible to reporters.
+	PublicNote   *string // Optional public-facing note, potentially visible to the reporter.
 
 	// Set true when this activity is triggered by an automated process. Defaults to false. Default:
 	// false.
 	IsAutomated *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportCreateActivityInput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportCreateActivityInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reportId":
-			d.Once(&seen, 1<<0)
-			s.ReportID = d.Int()
-		case "activity":
-			d.Once(&seen, 1<<1)
-			d.Value(&s.Activity)
-		case "internalNote":
-			d.Once(&seen, 1<<2)
-			s.InternalNote = d.OptionalString()
-		case "publicNote":
-			d.Once(&seen, 1<<3)
-			s.PublicNote = d.OptionalString()
-		case "isAutomated":
-			d.Once(&seen, 1<<4)
-			s.IsAutomated = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "reportId", "activity")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportCreateActivityInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("activity").Value(&s.Activity)
-	e.Field("reportId").Int(s.ReportID)
-	if s.PublicNote != nil {
-		e.Field("publicNote").String(*s.PublicNote)
-	}
-	if s.IsAutomated != nil {
-		e.Field("isAutomated").Bool(*s.IsAutomated)
-	}
-	if s.InternalNote != nil {
-		e.Field("internalNote").String(*s.InternalNote)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportCreateActivityInput) ValidateLex(v *lex.Validator) {
-	v.Field("reportId").Int(s.ReportID)
-	v.Field("activity").Value(&s.Activity)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportCreateActivityInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportCreateActivityInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportCreateActivityInputActivityUnion is an open union of
-// tools.ozone.report.defs#queueActivity, tools.ozone.report.defs#assignmentActivity,
-// tools.ozone.report.defs#escalationActivity, tools.ozone.report.defs#closeActivity,
-// tools.ozone.report.defs#reopenActivity and tools.ozone.report.defs#noteActivity.
-//
-// The type of activity to record.
+// ReportCreateActivityInputActivityUnion is the field Activity of [ReportCreateActivityInput],
+// an open union of [ReportDefsQueueActivity], [ReportDefsAssignmentActivity],
+// [ReportDefsEscalationActivity], [ReportDefsCloseActivity], [ReportDefsReopenActivity] and
+// [ReportDefsNoteActivity].
 //
 // The zero value is absent.
 type ReportCreateActivityInputActivityUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewReportCreateActivityInputActivityUnion returns the union of a member.
 func NewReportCreateActivityInputActivityUnion[T interface {
-	*ReportDefsQueueActivity | *ReportDefsAssignmentActivity | *ReportDefsEscalationActivity | *ReportDefsCloseActivity | *ReportDefsReopenActivity | *ReportDefsNoteActivity | *lex.UnknownVariant
+	*ReportDefsQueueActivity |
+		*ReportDefsAssignmentActivity |
+		*ReportDefsEscalationActivity |
+		*ReportDefsCloseActivity |
+		*ReportDefsReopenActivity |
+		*ReportDefsNoteActivity |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ReportCreateActivityInputActivityUnion {
 	return ReportCreateActivityInputActivityUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ReportCreateActivityInputActivityUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.report.defs#queueActivity":
-		u.Value = lex.DecodeVariant[ReportDefsQueueActivity](d)
-	case "tools.ozone.report.defs#assignmentActivity":
-		u.Value = lex.DecodeVariant[ReportDefsAssignmentActivity](d)
-	case "tools.ozone.report.defs#escalationActivity":
-		u.Value = lex.DecodeVariant[ReportDefsEscalationActivity](d)
-	case "tools.ozone.report.defs#closeActivity":
-		u.Value = lex.DecodeVariant[ReportDefsCloseActivity](d)
-	case "tools.ozone.report.defs#reopenActivity":
-		u.Value = lex.DecodeVariant[ReportDefsReopenActivity](d)
-	case "tools.ozone.report.defs#noteActivity":
-		u.Value = lex.DecodeVariant[ReportDefsNoteActivity](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ReportCreateActivityInputActivityUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ReportCreateActivityInputActivityUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ReportDefsQueueActivity, *ReportDefsAssignmentActivity, *ReportDefsEscalationActivity, *ReportDefsCloseActivity, *ReportDefsReopenActivity, *ReportDefsNoteActivity, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ReportCreateActivityInputActivityUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ReportCreateActivityInputActivityUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ReportCreateActivityOutput is the output of tools.ozone.report.createActivity.
+// ReportCreateActivityOutput is the output of [ReportService.CreateActivity].
 type ReportCreateActivityOutput struct {
-	Activity ReportDefsReportActivityView
+	Activity ReportDefsReportActivityView // "activity" in JSON: [ReportDefsReportActivityView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportCreateActivityOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportCreateActivityOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activity":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Activity)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "activity")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportCreateActivityOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("activity").Value(&s.Activity)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportCreateActivityOutput) ValidateLex(v *lex.Validator) {
-	v.Field("activity").Value(&s.Activity)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportCreateActivityOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportCreateActivityOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -8,51 +8,51 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ReportDefsReasonType is tools.ozone.report.defs#reasonType.
+// ReportDefsReasonType is the string tools.ozone.report.defs#reasonType.
 type ReportDefsReasonType string
 
-// Known values of ReportDefsReasonType.
+// Known values of [ReportDefsReasonType].
 const (
-	ReportDefsReasonTypeReasonAppeal                   ReportDefsReasonType = "tools.ozone.report.defs#reasonAppeal"
-	ReportDefsReasonTypeReasonOther                    ReportDefsReasonType = "tools.ozone.report.defs#reasonOther"
-	ReportDefsReasonTypeReasonViolenceAnimal           ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceAnimal"
-	ReportDefsReasonTypeReasonViolenceThreats          ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceThreats"
-	ReportDefsReasonTypeReasonViolenceGraphicContent   ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceGraphicContent"
-	ReportDefsReasonTypeReasonViolenceGlorification    ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceGlorification"
-	ReportDefsReasonTypeReasonViolenceExtremistContent ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceExtremistContent"
-	ReportDefsReasonTypeReasonViolenceTrafficking      ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceTrafficking"
-	ReportDefsReasonTypeReasonViolenceOther            ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceOther"
-	ReportDefsReasonTypeReasonSexualAbuseContent       ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualAbuseContent"
-	ReportDefsReasonTypeReasonSexualNCII               ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualNCII"
-	ReportDefsReasonTypeReasonSexualDeepfake           ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualDeepfake"
-	ReportDefsReasonTypeReasonSexualAnimal             ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualAnimal"
-	ReportDefsReasonTypeReasonSexualUnlabeled          ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualUnlabeled"
-	ReportDefsReasonTypeReasonSexualOther              ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualOther"
-	ReportDefsReasonTypeReasonChildSafetyCSAM          ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyCSAM"
-	ReportDefsReasonTypeReasonChildSafetyGroom         ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyGroom"
-	ReportDefsReasonTypeReasonChildSafetyPrivacy       ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyPrivacy"
-	ReportDefsReasonTypeReasonChildSafetyHarassment    ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyHarassment"
-	ReportDefsReasonTypeReasonChildSafetyOther         ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyOther"
-	ReportDefsReasonTypeReasonHarassmentTroll          ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentTroll"
-	ReportDefsReasonTypeReasonHarassmentTargeted       ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentTargeted"
-	ReportDefsReasonTypeReasonHarassmentHateSpeech     ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentHateSpeech"
-	ReportDefsReasonTypeReasonHarassmentDoxxing        ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentDoxxing"
-	ReportDefsReasonTypeReasonHarassmentOther          ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentOther"
-	ReportDefsReasonTypeReasonMisleadingBot            ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingBot"
-	ReportDefsReasonTypeReasonMisleadingImpersonation  ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingImpersonation"
-	ReportDefsReasonTypeReasonMisleadingSpam           ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingSpam"
-	ReportDefsReasonTypeReasonMisleadingScam           ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingScam"
-	ReportDefsReasonTypeReasonMisleadingElections      ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingElections"
-	ReportDefsReasonTypeReasonMisleadingOther          ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingOther"
-	ReportDefsReasonTypeReasonRuleSiteSecurity         ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleSiteSecurity"
-	ReportDefsReasonTypeReasonRuleProhibitedSales      ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleProhibitedSales"
-	ReportDefsReasonTypeReasonRuleBanEvasion           ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleBanEvasion"
-	ReportDefsReasonTypeReasonRuleOther                ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleOther"
-	ReportDefsReasonTypeReasonSelfHarmContent          ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmContent"
-	ReportDefsReasonTypeReasonSelfHarmED               ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmED"
-	ReportDefsReasonTypeReasonSelfHarmStunts           ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmStunts"
-	ReportDefsReasonTypeReasonSelfHarmSubstances       ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmSubstances"
-	ReportDefsReasonTypeReasonSelfHarmOther            ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmOther"
+	ReportDefsReasonTypeReasonAppeal                   ReportDefsReasonType = "tools.ozone.report.defs#reasonAppeal"                   // The token [ReportDefsReasonAppeal].
+	ReportDefsReasonTypeReasonOther                    ReportDefsReasonType = "tools.ozone.report.defs#reasonOther"                    // The token [ReportDefsReasonOther].
+	ReportDefsReasonTypeReasonViolenceAnimal           ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceAnimal"           // The token [ReportDefsReasonViolenceAnimal].
+	ReportDefsReasonTypeReasonViolenceThreats          ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceThreats"          // The token [ReportDefsReasonViolenceThreats].
+	ReportDefsReasonTypeReasonViolenceGraphicContent   ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceGraphicContent"   // The token [ReportDefsReasonViolenceGraphicContent].
+	ReportDefsReasonTypeReasonViolenceGlorification    ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceGlorification"    // The token [ReportDefsReasonViolenceGlorification].
+	ReportDefsReasonTypeReasonViolenceExtremistContent ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceExtremistContent" // The token [ReportDefsReasonViolenceExtremistContent].
+	ReportDefsReasonTypeReasonViolenceTrafficking      ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceTrafficking"      // The token [ReportDefsReasonViolenceTrafficking].
+	ReportDefsReasonTypeReasonViolenceOther            ReportDefsReasonType = "tools.ozone.report.defs#reasonViolenceOther"            // The token [ReportDefsReasonViolenceOther].
+	ReportDefsReasonTypeReasonSexualAbuseContent       ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualAbuseContent"       // The token [ReportDefsReasonSexualAbuseContent].
+	ReportDefsReasonTypeReasonSexualNCII               ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualNCII"               // The token [ReportDefsReasonSexualNCII].
+	ReportDefsReasonTypeReasonSexualDeepfake           ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualDeepfake"           // The token [ReportDefsReasonSexualDeepfake].
+	ReportDefsReasonTypeReasonSexualAnimal             ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualAnimal"             // The token [ReportDefsReasonSexualAnimal].
+	ReportDefsReasonTypeReasonSexualUnlabeled          ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualUnlabeled"          // The token [ReportDefsReasonSexualUnlabeled].
+	ReportDefsReasonTypeReasonSexualOther              ReportDefsReasonType = "tools.ozone.report.defs#reasonSexualOther"              // The token [ReportDefsReasonSexualOther].
+	ReportDefsReasonTypeReasonChildSafetyCSAM          ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyCSAM"          // The token [ReportDefsReasonChildSafetyCSAM].
+	ReportDefsReasonTypeReasonChildSafetyGroom         ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyGroom"         // The token [ReportDefsReasonChildSafetyGroom].
+	ReportDefsReasonTypeReasonChildSafetyPrivacy       ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyPrivacy"       // The token [ReportDefsReasonChildSafetyPrivacy].
+	ReportDefsReasonTypeReasonChildSafetyHarassment    ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyHarassment"    // The token [ReportDefsReasonChildSafetyHarassment].
+	ReportDefsReasonTypeReasonChildSafetyOther         ReportDefsReasonType = "tools.ozone.report.defs#reasonChildSafetyOther"         // The token [ReportDefsReasonChildSafetyOther].
+	ReportDefsReasonTypeReasonHarassmentTroll          ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentTroll"          // The token [ReportDefsReasonHarassmentTroll].
+	ReportDefsReasonTypeReasonHarassmentTargeted       ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentTargeted"       // The token [ReportDefsReasonHarassmentTargeted].
+	ReportDefsReasonTypeReasonHarassmentHateSpeech     ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentHateSpeech"     // The token [ReportDefsReasonHarassmentHateSpeech].
+	ReportDefsReasonTypeReasonHarassmentDoxxing        ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentDoxxing"        // The token [ReportDefsReasonHarassmentDoxxing].
+	ReportDefsReasonTypeReasonHarassmentOther          ReportDefsReasonType = "tools.ozone.report.defs#reasonHarassmentOther"          // The token [ReportDefsReasonHarassmentOther].
+	ReportDefsReasonTypeReasonMisleadingBot            ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingBot"            // The token [ReportDefsReasonMisleadingBot].
+	ReportDefsReasonTypeReasonMisleadingImpersonation  ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingImpersonation"  // The token [ReportDefsReasonMisleadingImpersonation].
+	ReportDefsReasonTypeReasonMisleadingSpam           ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingSpam"           // The token [ReportDefsReasonMisleadingSpam].
+	ReportDefsReasonTypeReasonMisleadingScam           ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingScam"           // The token [ReportDefsReasonMisleadingScam].
+	ReportDefsReasonTypeReasonMisleadingElections      ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingElections"      // The token [ReportDefsReasonMisleadingElections].
+	ReportDefsReasonTypeReasonMisleadingOther          ReportDefsReasonType = "tools.ozone.report.defs#reasonMisleadingOther"          // The token [ReportDefsReasonMisleadingOther].
+	ReportDefsReasonTypeReasonRuleSiteSecurity         ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleSiteSecurity"         // The token [ReportDefsReasonRuleSiteSecurity].
+	ReportDefsReasonTypeReasonRuleProhibitedSales      ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleProhibitedSales"      // The token [ReportDefsReasonRuleProhibitedSales].
+	ReportDefsReasonTypeReasonRuleBanEvasion           ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleBanEvasion"           // The token [ReportDefsReasonRuleBanEvasion].
+	ReportDefsReasonTypeReasonRuleOther                ReportDefsReasonType = "tools.ozone.report.defs#reasonRuleOther"                // The token [ReportDefsReasonRuleOther].
+	ReportDefsReasonTypeReasonSelfHarmContent          ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmContent"          // The token [ReportDefsReasonSelfHarmContent].
+	ReportDefsReasonTypeReasonSelfHarmED               ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmED"               // The token [ReportDefsReasonSelfHarmED].
+	ReportDefsReasonTypeReasonSelfHarmStunts           ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmStunts"           // The token [ReportDefsReasonSelfHarmStunts].
+	ReportDefsReasonTypeReasonSelfHarmSubstances       ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmSubstances"       // The token [ReportDefsReasonSelfHarmSubstances].
+	ReportDefsReasonTypeReasonSelfHarmOther            ReportDefsReasonType = "tools.ozone.report.defs#reasonSelfHarmOther"            // The token [ReportDefsReasonSelfHarmOther].
 )
 
 // ReportDefsReasonAppeal is the token tools.ozone.report.defs#reasonAppeal: Appeal a previously
@@ -219,291 +219,57 @@ const ReportDefsReasonSelfHarmSubstances = "tools.ozone.report.defs#reasonSelfHa
 // dangerous content.
 const ReportDefsReasonSelfHarmOther = "tools.ozone.report.defs#reasonSelfHarmOther"
 
-// ReportDefsReportAssignment is tools.ozone.report.defs#reportAssignment: Information about the
-// moderator currently assigned to a report.
+// ReportDefsReportAssignment is the object tools.ozone.report.defs#reportAssignment:
+// Information about the moderator currently assigned to a report.
 type ReportDefsReportAssignment struct {
 	DID        syntax.DID      // DID of the assigned moderator.
 	Moderator  *TeamDefsMember // Full member record of the assigned moderator.
 	AssignedAt syntax.Datetime // When the report was assigned.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsReportAssignment) LexType() string {
-	return "tools.ozone.report.defs#reportAssignment"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsReportAssignment) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsReportAssignment{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "moderator":
-			if d.Optional(&seen, 1<<2) {
-				s.Moderator = lex.DecodePointer[TeamDefsMember](d)
-			}
-		case "assignedAt":
-			d.Once(&seen, 1<<1)
-			s.AssignedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "assignedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsReportAssignment) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Moderator != nil {
-		e.Field("moderator").Value(s.Moderator)
-	}
-	e.Field("assignedAt").String(string(s.AssignedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsReportAssignment) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Moderator != nil {
-		v.Field("moderator").Value(s.Moderator)
-	}
-	v.Field("assignedAt").Format(s.AssignedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsReportAssignment) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsReportAssignment) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportDefsReportView is tools.ozone.report.defs#reportView.
+// ReportDefsReportView is the object tools.ozone.report.defs#reportView.
 type ReportDefsReportView struct {
-	ID         int64                               // Report ID.
-	EventID    int64                               // ID of the moderation event that created this report.
-	Status     string                              // Current status of the report.
-	Subject    ModerationDefsSubjectView           // The subject that was reported with full details.
-	ReportType comatproto.ModerationDefsReasonType // Type of report.
-	ReportedBy syntax.DID                          // DID of the user who made the report.
-	Reporter   ModerationDefsSubjectView           // Full subject view of the reporter account.
-	Comment    *string                             // Comment provided by the reporter.
-	CreatedAt  syntax.Datetime                     // When the report was created.
-	UpdatedAt  *syntax.Datetime                    // When the report was last updated.
-	QueuedAt   *syntax.Datetime                    // When the report was assigned to its current queue.
+	ID      int64 // Report ID.
+	EventID int64 // ID of the moderation event that created this report.
+
+	// Current status of the report. Known values: [ReportDefsReportViewStatusOpen],
+	// [ReportDefsReportViewStatusClosed], [ReportDefsReportViewStatusEscalated],
+	// [ReportDefsReportViewStatusQueued], [ReportDefsReportViewStatusAssigned].
+	Status string
+
+	Subject ModerationDefsSubjectView // The subject that was reported with full details.
+
+	// Type of report. Known values: the constants of [comatproto.ModerationDefsReasonType].
+	ReportType comatproto.ModerationDefsReasonType
+
+	ReportedBy syntax.DID                // DID of the user who made the report.
+	Reporter   ModerationDefsSubjectView // Full subject view of the reporter account.
+	Comment    *string                   // Comment provided by the reporter.
+	CreatedAt  syntax.Datetime           // When the report was created.
+	UpdatedAt  *syntax.Datetime          // When the report was last updated.
+	QueuedAt   *syntax.Datetime          // When the report was assigned to its current queue.
 
 	// Array of moderation event IDs representing actions taken on this report (sorted DESC, most
-	// recent first)
+	// recent first).
 	ActionEventIDs []int64
 
 	Actions            []ModerationDefsModEventView     // Optional: expanded action events.
 	ActionNote         *string                          // Note sent to reporter when report was actioned.
 	SubjectStatus      *ModerationDefsSubjectStatusView // Current status of the reported subject.
 	RelatedReportCount *int64                           // Number of other pending reports on the same subject.
-
-	// Information about moderator currently assigned to this report (if any)
-	Assignment *ReportDefsReportAssignment
-
-	Queue *QueueDefsQueueView // The queue this report is assigned to (if any)
+	Assignment         *ReportDefsReportAssignment      // Information about moderator currently assigned to this report (if any).
+	Queue              *QueueDefsQueueView              // The queue this report is assigned to (if any).
 
 	// Whether this report is muted. A report is muted if the reporter was muted or the subject was
 	// muted at the time the report was created.
 	IsMuted *bool
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsReportView) LexType() string {
-	return "tools.ozone.report.defs#reportView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsReportView) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsReportView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "eventId":
-			d.Once(&seen, 1<<1)
-			s.EventID = d.Int()
-		case "status":
-			d.Once(&seen, 1<<2)
-			s.Status = d.String()
-		case "subject":
-			d.Once(&seen, 1<<3)
-			d.Value(&s.Subject)
-		case "reportType":
-			d.Once(&seen, 1<<4)
-			s.ReportType = comatproto.ModerationDefsReasonType(d.String())
-		case "reportedBy":
-			d.Once(&seen, 1<<5)
-			s.ReportedBy = syntax.DID(d.String())
-		case "reporter":
-			d.Once(&seen, 1<<6)
-			d.Value(&s.Reporter)
-		case "comment":
-			d.Once(&seen, 1<<8)
-			s.Comment = d.OptionalString()
-		case "createdAt":
-			d.Once(&seen, 1<<7)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<9)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "queuedAt":
-			d.Once(&seen, 1<<10)
-			s.QueuedAt = (*syntax.Datetime)(d.OptionalString())
-		case "actionEventIds":
-			if d.Optional(&seen, 1<<11) {
-				s.ActionEventIDs = lex.DecodeArray(d, (*lex.Decoder).Int)
-			}
-		case "actions":
-			if d.Optional(&seen, 1<<12) {
-				s.Actions = lex.DecodeSlice[ModerationDefsModEventView](d)
-			}
-		case "actionNote":
-			d.Once(&seen, 1<<13)
-			s.ActionNote = d.OptionalString()
-		case "subjectStatus":
-			if d.Optional(&seen, 1<<14) {
-				s.SubjectStatus = lex.DecodePointer[ModerationDefsSubjectStatusView](d)
-			}
-		case "relatedReportCount":
-			d.Once(&seen, 1<<15)
-			s.RelatedReportCount = d.OptionalInt()
-		case "assignment":
-			if d.Optional(&seen, 1<<16) {
-				s.Assignment = lex.DecodePointer[ReportDefsReportAssignment](d)
-			}
-		case "queue":
-			if d.Optional(&seen, 1<<17) {
-				s.Queue = lex.DecodePointer[QueueDefsQueueView](d)
-			}
-		case "isMuted":
-			d.Once(&seen, 1<<18)
-			s.IsMuted = d.OptionalBool()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111111 != 0b11111111 {
-		d.Missing(seen, "id", "eventId", "status", "subject", "reportType", "reportedBy", "reporter", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsReportView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	if s.Queue != nil {
-		e.Field("queue").Value(s.Queue)
-	}
-	e.Field("status").String(s.Status)
-	if s.Actions != nil {
-		lex.EncodeSlice(e.Field("actions"), s.Actions)
-	}
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("eventId").Int(s.EventID)
-	if s.IsMuted != nil {
-		e.Field("isMuted").Bool(*s.IsMuted)
-	}
-	e.Field("subject").Value(&s.Subject)
-	if s.QueuedAt != nil {
-		e.Field("queuedAt").String(string(*s.QueuedAt))
-	}
-	e.Field("reporter").Value(&s.Reporter)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.ActionNote != nil {
-		e.Field("actionNote").String(*s.ActionNote)
-	}
-	if s.Assignment != nil {
-		e.Field("assignment").Value(s.Assignment)
-	}
-	e.Field("reportType").String(string(s.ReportType))
-	e.Field("reportedBy").String(string(s.ReportedBy))
-	if s.SubjectStatus != nil {
-		e.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	if s.ActionEventIDs != nil {
-		lex.EncodeArray(e.Field("actionEventIds"), s.ActionEventIDs, (*lex.Encoder).Int)
-	}
-	if s.RelatedReportCount != nil {
-		e.Field("relatedReportCount").Int(*s.RelatedReportCount)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsReportView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("eventId").Int(s.EventID)
-	v.Field("subject").Value(&s.Subject)
-	v.Field("reportedBy").Format(s.ReportedBy)
-	v.Field("reporter").Value(&s.Reporter)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	if s.QueuedAt != nil {
-		v.Field("queuedAt").Format(*s.QueuedAt)
-	}
-	if s.ActionEventIDs != nil {
-		lex.ValidateArray(v.Field("actionEventIds"), s.ActionEventIDs, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	if s.Actions != nil {
-		lex.ValidateSlice(v.Field("actions"), s.Actions)
-	}
-	if s.SubjectStatus != nil {
-		v.Field("subjectStatus").Value(s.SubjectStatus)
-	}
-	if s.RelatedReportCount != nil {
-		v.Field("relatedReportCount").Int(*s.RelatedReportCount)
-	}
-	if s.Assignment != nil {
-		v.Field("assignment").Value(s.Assignment)
-	}
-	if s.Queue != nil {
-		v.Field("queue").Value(s.Queue)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsReportView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsReportView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsReportViewStatus.
+// Known values of the field Status of [ReportDefsReportView].
 const (
 	ReportDefsReportViewStatusOpen      = "open"
 	ReportDefsReportViewStatusClosed    = "closed"
@@ -512,62 +278,21 @@ const (
 	ReportDefsReportViewStatusAssigned  = "assigned"
 )
 
-// ReportDefsQueueActivity is tools.ozone.report.defs#queueActivity: Activity recording a report
-// being routed to a queue.
+// ReportDefsQueueActivity is the object tools.ozone.report.defs#queueActivity: Activity
+// recording a report being routed to a queue.
 type ReportDefsQueueActivity struct {
 	// The report's status before this activity. Populated automatically from the report row; not
-	// required in input.
+	// required in input. Known values: [ReportDefsQueueActivityPreviousStatusOpen],
+	// [ReportDefsQueueActivityPreviousStatusClosed],
+	// [ReportDefsQueueActivityPreviousStatusEscalated],
+	// [ReportDefsQueueActivityPreviousStatusQueued],
+	// [ReportDefsQueueActivityPreviousStatusAssigned].
 	PreviousStatus *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsQueueActivity) LexType() string {
-	return "tools.ozone.report.defs#queueActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsQueueActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsQueueActivity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "previousStatus":
-			d.Once(&seen, 1<<0)
-			s.PreviousStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsQueueActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PreviousStatus != nil {
-		e.Field("previousStatus").String(*s.PreviousStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsQueueActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsQueueActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsQueueActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsQueueActivityPreviousStatus.
+// Known values of the field PreviousStatus of [ReportDefsQueueActivity].
 const (
 	ReportDefsQueueActivityPreviousStatusOpen      = "open"
 	ReportDefsQueueActivityPreviousStatusClosed    = "closed"
@@ -576,62 +301,21 @@ const (
 	ReportDefsQueueActivityPreviousStatusAssigned  = "assigned"
 )
 
-// ReportDefsAssignmentActivity is tools.ozone.report.defs#assignmentActivity: Activity
-// recording a moderator being assigned to a report.
+// ReportDefsAssignmentActivity is the object tools.ozone.report.defs#assignmentActivity:
+// Activity recording a moderator being assigned to a report.
 type ReportDefsAssignmentActivity struct {
 	// The report's status before this activity. Populated automatically from the report row; not
-	// required in input.
+	// required in input. Known values: [ReportDefsAssignmentActivityPreviousStatusOpen],
+	// [ReportDefsAssignmentActivityPreviousStatusClosed],
+	// [ReportDefsAssignmentActivityPreviousStatusEscalated],
+	// [ReportDefsAssignmentActivityPreviousStatusQueued],
+	// [ReportDefsAssignmentActivityPreviousStatusAssigned].
 	PreviousStatus *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsAssignmentActivity) LexType() string {
-	return "tools.ozone.report.defs#assignmentActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsAssignmentActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsAssignmentActivity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "previousStatus":
-			d.Once(&seen, 1<<0)
-			s.PreviousStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsAssignmentActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PreviousStatus != nil {
-		e.Field("previousStatus").String(*s.PreviousStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsAssignmentActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsAssignmentActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsAssignmentActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsAssignmentActivityPreviousStatus.
+// Known values of the field PreviousStatus of [ReportDefsAssignmentActivity].
 const (
 	ReportDefsAssignmentActivityPreviousStatusOpen      = "open"
 	ReportDefsAssignmentActivityPreviousStatusClosed    = "closed"
@@ -640,62 +324,21 @@ const (
 	ReportDefsAssignmentActivityPreviousStatusAssigned  = "assigned"
 )
 
-// ReportDefsEscalationActivity is tools.ozone.report.defs#escalationActivity: Activity
-// recording a report being escalated.
+// ReportDefsEscalationActivity is the object tools.ozone.report.defs#escalationActivity:
+// Activity recording a report being escalated.
 type ReportDefsEscalationActivity struct {
 	// The report's status before this activity. Populated automatically from the report row; not
-	// required in input.
+	// required in input. Known values: [ReportDefsEscalationActivityPreviousStatusOpen],
+	// [ReportDefsEscalationActivityPreviousStatusClosed],
+	// [ReportDefsEscalationActivityPreviousStatusEscalated],
+	// [ReportDefsEscalationActivityPreviousStatusQueued],
+	// [ReportDefsEscalationActivityPreviousStatusAssigned].
 	PreviousStatus *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsEscalationActivity) LexType() string {
-	return "tools.ozone.report.defs#escalationActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsEscalationActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsEscalationActivity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "previousStatus":
-			d.Once(&seen, 1<<0)
-			s.PreviousStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsEscalationActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PreviousStatus != nil {
-		e.Field("previousStatus").String(*s.PreviousStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsEscalationActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsEscalationActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsEscalationActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsEscalationActivityPreviousStatus.
+// Known values of the field PreviousStatus of [ReportDefsEscalationActivity].
 const (
 	ReportDefsEscalationActivityPreviousStatusOpen      = "open"
 	ReportDefsEscalationActivityPreviousStatusClosed    = "closed"
@@ -704,62 +347,21 @@ const (
 	ReportDefsEscalationActivityPreviousStatusAssigned  = "assigned"
 )
 
-// ReportDefsCloseActivity is tools.ozone.report.defs#closeActivity: Activity recording a report
-// being closed.
+// ReportDefsCloseActivity is the object tools.ozone.report.defs#closeActivity: Activity
+// recording a report being closed.
 type ReportDefsCloseActivity struct {
 	// The report's status before this activity. Populated automatically from the report row; not
-	// required in input.
+	// required in input. Known values: [ReportDefsCloseActivityPreviousStatusOpen],
+	// [ReportDefsCloseActivityPreviousStatusClosed],
+	// [ReportDefsCloseActivityPreviousStatusEscalated],
+	// [ReportDefsCloseActivityPreviousStatusQueued],
+	// [ReportDefsCloseActivityPreviousStatusAssigned].
 	PreviousStatus *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsCloseActivity) LexType() string {
-	return "tools.ozone.report.defs#closeActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsCloseActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsCloseActivity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "previousStatus":
-			d.Once(&seen, 1<<0)
-			s.PreviousStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsCloseActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PreviousStatus != nil {
-		e.Field("previousStatus").String(*s.PreviousStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsCloseActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsCloseActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsCloseActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsCloseActivityPreviousStatus.
+// Known values of the field PreviousStatus of [ReportDefsCloseActivity].
 const (
 	ReportDefsCloseActivityPreviousStatusOpen      = "open"
 	ReportDefsCloseActivityPreviousStatusClosed    = "closed"
@@ -768,62 +370,21 @@ const (
 	ReportDefsCloseActivityPreviousStatusAssigned  = "assigned"
 )
 
-// ReportDefsReopenActivity is tools.ozone.report.defs#reopenActivity: Activity recording a
-// closed report being reopened. Only valid when the report is in 'closed' status.
+// ReportDefsReopenActivity is the object tools.ozone.report.defs#reopenActivity: Activity
+// recording a closed report being reopened. Only valid when the report is in 'closed' status.
 type ReportDefsReopenActivity struct {
 	// The report's status before this activity. Populated automatically from the report row; not
-	// required in input.
+	// required in input. Known values: [ReportDefsReopenActivityPreviousStatusOpen],
+	// [ReportDefsReopenActivityPreviousStatusClosed],
+	// [ReportDefsReopenActivityPreviousStatusEscalated],
+	// [ReportDefsReopenActivityPreviousStatusQueued],
+	// [ReportDefsReopenActivityPreviousStatusAssigned].
 	PreviousStatus *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsReopenActivity) LexType() string {
-	return "tools.ozone.report.defs#reopenActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsReopenActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsReopenActivity{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "previousStatus":
-			d.Once(&seen, 1<<0)
-			s.PreviousStatus = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsReopenActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.PreviousStatus != nil {
-		e.Field("previousStatus").String(*s.PreviousStatus)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsReopenActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsReopenActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsReopenActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ReportDefsReopenActivityPreviousStatus.
+// Known values of the field PreviousStatus of [ReportDefsReopenActivity].
 const (
 	ReportDefsReopenActivityPreviousStatusOpen      = "open"
 	ReportDefsReopenActivityPreviousStatusClosed    = "closed"
@@ -832,58 +393,26 @@ const (
 	ReportDefsReopenActivityPreviousStatusAssigned  = "assigned"
 )
 
-// ReportDefsNoteActivity is tools.ozone.report.defs#noteActivity: Activity recording a note on
-// a report. Use internalNote for moderator-only notes or publicNote for reporter-visible notes
-// (or both).
+// ReportDefsNoteActivity is the object tools.ozone.report.defs#noteActivity: Activity recording
+// a note on a report. Use internalNote for moderator-only notes or publicNote for
+// reporter-visible notes (or both).
 type ReportDefsNoteActivity struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsNoteActivity) LexType() string {
-	return "tools.ozone.report.defs#noteActivity"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsNoteActivity) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsNoteActivity{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsNoteActivity) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsNoteActivity) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsNoteActivity) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsNoteActivity) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportDefsReportActivityView is tools.ozone.report.defs#reportActivityView: A single activity
-// entry on a report.
+// ReportDefsReportActivityView is the object tools.ozone.report.defs#reportActivityView: A
+// single activity entry on a report.
 type ReportDefsReportActivityView struct {
-	ID           int64                                     // Activity ID.
-	ReportID     int64                                     // ID of the report this activity belongs to.
-	Activity     ReportDefsReportActivityViewActivityUnion // The typed activity object describing what occurred.
-	InternalNote *string                                   // Optional moderator-only note. Not visible to reporters.
+	ID       int64 // Activity ID.
+	ReportID int64 // ID of the report this activity belongs to.
 
-	// Optional public note, potentially visible to the reporter.
-	PublicNote *string
+	// The typed activity object describing what occurred. One of [ReportDefsQueueActivity],
+	// [ReportDefsAssignmentActivity], [ReportDefsEscalationActivity], [ReportDefsCloseActivity],
+	// [ReportDefsReopenActivity] and [ReportDefsNoteActivity].
+	Activity ReportDefsReportActivityViewActivityUnion
+
+	InternalNote *string // Optional moderator-only note. Not visible to reporters.
+	PublicNote   *string // Optional public note, potentially visible to the reporter.
 
 	// Extensible JSON payload for loose activity-specific metadata (e.g. assignmentId).
 	Meta lex.Unknown
@@ -895,187 +424,38 @@ type ReportDefsReportActivityView struct {
 	// DID of the actor who created this activity, or the service DID for automated activities.
 	CreatedBy syntax.DID
 
-	// Full member record of the moderator who created this activity.
-	Moderator *TeamDefsMember
-
+	Moderator *TeamDefsMember // Full member record of the moderator who created this activity.
 	CreatedAt syntax.Datetime // When this activity was created.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsReportActivityView) LexType() string {
-	return "tools.ozone.report.defs#reportActivityView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsReportActivityView) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsReportActivityView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "reportId":
-			d.Once(&seen, 1<<1)
-			s.ReportID = d.Int()
-		case "activity":
-			d.Once(&seen, 1<<2)
-			d.Value(&s.Activity)
-		case "internalNote":
-			d.Once(&seen, 1<<6)
-			s.InternalNote = d.OptionalString()
-		case "publicNote":
-			d.Once(&seen, 1<<7)
-			s.PublicNote = d.OptionalString()
-		case "meta":
-			if d.Optional(&seen, 1<<8) {
-				s.Meta = d.Unknown()
-			}
-		case "isAutomated":
-			d.Once(&seen, 1<<3)
-			s.IsAutomated = d.Bool()
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "moderator":
-			if d.Optional(&seen, 1<<9) {
-				s.Moderator = lex.DecodePointer[TeamDefsMember](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "id", "reportId", "activity", "isAutomated", "createdBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsReportActivityView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	if !s.Meta.IsZero() {
-		e.Field("meta").Unknown(s.Meta)
-	}
-	e.Field("activity").Value(&s.Activity)
-	e.Field("reportId").Int(s.ReportID)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if s.Moderator != nil {
-		e.Field("moderator").Value(s.Moderator)
-	}
-	if s.PublicNote != nil {
-		e.Field("publicNote").String(*s.PublicNote)
-	}
-	e.Field("isAutomated").Bool(s.IsAutomated)
-	if s.InternalNote != nil {
-		e.Field("internalNote").String(*s.InternalNote)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsReportActivityView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("reportId").Int(s.ReportID)
-	v.Field("activity").Value(&s.Activity)
-	if !s.Meta.IsZero() {
-		v.Field("meta").Unknown(s.Meta)
-	}
-	v.Field("createdBy").Format(s.CreatedBy)
-	if s.Moderator != nil {
-		v.Field("moderator").Value(s.Moderator)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsReportActivityView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsReportActivityView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportDefsReportActivityViewActivityUnion is an open union of
-// tools.ozone.report.defs#queueActivity, tools.ozone.report.defs#assignmentActivity,
-// tools.ozone.report.defs#escalationActivity, tools.ozone.report.defs#closeActivity,
-// tools.ozone.report.defs#reopenActivity and tools.ozone.report.defs#noteActivity.
-//
-// The typed activity object describing what occurred.
+// ReportDefsReportActivityViewActivityUnion is the field Activity of
+// [ReportDefsReportActivityView], an open union of [ReportDefsQueueActivity],
+// [ReportDefsAssignmentActivity], [ReportDefsEscalationActivity], [ReportDefsCloseActivity],
+// [ReportDefsReopenActivity] and [ReportDefsNoteActivity].
 //
 // The zero value is absent.
 type ReportDefsReportActivityViewActivityUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewReportDefsReportActivityViewActivityUnion returns the union of a member.
 func NewReportDefsReportActivityViewActivityUnion[T interface {
-	*ReportDefsQueueActivity | *ReportDefsAssignmentActivity | *ReportDefsEscalationActivity | *ReportDefsCloseActivity | *ReportDefsReopenActivity | *ReportDefsNoteActivity | *lex.UnknownVariant
+	*ReportDefsQueueActivity |
+		*ReportDefsAssignmentActivity |
+		*ReportDefsEscalationActivity |
+		*ReportDefsCloseActivity |
+		*ReportDefsReopenActivity |
+		*ReportDefsNoteActivity |
+		*lex.UnknownVariant
 	lex.Typed
 }](v T) ReportDefsReportActivityViewActivityUnion {
 	return ReportDefsReportActivityViewActivityUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ReportDefsReportActivityViewActivityUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.report.defs#queueActivity":
-		u.Value = lex.DecodeVariant[ReportDefsQueueActivity](d)
-	case "tools.ozone.report.defs#assignmentActivity":
-		u.Value = lex.DecodeVariant[ReportDefsAssignmentActivity](d)
-	case "tools.ozone.report.defs#escalationActivity":
-		u.Value = lex.DecodeVariant[ReportDefsEscalationActivity](d)
-	case "tools.ozone.report.defs#closeActivity":
-		u.Value = lex.DecodeVariant[ReportDefsCloseActivity](d)
-	case "tools.ozone.report.defs#reopenActivity":
-		u.Value = lex.DecodeVariant[ReportDefsReopenActivity](d)
-	case "tools.ozone.report.defs#noteActivity":
-		u.Value = lex.DecodeVariant[ReportDefsNoteActivity](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ReportDefsReportActivityViewActivityUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ReportDefsReportActivityViewActivityUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ReportDefsQueueActivity, *ReportDefsAssignmentActivity, *ReportDefsEscalationActivity, *ReportDefsCloseActivity, *ReportDefsReopenActivity, *ReportDefsNoteActivity, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ReportDefsReportActivityViewActivityUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ReportDefsReportActivityViewActivityUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ReportDefsLiveStats is tools.ozone.report.defs#liveStats: Live statistics for reports for the
-// current calendar day, filterable by queue, moderator, or report type.
+// ReportDefsLiveStats is the object tools.ozone.report.defs#liveStats: Live statistics for
+// reports for the current calendar day, filterable by queue, moderator, or report type.
 type ReportDefsLiveStats struct {
 	PendingCount   *int64 // Number of reports currently not closed.
 	ActionedCount  *int64 // Number of reports closed today.
@@ -1091,113 +471,11 @@ type ReportDefsLiveStats struct {
 
 	LastUpdated *syntax.Datetime // When these statistics were last computed.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsLiveStats) LexType() string {
-	return "tools.ozone.report.defs#liveStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsLiveStats) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsLiveStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "pendingCount":
-			d.Once(&seen, 1<<0)
-			s.PendingCount = d.OptionalInt()
-		case "actionedCount":
-			d.Once(&seen, 1<<1)
-			s.ActionedCount = d.OptionalInt()
-		case "escalatedCount":
-			d.Once(&seen, 1<<2)
-			s.EscalatedCount = d.OptionalInt()
-		case "inboundCount":
-			d.Once(&seen, 1<<3)
-			s.InboundCount = d.OptionalInt()
-		case "actionRate":
-			d.Once(&seen, 1<<4)
-			s.ActionRate = d.OptionalInt()
-		case "avgHandlingTimeSec":
-			d.Once(&seen, 1<<5)
-			s.AvgHandlingTimeSec = d.OptionalInt()
-		case "lastUpdated":
-			d.Once(&seen, 1<<6)
-			s.LastUpdated = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsLiveStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.ActionRate != nil {
-		e.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.LastUpdated != nil {
-		e.Field("lastUpdated").String(string(*s.LastUpdated))
-	}
-	if s.InboundCount != nil {
-		e.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.PendingCount != nil {
-		e.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsLiveStats) ValidateLex(v *lex.Validator) {
-	if s.PendingCount != nil {
-		v.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		v.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		v.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.InboundCount != nil {
-		v.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.ActionRate != nil {
-		v.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	if s.LastUpdated != nil {
-		v.Field("lastUpdated").Format(*s.LastUpdated)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsLiveStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsLiveStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportDefsHistoricalStats is tools.ozone.report.defs#historicalStats: A single daily snapshot
-// of report statistics for a calendar date.
+// ReportDefsHistoricalStats is the object tools.ozone.report.defs#historicalStats: A single
+// daily snapshot of report statistics for a calendar date.
 type ReportDefsHistoricalStats struct {
 	Date           string           // The calendar date this snapshot covers (YYYY-MM-DD).
 	ComputedAt     *syntax.Datetime // When this snapshot was last computed.
@@ -1213,218 +491,20 @@ type ReportDefsHistoricalStats struct {
 	// Average time in seconds from report creation (or moderator assignment) to close.
 	AvgHandlingTimeSec *int64
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsHistoricalStats) LexType() string {
-	return "tools.ozone.report.defs#historicalStats"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsHistoricalStats) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsHistoricalStats{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "date":
-			d.Once(&seen, 1<<0)
-			s.Date = d.String()
-		case "computedAt":
-			d.Once(&seen, 1<<1)
-			s.ComputedAt = (*syntax.Datetime)(d.OptionalString())
-		case "pendingCount":
-			d.Once(&seen, 1<<2)
-			s.PendingCount = d.OptionalInt()
-		case "actionedCount":
-			d.Once(&seen, 1<<3)
-			s.ActionedCount = d.OptionalInt()
-		case "escalatedCount":
-			d.Once(&seen, 1<<4)
-			s.EscalatedCount = d.OptionalInt()
-		case "inboundCount":
-			d.Once(&seen, 1<<5)
-			s.InboundCount = d.OptionalInt()
-		case "actionRate":
-			d.Once(&seen, 1<<6)
-			s.ActionRate = d.OptionalInt()
-		case "avgHandlingTimeSec":
-			d.Once(&seen, 1<<7)
-			s.AvgHandlingTimeSec = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "date")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsHistoricalStats) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("date").String(s.Date)
-	if s.ActionRate != nil {
-		e.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.ComputedAt != nil {
-		e.Field("computedAt").String(string(*s.ComputedAt))
-	}
-	if s.InboundCount != nil {
-		e.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.PendingCount != nil {
-		e.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		e.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		e.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		e.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsHistoricalStats) ValidateLex(v *lex.Validator) {
-	if s.ComputedAt != nil {
-		v.Field("computedAt").Format(*s.ComputedAt)
-	}
-	if s.PendingCount != nil {
-		v.Field("pendingCount").Int(*s.PendingCount)
-	}
-	if s.ActionedCount != nil {
-		v.Field("actionedCount").Int(*s.ActionedCount)
-	}
-	if s.EscalatedCount != nil {
-		v.Field("escalatedCount").Int(*s.EscalatedCount)
-	}
-	if s.InboundCount != nil {
-		v.Field("inboundCount").Int(*s.InboundCount)
-	}
-	if s.ActionRate != nil {
-		v.Field("actionRate").Int(*s.ActionRate)
-	}
-	if s.AvgHandlingTimeSec != nil {
-		v.Field("avgHandlingTimeSec").Int(*s.AvgHandlingTimeSec)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsHistoricalStats) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsHistoricalStats) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportDefsAssignmentView is tools.ozone.report.defs#assignmentView.
+// ReportDefsAssignmentView is the object tools.ozone.report.defs#assignmentView.
 type ReportDefsAssignmentView struct {
-	ID        int64
-	DID       syntax.DID
-	Moderator *TeamDefsMember // The moderator assigned to this report.
-	Queue     *QueueDefsQueueView
-	ReportID  int64
-	StartAt   syntax.Datetime
-	EndAt     *syntax.Datetime
+	ID        int64               // "id" in JSON.
+	DID       syntax.DID          // "did" in JSON.
+	Moderator *TeamDefsMember     // The moderator assigned to this report.
+	Queue     *QueueDefsQueueView // "queue" in JSON: [QueueDefsQueueView].
+	ReportID  int64               // "reportId" in JSON.
+	StartAt   syntax.Datetime     // "startAt" in JSON.
+	EndAt     *syntax.Datetime    // "endAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ReportDefsAssignmentView) LexType() string {
-	return "tools.ozone.report.defs#assignmentView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ReportDefsAssignmentView) DecodeLex(d *lex.Decoder) error {
-	*s = ReportDefsAssignmentView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "moderator":
-			if d.Optional(&seen, 1<<4) {
-				s.Moderator = lex.DecodePointer[TeamDefsMember](d)
-			}
-		case "queue":
-			if d.Optional(&seen, 1<<5) {
-				s.Queue = lex.DecodePointer[QueueDefsQueueView](d)
-			}
-		case "reportId":
-			d.Once(&seen, 1<<2)
-			s.ReportID = d.Int()
-		case "startAt":
-			d.Once(&seen, 1<<3)
-			s.StartAt = syntax.Datetime(d.String())
-		case "endAt":
-			d.Once(&seen, 1<<6)
-			s.EndAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "id", "did", "reportId", "startAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportDefsAssignmentView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("did").String(string(s.DID))
-	if s.EndAt != nil {
-		e.Field("endAt").String(string(*s.EndAt))
-	}
-	if s.Queue != nil {
-		e.Field("queue").Value(s.Queue)
-	}
-	e.Field("startAt").String(string(s.StartAt))
-	e.Field("reportId").Int(s.ReportID)
-	if s.Moderator != nil {
-		e.Field("moderator").Value(s.Moderator)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportDefsAssignmentView) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("did").Format(s.DID)
-	if s.Moderator != nil {
-		v.Field("moderator").Value(s.Moderator)
-	}
-	if s.Queue != nil {
-		v.Field("queue").Value(s.Queue)
-	}
-	v.Field("reportId").Int(s.ReportID)
-	v.Field("startAt").Format(s.StartAt)
-	if s.EndAt != nil {
-		v.Field("endAt").Format(*s.EndAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportDefsAssignmentView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportDefsAssignmentView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s ReportService) GetAssignments(ctx context.Context, params *ReportGetAssi
 	return xrpc.Call[ReportGetAssignmentsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetAssignmentsPages calls GetAssignments page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetAssignmentsPages calls [ReportService.GetAssignments] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ReportService) GetAssignmentsPages(ctx context.Context, params *ReportGetAssignmentsParams, opts ...xrpc.Option) iter.Seq2[*ReportGetAssignmentsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ReportGetAssignmentsOutput, *string, error) {
 		var next ReportGetAssignmentsParams
@@ -39,121 +39,31 @@ func (s ReportService) GetAssignmentsPages(ctx context.Context, params *ReportGe
 	})
 }
 
-// GetAssignmentsAll is GetAssignmentsPages, assignments one by one.
+// GetAssignmentsAll is [ReportService.GetAssignmentsPages], assignments one by one.
 func (s ReportService) GetAssignmentsAll(ctx context.Context, params *ReportGetAssignmentsParams, opts ...xrpc.Option) iter.Seq2[*ReportDefsAssignmentView, error] {
 	return paging.All(s.GetAssignmentsPages(ctx, params, opts...), func(page *ReportGetAssignmentsOutput) []ReportDefsAssignmentView {
 		return page.Assignments
 	})
 }
 
-// ReportGetAssignmentsParams are the parameters of tools.ozone.report.getAssignments.
+// ReportGetAssignmentsParams are the parameters of [ReportService.GetAssignments].
 type ReportGetAssignmentsParams struct {
-	// When true, only returns active assignments. Default, sent if nil: true.
-	OnlyActive *bool
+	OnlyActive *bool   // When true, only returns active assignments. Default, sent if nil: true.
+	ReportIDs  []int64 // If specified, returns assignments for these reports only. At most 50 items.
 
-	ReportIDs []int64 // If specified, returns assignments for these reports only.
-
-	// If specified, returns assignments for these moderators only.
+	// If specified, returns assignments for these moderators only. At most 50 items.
 	DIDs []syntax.DID
 
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportGetAssignmentsParams)
-	}
-	if p.OnlyActive != nil {
-		q.Bool("onlyActive", *p.OnlyActive)
-	} else {
-		q.Bool("onlyActive", true)
-	}
-	q.Ints("reportIds", p.ReportIDs)
-	xrpc.AddStrings(q, "dids", p.DIDs)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportGetAssignmentsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportGetAssignmentsParams)
-	}
-	if p.ReportIDs != nil {
-		lex.ValidateArray(v.Field("reportIds").MaxLen(len(p.ReportIDs), 50), p.ReportIDs, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	if p.DIDs != nil {
-		lex.ValidateArray(v.Field("dids").MaxLen(len(p.DIDs), 50), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ReportGetAssignmentsOutput is the output of tools.ozone.report.getAssignments.
+// ReportGetAssignmentsOutput is the output of [ReportService.GetAssignments].
 type ReportGetAssignmentsOutput struct {
-	Cursor      *string
-	Assignments []ReportDefsAssignmentView
+	Cursor      *string                    // "cursor" in JSON.
+	Assignments []ReportDefsAssignmentView // "assignments" in JSON: a list of [ReportDefsAssignmentView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportGetAssignmentsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportGetAssignmentsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "assignments":
-			d.Once(&seen, 1<<0)
-			s.Assignments = lex.DecodeSlice[ReportDefsAssignmentView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "assignments")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportGetAssignmentsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("assignments"), s.Assignments)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportGetAssignmentsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("assignments"), s.Assignments)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportGetAssignmentsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportGetAssignmentsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -20,8 +20,9 @@ func (s ReportService) GetHistoricalStats(ctx context.Context, params *ReportGet
 	return xrpc.Call[ReportGetHistoricalStatsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetHistoricalStatsPages calls GetHistoricalStats page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetHistoricalStatsPages calls [ReportService.GetHistoricalStats] page after page until there
+// is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s ReportService) GetHistoricalStatsPages(ctx context.Context, params *ReportGetHistoricalStatsParams, opts ...xrpc.Option) iter.Seq2[*ReportGetHistoricalStatsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ReportGetHistoricalStatsOutput, *string, error) {
 		var next ReportGetHistoricalStatsParams
@@ -41,129 +42,30 @@ func (s ReportService) GetHistoricalStatsPages(ctx context.Context, params *Repo
 	})
 }
 
-// GetHistoricalStatsAll is GetHistoricalStatsPages, stats one by one.
+// GetHistoricalStatsAll is [ReportService.GetHistoricalStatsPages], stats one by one.
 func (s ReportService) GetHistoricalStatsAll(ctx context.Context, params *ReportGetHistoricalStatsParams, opts ...xrpc.Option) iter.Seq2[*ReportDefsHistoricalStats, error] {
 	return paging.All(s.GetHistoricalStatsPages(ctx, params, opts...), func(page *ReportGetHistoricalStatsOutput) []ReportDefsHistoricalStats {
 		return page.Stats
 	})
 }
 
-// ReportGetHistoricalStatsParams are the parameters of tools.ozone.report.getHistoricalStats.
+// ReportGetHistoricalStatsParams are the parameters of [ReportService.GetHistoricalStats].
 type ReportGetHistoricalStatsParams struct {
 	QueueID      *int64           // Filter stats by queue. Use -1 for unqueued reports.
 	ModeratorDID *syntax.DID      // Filter stats by moderator DID.
 	ReportTypes  []string         // Filter stats by report types.
 	StartDate    *syntax.Datetime // Earliest date to include (inclusive).
 	EndDate      *syntax.Datetime // Latest date to include (inclusive).
-
-	// Maximum number of entries to return. Default, sent if nil: 30.
-	Limit *int64
-
-	Cursor *string // Pagination cursor.
+	Limit        *int64           // Maximum number of entries to return. From 1 to 100. Default, sent if nil: 30.
+	Cursor       *string          // Pagination cursor.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportGetHistoricalStatsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportGetHistoricalStatsParams)
-	}
-	if p.QueueID != nil {
-		q.Int("queueId", *p.QueueID)
-	}
-	if p.ModeratorDID != nil {
-		q.String("moderatorDid", string(*p.ModeratorDID))
-	}
-	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
-	if p.StartDate != nil {
-		q.String("startDate", string(*p.StartDate))
-	}
-	if p.EndDate != nil {
-		q.String("endDate", string(*p.EndDate))
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 30)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportGetHistoricalStatsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportGetHistoricalStatsParams)
-	}
-	if p.QueueID != nil {
-		v.Field("queueId").Int(*p.QueueID)
-	}
-	if p.ModeratorDID != nil {
-		v.Field("moderatorDid").Format(*p.ModeratorDID)
-	}
-	if p.StartDate != nil {
-		v.Field("startDate").Format(*p.StartDate)
-	}
-	if p.EndDate != nil {
-		v.Field("endDate").Format(*p.EndDate)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ReportGetHistoricalStatsOutput is the output of tools.ozone.report.getHistoricalStats.
+// ReportGetHistoricalStatsOutput is the output of [ReportService.GetHistoricalStats].
 type ReportGetHistoricalStatsOutput struct {
-	Stats  []ReportDefsHistoricalStats
-	Cursor *string
+	Stats  []ReportDefsHistoricalStats // "stats" in JSON: a list of [ReportDefsHistoricalStats].
+	Cursor *string                     // "cursor" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportGetHistoricalStatsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportGetHistoricalStatsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "stats":
-			d.Once(&seen, 1<<0)
-			s.Stats = lex.DecodeSlice[ReportDefsHistoricalStats](d)
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "stats")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportGetHistoricalStatsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("stats"), s.Stats)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportGetHistoricalStatsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("stats"), s.Stats)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportGetHistoricalStatsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportGetHistoricalStatsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,57 +11,17 @@ import (
 
 // GetLatestReport calls tools.ozone.report.getLatestReport: Get the most recent report.
 //
-// Errors: ErrNotFound.
+// Errors: [ErrNotFound].
 func (s ReportService) GetLatestReport(ctx context.Context, opts ...xrpc.Option) (*ReportGetLatestReportOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.getLatestReport", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ReportGetLatestReportOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ReportGetLatestReportOutput is the output of tools.ozone.report.getLatestReport.
+// ReportGetLatestReportOutput is the output of [ReportService.GetLatestReport].
 type ReportGetLatestReportOutput struct {
-	Report ReportDefsReportView
+	Report ReportDefsReportView // "report" in JSON: [ReportDefsReportView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportGetLatestReportOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportGetLatestReportOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "report":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Report)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "report")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportGetLatestReportOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("report").Value(&s.Report)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportGetLatestReportOutput) ValidateLex(v *lex.Validator) {
-	v.Field("report").Value(&s.Report)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportGetLatestReportOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportGetLatestReportOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

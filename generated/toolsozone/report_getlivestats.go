@@ -18,85 +18,18 @@ func (s ReportService) GetLiveStats(ctx context.Context, params *ReportGetLiveSt
 	return xrpc.Call[ReportGetLiveStatsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ReportGetLiveStatsParams are the parameters of tools.ozone.report.getLiveStats.
+// ReportGetLiveStatsParams are the parameters of [ReportService.GetLiveStats].
 type ReportGetLiveStatsParams struct {
 	QueueID      *int64      // Filter stats by queue. Use -1 for unqueued reports.
 	ModeratorDID *syntax.DID // Filter stats by moderator DID.
 	ReportTypes  []string    // Filter stats by report types.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportGetLiveStatsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportGetLiveStatsParams)
-	}
-	if p.QueueID != nil {
-		q.Int("queueId", *p.QueueID)
-	}
-	if p.ModeratorDID != nil {
-		q.String("moderatorDid", string(*p.ModeratorDID))
-	}
-	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportGetLiveStatsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportGetLiveStatsParams)
-	}
-	if p.QueueID != nil {
-		v.Field("queueId").Int(*p.QueueID)
-	}
-	if p.ModeratorDID != nil {
-		v.Field("moderatorDid").Format(*p.ModeratorDID)
-	}
-}
-
-// ReportGetLiveStatsOutput is the output of tools.ozone.report.getLiveStats.
+// ReportGetLiveStatsOutput is the output of [ReportService.GetLiveStats].
 type ReportGetLiveStatsOutput struct {
 	Stats ReportDefsLiveStats // Statistics for the requested filter.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportGetLiveStatsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportGetLiveStatsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "stats":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Stats)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "stats")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportGetLiveStatsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("stats").Value(&s.Stats)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportGetLiveStatsOutput) ValidateLex(v *lex.Validator) {
-	v.Field("stats").Value(&s.Stats)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportGetLiveStatsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportGetLiveStatsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

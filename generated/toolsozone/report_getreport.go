@@ -12,29 +12,15 @@ import (
 // GetReport calls tools.ozone.report.getReport: Get details about a single moderation report by
 // ID.
 //
-// Errors: ErrNotFound.
+// Errors: [ErrNotFound].
 func (s ReportService) GetReport(ctx context.Context, params *ReportGetReportParams, opts ...xrpc.Option) (*ReportDefsReportView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.getReport", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ReportDefsReportView](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ReportGetReportParams are the parameters of tools.ozone.report.getReport.
+// ReportGetReportParams are the parameters of [ReportService.GetReport].
 type ReportGetReportParams struct {
 	ID int64 // The ID of the report to retrieve.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportGetReportParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportGetReportParams)
-	}
-	q.Int("id", p.ID)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportGetReportParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportGetReportParams)
-	}
-	v.Field("id").Int(p.ID)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

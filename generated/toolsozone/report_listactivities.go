@@ -18,8 +18,8 @@ func (s ReportService) ListActivities(ctx context.Context, params *ReportListAct
 	return xrpc.Call[ReportListActivitiesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListActivitiesPages calls ListActivities page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListActivitiesPages calls [ReportService.ListActivities] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ReportService) ListActivitiesPages(ctx context.Context, params *ReportListActivitiesParams, opts ...xrpc.Option) iter.Seq2[*ReportListActivitiesOutput, error] {
 	return paging.Pages(func(cursor *string) (*ReportListActivitiesOutput, *string, error) {
 		var next ReportListActivitiesParams
@@ -39,99 +39,26 @@ func (s ReportService) ListActivitiesPages(ctx context.Context, params *ReportLi
 	})
 }
 
-// ListActivitiesAll is ListActivitiesPages, activities one by one.
+// ListActivitiesAll is [ReportService.ListActivitiesPages], activities one by one.
 func (s ReportService) ListActivitiesAll(ctx context.Context, params *ReportListActivitiesParams, opts ...xrpc.Option) iter.Seq2[*ReportDefsReportActivityView, error] {
 	return paging.All(s.ListActivitiesPages(ctx, params, opts...), func(page *ReportListActivitiesOutput) []ReportDefsReportActivityView {
 		return page.Activities
 	})
 }
 
-// ReportListActivitiesParams are the parameters of tools.ozone.report.listActivities.
+// ReportListActivitiesParams are the parameters of [ReportService.ListActivities].
 type ReportListActivitiesParams struct {
-	ReportID int64  // ID of the report whose activities to list.
-	Limit    *int64 // Default, sent if nil: 50.
-	Cursor   *string
+	ReportID int64   // ID of the report whose activities to list.
+	Limit    *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor   *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportListActivitiesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportListActivitiesParams)
-	}
-	q.Int("reportId", p.ReportID)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportListActivitiesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportListActivitiesParams)
-	}
-	v.Field("reportId").Int(p.ReportID)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ReportListActivitiesOutput is the output of tools.ozone.report.listActivities.
+// ReportListActivitiesOutput is the output of [ReportService.ListActivities].
 type ReportListActivitiesOutput struct {
-	Activities []ReportDefsReportActivityView
-	Cursor     *string
+	Activities []ReportDefsReportActivityView // "activities" in JSON: a list of [ReportDefsReportActivityView].
+	Cursor     *string                        // "cursor" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportListActivitiesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportListActivitiesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "activities":
-			d.Once(&seen, 1<<0)
-			s.Activities = lex.DecodeSlice[ReportDefsReportActivityView](d)
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "activities")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportListActivitiesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("activities"), s.Activities)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportListActivitiesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("activities"), s.Activities)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportListActivitiesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportListActivitiesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

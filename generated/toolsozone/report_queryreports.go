@@ -20,8 +20,8 @@ func (s ReportService) QueryReports(ctx context.Context, params *ReportQueryRepo
 	return xrpc.Call[ReportQueryReportsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// QueryReportsPages calls QueryReports page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// QueryReportsPages calls [ReportService.QueryReports] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ReportService) QueryReportsPages(ctx context.Context, params *ReportQueryReportsParams, opts ...xrpc.Option) iter.Seq2[*ReportQueryReportsOutput, error] {
 	return paging.Pages(func(cursor *string) (*ReportQueryReportsOutput, *string, error) {
 		var next ReportQueryReportsParams
@@ -41,14 +41,14 @@ func (s ReportService) QueryReportsPages(ctx context.Context, params *ReportQuer
 	})
 }
 
-// QueryReportsAll is QueryReportsPages, reports one by one.
+// QueryReportsAll is [ReportService.QueryReportsPages], reports one by one.
 func (s ReportService) QueryReportsAll(ctx context.Context, params *ReportQueryReportsParams, opts ...xrpc.Option) iter.Seq2[*ReportDefsReportView, error] {
 	return paging.All(s.QueryReportsPages(ctx, params, opts...), func(page *ReportQueryReportsOutput) []ReportDefsReportView {
 		return page.Reports
 	})
 }
 
-// ReportQueryReportsParams are the parameters of tools.ozone.report.queryReports.
+// ReportQueryReportsParams are the parameters of [ReportService.QueryReports].
 type ReportQueryReportsParams struct {
 	QueueID *int64 // Filter by queue ID. Use -1 for unassigned reports.
 
@@ -56,7 +56,11 @@ type ReportQueryReportsParams struct {
 	// com.atproto.moderation.defs#reason<name>).
 	ReportTypes []string
 
-	Status  string      // Filter by report status.
+	// Filter by report status. Known values: [ReportQueryReportsParamsStatusOpen],
+	// [ReportQueryReportsParamsStatusClosed], [ReportQueryReportsParamsStatusEscalated],
+	// [ReportQueryReportsParamsStatusQueued], [ReportQueryReportsParamsStatusAssigned].
+	Status string
+
 	Subject *syntax.URI // Filter by subject DID or AT-URI.
 
 	// Filter to reports where the subject is this DID or any record owned by this DID. Unlike
@@ -64,11 +68,12 @@ type ReportQueryReportsParams struct {
 	// the DID across both account-level and record-level subjects.
 	DID *syntax.DID
 
-	// If specified, reports of the given type (account or record) will be returned.
+	// If specified, reports of the given type (account or record) will be returned. Known values:
+	// [ReportQueryReportsParamsSubjectTypeAccount], [ReportQueryReportsParamsSubjectTypeRecord].
 	SubjectType *string
 
 	// If specified, reports where the subject belongs to the given collections will be returned.
-	// When subjectType is set to 'account', this will be ignored.
+	// When subjectType is set to 'account', this will be ignored. At most 20 items.
 	Collections []syntax.NSID
 
 	ReportedAfter  *syntax.Datetime // Retrieve reports created after a given timestamp.
@@ -78,109 +83,21 @@ type ReportQueryReportsParams struct {
 	// Defaults to false. Default, sent if nil: false.
 	IsMuted *bool
 
-	// Filter by the DID of the moderator permanently assigned to the report.
-	AssignedTo *syntax.DID
+	AssignedTo *syntax.DID // Filter by the DID of the moderator permanently assigned to the report.
 
-	SortField     *ReportQueryReportsParamsSortField     // Default, sent if nil: "createdAt".
-	SortDirection *ReportQueryReportsParamsSortDirection // Default, sent if nil: "desc".
-	Limit         *int64                                 // Default, sent if nil: 50.
-	Cursor        *string
+	// "sortField" in JSON. One of the constants of [ReportQueryReportsParamsSortField]. Default,
+	// sent if nil: "createdAt".
+	SortField *ReportQueryReportsParamsSortField
+
+	// "sortDirection" in JSON. One of the constants of [ReportQueryReportsParamsSortDirection].
+	// Default, sent if nil: "desc".
+	SortDirection *ReportQueryReportsParamsSortDirection
+
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ReportQueryReportsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ReportQueryReportsParams)
-	}
-	if p.QueueID != nil {
-		q.Int("queueId", *p.QueueID)
-	}
-	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
-	q.String("status", p.Status)
-	if p.Subject != nil {
-		q.String("subject", string(*p.Subject))
-	}
-	if p.DID != nil {
-		q.String("did", string(*p.DID))
-	}
-	if p.SubjectType != nil {
-		q.String("subjectType", *p.SubjectType)
-	}
-	xrpc.AddStrings(q, "collections", p.Collections)
-	if p.ReportedAfter != nil {
-		q.String("reportedAfter", string(*p.ReportedAfter))
-	}
-	if p.ReportedBefore != nil {
-		q.String("reportedBefore", string(*p.ReportedBefore))
-	}
-	if p.IsMuted != nil {
-		q.Bool("isMuted", *p.IsMuted)
-	} else {
-		q.Bool("isMuted", false)
-	}
-	if p.AssignedTo != nil {
-		q.String("assignedTo", string(*p.AssignedTo))
-	}
-	if p.SortField != nil {
-		q.String("sortField", string(*p.SortField))
-	} else {
-		q.String("sortField", "createdAt")
-	}
-	if p.SortDirection != nil {
-		q.String("sortDirection", string(*p.SortDirection))
-	} else {
-		q.String("sortDirection", "desc")
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ReportQueryReportsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ReportQueryReportsParams)
-	}
-	if p.QueueID != nil {
-		v.Field("queueId").Int(*p.QueueID)
-	}
-	if p.Subject != nil {
-		v.Field("subject").Format(*p.Subject)
-	}
-	if p.DID != nil {
-		v.Field("did").Format(*p.DID)
-	}
-	if p.Collections != nil {
-		lex.ValidateArray(v.Field("collections").MaxLen(len(p.Collections), 20), p.Collections, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	if p.ReportedAfter != nil {
-		v.Field("reportedAfter").Format(*p.ReportedAfter)
-	}
-	if p.ReportedBefore != nil {
-		v.Field("reportedBefore").Format(*p.ReportedBefore)
-	}
-	if p.AssignedTo != nil {
-		v.Field("assignedTo").Format(*p.AssignedTo)
-	}
-	if p.SortField != nil {
-		v.Field("sortField").OneOf(string(*p.SortField), "createdAt", "updatedAt")
-	}
-	if p.SortDirection != nil {
-		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// Known values of ReportQueryReportsParamsStatus.
+// Known values of the field Status of [ReportQueryReportsParams].
 const (
 	ReportQueryReportsParamsStatusOpen      = "open"
 	ReportQueryReportsParamsStatusClosed    = "closed"
@@ -189,82 +106,38 @@ const (
 	ReportQueryReportsParamsStatusAssigned  = "assigned"
 )
 
-// Known values of ReportQueryReportsParamsSubjectType.
+// Known values of the field SubjectType of [ReportQueryReportsParams].
 const (
 	ReportQueryReportsParamsSubjectTypeAccount = "account"
 	ReportQueryReportsParamsSubjectTypeRecord  = "record"
 )
 
-// ReportQueryReportsParamsSortField is one of its constants.
+// ReportQueryReportsParamsSortField is the field SortField of [ReportQueryReportsParams], one
+// of the constants below.
 type ReportQueryReportsParamsSortField string
 
-// The values of ReportQueryReportsParamsSortField.
+// The values of [ReportQueryReportsParamsSortField].
 const (
 	ReportQueryReportsParamsSortFieldCreatedAt ReportQueryReportsParamsSortField = "createdAt"
 	ReportQueryReportsParamsSortFieldUpdatedAt ReportQueryReportsParamsSortField = "updatedAt"
 )
 
-// ReportQueryReportsParamsSortDirection is one of its constants.
+// ReportQueryReportsParamsSortDirection is the field SortDirection of
+// [ReportQueryReportsParams], one of the constants below.
 type ReportQueryReportsParamsSortDirection string
 
-// The values of ReportQueryReportsParamsSortDirection.
+// The values of [ReportQueryReportsParamsSortDirection].
 const (
 	ReportQueryReportsParamsSortDirectionAsc  ReportQueryReportsParamsSortDirection = "asc"
 	ReportQueryReportsParamsSortDirectionDesc ReportQueryReportsParamsSortDirection = "desc"
 )
 
-// ReportQueryReportsOutput is the output of tools.ozone.report.queryReports.
+// ReportQueryReportsOutput is the output of [ReportService.QueryReports].
 type ReportQueryReportsOutput struct {
-	Cursor  *string
-	Reports []ReportDefsReportView
+	Cursor  *string                // "cursor" in JSON.
+	Reports []ReportDefsReportView // "reports" in JSON: a list of [ReportDefsReportView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportQueryReportsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportQueryReportsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "reports":
-			d.Once(&seen, 1<<0)
-			s.Reports = lex.DecodeSlice[ReportDefsReportView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "reports")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportQueryReportsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("reports"), s.Reports)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportQueryReportsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("reports"), s.Reports)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportQueryReportsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportQueryReportsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,14 +12,14 @@ import (
 // ReassignQueue calls tools.ozone.report.reassignQueue: Manually reassign a report to a
 // different queue (or unassign it). Records a queueActivity entry on the report.
 //
-// Errors: ErrReportNotFound, ErrReportClosed, ErrAlreadyInTargetQueue, ErrQueueNotFound,
-// ErrQueueDisabled.
+// Errors: [ErrReportNotFound], [ErrReportClosed], [ErrAlreadyInTargetQueue],
+// [ErrQueueNotFound], [ErrQueueDisabled].
 func (s ReportService) ReassignQueue(ctx context.Context, input *ReportReassignQueueInput, opts ...xrpc.Option) (*ReportReassignQueueOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.reassignQueue", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ReportReassignQueueOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ReportReassignQueueInput is the input of tools.ozone.report.reassignQueue.
+// ReportReassignQueueInput is the input of [ReportService.ReassignQueue].
 type ReportReassignQueueInput struct {
 	ReportID int64 // ID of the report to reassign.
 	QueueID  int64 // Target queue ID. Use -1 to unassign from any queue.
@@ -27,107 +27,14 @@ type ReportReassignQueueInput struct {
 	// Optional moderator-only note recorded on the resulting queueActivity as internalNote.
 	Comment *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportReassignQueueInput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportReassignQueueInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reportId":
-			d.Once(&seen, 1<<0)
-			s.ReportID = d.Int()
-		case "queueId":
-			d.Once(&seen, 1<<1)
-			s.QueueID = d.Int()
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "reportId", "queueId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportReassignQueueInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("queueId").Int(s.QueueID)
-	e.Field("reportId").Int(s.ReportID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportReassignQueueInput) ValidateLex(v *lex.Validator) {
-	v.Field("reportId").Int(s.ReportID)
-	v.Field("queueId").Int(s.QueueID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportReassignQueueInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportReassignQueueInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportReassignQueueOutput is the output of tools.ozone.report.reassignQueue.
+// ReportReassignQueueOutput is the output of [ReportService.ReassignQueue].
 type ReportReassignQueueOutput struct {
-	Report ReportDefsReportView
+	Report ReportDefsReportView // "report" in JSON: [ReportDefsReportView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportReassignQueueOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportReassignQueueOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "report":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Report)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "report")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportReassignQueueOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("report").Value(&s.Report)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportReassignQueueOutput) ValidateLex(v *lex.Validator) {
-	v.Field("report").Value(&s.Report)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportReassignQueueOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportReassignQueueOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

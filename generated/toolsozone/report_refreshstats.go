@@ -16,105 +16,18 @@ func (s ReportService) RefreshStats(ctx context.Context, input *ReportRefreshSta
 	return xrpc.Call[ReportRefreshStatsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ReportRefreshStatsInput is the input of tools.ozone.report.refreshStats.
+// ReportRefreshStatsInput is the input of [ReportService.RefreshStats].
 type ReportRefreshStatsInput struct {
-	StartDate string // Start date for recomputation, inclusive (YYYY-MM-DD).
-	EndDate   string // End date for recomputation, inclusive (YYYY-MM-DD).
+	StartDate string  // Start date for recomputation, inclusive (YYYY-MM-DD).
+	EndDate   string  // End date for recomputation, inclusive (YYYY-MM-DD).
+	QueueIDs  []int64 // Optional list of queue IDs to recompute. Omit to recompute all groups.
 
-	// Optional list of queue IDs to recompute. Omit to recompute all groups.
-	QueueIDs []int64
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportRefreshStatsInput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportRefreshStatsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "startDate":
-			d.Once(&seen, 1<<0)
-			s.StartDate = d.String()
-		case "endDate":
-			d.Once(&seen, 1<<1)
-			s.EndDate = d.String()
-		case "queueIds":
-			if d.Optional(&seen, 1<<2) {
-				s.QueueIDs = lex.DecodeArray(d, (*lex.Decoder).Int)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "startDate", "endDate")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportRefreshStatsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("endDate").String(s.EndDate)
-	if s.QueueIDs != nil {
-		lex.EncodeArray(e.Field("queueIds"), s.QueueIDs, (*lex.Encoder).Int)
-	}
-	e.Field("startDate").String(s.StartDate)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportRefreshStatsInput) ValidateLex(v *lex.Validator) {
-	if s.QueueIDs != nil {
-		lex.ValidateArray(v.Field("queueIds"), s.QueueIDs, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportRefreshStatsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportRefreshStatsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ReportRefreshStatsOutput is the output of tools.ozone.report.refreshStats.
+// ReportRefreshStatsOutput is the output of [ReportService.RefreshStats].
 type ReportRefreshStatsOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportRefreshStatsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportRefreshStatsOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportRefreshStatsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportRefreshStatsOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportRefreshStatsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportRefreshStatsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

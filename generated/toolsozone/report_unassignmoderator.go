@@ -11,57 +11,17 @@ import (
 
 // UnassignModerator calls tools.ozone.report.unassignModerator: Remove report assignment.
 //
-// Errors: ErrInvalidAssignment.
+// Errors: [ErrInvalidAssignment].
 func (s ReportService) UnassignModerator(ctx context.Context, input *ReportUnassignModeratorInput, opts ...xrpc.Option) (*ReportDefsAssignmentView, error) {
 	m := xrpc.Method{NSID: "tools.ozone.report.unassignModerator", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[ReportDefsAssignmentView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ReportUnassignModeratorInput is the input of tools.ozone.report.unassignModerator.
+// ReportUnassignModeratorInput is the input of [ReportService.UnassignModerator].
 type ReportUnassignModeratorInput struct {
 	ReportID int64 // The ID of the report to unassign.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ReportUnassignModeratorInput) DecodeLex(d *lex.Decoder) error {
-	*s = ReportUnassignModeratorInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "reportId":
-			d.Once(&seen, 1<<0)
-			s.ReportID = d.Int()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "reportId")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ReportUnassignModeratorInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("reportId").Int(s.ReportID)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ReportUnassignModeratorInput) ValidateLex(v *lex.Validator) {
-	v.Field("reportId").Int(s.ReportID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ReportUnassignModeratorInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ReportUnassignModeratorInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,137 +7,55 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// SafelinkDefsEvent is tools.ozone.safelink.defs#event: An event for URL safety decisions.
+// SafelinkDefsEvent is the object tools.ozone.safelink.defs#event: An event for URL safety
+// decisions.
 type SafelinkDefsEvent struct {
-	ID        int64 // Auto-incrementing row ID.
-	EventType SafelinkDefsEventType
-	URL       string // The URL that this rule applies to.
-	Pattern   SafelinkDefsPatternType
-	Action    SafelinkDefsActionType
-	Reason    SafelinkDefsReasonType
-	CreatedBy syntax.DID // DID of the user who created this rule.
-	CreatedAt syntax.Datetime
-	Comment   *string // Optional comment about the decision.
+	ID        int64                   // Auto-incrementing row ID.
+	EventType SafelinkDefsEventType   // "eventType" in JSON. Known values: the constants of [SafelinkDefsEventType].
+	URL       string                  // The URL that this rule applies to.
+	Pattern   SafelinkDefsPatternType // "pattern" in JSON. Known values: the constants of [SafelinkDefsPatternType].
+	Action    SafelinkDefsActionType  // "action" in JSON. Known values: the constants of [SafelinkDefsActionType].
+	Reason    SafelinkDefsReasonType  // "reason" in JSON. Known values: the constants of [SafelinkDefsReasonType].
+	CreatedBy syntax.DID              // DID of the user who created this rule.
+	CreatedAt syntax.Datetime         // "createdAt" in JSON.
+	Comment   *string                 // Optional comment about the decision.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SafelinkDefsEvent) LexType() string {
-	return "tools.ozone.safelink.defs#event"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkDefsEvent) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkDefsEvent{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "id":
-			d.Once(&seen, 1<<0)
-			s.ID = d.Int()
-		case "eventType":
-			d.Once(&seen, 1<<1)
-			s.EventType = SafelinkDefsEventType(d.String())
-		case "url":
-			d.Once(&seen, 1<<2)
-			s.URL = d.String()
-		case "pattern":
-			d.Once(&seen, 1<<3)
-			s.Pattern = SafelinkDefsPatternType(d.String())
-		case "action":
-			d.Once(&seen, 1<<4)
-			s.Action = SafelinkDefsActionType(d.String())
-		case "reason":
-			d.Once(&seen, 1<<5)
-			s.Reason = SafelinkDefsReasonType(d.String())
-		case "createdBy":
-			d.Once(&seen, 1<<6)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<7)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "comment":
-			d.Once(&seen, 1<<8)
-			s.Comment = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11111111 != 0b11111111 {
-		d.Missing(seen, "id", "eventType", "url", "pattern", "action", "reason", "createdBy", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkDefsEvent) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("id").Int(s.ID)
-	e.Field("url").String(s.URL)
-	e.Field("action").String(string(s.Action))
-	e.Field("reason").String(string(s.Reason))
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("pattern").String(string(s.Pattern))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	e.Field("eventType").String(string(s.EventType))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkDefsEvent) ValidateLex(v *lex.Validator) {
-	v.Field("id").Int(s.ID)
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkDefsEvent) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkDefsEvent) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SafelinkDefsEventType is tools.ozone.safelink.defs#eventType.
+// SafelinkDefsEventType is the string tools.ozone.safelink.defs#eventType.
 type SafelinkDefsEventType string
 
-// Known values of SafelinkDefsEventType.
+// Known values of [SafelinkDefsEventType].
 const (
 	SafelinkDefsEventTypeAddRule    SafelinkDefsEventType = "addRule"
 	SafelinkDefsEventTypeUpdateRule SafelinkDefsEventType = "updateRule"
 	SafelinkDefsEventTypeRemoveRule SafelinkDefsEventType = "removeRule"
 )
 
-// SafelinkDefsPatternType is tools.ozone.safelink.defs#patternType.
+// SafelinkDefsPatternType is the string tools.ozone.safelink.defs#patternType.
 type SafelinkDefsPatternType string
 
-// Known values of SafelinkDefsPatternType.
+// Known values of [SafelinkDefsPatternType].
 const (
 	SafelinkDefsPatternTypeDomain SafelinkDefsPatternType = "domain"
 	SafelinkDefsPatternTypeURL    SafelinkDefsPatternType = "url"
 )
 
-// SafelinkDefsActionType is tools.ozone.safelink.defs#actionType.
+// SafelinkDefsActionType is the string tools.ozone.safelink.defs#actionType.
 type SafelinkDefsActionType string
 
-// Known values of SafelinkDefsActionType.
+// Known values of [SafelinkDefsActionType].
 const (
 	SafelinkDefsActionTypeBlock     SafelinkDefsActionType = "block"
 	SafelinkDefsActionTypeWarn      SafelinkDefsActionType = "warn"
 	SafelinkDefsActionTypeWhitelist SafelinkDefsActionType = "whitelist"
 )
 
-// SafelinkDefsReasonType is tools.ozone.safelink.defs#reasonType.
+// SafelinkDefsReasonType is the string tools.ozone.safelink.defs#reasonType.
 type SafelinkDefsReasonType string
 
-// Known values of SafelinkDefsReasonType.
+// Known values of [SafelinkDefsReasonType].
 const (
 	SafelinkDefsReasonTypeCsam     SafelinkDefsReasonType = "csam"
 	SafelinkDefsReasonTypeSpam     SafelinkDefsReasonType = "spam"
@@ -145,96 +63,19 @@ const (
 	SafelinkDefsReasonTypeNone     SafelinkDefsReasonType = "none"
 )
 
-// SafelinkDefsURLRule is tools.ozone.safelink.defs#urlRule: Input for creating a URL safety
-// rule.
+// SafelinkDefsURLRule is the object tools.ozone.safelink.defs#urlRule: Input for creating a URL
+// safety rule.
 type SafelinkDefsURLRule struct {
-	URL       string // The URL or domain to apply the rule to.
-	Pattern   SafelinkDefsPatternType
-	Action    SafelinkDefsActionType
-	Reason    SafelinkDefsReasonType
-	Comment   *string         // Optional comment about the decision.
-	CreatedBy syntax.DID      // DID of the user added the rule.
-	CreatedAt syntax.Datetime // Timestamp when the rule was created.
-	UpdatedAt syntax.Datetime // Timestamp when the rule was last updated.
+	URL       string                  // The URL or domain to apply the rule to.
+	Pattern   SafelinkDefsPatternType // "pattern" in JSON. Known values: the constants of [SafelinkDefsPatternType].
+	Action    SafelinkDefsActionType  // "action" in JSON. Known values: the constants of [SafelinkDefsActionType].
+	Reason    SafelinkDefsReasonType  // "reason" in JSON. Known values: the constants of [SafelinkDefsReasonType].
+	Comment   *string                 // Optional comment about the decision.
+	CreatedBy syntax.DID              // DID of the user added the rule.
+	CreatedAt syntax.Datetime         // Timestamp when the rule was created.
+	UpdatedAt syntax.Datetime         // Timestamp when the rule was last updated.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SafelinkDefsURLRule) LexType() string {
-	return "tools.ozone.safelink.defs#urlRule"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkDefsURLRule) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkDefsURLRule{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "url":
-			d.Once(&seen, 1<<0)
-			s.URL = d.String()
-		case "pattern":
-			d.Once(&seen, 1<<1)
-			s.Pattern = SafelinkDefsPatternType(d.String())
-		case "action":
-			d.Once(&seen, 1<<2)
-			s.Action = SafelinkDefsActionType(d.String())
-		case "reason":
-			d.Once(&seen, 1<<3)
-			s.Reason = SafelinkDefsReasonType(d.String())
-		case "comment":
-			d.Once(&seen, 1<<7)
-			s.Comment = d.OptionalString()
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<6)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111111 != 0b1111111 {
-		d.Missing(seen, "url", "pattern", "action", "reason", "createdBy", "createdAt", "updatedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkDefsURLRule) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("url").String(s.URL)
-	e.Field("action").String(string(s.Action))
-	e.Field("reason").String(string(s.Reason))
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("pattern").String(string(s.Pattern))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("createdBy").String(string(s.CreatedBy))
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkDefsURLRule) ValidateLex(v *lex.Validator) {
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkDefsURLRule) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkDefsURLRule) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

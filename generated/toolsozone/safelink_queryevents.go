@@ -15,145 +15,32 @@ func (s SafelinkService) QueryEvents(ctx context.Context, input *SafelinkQueryEv
 	return xrpc.Call[SafelinkQueryEventsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SafelinkQueryEventsInput is the input of tools.ozone.safelink.queryEvents.
+// SafelinkQueryEventsInput is the input of [SafelinkService.QueryEvents].
 type SafelinkQueryEventsInput struct {
-	Cursor        *string  // Cursor for pagination.
-	Limit         *int64   // Maximum number of results to return. Default: 50.
-	URLs          []string // Filter by specific URLs or domains.
-	PatternType   *string  // Filter by pattern type.
-	SortDirection *string  // Sort direction. Default: "desc".
+	Cursor      *string  // Cursor for pagination.
+	Limit       *int64   // Maximum number of results to return. From 1 to 100. Default: 50.
+	URLs        []string // Filter by specific URLs or domains.
+	PatternType *string  // Filter by pattern type.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// Sort direction. Known values: [SafelinkQueryEventsInputSortDirectionAsc],
+	// [SafelinkQueryEventsInputSortDirectionDesc]. Default: "desc".
+	SortDirection *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkQueryEventsInput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkQueryEventsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<0)
-			s.Cursor = d.OptionalString()
-		case "limit":
-			d.Once(&seen, 1<<1)
-			s.Limit = d.OptionalInt()
-		case "urls":
-			if d.Optional(&seen, 1<<2) {
-				s.URLs = lex.DecodeStrings[string](d)
-			}
-		case "patternType":
-			d.Once(&seen, 1<<3)
-			s.PatternType = d.OptionalString()
-		case "sortDirection":
-			d.Once(&seen, 1<<4)
-			s.SortDirection = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkQueryEventsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.URLs != nil {
-		lex.EncodeStrings(e.Field("urls"), s.URLs)
-	}
-	if s.Limit != nil {
-		e.Field("limit").Int(*s.Limit)
-	}
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.PatternType != nil {
-		e.Field("patternType").String(*s.PatternType)
-	}
-	if s.SortDirection != nil {
-		e.Field("sortDirection").String(*s.SortDirection)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkQueryEventsInput) ValidateLex(v *lex.Validator) {
-	if s.Limit != nil {
-		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkQueryEventsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkQueryEventsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SafelinkQueryEventsInputSortDirection.
+// Known values of the field SortDirection of [SafelinkQueryEventsInput].
 const (
 	SafelinkQueryEventsInputSortDirectionAsc  = "asc"
 	SafelinkQueryEventsInputSortDirectionDesc = "desc"
 )
 
-// SafelinkQueryEventsOutput is the output of tools.ozone.safelink.queryEvents.
+// SafelinkQueryEventsOutput is the output of [SafelinkService.QueryEvents].
 type SafelinkQueryEventsOutput struct {
-	// Next cursor for pagination. Only present if there are more results.
-	Cursor *string
+	Cursor *string             // Next cursor for pagination. Only present if there are more results.
+	Events []SafelinkDefsEvent // "events" in JSON: a list of [SafelinkDefsEvent].
 
-	Events []SafelinkDefsEvent
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkQueryEventsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkQueryEventsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "events":
-			d.Once(&seen, 1<<0)
-			s.Events = lex.DecodeSlice[SafelinkDefsEvent](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "events")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkQueryEventsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("events"), s.Events)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkQueryEventsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("events"), s.Events)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkQueryEventsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkQueryEventsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

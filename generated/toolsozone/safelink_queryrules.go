@@ -16,170 +16,35 @@ func (s SafelinkService) QueryRules(ctx context.Context, input *SafelinkQueryRul
 	return xrpc.Call[SafelinkQueryRulesOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SafelinkQueryRulesInput is the input of tools.ozone.safelink.queryRules.
+// SafelinkQueryRulesInput is the input of [SafelinkService.QueryRules].
 type SafelinkQueryRulesInput struct {
-	Cursor        *string     // Cursor for pagination.
-	Limit         *int64      // Maximum number of results to return. Default: 50.
-	URLs          []string    // Filter by specific URLs or domains.
-	PatternType   *string     // Filter by pattern type.
-	Actions       []string    // Filter by action types.
-	Reason        *string     // Filter by reason type.
-	CreatedBy     *syntax.DID // Filter by rule creator.
-	SortDirection *string     // Sort direction. Default: "desc".
+	Cursor      *string     // Cursor for pagination.
+	Limit       *int64      // Maximum number of results to return. From 1 to 100. Default: 50.
+	URLs        []string    // Filter by specific URLs or domains.
+	PatternType *string     // Filter by pattern type.
+	Actions     []string    // Filter by action types.
+	Reason      *string     // Filter by reason type.
+	CreatedBy   *syntax.DID // Filter by rule creator.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// Sort direction. Known values: [SafelinkQueryRulesInputSortDirectionAsc],
+	// [SafelinkQueryRulesInputSortDirectionDesc]. Default: "desc".
+	SortDirection *string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkQueryRulesInput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkQueryRulesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<0)
-			s.Cursor = d.OptionalString()
-		case "limit":
-			d.Once(&seen, 1<<1)
-			s.Limit = d.OptionalInt()
-		case "urls":
-			if d.Optional(&seen, 1<<2) {
-				s.URLs = lex.DecodeStrings[string](d)
-			}
-		case "patternType":
-			d.Once(&seen, 1<<3)
-			s.PatternType = d.OptionalString()
-		case "actions":
-			if d.Optional(&seen, 1<<4) {
-				s.Actions = lex.DecodeStrings[string](d)
-			}
-		case "reason":
-			d.Once(&seen, 1<<5)
-			s.Reason = d.OptionalString()
-		case "createdBy":
-			d.Once(&seen, 1<<6)
-			s.CreatedBy = (*syntax.DID)(d.OptionalString())
-		case "sortDirection":
-			d.Once(&seen, 1<<7)
-			s.SortDirection = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkQueryRulesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.URLs != nil {
-		lex.EncodeStrings(e.Field("urls"), s.URLs)
-	}
-	if s.Limit != nil {
-		e.Field("limit").Int(*s.Limit)
-	}
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	if s.Reason != nil {
-		e.Field("reason").String(*s.Reason)
-	}
-	if s.Actions != nil {
-		lex.EncodeStrings(e.Field("actions"), s.Actions)
-	}
-	if s.CreatedBy != nil {
-		e.Field("createdBy").String(string(*s.CreatedBy))
-	}
-	if s.PatternType != nil {
-		e.Field("patternType").String(*s.PatternType)
-	}
-	if s.SortDirection != nil {
-		e.Field("sortDirection").String(*s.SortDirection)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkQueryRulesInput) ValidateLex(v *lex.Validator) {
-	if s.Limit != nil {
-		v.Field("limit").AtLeast(*s.Limit, 1).AtMost(*s.Limit, 100)
-	}
-	if s.CreatedBy != nil {
-		v.Field("createdBy").Format(*s.CreatedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkQueryRulesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkQueryRulesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SafelinkQueryRulesInputSortDirection.
+// Known values of the field SortDirection of [SafelinkQueryRulesInput].
 const (
 	SafelinkQueryRulesInputSortDirectionAsc  = "asc"
 	SafelinkQueryRulesInputSortDirectionDesc = "desc"
 )
 
-// SafelinkQueryRulesOutput is the output of tools.ozone.safelink.queryRules.
+// SafelinkQueryRulesOutput is the output of [SafelinkService.QueryRules].
 type SafelinkQueryRulesOutput struct {
-	// Next cursor for pagination. Only present if there are more results.
-	Cursor *string
+	Cursor *string               // Next cursor for pagination. Only present if there are more results.
+	Rules  []SafelinkDefsURLRule // "rules" in JSON: a list of [SafelinkDefsURLRule].
 
-	Rules []SafelinkDefsURLRule
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkQueryRulesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkQueryRulesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "rules":
-			d.Once(&seen, 1<<0)
-			s.Rules = lex.DecodeSlice[SafelinkDefsURLRule](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "rules")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkQueryRulesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("rules"), s.Rules)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkQueryRulesOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("rules"), s.Rules)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkQueryRulesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkQueryRulesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

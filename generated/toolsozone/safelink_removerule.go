@@ -12,80 +12,20 @@ import (
 
 // RemoveRule calls tools.ozone.safelink.removeRule: Remove an existing URL safety rule.
 //
-// Errors: ErrRuleNotFound.
+// Errors: [ErrRuleNotFound].
 func (s SafelinkService) RemoveRule(ctx context.Context, input *SafelinkRemoveRuleInput, opts ...xrpc.Option) (*SafelinkDefsEvent, error) {
 	m := xrpc.Method{NSID: "tools.ozone.safelink.removeRule", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[SafelinkDefsEvent](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SafelinkRemoveRuleInput is the input of tools.ozone.safelink.removeRule.
+// SafelinkRemoveRuleInput is the input of [SafelinkService.RemoveRule].
 type SafelinkRemoveRuleInput struct {
-	URL     string // The URL or domain to remove the rule for.
-	Pattern SafelinkDefsPatternType
-	Comment *string // Optional comment about why the rule is being removed.
+	URL       string                  // The URL or domain to remove the rule for.
+	Pattern   SafelinkDefsPatternType // "pattern" in JSON. Known values: the constants of [SafelinkDefsPatternType].
+	Comment   *string                 // Optional comment about why the rule is being removed.
+	CreatedBy *syntax.DID             // Optional DID of the user. Only respected when using admin auth.
 
-	// Optional DID of the user. Only respected when using admin auth.
-	CreatedBy *syntax.DID
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkRemoveRuleInput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkRemoveRuleInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "url":
-			d.Once(&seen, 1<<0)
-			s.URL = d.String()
-		case "pattern":
-			d.Once(&seen, 1<<1)
-			s.Pattern = SafelinkDefsPatternType(d.String())
-		case "comment":
-			d.Once(&seen, 1<<2)
-			s.Comment = d.OptionalString()
-		case "createdBy":
-			d.Once(&seen, 1<<3)
-			s.CreatedBy = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "url", "pattern")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkRemoveRuleInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("url").String(s.URL)
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("pattern").String(string(s.Pattern))
-	if s.CreatedBy != nil {
-		e.Field("createdBy").String(string(*s.CreatedBy))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkRemoveRuleInput) ValidateLex(v *lex.Validator) {
-	if s.CreatedBy != nil {
-		v.Field("createdBy").Format(*s.CreatedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkRemoveRuleInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkRemoveRuleInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

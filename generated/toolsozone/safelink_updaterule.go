@@ -12,90 +12,24 @@ import (
 
 // UpdateRule calls tools.ozone.safelink.updateRule: Update an existing URL safety rule.
 //
-// Errors: ErrRuleNotFound.
+// Errors: [ErrRuleNotFound].
 func (s SafelinkService) UpdateRule(ctx context.Context, input *SafelinkUpdateRuleInput, opts ...xrpc.Option) (*SafelinkDefsEvent, error) {
 	m := xrpc.Method{NSID: "tools.ozone.safelink.updateRule", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[SafelinkDefsEvent](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SafelinkUpdateRuleInput is the input of tools.ozone.safelink.updateRule.
+// SafelinkUpdateRuleInput is the input of [SafelinkService.UpdateRule].
 type SafelinkUpdateRuleInput struct {
-	URL     string // The URL or domain to update the rule for.
-	Pattern SafelinkDefsPatternType
-	Action  SafelinkDefsActionType
-	Reason  SafelinkDefsReasonType
-	Comment *string // Optional comment about the update.
+	URL     string                  // The URL or domain to update the rule for.
+	Pattern SafelinkDefsPatternType // "pattern" in JSON. Known values: the constants of [SafelinkDefsPatternType].
+	Action  SafelinkDefsActionType  // "action" in JSON. Known values: the constants of [SafelinkDefsActionType].
+	Reason  SafelinkDefsReasonType  // "reason" in JSON. Known values: the constants of [SafelinkDefsReasonType].
+	Comment *string                 // Optional comment about the update.
 
 	// Optional DID to credit as the creator. Only respected for admin_token authentication.
 	CreatedBy *syntax.DID
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SafelinkUpdateRuleInput) DecodeLex(d *lex.Decoder) error {
-	*s = SafelinkUpdateRuleInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "url":
-			d.Once(&seen, 1<<0)
-			s.URL = d.String()
-		case "pattern":
-			d.Once(&seen, 1<<1)
-			s.Pattern = SafelinkDefsPatternType(d.String())
-		case "action":
-			d.Once(&seen, 1<<2)
-			s.Action = SafelinkDefsActionType(d.String())
-		case "reason":
-			d.Once(&seen, 1<<3)
-			s.Reason = SafelinkDefsReasonType(d.String())
-		case "comment":
-			d.Once(&seen, 1<<4)
-			s.Comment = d.OptionalString()
-		case "createdBy":
-			d.Once(&seen, 1<<5)
-			s.CreatedBy = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "url", "pattern", "action", "reason")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SafelinkUpdateRuleInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("url").String(s.URL)
-	e.Field("action").String(string(s.Action))
-	e.Field("reason").String(string(s.Reason))
-	if s.Comment != nil {
-		e.Field("comment").String(*s.Comment)
-	}
-	e.Field("pattern").String(string(s.Pattern))
-	if s.CreatedBy != nil {
-		e.Field("createdBy").String(string(*s.CreatedBy))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SafelinkUpdateRuleInput) ValidateLex(v *lex.Validator) {
-	if s.CreatedBy != nil {
-		v.Field("createdBy").Format(*s.CreatedBy)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SafelinkUpdateRuleInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SafelinkUpdateRuleInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,224 +16,42 @@ func (s ServerService) GetConfig(ctx context.Context, opts ...xrpc.Option) (*Ser
 	return xrpc.Call[ServerGetConfigOutput](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
 
-// ServerGetConfigOutput is the output of tools.ozone.server.getConfig.
+// ServerGetConfigOutput is the output of [ServerService.GetConfig].
 type ServerGetConfigOutput struct {
-	Appview     *ServerGetConfigServiceConfig
-	Pds         *ServerGetConfigServiceConfig
-	BlobDivert  *ServerGetConfigServiceConfig
-	Chat        *ServerGetConfigServiceConfig
-	Viewer      *ServerGetConfigViewerConfig
-	VerifierDID *syntax.DID // The did of the verifier used for verification.
+	Appview     *ServerGetConfigServiceConfig // "appview" in JSON: [ServerGetConfigServiceConfig].
+	Pds         *ServerGetConfigServiceConfig // "pds" in JSON: [ServerGetConfigServiceConfig].
+	BlobDivert  *ServerGetConfigServiceConfig // "blobDivert" in JSON: [ServerGetConfigServiceConfig].
+	Chat        *ServerGetConfigServiceConfig // "chat" in JSON: [ServerGetConfigServiceConfig].
+	Viewer      *ServerGetConfigViewerConfig  // "viewer" in JSON: [ServerGetConfigViewerConfig].
+	VerifierDID *syntax.DID                   // The did of the verifier used for verification.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetConfigOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetConfigOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "appview":
-			if d.Optional(&seen, 1<<0) {
-				s.Appview = lex.DecodePointer[ServerGetConfigServiceConfig](d)
-			}
-		case "pds":
-			if d.Optional(&seen, 1<<1) {
-				s.Pds = lex.DecodePointer[ServerGetConfigServiceConfig](d)
-			}
-		case "blobDivert":
-			if d.Optional(&seen, 1<<2) {
-				s.BlobDivert = lex.DecodePointer[ServerGetConfigServiceConfig](d)
-			}
-		case "chat":
-			if d.Optional(&seen, 1<<3) {
-				s.Chat = lex.DecodePointer[ServerGetConfigServiceConfig](d)
-			}
-		case "viewer":
-			if d.Optional(&seen, 1<<4) {
-				s.Viewer = lex.DecodePointer[ServerGetConfigViewerConfig](d)
-			}
-		case "verifierDid":
-			d.Once(&seen, 1<<5)
-			s.VerifierDID = (*syntax.DID)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetConfigOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Pds != nil {
-		e.Field("pds").Value(s.Pds)
-	}
-	if s.Chat != nil {
-		e.Field("chat").Value(s.Chat)
-	}
-	if s.Viewer != nil {
-		e.Field("viewer").Value(s.Viewer)
-	}
-	if s.Appview != nil {
-		e.Field("appview").Value(s.Appview)
-	}
-	if s.BlobDivert != nil {
-		e.Field("blobDivert").Value(s.BlobDivert)
-	}
-	if s.VerifierDID != nil {
-		e.Field("verifierDid").String(string(*s.VerifierDID))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetConfigOutput) ValidateLex(v *lex.Validator) {
-	if s.Appview != nil {
-		v.Field("appview").Value(s.Appview)
-	}
-	if s.Pds != nil {
-		v.Field("pds").Value(s.Pds)
-	}
-	if s.BlobDivert != nil {
-		v.Field("blobDivert").Value(s.BlobDivert)
-	}
-	if s.Chat != nil {
-		v.Field("chat").Value(s.Chat)
-	}
-	if s.Viewer != nil {
-		v.Field("viewer").Value(s.Viewer)
-	}
-	if s.VerifierDID != nil {
-		v.Field("verifierDid").Format(*s.VerifierDID)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetConfigOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetConfigOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerGetConfigServiceConfig is tools.ozone.server.getConfig#serviceConfig.
+// ServerGetConfigServiceConfig is the object tools.ozone.server.getConfig#serviceConfig.
 type ServerGetConfigServiceConfig struct {
-	URL *syntax.URI
+	URL *syntax.URI // "url" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerGetConfigServiceConfig) LexType() string {
-	return "tools.ozone.server.getConfig#serviceConfig"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetConfigServiceConfig) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetConfigServiceConfig{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "url":
-			d.Once(&seen, 1<<0)
-			s.URL = (*syntax.URI)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetConfigServiceConfig) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.URL != nil {
-		e.Field("url").String(string(*s.URL))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetConfigServiceConfig) ValidateLex(v *lex.Validator) {
-	if s.URL != nil {
-		v.Field("url").Format(*s.URL)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetConfigServiceConfig) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetConfigServiceConfig) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ServerGetConfigViewerConfig is tools.ozone.server.getConfig#viewerConfig.
+// ServerGetConfigViewerConfig is the object tools.ozone.server.getConfig#viewerConfig.
 type ServerGetConfigViewerConfig struct {
-	// Known values: tools.ozone.team.defs#roleAdmin, tools.ozone.team.defs#roleModerator,
-	// tools.ozone.team.defs#roleTriage, tools.ozone.team.defs#roleVerifier.
+	// "role" in JSON. Known values: [ServerGetConfigViewerConfigRoleTeamDefsRoleAdmin],
+	// [ServerGetConfigViewerConfigRoleTeamDefsRoleModerator],
+	// [ServerGetConfigViewerConfigRoleTeamDefsRoleTriage],
+	// [ServerGetConfigViewerConfigRoleTeamDefsRoleVerifier].
 	Role *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ServerGetConfigViewerConfig) LexType() string {
-	return "tools.ozone.server.getConfig#viewerConfig"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ServerGetConfigViewerConfig) DecodeLex(d *lex.Decoder) error {
-	*s = ServerGetConfigViewerConfig{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "role":
-			d.Once(&seen, 1<<0)
-			s.Role = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ServerGetConfigViewerConfig) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Role != nil {
-		e.Field("role").String(*s.Role)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ServerGetConfigViewerConfig) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ServerGetConfigViewerConfig) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ServerGetConfigViewerConfig) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of ServerGetConfigViewerConfigRole.
+// Known values of the field Role of [ServerGetConfigViewerConfig].
 const (
-	ServerGetConfigViewerConfigRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
-	ServerGetConfigViewerConfigRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator"
-	ServerGetConfigViewerConfigRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"
-	ServerGetConfigViewerConfigRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
+	ServerGetConfigViewerConfigRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
+	ServerGetConfigViewerConfigRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	ServerGetConfigViewerConfigRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
+	ServerGetConfigViewerConfigRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,56 +16,12 @@ func (s SetService) AddValues(ctx context.Context, input *SetAddValuesInput, opt
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SetAddValuesInput is the input of tools.ozone.set.addValues.
+// SetAddValuesInput is the input of [SetService.AddValues].
 type SetAddValuesInput struct {
 	Name   string   // Name of the set to add values to.
-	Values []string // Array of string values to add to the set.
+	Values []string // Array of string values to add to the set. From 1 to 1000 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetAddValuesInput) DecodeLex(d *lex.Decoder) error {
-	*s = SetAddValuesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "values":
-			d.Once(&seen, 1<<1)
-			s.Values = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "name", "values")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetAddValuesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	lex.EncodeStrings(e.Field("values"), s.Values)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetAddValuesInput) ValidateLex(v *lex.Validator) {
-	v.Field("values").MinLen(len(s.Values), 1).MaxLen(len(s.Values), 1000)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetAddValuesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetAddValuesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,148 +7,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// SetDefsSet is tools.ozone.set.defs#set.
+// SetDefsSet is the object tools.ozone.set.defs#set.
 type SetDefsSet struct {
-	Name        string
-	Description *string
+	Name        string  // "name" in JSON. From 3 to 128 bytes.
+	Description *string // "description" in JSON. At most 1024 graphemes, 10,240 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SetDefsSet) LexType() string {
-	return "tools.ozone.set.defs#set"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SetDefsSet) DecodeLex(d *lex.Decoder) error {
-	*s = SetDefsSet{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "description":
-			d.Once(&seen, 1<<1)
-			s.Description = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetDefsSet) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetDefsSet) ValidateLex(v *lex.Validator) {
-	v.Field("name").MinBytes(s.Name, 3).MaxBytes(s.Name, 128)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetDefsSet) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetDefsSet) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SetDefsSetView is tools.ozone.set.defs#setView.
+// SetDefsSetView is the object tools.ozone.set.defs#setView.
 type SetDefsSetView struct {
-	Name        string
-	Description *string
-	SetSize     int64
-	CreatedAt   syntax.Datetime
-	UpdatedAt   syntax.Datetime
+	Name        string          // "name" in JSON. From 3 to 128 bytes.
+	Description *string         // "description" in JSON. At most 1024 graphemes, 10,240 bytes.
+	SetSize     int64           // "setSize" in JSON.
+	CreatedAt   syntax.Datetime // "createdAt" in JSON.
+	UpdatedAt   syntax.Datetime // "updatedAt" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SetDefsSetView) LexType() string {
-	return "tools.ozone.set.defs#setView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SetDefsSetView) DecodeLex(d *lex.Decoder) error {
-	*s = SetDefsSetView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "description":
-			d.Once(&seen, 1<<4)
-			s.Description = d.OptionalString()
-		case "setSize":
-			d.Once(&seen, 1<<1)
-			s.SetSize = d.Int()
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "updatedAt":
-			d.Once(&seen, 1<<3)
-			s.UpdatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1111 != 0b1111 {
-		d.Missing(seen, "name", "setSize", "createdAt", "updatedAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetDefsSetView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	e.Field("setSize").Int(s.SetSize)
-	e.Field("createdAt").String(string(s.CreatedAt))
-	e.Field("updatedAt").String(string(s.UpdatedAt))
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetDefsSetView) ValidateLex(v *lex.Validator) {
-	v.Field("name").MinBytes(s.Name, 3).MaxBytes(s.Name, 128)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
-	}
-	v.Field("setSize").Int(s.SetSize)
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Field("updatedAt").Format(s.UpdatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetDefsSetView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetDefsSetView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

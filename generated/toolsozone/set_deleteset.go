@@ -12,91 +12,22 @@ import (
 // DeleteSet calls tools.ozone.set.deleteSet: Delete an entire set. Attempting to delete a set
 // that does not exist will result in an error.
 //
-// Errors: ErrSetNotFound.
+// Errors: [ErrSetNotFound].
 func (s SetService) DeleteSet(ctx context.Context, input *SetDeleteSetInput, opts ...xrpc.Option) (*SetDeleteSetOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.set.deleteSet", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[SetDeleteSetOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SetDeleteSetInput is the input of tools.ozone.set.deleteSet.
+// SetDeleteSetInput is the input of [SetService.DeleteSet].
 type SetDeleteSetInput struct {
 	Name string // Name of the set to delete.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetDeleteSetInput) DecodeLex(d *lex.Decoder) error {
-	*s = SetDeleteSetInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetDeleteSetInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetDeleteSetInput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetDeleteSetInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetDeleteSetInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SetDeleteSetOutput is the output of tools.ozone.set.deleteSet.
+// SetDeleteSetOutput is the output of [SetService.DeleteSet].
 type SetDeleteSetOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetDeleteSetOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SetDeleteSetOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetDeleteSetOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetDeleteSetOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetDeleteSetOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetDeleteSetOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -12,62 +12,18 @@ import (
 // DeleteValues calls tools.ozone.set.deleteValues: Delete values from a specific set.
 // Attempting to delete values that are not in the set will not result in an error.
 //
-// Errors: ErrSetNotFound.
+// Errors: [ErrSetNotFound].
 func (s SetService) DeleteValues(ctx context.Context, input *SetDeleteValuesInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "tools.ozone.set.deleteValues", Kind: xrpc.KindProcedure, Input: "application/json"}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SetDeleteValuesInput is the input of tools.ozone.set.deleteValues.
+// SetDeleteValuesInput is the input of [SetService.DeleteValues].
 type SetDeleteValuesInput struct {
 	Name   string   // Name of the set to delete values from.
-	Values []string // Array of string values to delete from the set.
+	Values []string // Array of string values to delete from the set. At least 1 item.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetDeleteValuesInput) DecodeLex(d *lex.Decoder) error {
-	*s = SetDeleteValuesInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "values":
-			d.Once(&seen, 1<<1)
-			s.Values = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "name", "values")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetDeleteValuesInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	lex.EncodeStrings(e.Field("values"), s.Values)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetDeleteValuesInput) ValidateLex(v *lex.Validator) {
-	v.Field("values").MinLen(len(s.Values), 1)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetDeleteValuesInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetDeleteValuesInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

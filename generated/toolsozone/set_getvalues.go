@@ -13,14 +13,14 @@ import (
 
 // GetValues calls tools.ozone.set.getValues: Get a specific set and its values.
 //
-// Errors: ErrSetNotFound.
+// Errors: [ErrSetNotFound].
 func (s SetService) GetValues(ctx context.Context, params *SetGetValuesParams, opts ...xrpc.Option) (*SetGetValuesOutput, error) {
 	m := xrpc.Method{NSID: "tools.ozone.set.getValues", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[SetGetValuesOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// GetValuesPages calls GetValues page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// GetValuesPages calls [SetService.GetValues] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SetService) GetValuesPages(ctx context.Context, params *SetGetValuesParams, opts ...xrpc.Option) iter.Seq2[*SetGetValuesOutput, error] {
 	return paging.Pages(func(cursor *string) (*SetGetValuesOutput, *string, error) {
 		var next SetGetValuesParams
@@ -40,103 +40,27 @@ func (s SetService) GetValuesPages(ctx context.Context, params *SetGetValuesPara
 	})
 }
 
-// GetValuesAll is GetValuesPages, values one by one.
+// GetValuesAll is [SetService.GetValuesPages], values one by one.
 func (s SetService) GetValuesAll(ctx context.Context, params *SetGetValuesParams, opts ...xrpc.Option) iter.Seq2[string, error] {
 	return paging.Values(s.GetValuesPages(ctx, params, opts...), func(page *SetGetValuesOutput) []string {
 		return page.Values
 	})
 }
 
-// SetGetValuesParams are the parameters of tools.ozone.set.getValues.
+// SetGetValuesParams are the parameters of [SetService.GetValues].
 type SetGetValuesParams struct {
-	Name   string
-	Limit  *int64 // Default, sent if nil: 100.
-	Cursor *string
+	Name   string  // "name" in JSON.
+	Limit  *int64  // "limit" in JSON. From 1 to 1000. Default, sent if nil: 100.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SetGetValuesParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SetGetValuesParams)
-	}
-	q.String("name", p.Name)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 100)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SetGetValuesParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SetGetValuesParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 1000)
-	}
-}
-
-// SetGetValuesOutput is the output of tools.ozone.set.getValues.
+// SetGetValuesOutput is the output of [SetService.GetValues].
 type SetGetValuesOutput struct {
-	Set    SetDefsSetView
-	Values []string
-	Cursor *string
+	Set    SetDefsSetView // "set" in JSON: [SetDefsSetView].
+	Values []string       // "values" in JSON.
+	Cursor *string        // "cursor" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetGetValuesOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SetGetValuesOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "set":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Set)
-		case "values":
-			d.Once(&seen, 1<<1)
-			s.Values = lex.DecodeStrings[string](d)
-		case "cursor":
-			d.Once(&seen, 1<<2)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "set", "values")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetGetValuesOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("set").Value(&s.Set)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeStrings(e.Field("values"), s.Values)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetGetValuesOutput) ValidateLex(v *lex.Validator) {
-	v.Field("set").Value(&s.Set)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetGetValuesOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetGetValuesOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

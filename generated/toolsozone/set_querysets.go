@@ -17,8 +17,8 @@ func (s SetService) QuerySets(ctx context.Context, params *SetQuerySetsParams, o
 	return xrpc.Call[SetQuerySetsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// QuerySetsPages calls QuerySets page after page until there is no cursor. An error is final; a
-// cursor that the server repeats is paging.ErrRepeatedCursor.
+// QuerySetsPages calls [SetService.QuerySets] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SetService) QuerySetsPages(ctx context.Context, params *SetQuerySetsParams, opts ...xrpc.Option) iter.Seq2[*SetQuerySetsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SetQuerySetsOutput, *string, error) {
 		var next SetQuerySetsParams
@@ -38,139 +38,55 @@ func (s SetService) QuerySetsPages(ctx context.Context, params *SetQuerySetsPara
 	})
 }
 
-// QuerySetsAll is QuerySetsPages, sets one by one.
+// QuerySetsAll is [SetService.QuerySetsPages], sets one by one.
 func (s SetService) QuerySetsAll(ctx context.Context, params *SetQuerySetsParams, opts ...xrpc.Option) iter.Seq2[*SetDefsSetView, error] {
 	return paging.All(s.QuerySetsPages(ctx, params, opts...), func(page *SetQuerySetsOutput) []SetDefsSetView {
 		return page.Sets
 	})
 }
 
-// SetQuerySetsParams are the parameters of tools.ozone.set.querySets.
+// SetQuerySetsParams are the parameters of [SetService.QuerySets].
 type SetQuerySetsParams struct {
-	Limit      *int64 // Default, sent if nil: 50.
-	Cursor     *string
-	NamePrefix *string
-	SortBy     *SetQuerySetsParamsSortBy // Default, sent if nil: "name".
+	Limit      *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor     *string // "cursor" in JSON.
+	NamePrefix *string // "namePrefix" in JSON.
 
-	// Defaults to ascending order of name field. Default, sent if nil: "asc".
+	// "sortBy" in JSON. One of the constants of [SetQuerySetsParamsSortBy]. Default, sent if nil:
+	// "name".
+	SortBy *SetQuerySetsParamsSortBy
+
+	// Defaults to ascending order of name field. One of the constants of
+	// [SetQuerySetsParamsSortDirection]. Default, sent if nil: "asc".
 	SortDirection *SetQuerySetsParamsSortDirection
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SetQuerySetsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SetQuerySetsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.NamePrefix != nil {
-		q.String("namePrefix", *p.NamePrefix)
-	}
-	if p.SortBy != nil {
-		q.String("sortBy", string(*p.SortBy))
-	} else {
-		q.String("sortBy", "name")
-	}
-	if p.SortDirection != nil {
-		q.String("sortDirection", string(*p.SortDirection))
-	} else {
-		q.String("sortDirection", "asc")
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SetQuerySetsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SetQuerySetsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.SortBy != nil {
-		v.Field("sortBy").OneOf(string(*p.SortBy), "name", "createdAt", "updatedAt")
-	}
-	if p.SortDirection != nil {
-		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
-	}
-}
-
-// SetQuerySetsParamsSortBy is one of its constants.
+// SetQuerySetsParamsSortBy is the field SortBy of [SetQuerySetsParams], one of the constants
+// below.
 type SetQuerySetsParamsSortBy string
 
-// The values of SetQuerySetsParamsSortBy.
+// The values of [SetQuerySetsParamsSortBy].
 const (
 	SetQuerySetsParamsSortByName      SetQuerySetsParamsSortBy = "name"
 	SetQuerySetsParamsSortByCreatedAt SetQuerySetsParamsSortBy = "createdAt"
 	SetQuerySetsParamsSortByUpdatedAt SetQuerySetsParamsSortBy = "updatedAt"
 )
 
-// SetQuerySetsParamsSortDirection is one of its constants.
+// SetQuerySetsParamsSortDirection is the field SortDirection of [SetQuerySetsParams], one of
+// the constants below.
 type SetQuerySetsParamsSortDirection string
 
-// The values of SetQuerySetsParamsSortDirection.
+// The values of [SetQuerySetsParamsSortDirection].
 const (
 	SetQuerySetsParamsSortDirectionAsc  SetQuerySetsParamsSortDirection = "asc"
 	SetQuerySetsParamsSortDirectionDesc SetQuerySetsParamsSortDirection = "desc"
 )
 
-// SetQuerySetsOutput is the output of tools.ozone.set.querySets.
+// SetQuerySetsOutput is the output of [SetService.QuerySets].
 type SetQuerySetsOutput struct {
-	Sets   []SetDefsSetView
-	Cursor *string
+	Sets   []SetDefsSetView // "sets" in JSON: a list of [SetDefsSetView].
+	Cursor *string          // "cursor" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SetQuerySetsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SetQuerySetsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "sets":
-			d.Once(&seen, 1<<0)
-			s.Sets = lex.DecodeSlice[SetDefsSetView](d)
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "sets")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SetQuerySetsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("sets"), s.Sets)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SetQuerySetsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("sets"), s.Sets)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SetQuerySetsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SetQuerySetsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // UpsertSet calls tools.ozone.set.upsertSet: Create or update set metadata.
@@ -13,3 +14,5 @@ func (s SetService) UpsertSet(ctx context.Context, input *SetDefsSet, opts ...xr
 	m := xrpc.Method{NSID: "tools.ozone.set.upsertSet", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[SetDefsSetView](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

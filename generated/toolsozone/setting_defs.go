@@ -7,140 +7,43 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// SettingDefsOption is tools.ozone.setting.defs#option.
+// SettingDefsOption is the object tools.ozone.setting.defs#option.
 type SettingDefsOption struct {
-	Key         syntax.NSID
-	DID         syntax.DID
-	Value       lex.Unknown
-	Description *string
-	CreatedAt   *syntax.Datetime
-	UpdatedAt   *syntax.Datetime
+	Key         syntax.NSID      // "key" in JSON.
+	DID         syntax.DID       // "did" in JSON.
+	Value       lex.Unknown      // "value" in JSON.
+	Description *string          // "description" in JSON. At most 1024 graphemes, 10,240 bytes.
+	CreatedAt   *syntax.Datetime // "createdAt" in JSON.
+	UpdatedAt   *syntax.Datetime // "updatedAt" in JSON.
 
-	// Known values: tools.ozone.team.defs#roleModerator, tools.ozone.team.defs#roleTriage,
-	// tools.ozone.team.defs#roleAdmin, tools.ozone.team.defs#roleVerifier.
+	// "managerRole" in JSON. Known values: [SettingDefsOptionManagerRoleTeamDefsRoleModerator],
+	// [SettingDefsOptionManagerRoleTeamDefsRoleTriage],
+	// [SettingDefsOptionManagerRoleTeamDefsRoleAdmin],
+	// [SettingDefsOptionManagerRoleTeamDefsRoleVerifier].
 	ManagerRole *string
 
-	Scope         string // Known values: instance, personal.
-	CreatedBy     syntax.DID
-	LastUpdatedBy syntax.DID
+	// "scope" in JSON. Known values: [SettingDefsOptionScopeInstance],
+	// [SettingDefsOptionScopePersonal].
+	Scope string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	CreatedBy     syntax.DID // "createdBy" in JSON.
+	LastUpdatedBy syntax.DID // "lastUpdatedBy" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SettingDefsOption) LexType() string {
-	return "tools.ozone.setting.defs#option"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SettingDefsOption) DecodeLex(d *lex.Decoder) error {
-	*s = SettingDefsOption{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "key":
-			d.Once(&seen, 1<<0)
-			s.Key = syntax.NSID(d.String())
-		case "did":
-			d.Once(&seen, 1<<1)
-			s.DID = syntax.DID(d.String())
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		case "description":
-			d.Once(&seen, 1<<6)
-			s.Description = d.OptionalString()
-		case "createdAt":
-			d.Once(&seen, 1<<7)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "updatedAt":
-			d.Once(&seen, 1<<8)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "managerRole":
-			d.Once(&seen, 1<<9)
-			s.ManagerRole = d.OptionalString()
-		case "scope":
-			d.Once(&seen, 1<<3)
-			s.Scope = d.String()
-		case "createdBy":
-			d.Once(&seen, 1<<4)
-			s.CreatedBy = syntax.DID(d.String())
-		case "lastUpdatedBy":
-			d.Once(&seen, 1<<5)
-			s.LastUpdatedBy = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "key", "did", "value", "scope", "createdBy", "lastUpdatedBy")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingDefsOption) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("key").String(string(s.Key))
-	e.Field("scope").String(s.Scope)
-	e.Field("value").Unknown(s.Value)
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	e.Field("createdBy").String(string(s.CreatedBy))
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.ManagerRole != nil {
-		e.Field("managerRole").String(*s.ManagerRole)
-	}
-	e.Field("lastUpdatedBy").String(string(s.LastUpdatedBy))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingDefsOption) ValidateLex(v *lex.Validator) {
-	v.Field("key").Format(s.Key)
-	v.Field("did").Format(s.DID)
-	v.Field("value").Unknown(s.Value)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 10240).MaxGraphemes(*s.Description, 1024)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	v.Field("createdBy").Format(s.CreatedBy)
-	v.Field("lastUpdatedBy").Format(s.LastUpdatedBy)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingDefsOption) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingDefsOption) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SettingDefsOptionManagerRole.
+// Known values of the field ManagerRole of [SettingDefsOption].
 const (
-	SettingDefsOptionManagerRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator"
-	SettingDefsOptionManagerRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"
-	SettingDefsOptionManagerRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
-	SettingDefsOptionManagerRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
+	SettingDefsOptionManagerRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	SettingDefsOptionManagerRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
+	SettingDefsOptionManagerRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
+	SettingDefsOptionManagerRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
 )
 
-// Known values of SettingDefsOptionScope.
+// Known values of the field Scope of [SettingDefsOption].
 const (
 	SettingDefsOptionScopeInstance = "instance"
 	SettingDefsOptionScopePersonal = "personal"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,8 +18,8 @@ func (s SettingService) ListOptions(ctx context.Context, params *SettingListOpti
 	return xrpc.Call[SettingListOptionsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListOptionsPages calls ListOptions page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListOptionsPages calls [SettingService.ListOptions] page after page until there is no cursor.
+// An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SettingService) ListOptionsPages(ctx context.Context, params *SettingListOptionsParams, opts ...xrpc.Option) iter.Seq2[*SettingListOptionsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SettingListOptionsOutput, *string, error) {
 		var next SettingListOptionsParams
@@ -39,121 +39,40 @@ func (s SettingService) ListOptionsPages(ctx context.Context, params *SettingLis
 	})
 }
 
-// ListOptionsAll is ListOptionsPages, options one by one.
+// ListOptionsAll is [SettingService.ListOptionsPages], options one by one.
 func (s SettingService) ListOptionsAll(ctx context.Context, params *SettingListOptionsParams, opts ...xrpc.Option) iter.Seq2[*SettingDefsOption, error] {
 	return paging.All(s.ListOptionsPages(ctx, params, opts...), func(page *SettingListOptionsOutput) []SettingDefsOption {
 		return page.Options
 	})
 }
 
-// SettingListOptionsParams are the parameters of tools.ozone.setting.listOptions.
+// SettingListOptionsParams are the parameters of [SettingService.ListOptions].
 type SettingListOptionsParams struct {
-	Limit  *int64 // Default, sent if nil: 50.
-	Cursor *string
-	Scope  *string // Default, sent if nil: "instance".
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
+
+	// "scope" in JSON. Known values: [SettingListOptionsParamsScopeInstance],
+	// [SettingListOptionsParamsScopePersonal]. Default, sent if nil: "instance".
+	Scope *string
+
 	Prefix *string // Filter keys by prefix.
 
-	// Filter for only the specified keys. Ignored if prefix is provided.
+	// Filter for only the specified keys. Ignored if prefix is provided. At most 100 items.
 	Keys []syntax.NSID
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SettingListOptionsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SettingListOptionsParams)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Scope != nil {
-		q.String("scope", *p.Scope)
-	} else {
-		q.String("scope", "instance")
-	}
-	if p.Prefix != nil {
-		q.String("prefix", *p.Prefix)
-	}
-	xrpc.AddStrings(q, "keys", p.Keys)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SettingListOptionsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SettingListOptionsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.Keys != nil {
-		lex.ValidateArray(v.Field("keys").MaxLen(len(p.Keys), 100), p.Keys, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-}
-
-// Known values of SettingListOptionsParamsScope.
+// Known values of the field Scope of [SettingListOptionsParams].
 const (
 	SettingListOptionsParamsScopeInstance = "instance"
 	SettingListOptionsParamsScopePersonal = "personal"
 )
 
-// SettingListOptionsOutput is the output of tools.ozone.setting.listOptions.
+// SettingListOptionsOutput is the output of [SettingService.ListOptions].
 type SettingListOptionsOutput struct {
-	Cursor  *string
-	Options []SettingDefsOption
+	Cursor  *string             // "cursor" in JSON.
+	Options []SettingDefsOption // "options" in JSON: a list of [SettingDefsOption].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SettingListOptionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SettingListOptionsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "options":
-			d.Once(&seen, 1<<0)
-			s.Options = lex.DecodeSlice[SettingDefsOption](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "options")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingListOptionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("options"), s.Options)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingListOptionsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("options"), s.Options)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingListOptionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingListOptionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,99 +16,26 @@ func (s SettingService) RemoveOptions(ctx context.Context, input *SettingRemoveO
 	return xrpc.Call[SettingRemoveOptionsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SettingRemoveOptionsInput is the input of tools.ozone.setting.removeOptions.
+// SettingRemoveOptionsInput is the input of [SettingService.RemoveOptions].
 type SettingRemoveOptionsInput struct {
-	Keys  []syntax.NSID
-	Scope string // Known values: instance, personal.
+	Keys []syntax.NSID // "keys" in JSON. From 1 to 200 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "scope" in JSON. Known values: [SettingRemoveOptionsInputScopeInstance],
+	// [SettingRemoveOptionsInputScopePersonal].
+	Scope string
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SettingRemoveOptionsInput) DecodeLex(d *lex.Decoder) error {
-	*s = SettingRemoveOptionsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "keys":
-			d.Once(&seen, 1<<0)
-			s.Keys = lex.DecodeStrings[syntax.NSID](d)
-		case "scope":
-			d.Once(&seen, 1<<1)
-			s.Scope = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "keys", "scope")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingRemoveOptionsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("keys"), s.Keys)
-	e.Field("scope").String(s.Scope)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingRemoveOptionsInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("keys").MinLen(len(s.Keys), 1).MaxLen(len(s.Keys), 200), s.Keys, func(v *lex.Validator, e syntax.NSID) {
-		v.Format(e)
-	})
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingRemoveOptionsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingRemoveOptionsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SettingRemoveOptionsInputScope.
+// Known values of the field Scope of [SettingRemoveOptionsInput].
 const (
 	SettingRemoveOptionsInputScopeInstance = "instance"
 	SettingRemoveOptionsInputScopePersonal = "personal"
 )
 
-// SettingRemoveOptionsOutput is the output of tools.ozone.setting.removeOptions.
+// SettingRemoveOptionsOutput is the output of [SettingService.RemoveOptions].
 type SettingRemoveOptionsOutput struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SettingRemoveOptionsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SettingRemoveOptionsOutput{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingRemoveOptionsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingRemoveOptionsOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingRemoveOptionsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingRemoveOptionsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

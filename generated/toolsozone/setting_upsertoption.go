@@ -16,145 +16,46 @@ func (s SettingService) UpsertOption(ctx context.Context, input *SettingUpsertOp
 	return xrpc.Call[SettingUpsertOptionOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// SettingUpsertOptionInput is the input of tools.ozone.setting.upsertOption.
+// SettingUpsertOptionInput is the input of [SettingService.UpsertOption].
 type SettingUpsertOptionInput struct {
-	Key         syntax.NSID
-	Scope       string // Known values: instance, personal.
-	Value       lex.Unknown
-	Description *string
+	Key syntax.NSID // "key" in JSON.
 
-	// Known values: tools.ozone.team.defs#roleModerator, tools.ozone.team.defs#roleTriage,
-	// tools.ozone.team.defs#roleVerifier, tools.ozone.team.defs#roleAdmin.
+	// "scope" in JSON. Known values: [SettingUpsertOptionInputScopeInstance],
+	// [SettingUpsertOptionInputScopePersonal].
+	Scope string
+
+	Value       lex.Unknown // "value" in JSON.
+	Description *string     // "description" in JSON. At most 2000 bytes.
+
+	// "managerRole" in JSON. Known values:
+	// [SettingUpsertOptionInputManagerRoleTeamDefsRoleModerator],
+	// [SettingUpsertOptionInputManagerRoleTeamDefsRoleTriage],
+	// [SettingUpsertOptionInputManagerRoleTeamDefsRoleVerifier],
+	// [SettingUpsertOptionInputManagerRoleTeamDefsRoleAdmin].
 	ManagerRole *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SettingUpsertOptionInput) DecodeLex(d *lex.Decoder) error {
-	*s = SettingUpsertOptionInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "key":
-			d.Once(&seen, 1<<0)
-			s.Key = syntax.NSID(d.String())
-		case "scope":
-			d.Once(&seen, 1<<1)
-			s.Scope = d.String()
-		case "value":
-			d.Once(&seen, 1<<2)
-			s.Value = d.Unknown()
-		case "description":
-			d.Once(&seen, 1<<3)
-			s.Description = d.OptionalString()
-		case "managerRole":
-			d.Once(&seen, 1<<4)
-			s.ManagerRole = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "key", "scope", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingUpsertOptionInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("key").String(string(s.Key))
-	e.Field("scope").String(s.Scope)
-	e.Field("value").Unknown(s.Value)
-	if s.Description != nil {
-		e.Field("description").String(*s.Description)
-	}
-	if s.ManagerRole != nil {
-		e.Field("managerRole").String(*s.ManagerRole)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingUpsertOptionInput) ValidateLex(v *lex.Validator) {
-	v.Field("key").Format(s.Key)
-	v.Field("value").Unknown(s.Value)
-	if s.Description != nil {
-		v.Field("description").MaxBytes(*s.Description, 2000)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingUpsertOptionInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingUpsertOptionInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of SettingUpsertOptionInputScope.
+// Known values of the field Scope of [SettingUpsertOptionInput].
 const (
 	SettingUpsertOptionInputScopeInstance = "instance"
 	SettingUpsertOptionInputScopePersonal = "personal"
 )
 
-// Known values of SettingUpsertOptionInputManagerRole.
+// Known values of the field ManagerRole of [SettingUpsertOptionInput].
 const (
-	SettingUpsertOptionInputManagerRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator"
-	SettingUpsertOptionInputManagerRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"
-	SettingUpsertOptionInputManagerRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
-	SettingUpsertOptionInputManagerRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
+	SettingUpsertOptionInputManagerRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	SettingUpsertOptionInputManagerRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
+	SettingUpsertOptionInputManagerRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
+	SettingUpsertOptionInputManagerRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
 )
 
-// SettingUpsertOptionOutput is the output of tools.ozone.setting.upsertOption.
+// SettingUpsertOptionOutput is the output of [SettingService.UpsertOption].
 type SettingUpsertOptionOutput struct {
-	Option SettingDefsOption
+	Option SettingDefsOption // "option" in JSON: [SettingDefsOption].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SettingUpsertOptionOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SettingUpsertOptionOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "option":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Option)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "option")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SettingUpsertOptionOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("option").Value(&s.Option)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SettingUpsertOptionOutput) ValidateLex(v *lex.Validator) {
-	v.Field("option").Value(&s.Option)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SettingUpsertOptionOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SettingUpsertOptionOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

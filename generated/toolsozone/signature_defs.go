@@ -4,60 +4,12 @@ package toolsozone
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// SignatureDefsSigDetail is tools.ozone.signature.defs#sigDetail.
+// SignatureDefsSigDetail is the object tools.ozone.signature.defs#sigDetail.
 type SignatureDefsSigDetail struct {
-	Property string
-	Value    string
+	Property string // "property" in JSON.
+	Value    string // "value" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SignatureDefsSigDetail) LexType() string {
-	return "tools.ozone.signature.defs#sigDetail"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SignatureDefsSigDetail) DecodeLex(d *lex.Decoder) error {
-	*s = SignatureDefsSigDetail{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "property":
-			d.Once(&seen, 1<<0)
-			s.Property = d.String()
-		case "value":
-			d.Once(&seen, 1<<1)
-			s.Value = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "property", "value")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SignatureDefsSigDetail) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("value").String(s.Value)
-	e.Field("property").String(s.Property)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SignatureDefsSigDetail) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SignatureDefsSigDetail) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SignatureDefsSigDetail) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -17,74 +17,16 @@ func (s SignatureService) FindCorrelation(ctx context.Context, params *Signature
 	return xrpc.Call[SignatureFindCorrelationOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SignatureFindCorrelationParams are the parameters of tools.ozone.signature.findCorrelation.
+// SignatureFindCorrelationParams are the parameters of [SignatureService.FindCorrelation].
 type SignatureFindCorrelationParams struct {
-	DIDs []syntax.DID
+	DIDs []syntax.DID // "dids" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SignatureFindCorrelationParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SignatureFindCorrelationParams)
-	}
-	xrpc.AddStrings(q, "dids", p.DIDs)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SignatureFindCorrelationParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SignatureFindCorrelationParams)
-	}
-	lex.ValidateArray(v.Field("dids"), p.DIDs, func(v *lex.Validator, e syntax.DID) {
-		v.Format(e)
-	})
-}
-
-// SignatureFindCorrelationOutput is the output of tools.ozone.signature.findCorrelation.
+// SignatureFindCorrelationOutput is the output of [SignatureService.FindCorrelation].
 type SignatureFindCorrelationOutput struct {
-	Details []SignatureDefsSigDetail
+	Details []SignatureDefsSigDetail // "details" in JSON: a list of [SignatureDefsSigDetail].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SignatureFindCorrelationOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SignatureFindCorrelationOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "details":
-			d.Once(&seen, 1<<0)
-			s.Details = lex.DecodeSlice[SignatureDefsSigDetail](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "details")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SignatureFindCorrelationOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("details"), s.Details)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SignatureFindCorrelationOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("details"), s.Details)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SignatureFindCorrelationOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SignatureFindCorrelationOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

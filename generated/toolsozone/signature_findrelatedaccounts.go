@@ -20,8 +20,9 @@ func (s SignatureService) FindRelatedAccounts(ctx context.Context, params *Signa
 	return xrpc.Call[SignatureFindRelatedAccountsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// FindRelatedAccountsPages calls FindRelatedAccounts page after page until there is no cursor.
-// An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// FindRelatedAccountsPages calls [SignatureService.FindRelatedAccounts] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s SignatureService) FindRelatedAccountsPages(ctx context.Context, params *SignatureFindRelatedAccountsParams, opts ...xrpc.Option) iter.Seq2[*SignatureFindRelatedAccountsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SignatureFindRelatedAccountsOutput, *string, error) {
 		var next SignatureFindRelatedAccountsParams
@@ -41,7 +42,7 @@ func (s SignatureService) FindRelatedAccountsPages(ctx context.Context, params *
 	})
 }
 
-// FindRelatedAccountsAll is FindRelatedAccountsPages, accounts one by one.
+// FindRelatedAccountsAll is [SignatureService.FindRelatedAccountsPages], accounts one by one.
 func (s SignatureService) FindRelatedAccountsAll(ctx context.Context, params *SignatureFindRelatedAccountsParams, opts ...xrpc.Option) iter.Seq2[*SignatureFindRelatedAccountsRelatedAccount, error] {
 	return paging.All(s.FindRelatedAccountsPages(ctx, params, opts...), func(page *SignatureFindRelatedAccountsOutput) []SignatureFindRelatedAccountsRelatedAccount {
 		return page.Accounts
@@ -49,159 +50,28 @@ func (s SignatureService) FindRelatedAccountsAll(ctx context.Context, params *Si
 }
 
 // SignatureFindRelatedAccountsParams are the parameters of
-// tools.ozone.signature.findRelatedAccounts.
+// [SignatureService.FindRelatedAccounts].
 type SignatureFindRelatedAccountsParams struct {
-	DID    syntax.DID
-	Cursor *string
-	Limit  *int64 // Default, sent if nil: 50.
+	DID    syntax.DID // "did" in JSON.
+	Cursor *string    // "cursor" in JSON.
+	Limit  *int64     // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SignatureFindRelatedAccountsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SignatureFindRelatedAccountsParams)
-	}
-	q.String("did", string(p.DID))
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SignatureFindRelatedAccountsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SignatureFindRelatedAccountsParams)
-	}
-	v.Field("did").Format(p.DID)
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// SignatureFindRelatedAccountsOutput is the output of
-// tools.ozone.signature.findRelatedAccounts.
+// SignatureFindRelatedAccountsOutput is the output of [SignatureService.FindRelatedAccounts].
 type SignatureFindRelatedAccountsOutput struct {
-	Cursor   *string
-	Accounts []SignatureFindRelatedAccountsRelatedAccount
+	Cursor   *string                                      // "cursor" in JSON.
+	Accounts []SignatureFindRelatedAccountsRelatedAccount // "accounts" in JSON: a list of [SignatureFindRelatedAccountsRelatedAccount].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SignatureFindRelatedAccountsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SignatureFindRelatedAccountsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "accounts":
-			d.Once(&seen, 1<<0)
-			s.Accounts = lex.DecodeSlice[SignatureFindRelatedAccountsRelatedAccount](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "accounts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SignatureFindRelatedAccountsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("accounts"), s.Accounts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SignatureFindRelatedAccountsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SignatureFindRelatedAccountsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SignatureFindRelatedAccountsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// SignatureFindRelatedAccountsRelatedAccount is
+// SignatureFindRelatedAccountsRelatedAccount is the object
 // tools.ozone.signature.findRelatedAccounts#relatedAccount.
 type SignatureFindRelatedAccountsRelatedAccount struct {
-	Account      comatproto.AdminDefsAccountView
-	Similarities []SignatureDefsSigDetail
+	Account      comatproto.AdminDefsAccountView // "account" in JSON: [comatproto.AdminDefsAccountView].
+	Similarities []SignatureDefsSigDetail        // "similarities" in JSON: a list of [SignatureDefsSigDetail].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*SignatureFindRelatedAccountsRelatedAccount) LexType() string {
-	return "tools.ozone.signature.findRelatedAccounts#relatedAccount"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *SignatureFindRelatedAccountsRelatedAccount) DecodeLex(d *lex.Decoder) error {
-	*s = SignatureFindRelatedAccountsRelatedAccount{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "account":
-			d.Once(&seen, 1<<0)
-			d.Value(&s.Account)
-		case "similarities":
-			if d.Optional(&seen, 1<<1) {
-				s.Similarities = lex.DecodeSlice[SignatureDefsSigDetail](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "account")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SignatureFindRelatedAccountsRelatedAccount) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("account").Value(&s.Account)
-	if s.Similarities != nil {
-		lex.EncodeSlice(e.Field("similarities"), s.Similarities)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SignatureFindRelatedAccountsRelatedAccount) ValidateLex(v *lex.Validator) {
-	v.Field("account").Value(&s.Account)
-	if s.Similarities != nil {
-		lex.ValidateSlice(v.Field("similarities"), s.Similarities)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SignatureFindRelatedAccountsRelatedAccount) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SignatureFindRelatedAccountsRelatedAccount) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -19,8 +19,8 @@ func (s SignatureService) SearchAccounts(ctx context.Context, params *SignatureS
 	return xrpc.Call[SignatureSearchAccountsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// SearchAccountsPages calls SearchAccounts page after page until there is no cursor. An error
-// is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// SearchAccountsPages calls [SignatureService.SearchAccounts] page after page until there is no
+// cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s SignatureService) SearchAccountsPages(ctx context.Context, params *SignatureSearchAccountsParams, opts ...xrpc.Option) iter.Seq2[*SignatureSearchAccountsOutput, error] {
 	return paging.Pages(func(cursor *string) (*SignatureSearchAccountsOutput, *string, error) {
 		var next SignatureSearchAccountsParams
@@ -40,98 +40,26 @@ func (s SignatureService) SearchAccountsPages(ctx context.Context, params *Signa
 	})
 }
 
-// SearchAccountsAll is SearchAccountsPages, accounts one by one.
+// SearchAccountsAll is [SignatureService.SearchAccountsPages], accounts one by one.
 func (s SignatureService) SearchAccountsAll(ctx context.Context, params *SignatureSearchAccountsParams, opts ...xrpc.Option) iter.Seq2[*comatproto.AdminDefsAccountView, error] {
 	return paging.All(s.SearchAccountsPages(ctx, params, opts...), func(page *SignatureSearchAccountsOutput) []comatproto.AdminDefsAccountView {
 		return page.Accounts
 	})
 }
 
-// SignatureSearchAccountsParams are the parameters of tools.ozone.signature.searchAccounts.
+// SignatureSearchAccountsParams are the parameters of [SignatureService.SearchAccounts].
 type SignatureSearchAccountsParams struct {
-	Values []string
-	Cursor *string
-	Limit  *int64 // Default, sent if nil: 50.
+	Values []string // "values" in JSON.
+	Cursor *string  // "cursor" in JSON.
+	Limit  *int64   // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *SignatureSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(SignatureSearchAccountsParams)
-	}
-	xrpc.AddStrings(q, "values", p.Values)
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *SignatureSearchAccountsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(SignatureSearchAccountsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// SignatureSearchAccountsOutput is the output of tools.ozone.signature.searchAccounts.
+// SignatureSearchAccountsOutput is the output of [SignatureService.SearchAccounts].
 type SignatureSearchAccountsOutput struct {
-	Cursor   *string
-	Accounts []comatproto.AdminDefsAccountView
+	Cursor   *string                           // "cursor" in JSON.
+	Accounts []comatproto.AdminDefsAccountView // "accounts" in JSON: a list of [comatproto.AdminDefsAccountView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *SignatureSearchAccountsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = SignatureSearchAccountsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "accounts":
-			d.Once(&seen, 1<<0)
-			s.Accounts = lex.DecodeSlice[comatproto.AdminDefsAccountView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "accounts")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *SignatureSearchAccountsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("accounts"), s.Accounts)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *SignatureSearchAccountsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("accounts"), s.Accounts)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s SignatureSearchAccountsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *SignatureSearchAccountsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,73 +13,30 @@ import (
 // AddMember calls tools.ozone.team.addMember: Add a member to the ozone team. Requires admin
 // role.
 //
-// Errors: ErrMemberAlreadyExists.
+// Errors: [ErrMemberAlreadyExists].
 func (s TeamService) AddMember(ctx context.Context, input *TeamAddMemberInput, opts ...xrpc.Option) (*TeamDefsMember, error) {
 	m := xrpc.Method{NSID: "tools.ozone.team.addMember", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[TeamDefsMember](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TeamAddMemberInput is the input of tools.ozone.team.addMember.
+// TeamAddMemberInput is the input of [TeamService.AddMember].
 type TeamAddMemberInput struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	// Known values: tools.ozone.team.defs#roleAdmin, tools.ozone.team.defs#roleModerator,
-	// tools.ozone.team.defs#roleVerifier, tools.ozone.team.defs#roleTriage.
+	// "role" in JSON. Known values: [TeamAddMemberInputRoleTeamDefsRoleAdmin],
+	// [TeamAddMemberInputRoleTeamDefsRoleModerator], [TeamAddMemberInputRoleTeamDefsRoleVerifier],
+	// [TeamAddMemberInputRoleTeamDefsRoleTriage].
 	Role string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TeamAddMemberInput) DecodeLex(d *lex.Decoder) error {
-	*s = TeamAddMemberInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "role":
-			d.Once(&seen, 1<<1)
-			s.Role = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "role")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TeamAddMemberInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("role").String(s.Role)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TeamAddMemberInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TeamAddMemberInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TeamAddMemberInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of TeamAddMemberInputRole.
+// Known values of the field Role of [TeamAddMemberInput].
 const (
-	TeamAddMemberInputRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
-	TeamAddMemberInputRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator"
-	TeamAddMemberInputRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
-	TeamAddMemberInputRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"
+	TeamAddMemberInputRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
+	TeamAddMemberInputRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	TeamAddMemberInputRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
+	TeamAddMemberInputRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

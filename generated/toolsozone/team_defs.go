@@ -8,119 +8,29 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// TeamDefsMember is tools.ozone.team.defs#member.
+// TeamDefsMember is the object tools.ozone.team.defs#member.
 type TeamDefsMember struct {
-	DID           syntax.DID
-	Disabled      *bool
-	Profile       *appbsky.ActorDefsProfileViewDetailed
-	CreatedAt     *syntax.Datetime
-	UpdatedAt     *syntax.Datetime
-	LastUpdatedBy *string
+	DID           syntax.DID                            // "did" in JSON.
+	Disabled      *bool                                 // "disabled" in JSON.
+	Profile       *appbsky.ActorDefsProfileViewDetailed // "profile" in JSON: [appbsky.ActorDefsProfileViewDetailed].
+	CreatedAt     *syntax.Datetime                      // "createdAt" in JSON.
+	UpdatedAt     *syntax.Datetime                      // "updatedAt" in JSON.
+	LastUpdatedBy *string                               // "lastUpdatedBy" in JSON.
 
-	// Known values: tools.ozone.team.defs#roleAdmin, tools.ozone.team.defs#roleModerator,
-	// tools.ozone.team.defs#roleTriage, tools.ozone.team.defs#roleVerifier.
+	// "role" in JSON. Known values: [TeamDefsMemberRoleRoleAdmin],
+	// [TeamDefsMemberRoleRoleModerator], [TeamDefsMemberRoleRoleTriage],
+	// [TeamDefsMemberRoleRoleVerifier].
 	Role string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*TeamDefsMember) LexType() string {
-	return "tools.ozone.team.defs#member"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *TeamDefsMember) DecodeLex(d *lex.Decoder) error {
-	*s = TeamDefsMember{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "disabled":
-			d.Once(&seen, 1<<2)
-			s.Disabled = d.OptionalBool()
-		case "profile":
-			if d.Optional(&seen, 1<<3) {
-				s.Profile = lex.DecodePointer[appbsky.ActorDefsProfileViewDetailed](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<4)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "updatedAt":
-			d.Once(&seen, 1<<5)
-			s.UpdatedAt = (*syntax.Datetime)(d.OptionalString())
-		case "lastUpdatedBy":
-			d.Once(&seen, 1<<6)
-			s.LastUpdatedBy = d.OptionalString()
-		case "role":
-			d.Once(&seen, 1<<1)
-			s.Role = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "did", "role")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TeamDefsMember) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	e.Field("role").String(s.Role)
-	if s.Profile != nil {
-		e.Field("profile").Value(s.Profile)
-	}
-	if s.Disabled != nil {
-		e.Field("disabled").Bool(*s.Disabled)
-	}
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	if s.UpdatedAt != nil {
-		e.Field("updatedAt").String(string(*s.UpdatedAt))
-	}
-	if s.LastUpdatedBy != nil {
-		e.Field("lastUpdatedBy").String(*s.LastUpdatedBy)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TeamDefsMember) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	if s.Profile != nil {
-		v.Field("profile").Value(s.Profile)
-	}
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	if s.UpdatedAt != nil {
-		v.Field("updatedAt").Format(*s.UpdatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TeamDefsMember) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TeamDefsMember) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of TeamDefsMemberRole.
+// Known values of the field Role of [TeamDefsMember].
 const (
-	TeamDefsMemberRoleRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
-	TeamDefsMemberRoleRoleModerator = "tools.ozone.team.defs#roleModerator"
-	TeamDefsMemberRoleRoleTriage    = "tools.ozone.team.defs#roleTriage"
-	TeamDefsMemberRoleRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
+	TeamDefsMemberRoleRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
+	TeamDefsMemberRoleRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	TeamDefsMemberRoleRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
+	TeamDefsMemberRoleRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
 )
 
 // TeamDefsRoleAdmin is the token tools.ozone.team.defs#roleAdmin: Admin role. Highest level of
@@ -138,3 +48,5 @@ const TeamDefsRoleTriage = "tools.ozone.team.defs#roleTriage"
 // TeamDefsRoleVerifier is the token tools.ozone.team.defs#roleVerifier: Verifier role. Only
 // allowed to issue verifications.
 const TeamDefsRoleVerifier = "tools.ozone.team.defs#roleVerifier"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,57 +13,17 @@ import (
 // DeleteMember calls tools.ozone.team.deleteMember: Delete a member from ozone team. Requires
 // admin role.
 //
-// Errors: ErrMemberNotFound, ErrCannotDeleteSelf.
+// Errors: [ErrMemberNotFound], [ErrCannotDeleteSelf].
 func (s TeamService) DeleteMember(ctx context.Context, input *TeamDeleteMemberInput, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "tools.ozone.team.deleteMember", Kind: xrpc.KindProcedure, Input: "application/json"}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TeamDeleteMemberInput is the input of tools.ozone.team.deleteMember.
+// TeamDeleteMemberInput is the input of [TeamService.DeleteMember].
 type TeamDeleteMemberInput struct {
-	DID syntax.DID
+	DID syntax.DID // "did" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TeamDeleteMemberInput) DecodeLex(d *lex.Decoder) error {
-	*s = TeamDeleteMemberInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TeamDeleteMemberInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TeamDeleteMemberInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TeamDeleteMemberInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TeamDeleteMemberInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

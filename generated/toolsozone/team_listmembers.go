@@ -18,8 +18,8 @@ func (s TeamService) ListMembers(ctx context.Context, params *TeamListMembersPar
 	return xrpc.Call[TeamListMembersOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListMembersPages calls ListMembers page after page until there is no cursor. An error is
-// final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListMembersPages calls [TeamService.ListMembers] page after page until there is no cursor. An
+// error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s TeamService) ListMembersPages(ctx context.Context, params *TeamListMembersParams, opts ...xrpc.Option) iter.Seq2[*TeamListMembersOutput, error] {
 	return paging.Pages(func(cursor *string) (*TeamListMembersOutput, *string, error) {
 		var next TeamListMembersParams
@@ -39,106 +39,28 @@ func (s TeamService) ListMembersPages(ctx context.Context, params *TeamListMembe
 	})
 }
 
-// ListMembersAll is ListMembersPages, members one by one.
+// ListMembersAll is [TeamService.ListMembersPages], members one by one.
 func (s TeamService) ListMembersAll(ctx context.Context, params *TeamListMembersParams, opts ...xrpc.Option) iter.Seq2[*TeamDefsMember, error] {
 	return paging.All(s.ListMembersPages(ctx, params, opts...), func(page *TeamListMembersOutput) []TeamDefsMember {
 		return page.Members
 	})
 }
 
-// TeamListMembersParams are the parameters of tools.ozone.team.listMembers.
+// TeamListMembersParams are the parameters of [TeamService.ListMembers].
 type TeamListMembersParams struct {
-	Q        *string
-	Disabled *bool
-	Roles    []string
-	Limit    *int64 // Default, sent if nil: 50.
-	Cursor   *string
+	Q        *string  // "q" in JSON.
+	Disabled *bool    // "disabled" in JSON.
+	Roles    []string // "roles" in JSON.
+	Limit    *int64   // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor   *string  // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *TeamListMembersParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(TeamListMembersParams)
-	}
-	if p.Q != nil {
-		q.String("q", *p.Q)
-	}
-	if p.Disabled != nil {
-		q.Bool("disabled", *p.Disabled)
-	}
-	xrpc.AddStrings(q, "roles", p.Roles)
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *TeamListMembersParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(TeamListMembersParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// TeamListMembersOutput is the output of tools.ozone.team.listMembers.
+// TeamListMembersOutput is the output of [TeamService.ListMembers].
 type TeamListMembersOutput struct {
-	Cursor  *string
-	Members []TeamDefsMember
+	Cursor  *string          // "cursor" in JSON.
+	Members []TeamDefsMember // "members" in JSON: a list of [TeamDefsMember].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TeamListMembersOutput) DecodeLex(d *lex.Decoder) error {
-	*s = TeamListMembersOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "members":
-			d.Once(&seen, 1<<0)
-			s.Members = lex.DecodeSlice[TeamDefsMember](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "members")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TeamListMembersOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("members"), s.Members)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TeamListMembersOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("members"), s.Members)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TeamListMembersOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TeamListMembersOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -13,82 +13,32 @@ import (
 // UpdateMember calls tools.ozone.team.updateMember: Update a member in the ozone service.
 // Requires admin role.
 //
-// Errors: ErrMemberNotFound.
+// Errors: [ErrMemberNotFound].
 func (s TeamService) UpdateMember(ctx context.Context, input *TeamUpdateMemberInput, opts ...xrpc.Option) (*TeamDefsMember, error) {
 	m := xrpc.Method{NSID: "tools.ozone.team.updateMember", Kind: xrpc.KindProcedure, Input: "application/json", Output: "application/json"}
 	return xrpc.Call[TeamDefsMember](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// TeamUpdateMemberInput is the input of tools.ozone.team.updateMember.
+// TeamUpdateMemberInput is the input of [TeamService.UpdateMember].
 type TeamUpdateMemberInput struct {
-	DID      syntax.DID
-	Disabled *bool
+	DID      syntax.DID // "did" in JSON.
+	Disabled *bool      // "disabled" in JSON.
 
-	// Known values: tools.ozone.team.defs#roleAdmin, tools.ozone.team.defs#roleModerator,
-	// tools.ozone.team.defs#roleVerifier, tools.ozone.team.defs#roleTriage.
+	// "role" in JSON. Known values: [TeamUpdateMemberInputRoleTeamDefsRoleAdmin],
+	// [TeamUpdateMemberInputRoleTeamDefsRoleModerator],
+	// [TeamUpdateMemberInputRoleTeamDefsRoleVerifier],
+	// [TeamUpdateMemberInputRoleTeamDefsRoleTriage].
 	Role *string
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *TeamUpdateMemberInput) DecodeLex(d *lex.Decoder) error {
-	*s = TeamUpdateMemberInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "did":
-			d.Once(&seen, 1<<0)
-			s.DID = syntax.DID(d.String())
-		case "disabled":
-			d.Once(&seen, 1<<1)
-			s.Disabled = d.OptionalBool()
-		case "role":
-			d.Once(&seen, 1<<2)
-			s.Role = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "did")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *TeamUpdateMemberInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("did").String(string(s.DID))
-	if s.Role != nil {
-		e.Field("role").String(*s.Role)
-	}
-	if s.Disabled != nil {
-		e.Field("disabled").Bool(*s.Disabled)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *TeamUpdateMemberInput) ValidateLex(v *lex.Validator) {
-	v.Field("did").Format(s.DID)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s TeamUpdateMemberInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *TeamUpdateMemberInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of TeamUpdateMemberInputRole.
+// Known values of the field Role of [TeamUpdateMemberInput].
 const (
-	TeamUpdateMemberInputRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"
-	TeamUpdateMemberInputRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator"
-	TeamUpdateMemberInputRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"
-	TeamUpdateMemberInputRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"
+	TeamUpdateMemberInputRoleTeamDefsRoleAdmin     = "tools.ozone.team.defs#roleAdmin"     // The token [TeamDefsRoleAdmin].
+	TeamUpdateMemberInputRoleTeamDefsRoleModerator = "tools.ozone.team.defs#roleModerator" // The token [TeamDefsRoleModerator].
+	TeamUpdateMemberInputRoleTeamDefsRoleVerifier  = "tools.ozone.team.defs#roleVerifier"  // The token [TeamDefsRoleVerifier].
+	TeamUpdateMemberInputRoleTeamDefsRoleTriage    = "tools.ozone.team.defs#roleTriage"    // The token [TeamDefsRoleTriage].
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -7,8 +7,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// VerificationDefsVerificationView is tools.ozone.verification.defs#verificationView:
-// Verification data for the associated subject.
+// VerificationDefsVerificationView is the object
+// tools.ozone.verification.defs#verificationView: Verification data for the associated subject.
 type VerificationDefsVerificationView struct {
 	Issuer  syntax.DID   // The user who issued this verification.
 	URI     syntax.ATURI // The AT-URI of the verification record.
@@ -30,157 +30,32 @@ type VerificationDefsVerificationView struct {
 	// valid.
 	RevokeReason *string
 
-	RevokedAt      *syntax.Datetime // Timestamp when the verification was revoked.
-	RevokedBy      *syntax.DID      // The user who revoked this verification.
+	RevokedAt *syntax.Datetime // Timestamp when the verification was revoked.
+	RevokedBy *syntax.DID      // The user who revoked this verification.
+
+	// "subjectProfile" in JSON: [VerificationDefsVerificationViewSubjectProfileUnion].
 	SubjectProfile VerificationDefsVerificationViewSubjectProfileUnion
-	IssuerProfile  VerificationDefsVerificationViewIssuerProfileUnion
-	SubjectRepo    VerificationDefsVerificationViewSubjectRepoUnion
-	IssuerRepo     VerificationDefsVerificationViewIssuerRepoUnion
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "issuerProfile" in JSON: [VerificationDefsVerificationViewIssuerProfileUnion].
+	IssuerProfile VerificationDefsVerificationViewIssuerProfileUnion
+
+	// "subjectRepo" in JSON: one of [ModerationDefsRepoViewDetail] and
+	// [ModerationDefsRepoViewNotFound].
+	SubjectRepo VerificationDefsVerificationViewSubjectRepoUnion
+
+	// "issuerRepo" in JSON: one of [ModerationDefsRepoViewDetail] and
+	// [ModerationDefsRepoViewNotFound].
+	IssuerRepo VerificationDefsVerificationViewIssuerRepoUnion
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*VerificationDefsVerificationView) LexType() string {
-	return "tools.ozone.verification.defs#verificationView"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationDefsVerificationView) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationDefsVerificationView{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "issuer":
-			d.Once(&seen, 1<<0)
-			s.Issuer = syntax.DID(d.String())
-		case "uri":
-			d.Once(&seen, 1<<1)
-			s.URI = syntax.ATURI(d.String())
-		case "subject":
-			d.Once(&seen, 1<<2)
-			s.Subject = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<3)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<4)
-			s.DisplayName = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<5)
-			s.CreatedAt = syntax.Datetime(d.String())
-		case "revokeReason":
-			d.Once(&seen, 1<<6)
-			s.RevokeReason = d.OptionalString()
-		case "revokedAt":
-			d.Once(&seen, 1<<7)
-			s.RevokedAt = (*syntax.Datetime)(d.OptionalString())
-		case "revokedBy":
-			d.Once(&seen, 1<<8)
-			s.RevokedBy = (*syntax.DID)(d.OptionalString())
-		case "subjectProfile":
-			if d.Optional(&seen, 1<<9) {
-				d.Value(&s.SubjectProfile)
-			}
-		case "issuerProfile":
-			if d.Optional(&seen, 1<<10) {
-				d.Value(&s.IssuerProfile)
-			}
-		case "subjectRepo":
-			if d.Optional(&seen, 1<<11) {
-				d.Value(&s.SubjectRepo)
-			}
-		case "issuerRepo":
-			if d.Optional(&seen, 1<<12) {
-				d.Value(&s.IssuerRepo)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111111 != 0b111111 {
-		d.Missing(seen, "issuer", "uri", "subject", "handle", "displayName", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationDefsVerificationView) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("handle").String(string(s.Handle))
-	e.Field("issuer").String(string(s.Issuer))
-	e.Field("subject").String(string(s.Subject))
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.RevokedAt != nil {
-		e.Field("revokedAt").String(string(*s.RevokedAt))
-	}
-	if s.RevokedBy != nil {
-		e.Field("revokedBy").String(string(*s.RevokedBy))
-	}
-	if s.IssuerRepo.Value != nil {
-		e.Field("issuerRepo").Value(&s.IssuerRepo)
-	}
-	e.Field("displayName").String(s.DisplayName)
-	if s.SubjectRepo.Value != nil {
-		e.Field("subjectRepo").Value(&s.SubjectRepo)
-	}
-	if s.RevokeReason != nil {
-		e.Field("revokeReason").String(*s.RevokeReason)
-	}
-	if s.IssuerProfile.Value != nil {
-		e.Field("issuerProfile").Value(&s.IssuerProfile)
-	}
-	if s.SubjectProfile.Value != nil {
-		e.Field("subjectProfile").Value(&s.SubjectProfile)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationDefsVerificationView) ValidateLex(v *lex.Validator) {
-	v.Field("issuer").Format(s.Issuer)
-	v.Field("uri").Format(s.URI)
-	v.Field("subject").Format(s.Subject)
-	v.Field("handle").Format(s.Handle)
-	v.Field("createdAt").Format(s.CreatedAt)
-	if s.RevokedAt != nil {
-		v.Field("revokedAt").Format(*s.RevokedAt)
-	}
-	if s.RevokedBy != nil {
-		v.Field("revokedBy").Format(*s.RevokedBy)
-	}
-	if s.SubjectProfile.Value != nil {
-		v.Field("subjectProfile").Value(&s.SubjectProfile)
-	}
-	if s.IssuerProfile.Value != nil {
-		v.Field("issuerProfile").Value(&s.IssuerProfile)
-	}
-	if s.SubjectRepo.Value != nil {
-		v.Field("subjectRepo").Value(&s.SubjectRepo)
-	}
-	if s.IssuerRepo.Value != nil {
-		v.Field("issuerRepo").Value(&s.IssuerRepo)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationDefsVerificationView) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationDefsVerificationView) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// VerificationDefsVerificationViewSubjectProfileUnion is an open union that names no member
-// yet.
+// VerificationDefsVerificationViewSubjectProfileUnion is the field SubjectProfile of
+// [VerificationDefsVerificationView], an open union that names no member yet.
 //
 // The zero value is absent.
 type VerificationDefsVerificationViewSubjectProfileUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewVerificationDefsVerificationViewSubjectProfileUnion returns the union of a member.
@@ -191,47 +66,12 @@ func NewVerificationDefsVerificationViewSubjectProfileUnion[T interface {
 	return VerificationDefsVerificationViewSubjectProfileUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *VerificationDefsVerificationViewSubjectProfileUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *VerificationDefsVerificationViewSubjectProfileUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *VerificationDefsVerificationViewSubjectProfileUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u VerificationDefsVerificationViewSubjectProfileUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *VerificationDefsVerificationViewSubjectProfileUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// VerificationDefsVerificationViewIssuerProfileUnion is an open union that names no member yet.
+// VerificationDefsVerificationViewIssuerProfileUnion is the field IssuerProfile of
+// [VerificationDefsVerificationView], an open union that names no member yet.
 //
 // The zero value is absent.
 type VerificationDefsVerificationViewIssuerProfileUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewVerificationDefsVerificationViewIssuerProfileUnion returns the union of a member.
@@ -242,48 +82,13 @@ func NewVerificationDefsVerificationViewIssuerProfileUnion[T interface {
 	return VerificationDefsVerificationViewIssuerProfileUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *VerificationDefsVerificationViewIssuerProfileUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *VerificationDefsVerificationViewIssuerProfileUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *VerificationDefsVerificationViewIssuerProfileUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u VerificationDefsVerificationViewIssuerProfileUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *VerificationDefsVerificationViewIssuerProfileUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// VerificationDefsVerificationViewSubjectRepoUnion is an open union of
-// tools.ozone.moderation.defs#repoViewDetail and tools.ozone.moderation.defs#repoViewNotFound.
+// VerificationDefsVerificationViewSubjectRepoUnion is the field SubjectRepo of
+// [VerificationDefsVerificationView], an open union of [ModerationDefsRepoViewDetail] and
+// [ModerationDefsRepoViewNotFound].
 //
 // The zero value is absent.
 type VerificationDefsVerificationViewSubjectRepoUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewVerificationDefsVerificationViewSubjectRepoUnion returns the union of a member.
@@ -294,52 +99,13 @@ func NewVerificationDefsVerificationViewSubjectRepoUnion[T interface {
 	return VerificationDefsVerificationViewSubjectRepoUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *VerificationDefsVerificationViewSubjectRepoUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#repoViewDetail":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewDetail](d)
-	case "tools.ozone.moderation.defs#repoViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewNotFound](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *VerificationDefsVerificationViewSubjectRepoUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *VerificationDefsVerificationViewSubjectRepoUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u VerificationDefsVerificationViewSubjectRepoUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *VerificationDefsVerificationViewSubjectRepoUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// VerificationDefsVerificationViewIssuerRepoUnion is an open union of
-// tools.ozone.moderation.defs#repoViewDetail and tools.ozone.moderation.defs#repoViewNotFound.
+// VerificationDefsVerificationViewIssuerRepoUnion is the field IssuerRepo of
+// [VerificationDefsVerificationView], an open union of [ModerationDefsRepoViewDetail] and
+// [ModerationDefsRepoViewNotFound].
 //
 // The zero value is absent.
 type VerificationDefsVerificationViewIssuerRepoUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewVerificationDefsVerificationViewIssuerRepoUnion returns the union of a member.
@@ -350,42 +116,4 @@ func NewVerificationDefsVerificationViewIssuerRepoUnion[T interface {
 	return VerificationDefsVerificationViewIssuerRepoUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *VerificationDefsVerificationViewIssuerRepoUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "tools.ozone.moderation.defs#repoViewDetail":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewDetail](d)
-	case "tools.ozone.moderation.defs#repoViewNotFound":
-		u.Value = lex.DecodeVariant[ModerationDefsRepoViewNotFound](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *VerificationDefsVerificationViewIssuerRepoUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *VerificationDefsVerificationViewIssuerRepoUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ModerationDefsRepoViewDetail, *ModerationDefsRepoViewNotFound, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u VerificationDefsVerificationViewIssuerRepoUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *VerificationDefsVerificationViewIssuerRepoUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

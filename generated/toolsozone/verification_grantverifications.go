@@ -17,119 +17,29 @@ func (s VerificationService) GrantVerifications(ctx context.Context, input *Veri
 	return xrpc.Call[VerificationGrantVerificationsOutput](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// VerificationGrantVerificationsInput is the input of
-// tools.ozone.verification.grantVerifications.
+// VerificationGrantVerificationsInput is the input of [VerificationService.GrantVerifications].
 type VerificationGrantVerificationsInput struct {
-	Verifications []VerificationGrantVerificationsVerificationInput // Array of verification requests to process.
+	Verifications []VerificationGrantVerificationsVerificationInput // Array of verification requests to process. At most 100 items.
 
-	Extra lex.Extra // fields that the lexicon does not have
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationGrantVerificationsInput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationGrantVerificationsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "verifications":
-			d.Once(&seen, 1<<0)
-			s.Verifications = lex.DecodeSlice[VerificationGrantVerificationsVerificationInput](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "verifications")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationGrantVerificationsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationGrantVerificationsInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("verifications").MaxLen(len(s.Verifications), 100), s.Verifications)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationGrantVerificationsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationGrantVerificationsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
 // VerificationGrantVerificationsOutput is the output of
-// tools.ozone.verification.grantVerifications.
+// [VerificationService.GrantVerifications].
 type VerificationGrantVerificationsOutput struct {
-	Verifications       []VerificationDefsVerificationView
+	Verifications []VerificationDefsVerificationView // "verifications" in JSON: a list of [VerificationDefsVerificationView].
+
+	// "failedVerifications" in JSON: a list of [VerificationGrantVerificationsGrantError].
 	FailedVerifications []VerificationGrantVerificationsGrantError
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VerificationGrantVerificationsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationGrantVerificationsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "verifications":
-			d.Once(&seen, 1<<0)
-			s.Verifications = lex.DecodeSlice[VerificationDefsVerificationView](d)
-		case "failedVerifications":
-			d.Once(&seen, 1<<1)
-			s.FailedVerifications = lex.DecodeSlice[VerificationGrantVerificationsGrantError](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "verifications", "failedVerifications")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationGrantVerificationsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
-	lex.EncodeSlice(e.Field("failedVerifications"), s.FailedVerifications)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationGrantVerificationsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
-	lex.ValidateSlice(v.Field("failedVerifications"), s.FailedVerifications)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationGrantVerificationsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationGrantVerificationsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// VerificationGrantVerificationsVerificationInput is
+// VerificationGrantVerificationsVerificationInput is the object
 // tools.ozone.verification.grantVerifications#verificationInput.
 type VerificationGrantVerificationsVerificationInput struct {
-	Subject syntax.DID // The did of the subject being verified.
-
-	// Handle of the subject the verification applies to at the moment of verifying.
-	Handle syntax.Handle
+	Subject syntax.DID    // The did of the subject being verified.
+	Handle  syntax.Handle // Handle of the subject the verification applies to at the moment of verifying.
 
 	// Display name of the subject the verification applies to at the moment of verifying.
 	DisplayName string
@@ -137,131 +47,17 @@ type VerificationGrantVerificationsVerificationInput struct {
 	// Timestamp for verification record. Defaults to current time when not specified.
 	CreatedAt *syntax.Datetime
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*VerificationGrantVerificationsVerificationInput) LexType() string {
-	return "tools.ozone.verification.grantVerifications#verificationInput"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationGrantVerificationsVerificationInput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationGrantVerificationsVerificationInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "subject":
-			d.Once(&seen, 1<<0)
-			s.Subject = syntax.DID(d.String())
-		case "handle":
-			d.Once(&seen, 1<<1)
-			s.Handle = syntax.Handle(d.String())
-		case "displayName":
-			d.Once(&seen, 1<<2)
-			s.DisplayName = d.String()
-		case "createdAt":
-			d.Once(&seen, 1<<3)
-			s.CreatedAt = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "subject", "handle", "displayName")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationGrantVerificationsVerificationInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("handle").String(string(s.Handle))
-	e.Field("subject").String(string(s.Subject))
-	if s.CreatedAt != nil {
-		e.Field("createdAt").String(string(*s.CreatedAt))
-	}
-	e.Field("displayName").String(s.DisplayName)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationGrantVerificationsVerificationInput) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Field("handle").Format(s.Handle)
-	if s.CreatedAt != nil {
-		v.Field("createdAt").Format(*s.CreatedAt)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationGrantVerificationsVerificationInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationGrantVerificationsVerificationInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// VerificationGrantVerificationsGrantError is
+// VerificationGrantVerificationsGrantError is the object
 // tools.ozone.verification.grantVerifications#grantError: Error object for failed
 // verifications.
 type VerificationGrantVerificationsGrantError struct {
 	Error   string     // Error message describing the reason for failure.
 	Subject syntax.DID // The did of the subject being verified.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*VerificationGrantVerificationsGrantError) LexType() string {
-	return "tools.ozone.verification.grantVerifications#grantError"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationGrantVerificationsGrantError) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationGrantVerificationsGrantError{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "error":
-			d.Once(&seen, 1<<0)
-			s.Error = d.String()
-		case "subject":
-			d.Once(&seen, 1<<1)
-			s.Subject = syntax.DID(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "error", "subject")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationGrantVerificationsGrantError) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("error").String(s.Error)
-	e.Field("subject").String(string(s.Subject))
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationGrantVerificationsGrantError) ValidateLex(v *lex.Validator) {
-	v.Field("subject").Format(s.Subject)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationGrantVerificationsGrantError) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationGrantVerificationsGrantError) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

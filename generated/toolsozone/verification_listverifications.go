@@ -18,8 +18,9 @@ func (s VerificationService) ListVerifications(ctx context.Context, params *Veri
 	return xrpc.Call[VerificationListVerificationsOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListVerificationsPages calls ListVerifications page after page until there is no cursor. An
-// error is final; a cursor that the server repeats is paging.ErrRepeatedCursor.
+// ListVerificationsPages calls [VerificationService.ListVerifications] page after page until
+// there is no cursor. An error is final; a cursor that the server repeats is
+// [paging.ErrRepeatedCursor].
 func (s VerificationService) ListVerificationsPages(ctx context.Context, params *VerificationListVerificationsParams, opts ...xrpc.Option) iter.Seq2[*VerificationListVerificationsOutput, error] {
 	return paging.Pages(func(cursor *string) (*VerificationListVerificationsOutput, *string, error) {
 		var next VerificationListVerificationsParams
@@ -39,7 +40,8 @@ func (s VerificationService) ListVerificationsPages(ctx context.Context, params 
 	})
 }
 
-// ListVerificationsAll is ListVerificationsPages, verifications one by one.
+// ListVerificationsAll is [VerificationService.ListVerificationsPages], verifications one by
+// one.
 func (s VerificationService) ListVerificationsAll(ctx context.Context, params *VerificationListVerificationsParams, opts ...xrpc.Option) iter.Seq2[*VerificationDefsVerificationView, error] {
 	return paging.All(s.ListVerificationsPages(ctx, params, opts...), func(page *VerificationListVerificationsOutput) []VerificationDefsVerificationView {
 		return page.Verifications
@@ -47,147 +49,38 @@ func (s VerificationService) ListVerificationsAll(ctx context.Context, params *V
 }
 
 // VerificationListVerificationsParams are the parameters of
-// tools.ozone.verification.listVerifications.
+// [VerificationService.ListVerifications].
 type VerificationListVerificationsParams struct {
-	Cursor *string // Pagination cursor.
-
-	// Maximum number of results to return. Default, sent if nil: 50.
-	Limit *int64
-
+	Cursor        *string          // Pagination cursor.
+	Limit         *int64           // Maximum number of results to return. From 1 to 100. Default, sent if nil: 50.
 	CreatedAfter  *syntax.Datetime // Filter to verifications created after this timestamp.
 	CreatedBefore *syntax.Datetime // Filter to verifications created before this timestamp.
-	Issuers       []syntax.DID     // Filter to verifications from specific issuers.
-	Subjects      []syntax.DID     // Filter to specific verified DIDs.
+	Issuers       []syntax.DID     // Filter to verifications from specific issuers. At most 100 items.
+	Subjects      []syntax.DID     // Filter to specific verified DIDs. At most 100 items.
 
-	// Sort direction for creation date. Default, sent if nil: "desc".
+	// Sort direction for creation date. One of the constants of
+	// [VerificationListVerificationsParamsSortDirection]. Default, sent if nil: "desc".
 	SortDirection *VerificationListVerificationsParamsSortDirection
 
-	// Filter to verifications that are revoked or not. By default, includes both.
-	IsRevoked *bool
+	IsRevoked *bool // Filter to verifications that are revoked or not. By default, includes both.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *VerificationListVerificationsParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(VerificationListVerificationsParams)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.CreatedAfter != nil {
-		q.String("createdAfter", string(*p.CreatedAfter))
-	}
-	if p.CreatedBefore != nil {
-		q.String("createdBefore", string(*p.CreatedBefore))
-	}
-	xrpc.AddStrings(q, "issuers", p.Issuers)
-	xrpc.AddStrings(q, "subjects", p.Subjects)
-	if p.SortDirection != nil {
-		q.String("sortDirection", string(*p.SortDirection))
-	} else {
-		q.String("sortDirection", "desc")
-	}
-	if p.IsRevoked != nil {
-		q.Bool("isRevoked", *p.IsRevoked)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *VerificationListVerificationsParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(VerificationListVerificationsParams)
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-	if p.CreatedAfter != nil {
-		v.Field("createdAfter").Format(*p.CreatedAfter)
-	}
-	if p.CreatedBefore != nil {
-		v.Field("createdBefore").Format(*p.CreatedBefore)
-	}
-	if p.Issuers != nil {
-		lex.ValidateArray(v.Field("issuers").MaxLen(len(p.Issuers), 100), p.Issuers, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if p.Subjects != nil {
-		lex.ValidateArray(v.Field("subjects").MaxLen(len(p.Subjects), 100), p.Subjects, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if p.SortDirection != nil {
-		v.Field("sortDirection").OneOf(string(*p.SortDirection), "asc", "desc")
-	}
-}
-
-// VerificationListVerificationsParamsSortDirection is one of its constants.
+// VerificationListVerificationsParamsSortDirection is the field SortDirection of
+// [VerificationListVerificationsParams], one of the constants below.
 type VerificationListVerificationsParamsSortDirection string
 
-// The values of VerificationListVerificationsParamsSortDirection.
+// The values of [VerificationListVerificationsParamsSortDirection].
 const (
 	VerificationListVerificationsParamsSortDirectionAsc  VerificationListVerificationsParamsSortDirection = "asc"
 	VerificationListVerificationsParamsSortDirectionDesc VerificationListVerificationsParamsSortDirection = "desc"
 )
 
-// VerificationListVerificationsOutput is the output of
-// tools.ozone.verification.listVerifications.
+// VerificationListVerificationsOutput is the output of [VerificationService.ListVerifications].
 type VerificationListVerificationsOutput struct {
-	Cursor        *string
-	Verifications []VerificationDefsVerificationView
+	Cursor        *string                            // "cursor" in JSON.
+	Verifications []VerificationDefsVerificationView // "verifications" in JSON: a list of [VerificationDefsVerificationView].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VerificationListVerificationsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationListVerificationsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "verifications":
-			d.Once(&seen, 1<<0)
-			s.Verifications = lex.DecodeSlice[VerificationDefsVerificationView](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "verifications")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationListVerificationsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	lex.EncodeSlice(e.Field("verifications"), s.Verifications)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationListVerificationsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateSlice(v.Field("verifications"), s.Verifications)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationListVerificationsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationListVerificationsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -18,188 +18,36 @@ func (s VerificationService) RevokeVerifications(ctx context.Context, input *Ver
 }
 
 // VerificationRevokeVerificationsInput is the input of
-// tools.ozone.verification.revokeVerifications.
+// [VerificationService.RevokeVerifications].
 type VerificationRevokeVerificationsInput struct {
-	URIs []syntax.ATURI // Array of verification record uris to revoke.
+	URIs []syntax.ATURI // Array of verification record uris to revoke. At most 100 items.
 
-	// Reason for revoking the verification. This is optional and can be omitted if not needed.
+	// Reason for revoking the verification. This is optional and can be omitted if not needed. At
+	// most 1000 bytes.
 	RevokeReason *string
 
-	Extra lex.Extra // fields that the lexicon does not have
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationRevokeVerificationsInput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationRevokeVerificationsInput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uris":
-			d.Once(&seen, 1<<0)
-			s.URIs = lex.DecodeStrings[syntax.ATURI](d)
-		case "revokeReason":
-			d.Once(&seen, 1<<1)
-			s.RevokeReason = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uris")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationRevokeVerificationsInput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("uris"), s.URIs)
-	if s.RevokeReason != nil {
-		e.Field("revokeReason").String(*s.RevokeReason)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationRevokeVerificationsInput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("uris").MaxLen(len(s.URIs), 100), s.URIs, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	if s.RevokeReason != nil {
-		v.Field("revokeReason").MaxBytes(*s.RevokeReason, 1000)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationRevokeVerificationsInput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationRevokeVerificationsInput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
 // VerificationRevokeVerificationsOutput is the output of
-// tools.ozone.verification.revokeVerifications.
+// [VerificationService.RevokeVerifications].
 type VerificationRevokeVerificationsOutput struct {
 	RevokedVerifications []syntax.ATURI // List of verification uris successfully revoked.
 
 	// List of verification uris that couldn't be revoked, including failure reasons.
 	FailedRevocations []VerificationRevokeVerificationsRevokeError
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *VerificationRevokeVerificationsOutput) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationRevokeVerificationsOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "revokedVerifications":
-			d.Once(&seen, 1<<0)
-			s.RevokedVerifications = lex.DecodeStrings[syntax.ATURI](d)
-		case "failedRevocations":
-			d.Once(&seen, 1<<1)
-			s.FailedRevocations = lex.DecodeSlice[VerificationRevokeVerificationsRevokeError](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "revokedVerifications", "failedRevocations")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationRevokeVerificationsOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeSlice(e.Field("failedRevocations"), s.FailedRevocations)
-	lex.EncodeStrings(e.Field("revokedVerifications"), s.RevokedVerifications)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationRevokeVerificationsOutput) ValidateLex(v *lex.Validator) {
-	lex.ValidateArray(v.Field("revokedVerifications"), s.RevokedVerifications, func(v *lex.Validator, e syntax.ATURI) {
-		v.Format(e)
-	})
-	lex.ValidateSlice(v.Field("failedRevocations"), s.FailedRevocations)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationRevokeVerificationsOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationRevokeVerificationsOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// VerificationRevokeVerificationsRevokeError is
+// VerificationRevokeVerificationsRevokeError is the object
 // tools.ozone.verification.revokeVerifications#revokeError: Error object for failed
 // revocations.
 type VerificationRevokeVerificationsRevokeError struct {
-	// The AT-URI of the verification record that failed to revoke.
-	URI syntax.ATURI
+	URI   syntax.ATURI // The AT-URI of the verification record that failed to revoke.
+	Error string       // Description of the error that occurred during revocation.
 
-	Error string // Description of the error that occurred during revocation.
-
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*VerificationRevokeVerificationsRevokeError) LexType() string {
-	return "tools.ozone.verification.revokeVerifications#revokeError"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *VerificationRevokeVerificationsRevokeError) DecodeLex(d *lex.Decoder) error {
-	*s = VerificationRevokeVerificationsRevokeError{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "error":
-			d.Once(&seen, 1<<1)
-			s.Error = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "uri", "error")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *VerificationRevokeVerificationsRevokeError) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	e.Field("error").String(s.Error)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *VerificationRevokeVerificationsRevokeError) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s VerificationRevokeVerificationsRevokeError) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *VerificationRevokeVerificationsRevokeError) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -9,199 +9,44 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// RecipeNSID is the collection of Recipe records.
+// RecipeNSID is the collection of [Recipe] records.
 const RecipeNSID = "com.example.recipes.recipe"
 
-// Recipe is com.example.recipes.recipe: How to cook something.
+// Recipe is the record com.example.recipes.recipe: How to cook something.
 type Recipe struct {
-	Title       string
-	Photo       *lex.Blob
-	Difficulty  *string // Known values: easy, hard.
-	Ingredients []RecipeIngredient
-	Steps       []string
-	Facets      []appbsky.RichtextFacet
-	BasedOn     *comatproto.RepoStrongRef // The recipe that this one is a variation of.
-	CreatedAt   syntax.Datetime
+	Title string    // "title" in JSON. At most 100 graphemes, from 1 to 1000 bytes.
+	Photo *lex.Blob // "photo" in JSON. Of type image/*, at most 1,000,000 bytes.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "difficulty" in JSON. Known values: [RecipeDifficultyEasy], [RecipeDifficultyHard].
+	Difficulty *string
+
+	Ingredients []RecipeIngredient        // "ingredients" in JSON: a list of [RecipeIngredient].
+	Steps       []string                  // "steps" in JSON. At least 1 item.
+	Facets      []appbsky.RichtextFacet   // "facets" in JSON: a list of [appbsky.RichtextFacet].
+	BasedOn     *comatproto.RepoStrongRef // The recipe that this one is a variation of.
+	CreatedAt   syntax.Datetime           // "createdAt" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// RecipePhotoLimits returns what Recipe says of its Photo, for xrpc.WithBlobLimits.
+// RecipePhotoLimits returns what the lexicon says of the blobs in the field Photo of [Recipe],
+// for xrpc.WithBlobLimits.
 func RecipePhotoLimits() lex.BlobLimits {
 	return lex.BlobLimits{MaxSize: 1000000, Accept: []string{"image/*"}}
 }
 
-// LexType implements lex.Typed.
-func (*Recipe) LexType() string {
-	return "com.example.recipes.recipe"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *Recipe) DecodeLex(d *lex.Decoder) error {
-	*s = Recipe{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<8)
-			d.Record("com.example.recipes.recipe")
-		case "title":
-			d.Once(&seen, 1<<0)
-			s.Title = d.String()
-		case "photo":
-			if d.Optional(&seen, 1<<3) {
-				s.Photo = new(d.Blob())
-			}
-		case "difficulty":
-			d.Once(&seen, 1<<4)
-			s.Difficulty = d.OptionalString()
-		case "ingredients":
-			if d.Optional(&seen, 1<<5) {
-				s.Ingredients = lex.DecodeSlice[RecipeIngredient](d)
-			}
-		case "steps":
-			d.Once(&seen, 1<<1)
-			s.Steps = lex.DecodeStrings[string](d)
-		case "facets":
-			if d.Optional(&seen, 1<<6) {
-				s.Facets = lex.DecodeSlice[appbsky.RichtextFacet](d)
-			}
-		case "basedOn":
-			if d.Optional(&seen, 1<<7) {
-				s.BasedOn = lex.DecodePointer[comatproto.RepoStrongRef](d)
-			}
-		case "createdAt":
-			d.Once(&seen, 1<<2)
-			s.CreatedAt = syntax.Datetime(d.String())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "title", "steps", "createdAt")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *Recipe) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("com.example.recipes.recipe")
-	if s.Photo != nil {
-		e.Field("photo").Blob(*s.Photo)
-	}
-	lex.EncodeStrings(e.Field("steps"), s.Steps)
-	e.Field("title").String(s.Title)
-	if s.Facets != nil {
-		lex.EncodeSlice(e.Field("facets"), s.Facets)
-	}
-	if s.BasedOn != nil {
-		e.Field("basedOn").Value(s.BasedOn)
-	}
-	e.Field("createdAt").String(string(s.CreatedAt))
-	if s.Difficulty != nil {
-		e.Field("difficulty").String(*s.Difficulty)
-	}
-	if s.Ingredients != nil {
-		lex.EncodeSlice(e.Field("ingredients"), s.Ingredients)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *Recipe) ValidateLex(v *lex.Validator) {
-	v.Field("title").MinBytes(s.Title, 1).MaxBytes(s.Title, 1000).MaxGraphemes(s.Title, 100)
-	if s.Photo != nil {
-		v.Field("photo").Blob(s.Photo, 1000000, "image/*")
-	}
-	if s.Ingredients != nil {
-		lex.ValidateSlice(v.Field("ingredients"), s.Ingredients)
-	}
-	v.Field("steps").MinLen(len(s.Steps), 1)
-	if s.Facets != nil {
-		lex.ValidateSlice(v.Field("facets"), s.Facets)
-	}
-	if s.BasedOn != nil {
-		v.Field("basedOn").Value(s.BasedOn)
-	}
-	v.Field("createdAt").Format(s.CreatedAt)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s Recipe) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *Recipe) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of RecipeDifficulty.
+// Known values of the field Difficulty of [Recipe].
 const (
 	RecipeDifficultyEasy = "easy"
 	RecipeDifficultyHard = "hard"
 )
 
-// RecipeIngredient is com.example.recipes.recipe#ingredient.
+// RecipeIngredient is the object com.example.recipes.recipe#ingredient.
 type RecipeIngredient struct {
-	Name  string
-	Grams *int64
+	Name  string // "name" in JSON.
+	Grams *int64 // "grams" in JSON. At least 0.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*RecipeIngredient) LexType() string {
-	return "com.example.recipes.recipe#ingredient"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *RecipeIngredient) DecodeLex(d *lex.Decoder) error {
-	*s = RecipeIngredient{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "name":
-			d.Once(&seen, 1<<0)
-			s.Name = d.String()
-		case "grams":
-			d.Once(&seen, 1<<1)
-			s.Grams = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "name")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *RecipeIngredient) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("name").String(s.Name)
-	if s.Grams != nil {
-		e.Field("grams").Int(*s.Grams)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *RecipeIngredient) ValidateLex(v *lex.Validator) {
-	if s.Grams != nil {
-		v.Field("grams").Int(*s.Grams).AtLeast(*s.Grams, 0)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s RecipeIngredient) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *RecipeIngredient) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

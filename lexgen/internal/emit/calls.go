@@ -9,6 +9,10 @@ func (e *emitter) paramsDecl(f *jen.File, p *plan.Params) {
 	comment(f, p.Doc)
 	f.Type().Id(p.Name).StructFunc(func(g *jen.Group) { e.structFields(g, p.Fields) })
 	f.Line()
+}
+
+// paramsCodec emits what the runtime asks of parameters.
+func (e *emitter) paramsCodec(f *jen.File, p *plan.Params) {
 	f.Comment("// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.")
 	f.Func().Params(jen.Id("p").Op("*").Id(p.Name)).Id("EncodeQuery").Params(jen.Id("q").Op("*").Qual(xrpcPath, "Query")).BlockFunc(func(g *jen.Group) {
 		g.If(jen.Id("p").Op("==").Nil()).Block(jen.Id("p").Op("=").New(jen.Id(p.Name)))
@@ -280,6 +284,4 @@ func (e *emitter) packageDoc(f *jen.File) {
 			f.PackageComment("//\t" + line)
 		}
 	}
-	f.Comment("// The runtime speaks the language of this code.")
-	f.Const().Id("_").Op("=").Qual(lexPath, "GeneratedCodeV1")
 }

@@ -46,8 +46,8 @@ func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
 	// What a value held before must not show through what the document leaves out.
 	g.Op("*").Id("s").Op("=").Id(s.Name).ValuesFunc(func(g *jen.Group) {
 		for i := range s.Fields {
-			if f := &s.Fields[i]; f.Default != "" && f.Default != "false" && f.Default != "0" && f.Default != `""` {
-				g.Id(f.Go).Op(":").Op(f.Default)
+			if f := &s.Fields[i]; f.Default != "" && (f.Form == plan.Pointer || f.Default != "false" && f.Default != "0" && f.Default != `""`) {
+				g.Id(f.Go).Op(":").Add(e.byDefault(f))
 			}
 		}
 	})
@@ -101,6 +101,14 @@ func (e *emitter) decodeStruct(g *jen.Group, s *plan.Struct) {
 	g.Return(jen.Id("d").Dot("End").Call(jen.Op("&").Id("s").Dot("Extra")))
 }
 
+// byDefault is what a field holds that was left out.
+func (e *emitter) byDefault(f *plan.Field) *jen.Statement {
+	if f.Form != plan.Pointer {
+		return jen.Op(f.Default)
+	}
+	return jen.New(e.goType(f.Type).Call(jen.Op(f.Default)))
+}
+
 func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(int) *jen.Statement) {
 	at := jen.Id("s").Dot(f.Go)
 	value := func() *jen.Statement {
@@ -134,7 +142,7 @@ func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(in
 	if null {
 		method = "Nullable"
 	}
-	g.If(jen.Id("d").Dot(method).Call(jen.Op("&").Id(seen(bit)), shift(bit))).BlockFunc(func(g *jen.Group) {
+	there := g.If(jen.Id("d").Dot(method).Call(jen.Op("&").Id(seen(bit)), shift(bit))).BlockFunc(func(g *jen.Group) {
 		switch {
 		case f.Type.Kind == plan.Object:
 			g.Add(at).Op("=").Qual(lexPath, "DecodePointer").Index(e.goType(f.Type)).Call(jen.Id("d"))
@@ -144,6 +152,9 @@ func (e *emitter) decodeField(g *jen.Group, f *plan.Field, bit int, once func(in
 			g.Add(value())
 		}
 	})
+	if f.Default != "" {
+		there.Else().Block(at.Clone().Op("=").Nil()) // what is null was not left out
+	}
 }
 
 // read is an expression that reads a value from d.

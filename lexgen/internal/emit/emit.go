@@ -46,6 +46,13 @@ func Package(p *plan.Package, names map[string]string) ([]File, error) {
 				e.decl(out, d)
 			}
 		})
+		if slices.ContainsFunc(f.Decls, hasCodec) {
+			e.add(f.Codec, func(out *jen.File) {
+				for _, d := range f.Decls {
+					e.codec(out, d)
+				}
+			})
+		}
 	}
 	e.files = append(e.files, File{Name: ManifestFile, Code: manifest(p)})
 	return e.files, e.err
@@ -104,6 +111,7 @@ func (e *emitter) add(name string, body func(*jen.File)) {
 		f.ImportName(path, name)
 	}
 	body(f)
+	handshake(f)
 	var buf bytes.Buffer
 	if err := f.Render(&buf); err != nil && e.err == nil {
 		e.err = fmt.Errorf("render %s/%s: %w", e.pkg.Name, name, err)
@@ -158,6 +166,35 @@ func (e *emitter) decl(f *jen.File, d plan.Decl) {
 	}
 }
 
+// hasCodec reports whether the runtime asks something of a declaration: such methods stand in a file of their own, so that
+// the file of a lexicon reads like the lexicon.
+func hasCodec(d plan.Decl) bool {
+	switch d.(type) {
+	case *plan.Struct, *plan.Union, *plan.Params:
+		return true
+	}
+	return false
+}
+
+// codec emits the methods that the runtime calls.
+func (e *emitter) codec(f *jen.File, d plan.Decl) {
+	switch d := d.(type) {
+	case *plan.Struct:
+		e.structCodec(f, d)
+	case *plan.Union:
+		e.unionCodec(f, d)
+	case *plan.Params:
+		e.paramsCodec(f, d)
+	}
+}
+
+// handshake fails to compile with a runtime that does not know what this code expects of it. It stands in every file, as
+// files of two versions may meet in one package, and at its end, out of the way.
+func handshake(f *jen.File) {
+	f.Line()
+	f.Const().Id("_").Op("=").Qual(lexPath, "GeneratedCodeV1").Comment("// The runtime speaks the language of this code.")
+}
+
 // aliased is the name of what an alias stands for, unless that is the alias itself.
 func aliased(d *plan.Alias) plan.Name {
 	if d.Type.Go.Name == d.Name {
@@ -184,17 +221,24 @@ func comment(to commenter, d plan.Doc) {
 
 func lines(d plan.Doc) []string {
 	var out []string
+	listed := false
 	for i, paragraph := range d {
-		if i > 0 {
+		first, rest := "//", "//"
+		item := strings.HasPrefix(paragraph, "- [")
+		if item {
+			first, rest = "//  ", "//    " // as gofmt has lists
+		}
+		if i > 0 && !(item && listed) {
 			out = append(out, "//")
 		}
-		line := "//"
+		listed = item
+		line, empty := first, true
 		for word := range strings.FieldsSeq(paragraph) {
-			if len(line)+1+len(word) > width && line != "//" {
+			if len(line)+1+len(word) > width && !empty {
 				out = append(out, line)
-				line = "//"
+				line = rest
 			}
-			line += " " + word
+			line, empty = line+" "+word, false
 		}
 		out = append(out, line)
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/gimucco/atproto-go/lexgen/internal/plan"
 )
 
-// printed is the code of a declaration in a package of its own.
-func printed(t testing.TB, decls ...plan.Decl) string {
+// printed is the code of a declaration in a package of its own, and behind it that of its codec.
+func printed(t testing.TB, decls ...plan.Decl) (code string) {
 	t.Helper()
-	p := &plan.Package{Name: "comexample", Path: "x.test/comexample", TypeParameter: "T", Files: []*plan.File{{Name: "a.go", Decls: decls}}}
+	p := &plan.Package{Name: "comexample", Path: "x.test/comexample", TypeParameter: "T", Files: []*plan.File{{Name: "a.go", Codec: "a_codec.go", Decls: decls}}}
 	files, err := Package(p, map[string]string{"x.test/other": "other"})
 	if err != nil {
 		t.Fatal(err)
@@ -19,12 +19,17 @@ func printed(t testing.TB, decls ...plan.Decl) string {
 		if !strings.HasPrefix(string(f.Code), Header+"\n") {
 			t.Errorf("%s does not begin with the header", f.Name)
 		}
-		if f.Name == "a.go" {
-			return string(f.Code)
+		if f.Name != ManifestFile && !strings.Contains(string(f.Code), "\nconst _ = lex.GeneratedCodeV1") {
+			t.Errorf("%s does not ask for its runtime", f.Name)
+		}
+		if f.Name == "a.go" || f.Name == "a_codec.go" {
+			code += string(f.Code)
 		}
 	}
-	t.Fatal("no a.go")
-	return ""
+	if code == "" {
+		t.Fatal("no a.go")
+	}
+	return code
 }
 
 func typeOf(k plan.Kind) *plan.Type { return &plan.Type{Kind: k} }
@@ -56,12 +61,22 @@ func TestEmitPrintsThePlan(t *testing.T) {
 			{JSON: "f", Go: "F", Type: &plan.Type{Kind: plan.Object, Go: other}, Presence: plan.Optional, Form: plan.Pointer},
 		}}, []string{"Odd string", "B   *string", "C   lex.Nullable[string]", "D   *string", "E   []lex.Blob", "F   *other.Elsewhere", `case "a":`, `d.Missing(seen, "a", "d")`, `e.Field("d").Null()`}},
 		"P88 a default": {&plan.Struct{Name: "S", Fields: []plan.Field{{JSON: "a", Go: "A", Type: typeOf(plan.Integer), Default: "3"}}}, []string{"*s = S{A: 3}"}},
+		"P88 a default of what may be null": {&plan.Struct{Name: "S", Fields: []plan.Field{
+			{JSON: "a", Go: "A", Type: typeOf(plan.Boolean), Presence: plan.RequiredNullable, Form: plan.Pointer, Default: "false"},
+			{JSON: "b", Go: "B", Type: &plan.Type{Kind: plan.String, Go: other}, Presence: plan.RequiredNullable, Form: plan.Pointer, Default: `"x"`},
+		}}, []string{`*s = S{A: new(bool(false)), B: new(other.Elsewhere("x"))}`, "s.A = new(d.Bool())\n\t\t\t} else {\n\t\t\t\ts.A = nil"}},
 		"a record": {&plan.Struct{Name: "S", Doc: plan.Doc{"S says."}, LexType: "com.example.s", Record: true, NSID: "Sname", NSIDDoc: plan.Doc{"Sname names."}}, []string{
 			"// Sname names.\nconst Sname = \"com.example.s\"", "// S says.\ntype S struct", `e.BeginRecord("com.example.s")`}},
 		"limits of a blob": {&plan.Struct{Name: "S", Fields: []plan.Field{{JSON: "a", Go: "A", Type: &plan.Type{Kind: plan.Blob, Limits: plan.Limits{MaxSize: new(int64(5)), Accept: []string{"image/*"}}}, Limits: "Bounds", LimitsDoc: plan.Doc{"Bounds bind."}}}}, []string{
 			"// Bounds bind.\nfunc Bounds() lex.BlobLimits", "MaxSize: 5", `Accept: []string{"image/*"}`, `v.Field("a").Blob(&s.A, 5, "image/*")`}},
-		"a union": {&plan.Union{Name: "U", Doc: plan.Doc{"U unites."}, New: "Makes", NewDoc: plan.Doc{"Makes makes."}, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{
-			"// U unites.\ntype U struct", "// Makes makes.\nfunc Makes[T interface {", "*other.Elsewhere | *lex.UnknownVariant", `case "com.example.m":`}},
+		"a union": {&plan.Union{Name: "U", Doc: plan.Doc{"U unites."}, Holds: plan.Doc{"One thing."}, New: "Makes", NewDoc: plan.Doc{"Makes makes."}, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{
+			"// U unites.\ntype U struct {\n\tValue lex.Typed // One thing.\n}", "// Makes makes.\nfunc Makes[T interface {", "*other.Elsewhere | *lex.UnknownVariant", `case "com.example.m":`}},
+		"a union of many stands in lines": {&plan.Union{Name: "U", New: "Makes", Doc: plan.Doc{"U is:", "- [other.Elsewhere]", "- [U], which is " + strings.Repeat("long ", 20), "And more."}, Members: []plan.Member{
+			{LexType: "com.example.m", Go: other}, {LexType: "com.example.n", Go: plan.Name{Name: strings.Repeat("Long", 20)}}}}, []string{
+			"\n\t*other.Elsewhere |\n\t\t*LongLong", "|\n\t\t*lex.UnknownVariant\n", "\tcase *other.Elsewhere,\n\t\t*Long",
+			"// U is:\n//\n//   - [other.Elsewhere]\n//   - [U], which is long", "\n//     long", "long\n//\n// And more.\ntype U"}},
+		"L10 what is deprecated is said above a field, where tools look": {&plan.Struct{Name: "S", Fields: []plan.Field{
+			{JSON: "a", Go: "A", Type: text, Doc: plan.Doc{"Deprecated: no."}}, {JSON: "b", Go: "B", Type: text, Doc: plan.Doc{"Short."}}}}, []string{"\t// Deprecated: no.\n\tA string\n\n\tB string // Short."}},
 		"a closed union":      {&plan.Union{Name: "U", New: "NewU", Closed: true, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{"d.ClosedUnion()"}},
 		"a union of too many": {&plan.Union{Name: "U", New: "Makes", AnyType: true, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{"func Makes(v lex.Typed) U {", "func (u *U) DecodeLex"}},
 		"messages":            {&plan.Union{Name: "U", New: "NewU", Message: "com.example.w", Members: []plan.Member{{LexType: "com.example.w#m", Go: plan.Name{Name: "M"}, Seq: "Num"}, {LexType: "com.example.w#n", Go: plan.Name{Name: "N"}, Seq: "Num", SeqMay: true}}}, []string{"return v.Num, true", "return *v.Num, true"}},
@@ -88,7 +103,8 @@ func TestEmitPrintsThePlan(t *testing.T) {
 			code := printed(t, tc.decl)
 			squeezed := strings.Join(strings.Fields(code), " ")
 			for _, want := range tc.want {
-				if !strings.Contains(code, want) && !strings.Contains(squeezed, strings.Join(strings.Fields(want), " ")) {
+				exact := strings.Contains(want, "\n") // where lines break matters
+				if !strings.Contains(code, want) && (exact || !strings.Contains(squeezed, strings.Join(strings.Fields(want), " "))) {
 					t.Errorf("no %q in\n%s", want, code)
 				}
 			}

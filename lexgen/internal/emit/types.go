@@ -19,10 +19,14 @@ func (e *emitter) structDecl(f *jen.File, s *plan.Struct) {
 		if len(s.Fields) > 0 {
 			g.Line()
 		}
-		g.Id("Extra").Qual(lexPath, "Extra").Comment("fields that the lexicon does not have")
+		g.Id("Extra").Qual(lexPath, "Extra").Comment("Fields that the lexicon does not have.")
 	})
 	f.Line()
 	e.blobLimits(f, s)
+}
+
+// structCodec emits what the runtime asks of a struct.
+func (e *emitter) structCodec(f *jen.File, s *plan.Struct) {
 	recv := jen.Id("s").Op("*").Id(s.Name)
 	if s.LexType != "" {
 		f.Comment("// LexType implements lex.Typed.")
@@ -84,7 +88,8 @@ func (e *emitter) structFields(g *jen.Group, fields []plan.Field) {
 	for i := range fields {
 		f := &fields[i]
 		doc := lines(f.Doc)
-		above := len(doc) > 1 || len(doc) == 1 && len(doc[0]) > 60
+		// Tools look for what is deprecated above a field.
+		above := len(doc) > 1 || len(doc) == 1 && (len(doc[0]) > 80 || strings.HasPrefix(f.Doc[0], "Deprecated: "))
 		if i > 0 && (above || apart) {
 			g.Line()
 		}
@@ -101,30 +106,48 @@ func (e *emitter) structFields(g *jen.Group, fields []plan.Field) {
 
 func (e *emitter) unionDecl(f *jen.File, u *plan.Union) {
 	comment(f, u.Doc)
-	f.Type().Id(u.Name).Struct(jen.Id("Value").Qual(lexPath, "Typed"))
+	f.Type().Id(u.Name).Struct(jen.Id("Value").Qual(lexPath, "Typed").Comment("// " + strings.Join(u.Holds, " ")))
 	f.Line()
-	f.Comment("// " + strings.Join(u.NewDoc, " ")) // a line, however long
+	comment(f, u.NewDoc)
+	made := jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v")))
 	if u.AnyType {
-		f.Func().Id(u.New).Params(jen.Id("v").Qual(lexPath, "Typed")).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
+		f.Func().Id(u.New).Params(jen.Id("v").Qual(lexPath, "Typed")).Id(u.Name).Block(made)
 		f.Line()
-		e.unionCodec(f, u)
 		return
 	}
 	f.Func().Id(u.New).Types(jen.Id(e.pkg.TypeParameter).Interface(
-		jen.UnionFunc(func(g *jen.Group) {
-			for _, m := range u.Members {
-				g.Op("*").Add(e.name(m.Go))
-			}
-			if !u.Closed {
-				g.Op("*").Qual(lexPath, "UnknownVariant")
-			}
-		}),
+		e.members(u, "|"),
 		jen.Qual(lexPath, "Typed"),
-	)).Params(jen.Id("v").Id(e.pkg.TypeParameter)).Id(u.Name).Block(jen.Return(jen.Id(u.Name).Values(jen.Id("Value").Op(":").Id("v"))))
+	)).Params(jen.Id("v").Id(e.pkg.TypeParameter)).Id(u.Name).Block(made)
 	f.Line()
-	e.unionCodec(f, u)
 }
 
+// members are the types that a union may hold, in lines of their own unless they are few.
+func (e *emitter) members(u *plan.Union, separator string) *jen.Statement {
+	var types []*jen.Statement
+	length := 0
+	for _, m := range u.Members {
+		types = append(types, e.name(m.Go))
+		length += len(" | *") + len(m.Go.Name)
+	}
+	if !u.Closed {
+		types = append(types, jen.Qual(lexPath, "UnknownVariant"))
+		length += len(" | *lex.UnknownVariant")
+	}
+	out := jen.Empty()
+	for i, t := range types {
+		if i > 0 {
+			out.Op(separator)
+			if length > width {
+				out.Line()
+			}
+		}
+		out.Op("*").Add(t)
+	}
+	return out
+}
+
+// unionCodec emits what the runtime asks of a union.
 func (e *emitter) unionCodec(f *jen.File, u *plan.Union) {
 	recv := jen.Id("u").Op("*").Id(u.Name)
 	f.Comment("// DecodeLex implements lex.Decodable.")
@@ -190,7 +213,7 @@ func (e *emitter) stringsDecl(f *jen.File, s *plan.Strings) {
 		}
 		return v
 	}
-	if len(s.Values) == 1 && len(s.Values[0].Doc) > 0 {
+	if len(s.Values) == 1 {
 		v := s.Values[0]
 		comment(f, v.Doc)
 		f.Const().Add(typed(jen.Id(v.Name))).Op("=").Lit(v.Value)
@@ -200,8 +223,10 @@ func (e *emitter) stringsDecl(f *jen.File, s *plan.Strings) {
 	comment(f, s.ValuesDoc)
 	f.Const().DefsFunc(func(g *jen.Group) {
 		for _, v := range s.Values {
-			comment(g, v.Doc)
-			g.Add(typed(jen.Id(v.Name))).Op("=").Lit(v.Value)
+			c := g.Add(typed(jen.Id(v.Name))).Op("=").Lit(v.Value)
+			if len(v.Doc) > 0 {
+				c.Comment("// " + strings.Join(v.Doc, " "))
+			}
 		}
 	})
 	f.Line()

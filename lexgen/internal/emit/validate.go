@@ -32,14 +32,7 @@ func (e *emitter) validateParams(f *jen.File, p *plan.Params) {
 func (e *emitter) validateUnion(f *jen.File, u *plan.Union) {
 	e.validateMethod(f, "u", u.Name, func(g *jen.Group) {
 		g.Switch(jen.Id("u").Dot("Value").Assert(jen.Type())).Block(
-			jen.CaseFunc(func(g *jen.Group) {
-				for _, m := range u.Members {
-					g.Op("*").Add(e.name(m.Go))
-				}
-				if !u.Closed {
-					g.Op("*").Qual(lexPath, "UnknownVariant")
-				}
-			}).Block(jen.Id("v").Dot("Variant").Call(jen.Id("u").Dot("Value"))),
+			jen.Case(e.members(u, ",")).Block(jen.Id("v").Dot("Variant").Call(jen.Id("u").Dot("Value"))),
 			jen.Default().Block(jen.Id("v").Dot("NotAMember").Call(jen.Id("u").Dot("Value"))),
 		)
 	})

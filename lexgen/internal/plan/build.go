@@ -18,14 +18,14 @@ func Build(set *resolve.Set, cfg *Config, ids []resolve.ID) (*Program, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	b := &builder{set: set, cfg: cfg, packages: make(map[string]*pkg), renamed: make(map[string]bool)}
+	b := &builder{set: set, cfg: cfg, ids: ids, packages: make(map[string]*pkg), renamed: make(map[string]bool)}
 	for _, pc := range cfg.sorted() {
 		if !pc.External {
 			b.packages[pc.Path] = newPkg(pc)
 		}
 	}
 	for _, doc := range set.Documents() {
-		b.document(doc, ids)
+		b.document(doc)
 	}
 	return b.finish()
 }
@@ -34,6 +34,7 @@ func Build(set *resolve.Set, cfg *Config, ids []resolve.ID) (*Program, error) {
 type builder struct {
 	set      *resolve.Set
 	cfg      *Config
+	ids      []resolve.ID    // what is planned
 	packages map[string]*pkg // by import path; external ones are absent
 	renamed  map[string]bool // rename keys that were used
 	warnings []string
@@ -57,7 +58,13 @@ type group struct {
 // declared is an error and what declares it.
 type declared struct {
 	name, description string
-	by                []string
+	by                []declaring
+}
+
+// declaring is a method that declares an error.
+type declaring struct {
+	nsid string
+	name string // as comments name it
 }
 
 func newPkg(pc PackageConfig) *pkg {
@@ -93,10 +100,10 @@ func (b *builder) warn(at schema.Pos, format string, args ...any) {
 	}
 }
 
-// document plans the definitions of doc that are among ids.
-func (b *builder) document(doc *schema.Document, ids []resolve.ID) {
+// document plans the definitions of doc that are to be planned.
+func (b *builder) document(doc *schema.Document) {
 	wanted := slices.DeleteFunc(slices.Clone(doc.Defs), func(d schema.Def) bool {
-		return !slices.Contains(ids, resolve.ID{NSID: doc.ID, Name: d.Name})
+		return !slices.Contains(b.ids, resolve.ID{NSID: doc.ID, Name: d.Name})
 	})
 	if len(wanted) == 0 {
 		return
@@ -115,6 +122,7 @@ func (b *builder) document(doc *schema.Document, ids []resolve.ID) {
 	for n := 2; slices.ContainsFunc(pl.pkg.Files, func(other *File) bool { return other.Name == pl.file.Name }); n++ {
 		pl.file.Name = fmt.Sprintf("%s_%d.go", base, n)
 	}
+	pl.file.Codec = strings.TrimSuffix(pl.file.Name, ".go") + codecEnding
 	for _, def := range wanted {
 		b.definition(pl, def)
 	}
@@ -194,7 +202,7 @@ func (b *builder) definition(pl *place, def schema.Def) {
 	id := resolve.ID{NSID: pl.doc.ID, Name: def.Name}
 	name := b.goName(id).Name
 	at := def.Type.At()
-	lead := name + " is " + id.String()
+	lead := func(kind string) string { return name + " is the " + kind + " " + id.String() }
 	switch t := def.Type.(type) {
 	case *schema.Method:
 		b.method(pl, t, id)
@@ -206,35 +214,39 @@ func (b *builder) definition(pl *place, def schema.Def) {
 			title = t.Title
 		}
 		pl.take(name+"NSID", at, "(nsid)")
-		pl.add(&Strings{Values: []Constant{{Name: name + "NSID", Value: string(id.NSID), Doc: docOf(name+"NSID names the permission set "+id.String(), title)}}})
+		pl.add(&Strings{Values: []Constant{{Name: name + "NSID", Value: string(id.NSID), Doc: docOf(name+"NSID names the permission set "+id.String(), title).with("Ask for it with scope.Include.")}}})
 	case *schema.Token:
 		pl.take(name, at, "")
 		pl.add(&Strings{Values: []Constant{{Name: name, Value: id.String(), Doc: docOf(name+" is the token "+id.String(), t.Description)}}})
 	case *schema.Record:
 		pl.take(name, at, "")
 		pl.take(name+"NSID", at, "(nsid)")
-		s := &Struct{Name: name, Doc: docOf(lead, t.Description), LexType: id.String(), Record: true, NSID: name + "NSID", NSIDDoc: Doc{name + "NSID is the collection of " + name + " records."}}
+		s := &Struct{Name: name, Doc: docOf(lead("record"), t.Description), LexType: id.String(), Record: true, NSID: name + "NSID", NSIDDoc: Doc{name + "NSID is the collection of [" + name + "] records."}}
 		pl.add(s)
 		s.Fields = b.fields(pl, id, t.Object.Properties, name, name)
 		pl.pkg.Records = append(pl.pkg.Records, Record{NSID: id.String(), Go: name})
 	case *schema.Object:
 		pl.take(name, at, "")
-		s := &Struct{Name: name, Doc: docOf(lead, t.Description), LexType: id.String()}
+		s := &Struct{Name: name, Doc: docOf(lead("object"), t.Description), LexType: id.String()}
 		pl.add(s)
 		s.Fields = b.fields(pl, id, t.Properties, name, name)
 	case *schema.String:
 		pl.take(name, at, "")
 		if len(t.Enum) == 0 && len(t.KnownValues) == 0 && t.Format != "" {
-			pl.add(&Alias{Name: name, Doc: docOf(lead, t.Description), Type: &Type{Kind: String, Go: b.format(t)}})
+			a := &Alias{Name: name, Doc: docOf(lead("string"), t.Description), Type: &Type{Kind: String, Go: b.format(t), Limits: limitsOf(t)}}
+			a.Doc = a.Doc.with(limitsDoc(a.Type))
+			pl.add(a)
 			return
 		}
-		values := b.constants(pl, t, name)
-		pl.add(&Strings{Name: name, Doc: docOf(lead, t.Description), ValuesDoc: valuesDoc(name, len(t.Enum) > 0), Values: values})
+		s := stringsOf(b.constants(pl, t, name), "["+name+"]", len(t.Enum) > 0)
+		s.Name, s.Doc = name, docOf(lead("string"), t.Description).with(limitsDoc(&Type{Kind: String, Limits: limitsOf(t)}))
+		pl.add(s)
 	default:
 		pl.take(name, at, "")
-		a := &Alias{Name: name, Doc: docOf(lead, def.Type.Doc())}
+		a := &Alias{Name: name}
 		pl.add(a)
-		a.Type = b.typeOf(pl, id, def.Type, name, false)
+		a.Type = b.typeOf(pl, id, def.Type, spot{name: name, of: "[" + name + "]"})
+		a.Doc = docOf(lead(kinds[a.Type.Kind]), def.Type.Doc()).with(limitsDoc(a.Type))
 	}
 }
 
@@ -292,16 +304,19 @@ func (b *builder) finish() (*Program, error) {
 func (b *builder) declaredError(p *pkg, e *declared) {
 	key := "error " + e.name
 	name := b.rename(key, "Err"+camel(e.name))
-	slices.Sort(e.by)
-	by := e.by[0]
+	slices.SortFunc(e.by, func(a, b declaring) int { return cmp.Compare(a.nsid, b.nsid) })
+	nsids, methods := e.by[0].nsid, e.by[0].name
 	switch n := len(e.by); {
 	case n == 2:
-		by += " and " + e.by[1]
+		nsids += " and " + e.by[1].nsid
+		methods += " and " + e.by[1].name
 	case n > 2:
-		by = fmt.Sprintf("%s and %d others", by, n-1)
+		others := fmt.Sprintf(" and %d others", n-1)
+		nsids += others
+		methods += others
 	}
-	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), by), key, name)
-	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, NSID: syntax.NSID(e.by[0]), Doc: docOf(name+" is an error of "+by, e.description)})
+	p.scope.take(name, fmt.Sprintf("error %q of %s", clean(e.name), nsids), key, name)
+	p.Errors = append(p.Errors, Error{Name: name, Value: e.name, NSID: syntax.NSID(e.by[0].nsid), Doc: docOf(name+" is an error of "+methods, e.description)})
 }
 
 // formats are the string formats and their kinds of string.
@@ -344,7 +359,7 @@ func (b *builder) constants(pl *place, t *schema.String, prefix string) []Consta
 		used[name] = true
 		name = b.rename(keyOf(t.Pos)+suffix, name)
 		pl.take(name, t.Pos, suffix)
-		out = append(out, Constant{Name: name, Value: v})
+		out = append(out, Constant{Name: name, Value: v, Doc: b.tokenDoc(pl, v)})
 	}
 	return out
 }

@@ -119,6 +119,8 @@ func TestBuildDecidesNamesAndForms(t *testing.T) {
 			`struct AO`, `struct A com.example.a`, `A string "a"`, `B *string "b"`, `C ?int64 "c"`, `D *bool "d"`, `E Bytes "e"`, `F Unknown "f"`, `G *CIDLink "g"`, `H *Blob "h"`, `L []int64 "l"`, `O *AO "o"`}},
 		{"P88 a required field with a default", "com.example.a", `"main": {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "default": 3}, "b": {"type": "integer", "default": 4}}}`, []string{
 			"struct A com.example.a", `A int64 "a" 3`, `B *int64 "b"`}},
+		{"P88 a required field with the default of what it refers to, and one that may be null", "com.example.a", `"main": {"type": "object", "required": ["a", "b"], "nullable": ["b"], "properties": {"a": {"type": "ref", "ref": "#s"}, "b": {"type": "boolean", "default": true}}}, "s": {"type": "string", "default": "x"}`, []string{
+			"struct A com.example.a", `A AS "a" "x"`, `B *bool "b" true`, "strings AS"}},
 		{"L31 records", "com.example.a", `"main": {"type": "record", "key": "tid", "record": {"type": "object", "properties": {}}}`, []string{"struct A com.example.a ANSID"}},
 		{"L27 unions", "com.example.a", `"main": {"type": "object", "properties": {"u": {"type": "union", "refs": ["#b"]}, "l": {"type": "array", "items": {"type": "object", "properties": {}}}}}, "b": {"type": "object", "properties": {}}`, []string{
 			"struct A com.example.a", `L []ALItem "l"`, `U AUUnion "u"`, "struct ALItem", "union AUUnion by NewAUUnion of AB", "struct AB com.example.a#b"}},
@@ -195,15 +197,152 @@ func TestBuildWritesTheComments(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"package": "Package comexample has the methods, records and objects of com.example.|Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing.",
+		"package": "Package comexample has the methods, records and objects of com.example.|Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing. The comments are the lexicons' own; where they say nothing of a field, its name in JSON stands for it.",
 		"example": "api := comexample.NewClient(session)|out, err := api.Server.GetIt(ctx)",
 		"client":  "A Client calls the methods of com.example. Make it with NewClient; it is safe for concurrent use.",
-		"service": "ServerService calls the methods of com.example.server.", "error": "ErrGone is an error of com.example.server.getIt.",
-		"method": "GetIt calls com.example.server.getIt.|Errors: ErrGone.",
-		"limits": "ServerGetItOutputBLimits returns what ServerGetItOutput says of its B, for xrpc.WithBlobLimits.",
+		"service": "ServerService calls the methods of com.example.server; it is the field Server of [Client].", "error": "ErrGone is an error of [ServerService.GetIt].",
+		"method": "GetIt calls com.example.server.getIt.|Errors: [ErrGone].",
+		"limits": "ServerGetItOutputBLimits returns what the lexicon says of the blobs in the field B of [ServerGetItOutput], for xrpc.WithBlobLimits.",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What a value may be is said where it is used, and nothing of it twice.
+func TestBuildDocumentsFields(t *testing.T) {
+	object := func(name string) string { return `"` + name + `": {"type": "object", "properties": {}}` }
+	for _, tc := range []struct{ name, schema, want string }{
+		{"what the lexicon says", `"type": "string", "description": "A word"`, "A word."},
+		{"its name, where that says nothing", `"type": "string"`, `"f" in JSON.`},
+		{"what the lexicon says of a list's items", `"type": "array", "items": {"type": "string", "description": "A word"}`, "A word."},
+		{"lengths", `"type": "string", "maxLength": 3000, "maxGraphemes": 300`, `"f" in JSON. At most 300 graphemes, 3000 bytes.`},
+		{"two limits each", `"type": "string", "minLength": 2, "maxLength": 25000, "minGraphemes": 1, "maxGraphemes": 1`, `"f" in JSON. Exactly 1 grapheme, from 2 to 25,000 bytes.`},
+		{"a shortest length", `"type": "bytes", "minLength": 1`, `"f" in JSON. At least 1 byte.`},
+		{"a shortest length of nothing", `"type": "bytes", "minLength": 0, "maxLength": 9`, `"f" in JSON. At most 9 bytes.`},
+		{"a constant", `"type": "string", "const": "a\"b"`, `"f" in JSON. Always "a\"b".`},
+		{"a range", `"type": "integer", "minimum": -100000, "maximum": 100`, `"f" in JSON. From -100,000 to 100.`},
+		{"one end of a range", `"type": "integer", "minimum": 0`, `"f" in JSON. At least 0.`},
+		{"the other end", `"type": "integer", "maximum": 7`, `"f" in JSON. At most 7.`},
+		{"integers", `"type": "integer", "enum": [1, 2, 3]`, `"f" in JSON. One of 1, 2 and 3.`},
+		{"one integer", `"type": "integer", "const": 4`, `"f" in JSON. Always 4.`},
+		{"one boolean", `"type": "boolean", "const": true`, `"f" in JSON. Always true.`},
+		{"a blob", `"type": "blob", "accept": ["image/png", "image/*"], "maxSize": 1000000`, `"f" in JSON. Of type image/png or image/*, at most 1,000,000 bytes.`},
+		{"a blob of any type", `"type": "blob", "accept": ["*/*"]`, `"f" in JSON.`},
+		{"a list", `"type": "array", "maxLength": 8, "items": {"type": "string", "maxGraphemes": 64, "maxLength": 640}`, `"f" in JSON. At most 8 items, each at most 64 graphemes, 640 bytes.`},
+		{"a default", `"type": "integer", "default": 5`, `"f" in JSON. Default: 5.`},
+		{"known values", `"type": "string", "knownValues": ["on", "off"]`, `"f" in JSON. Known values: [AFOn], [AFOff].`},
+		{"many known values", `"type": "string", "knownValues": ["a", "b", "c", "d", "e", "f", "g"]`, `"f" in JSON. Known values: the constants from [AFA] to [AFG].`},
+		{"known values of a list's items", `"type": "array", "items": {"type": "string", "knownValues": ["on"]}`, `"f" in JSON. Known values: [AFOn].`},
+		{"values", `"type": "string", "enum": ["on", "off"]`, `"f" in JSON. One of the constants of [AF].`},
+		{"values of a list's items", `"type": "array", "items": {"type": "string", "enum": ["on"]}`, `"f" in JSON. Each is one of the constants of [AF].`},
+		{"known values elsewhere", `"type": "ref", "ref": "org.other.defs#k", "description": "A word"`, `A word. Known values: the constants of [other.DefsK].`},
+		{"an object", `"type": "ref", "ref": "#x"`, `"f" in JSON: [AX].`},
+		{"objects", `"type": "array", "items": {"type": "ref", "ref": "#x"}`, `"f" in JSON: a list of [AX].`},
+		{"an object elsewhere", `"type": "ref", "ref": "org.other.defs"`, `"f" in JSON: [other.Defs].`},
+		{"an object that is described", `"type": "ref", "ref": "#x", "description": "An x."`, `An x.`},
+		{"one of two", `"type": "union", "refs": ["#x", "org.other.defs"]`, `"f" in JSON: one of [AX] and [other.Defs].`},
+		{"one of two, described", `"type": "union", "refs": ["#x", "#y"], "description": "The thing"`, `The thing. One of [AX] and [AY].`},
+		{"one of one, described", `"type": "union", "refs": ["#x"], "description": "The thing"`, `The thing. See [AX].`},
+		{"one of many", `"type": "union", "refs": ["#x", "#y", "#z", "#u", "#v", "#w", "org.other.defs"]`, `"f" in JSON: [AFUnion].`},
+		{"L10 deprecated", `"type": "string", "description": "DEPRECATED, use g", "maxLength": 9`, "At most 9 bytes.|Deprecated: use g."},
+		{"P43 a hostile type of a blob", `"type": "blob", "accept": ["a\n//go:build x"]`, `"f" in JSON. Of type a //go:build x.`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			prog, err := build(t, config(), map[string]string{
+				"com.example.a":  `"main": {"type": "object", "properties": {"f": {` + tc.schema + `}}}, ` + object("x") + "," + object("y") + "," + object("z") + "," + object("u") + "," + object("v") + "," + object("w"),
+				"org.other.defs": object("main") + `, "k": {"type": "string", "knownValues": ["on"]}`,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := strings.Join(prog.Packages[0].Files[0].Decls[0].(*Struct).Fields[0].Doc, "|")
+			if got != tc.want {
+				t.Errorf("%s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestBuildSaysWhereTypesAreUsed(t *testing.T) {
+	prog, err := build(t, config(), map[string]string{"com.example.a": `"main": {"type": "record", "key": "any", "description": "A thing", "record": {"type": "object", "required": ["n", "d"], "nullable": ["n", "d"], "properties": {
+		"u": {"type": "union", "refs": ["#b"], "description": "Said once"},
+		"l": {"type": "array", "items": {"type": "object", "properties": {}, "description": "Said of items"}},
+		"e": {"type": "string", "enum": ["on", "off"]}, "k": {"type": "string", "knownValues": ["com.example.a#t", "x"]}, "one": {"type": "string", "knownValues": ["com.example.a#t"]},
+		"n": {"type": "string"}, "d": {"type": "ref", "ref": "#s"}}}},
+		"b": {"type": "object", "properties": {}}, "t": {"type": "token", "description": "A sign"}, "s": {"type": "string", "default": "x", "maxLength": 3}, "many": {"type": "array", "items": {"type": "union", "closed": true, "refs": ["#b"]}, "maxLength": 4}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	add := func(name string, d Doc) { got = append(got, name+": "+strings.Join(d, "|")) }
+	for _, d := range prog.Packages[0].Files[0].Decls {
+		switch d := d.(type) {
+		case *Struct:
+			add(d.Name, d.Doc)
+			for _, f := range d.Fields {
+				add("  "+f.Go, f.Doc)
+			}
+		case *Union:
+			add(d.Name, d.Doc)
+		case *Alias:
+			add(d.Name, d.Doc)
+		case *Strings:
+			add(d.Name, d.Doc)
+			add("  const", d.ValuesDoc)
+			for _, v := range d.Values {
+				add("  "+v.Name, v.Doc)
+			}
+		}
+	}
+	want := []string{
+		"A: A is the record com.example.a: A thing.",
+		`  U: Said once. See [AB].`, `  L: "l" in JSON: a list of [ALItem].`, `  E: "e" in JSON. One of the constants of [AE].`, `  K: "k" in JSON. Known values: [AKT], [AKX].`, `  One: "one" in JSON. Known values: [AOneT].`,
+		`  N: "n" in JSON. Nil is null.`, `  D: "d" in JSON: [AS]. Nil is null. At most 3 bytes. Default: "x", if a server leaves it out.`,
+		"AUUnion: AUUnion is the field U of [A], an open union of [AB].|The zero value is absent.",
+		"ALItem: ALItem is an item of the field L of [A]: Said of items.",
+		"AE: AE is the field E of [A], one of the constants below.", "  const: The values of [AE].", "  AEOn: ", "  AEOff: ",
+		": ", "  const: Known values of the field K of [A].", "  AKT: The token [AT].", "  AKX: ",
+		": ", "  const: ", "  AOneT: AOneT is a known value of the field One of [A]: the token [AT].",
+		"AB: AB is the object com.example.a#b.",
+		": ", "  const: ", "  AT: AT is the token com.example.a#t: A sign.",
+		"AS: AS is the string com.example.a#s. At most 3 bytes.", "  const: ",
+		"AMany: AMany is the list com.example.a#many. At most 4 items.",
+		"AManyUnion: AManyUnion is an item of [AMany], a closed union of [AB].|The zero value is absent.",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLinksToTokensAreToThoseThatAreGenerated(t *testing.T) {
+	for name, tc := range map[string]struct {
+		generate []string
+		want     string
+	}{
+		"with the token":    {[]string{"com.example.*"}, "The token [BT]."},
+		"without the token": {[]string{"com.example.a"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := config()
+			cfg.Generate = tc.generate
+			prog, err := build(t, cfg, map[string]string{
+				"com.example.a": `"k": {"type": "string", "knownValues": ["com.example.b#t", "org.other.defs#t", "com.example.b", "com.example.b#none"]}`,
+				"com.example.b": `"t": {"type": "token"}`, "org.other.defs": `"t": {"type": "token"}`,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			values := prog.Packages[0].Files[0].Decls[0].(*Strings).Values
+			if got := strings.Join(values[0].Doc, "|"); got != tc.want {
+				t.Errorf("the comment is %q, want %q", got, tc.want)
+			}
+			for _, v := range values[1:] {
+				if len(v.Doc) > 0 {
+					t.Errorf("%s has the comment %q", v.Name, v.Doc)
+				}
+			}
+		})
 	}
 }
 

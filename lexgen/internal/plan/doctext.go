@@ -25,48 +25,89 @@ func clean(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-var deprecated = regexp.MustCompile(`(?i)^\[?deprecated\]?[\s.:,;-]*`)
+var (
+	deprecated = regexp.MustCompile(`(?i)^\[?deprecated\]?[\s.:,;-]*`)
+	// deprecatedToo is a text that says so at its end.
+	deprecatedToo = regexp.MustCompile(`^(.*[.!?]) (DEPRECATED[\s:,;-]+.*)$`)
+	// noted is a text with a remark in front.
+	noted = regexp.MustCompile(`^\[NOTE:\s*([^\[\]]+)\][.:\s]*`)
+)
 
-// docOf is a doc comment that begins with lead, a sentence without its end, and goes
-// on with a lexicon's description. A description that begins with "deprecated"
-// becomes the paragraph tools look for.
+// docOf is a doc comment that begins with lead, a sentence without its end, and goes on with a lexicon's description. What
+// the description says of itself stands in a paragraph of its own: a remark, and that something is deprecated, which tools
+// look for.
 func docOf(lead, description string) Doc {
 	text := clean(description)
-	if loc := deprecated.FindString(text); loc != "" {
-		rest := strings.TrimSpace(text[len(loc):])
-		if rest == "" {
-			rest = "the lexicon says no more."
-		}
-		d := Doc{"Deprecated: " + rest}
-		if lead != "" {
-			d = Doc{lead + ".", d[0]}
-		}
-		return d
+	var d, after Doc
+	if m := noted.FindStringSubmatch(text); m != nil {
+		text = text[len(m[0]):]
+		after = append(after, "Note: "+sentence(m[1]))
+	}
+	if m := deprecatedToo.FindStringSubmatch(text); m != nil {
+		text = m[1]
+		after = append(after, deprecation(m[2]))
+	} else if deprecated.MatchString(text) {
+		after = append(after, deprecation(text))
+		text = ""
 	}
 	switch {
-	case lead == "" && text == "":
-		return nil
-	case lead == "":
-		return Doc{sentence(text)}
-	case text == "":
-		return Doc{lead + "."}
+	case lead != "" && text != "":
+		d = Doc{lead + ": " + sentence(text)}
+	case lead != "":
+		d = Doc{lead + "."}
+	case text != "":
+		d = Doc{sentence(text)}
 	}
-	return Doc{lead + ": " + sentence(text)}
+	return append(d, after...)
 }
+
+// deprecation is the paragraph of a text that begins with the word.
+func deprecation(text string) string {
+	rest := strings.TrimSpace(deprecated.ReplaceAllString(text, ""))
+	if rest == "" {
+		rest = "the lexicon says no more"
+	}
+	return deprecationMark + sentence(rest)
+}
+
+const deprecationMark = "Deprecated: "
 
 // sentence ends a text with a full stop, if it has no end yet.
 func sentence(s string) string {
-	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?:)") {
+	end := strings.TrimRight(s, `)"'`)
+	if s == "" || end == "" || strings.ContainsAny(end[len(end)-1:], ".!?") || strings.HasSuffix(s, ":") {
 		return s
 	}
 	return s + "."
 }
 
-// with adds a sentence to the last paragraph.
+// with adds sentences to the first paragraph, which stands above those that docOf sets apart.
 func (d Doc) with(s string) Doc {
-	if len(d) == 0 {
-		return Doc{s}
+	switch {
+	case s == "":
+		return d
+	case len(d) == 0 || strings.HasPrefix(d[0], deprecationMark) || strings.HasPrefix(d[0], "Note: "):
+		return append(Doc{s}, d...)
 	}
-	d[len(d)-1] += " " + s
+	d[0] += " " + s
 	return d
+}
+
+// withErrors adds the errors that a method declares.
+func (d Doc) withErrors(names []string) Doc {
+	if len(names) == 0 {
+		return d
+	}
+	return append(d, "Errors: ["+strings.Join(names, "], [")+"].")
+}
+
+// ofType is a body that is no JSON of a known form.
+func ofType(encoding string) string {
+	switch encoding {
+	case "application/json":
+		return "JSON"
+	case "*/*":
+		return "a stream of bytes of any type"
+	}
+	return "a stream of bytes of type " + clean(encoding)
 }

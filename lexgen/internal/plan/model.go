@@ -42,6 +42,7 @@ type PackageDocs struct {
 // A File is what is made of one lexicon document.
 type File struct {
 	Name  string // without directory
+	Codec string // the file of what the runtime asks of its types
 	NSID  syntax.NSID
 	Decls []Decl // in the order of the document
 }
@@ -67,6 +68,7 @@ type Union struct {
 	New     string // the function that makes one of a member
 	AnyType bool   // New takes any type: there are too many members for a constraint
 	NewDoc  Doc
+	Holds   Doc // of the field that holds the member
 	Members []Member
 	Closed  bool
 	Message string // the NSID of the subscription whose messages these are, else ""
@@ -203,7 +205,20 @@ type Type struct {
 	Elem   *Type // of arrays
 	Format bool  // a string that can check itself
 	Limits Limits
+	Known  []string // the constants of a string's known values, if they have no type of their own
+	Listed Listing  // of a string whose type has constants
+	Union  *Union   // that which is declared for this place, nil if it is declared elsewhere
 }
+
+// A Listing says what the constants of a type are.
+type Listing int
+
+// The listings.
+const (
+	ListsNone Listing = iota // there are none
+	ListsSome                // known values
+	ListsAll                 // all values
+)
 
 // Limits are what a schema says of a value besides its type. Nil is no limit.
 type Limits struct {
@@ -261,7 +276,7 @@ type Field struct {
 	Type      *Type
 	Presence  Presence
 	Form      Form
-	Default   string // of parameters, and of required properties: a Go literal, "" if there is none
+	Default   string // of parameters, and of properties that must be there: a Go literal, "" if there is none
 	Limits    string // of blobs: the name of the function that returns what the schema says of them, "" if it says nothing
 	LimitsDoc Doc
 }

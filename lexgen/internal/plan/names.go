@@ -146,6 +146,9 @@ var constrained = map[string]bool{
 	"sparc64": true, "amd64p32": true, "armbe": true, "arm64be": true, "ppc": true, "riscv": true, "s390": true, "sparc": true,
 }
 
+// codecEnding is what the files have at their ends that hold the codecs of others; no file of a document ends so.
+const codecEnding = "_codec.go"
+
 // fileName is the file of a document: "repo_listrecords.go".
 func fileName(segments []string) string {
 	var safe []string
@@ -154,7 +157,7 @@ func fileName(segments []string) string {
 	}
 	name := strings.Join(safe, "_")
 	switch {
-	case constrained[safe[len(safe)-1]]:
+	case constrained[safe[len(safe)-1]], strings.HasSuffix("_"+name+".go", codecEnding):
 		name += "_lexicon"
 	case name == "client", name == "doc", name == "errors", name == "pages", name == "records":
 		name += "_lexicon"

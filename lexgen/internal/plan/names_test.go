@@ -24,6 +24,7 @@ func TestFileName(t *testing.T) {
 		{[]string{"feed", "test"}, "feed_test_lexicon.go"},
 		{[]string{"graph", "windows"}, "graph_windows_lexicon.go"},
 		{[]string{"client"}, "client_lexicon.go"},
+		{[]string{"video", "codec"}, "video_codec_lexicon.go"},
 		{[]string{"my-group", "x"}, "mygroup_x.go"},
 	} {
 		if got := fileName(tc.segments); got != tc.want {
@@ -36,8 +37,14 @@ func TestDocOf(t *testing.T) {
 	for _, tc := range []struct{ name, lead, text, want string }{
 		{"plain", "A is b", "Some text", "A is b: Some text."},
 		{"nothing", "A is b", "", "A is b."},
-		{"L10 deprecated", "A is b", "DEPRECATED: use c", "A is b.|Deprecated: use c"},
-		{"L10 deprecated, in brackets", "", "[DEPRECATED] use c", "Deprecated: use c"},
+		{"L10 deprecated", "A is b", "DEPRECATED: use c", "A is b.|Deprecated: use c."},
+		{"L10 deprecated, in brackets", "", "[DEPRECATED] use c", "Deprecated: use c."},
+		{"L10 deprecated, at the end", "A is b", "Some text. DEPRECATED: use c.", "A is b: Some text.|Deprecated: use c."},
+		{"L10 deprecated without a word", "", "Deprecated", "Deprecated: the lexicon says no more."},
+		{"a remark in front", "A is b", "[NOTE: This may change]. Some text", "A is b: Some text.|Note: This may change."},
+		{"a remark and nothing else", "A is b", "[NOTE: This may change.]", "A is b.|Note: This may change."},
+		{"an end in brackets", "", "Some text (and more)", "Some text (and more)."},
+		{"a sentence in brackets", "", "Some text. (And more.)", "Some text. (And more.)"},
 		{"P43 control characters", "", "a\r\n\tb\u2028c\x00d\u202ee\ufefff", "a b c def."},
 		{"P43 build constraints", "", "+build ignore", "'+build' ignore."},
 	} {

@@ -12,7 +12,7 @@ func docsOf(p *Package) PackageDocs {
 	docs := PackageDocs{
 		Package: Doc{
 			"Package " + p.Name + " has " + what + " of " + prefixes + ".",
-			"Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing.",
+			"Pointers and nil slices are optional fields; what a lexicon does not have is kept in Extra, so that reading, changing and writing a value loses nothing. The comments are the lexicons' own; where they say nothing of a field, its name in JSON stands for it.",
 		},
 		Client:    Doc{"A Client calls the methods of " + prefixes + ". Make it with NewClient; it is safe for concurrent use."},
 		NewClient: Doc{"NewClient returns a client that makes its calls on doer: an *oauth.Session, or an *xrpc.Client for calls without an account. The options are defaults of all calls."},
@@ -51,12 +51,4 @@ func exampleOf(g *Group) *Method {
 		}
 	}
 	return best
-}
-
-// valuesDoc is the comment of the constants of a string.
-func valuesDoc(name string, closed bool) Doc {
-	if closed {
-		return Doc{"The values of " + name + "."}
-	}
-	return Doc{"Known values of " + name + "."}
 }

@@ -18,37 +18,33 @@ func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owne
 	var out []Field
 	for _, p := range props {
 		at := p.Type.At()
-		f := Field{JSON: p.Name, Go: b.rename(keyOf(at), camel(p.Name)), Doc: docOf("", p.Type.Doc())}
+		f := Field{JSON: p.Name, Go: b.rename(keyOf(at), camel(p.Name))}
 		scope.take(f.Go, at.String(), keyOf(at), f.Go)
 		f.Presence = presence(p)
-		f.Type = b.typeOf(pl, in, p.Type, prefix+f.Go, false)
+		f.Type = b.typeOf(pl, in, p.Type, fieldOf(owner, f.Go, prefix+f.Go))
 		f.Form = formOf(f.Type, f.Presence)
 		if pl != nil && f.Type.BlobLimits() != nil {
 			f.Limits = b.rename(keyOf(at)+"(limits)", owner+f.Go+"Limits")
-			f.LimitsDoc = Doc{f.Limits + " returns what " + owner + " says of its " + f.Go + ", for xrpc.WithBlobLimits."}
+			f.LimitsDoc = Doc{f.Limits + " returns what the lexicon says of the blobs in the field " + f.Go + " of [" + owner + "], for xrpc.WithBlobLimits."}
 			pl.take(f.Limits, at, "(limits)")
 		}
-		if f.Doc == nil {
-			f.Doc = b.refDoc(p.Type)
+		def := b.defaultOf(p.Type)
+		if f.Presence == Required || f.Presence == RequiredNullable {
+			f.Default = def
 		}
-		if def := defaultOf(p.Type); def != "" {
-			f.Doc = f.Doc.with("Default: " + clean(def) + ".")
-			if f.Presence == Required {
-				f.Default = def
+		if pl != nil {
+			f.Doc = b.fieldDoc(pl, p.Type, &f)
+			switch {
+			case f.Default != "":
+				f.Doc = f.Doc.with("Default: " + clean(def) + ", if a server leaves it out.")
+			case def != "":
+				f.Doc = f.Doc.with("Default: " + clean(def) + ".")
 			}
 		}
 		out = append(out, f)
 	}
 	b.clashes(scope)
 	return out
-}
-
-// refDoc has nothing to add for most types: the type's own comment says it.
-func (b *builder) refDoc(t schema.Type) Doc {
-	if s, ok := t.(*schema.String); ok && len(s.KnownValues) > 0 && len(s.KnownValues) <= 8 {
-		return Doc{"Known values: " + clean(strings.Join(s.KnownValues, ", ")) + "."}
-	}
-	return nil
 }
 
 func presence(p schema.Property) Presence {
@@ -63,9 +59,15 @@ func presence(p schema.Property) Presence {
 	return Optional
 }
 
-// defaultOf is the Go literal of a schema's default, "" if it has none.
-func defaultOf(t schema.Type) string {
+// defaultOf is the Go literal of the default of a schema, or of what it refers to; "" if there is none.
+func (b *builder) defaultOf(t schema.Type) string {
 	switch t := t.(type) {
+	case *schema.Ref:
+		if _, def, err := b.set.Ref(t.Pos, t.Ref); err == nil {
+			if _, again := def.Type.(*schema.Ref); !again {
+				return b.defaultOf(def.Type)
+			}
+		}
 	case *schema.Boolean:
 		if t.Default != nil {
 			return strconv.FormatBool(*t.Default)
@@ -82,10 +84,30 @@ func defaultOf(t schema.Type) string {
 	return ""
 }
 
+// A spot is where a schema stands: it gives the types that are declared for it their names and comments.
+type spot struct {
+	name string // what such a type is called
+	of   string // "the field Embed of [FeedPost]"
+	item bool   // the schema is that of an array's elements
+}
+
+// fieldOf is the spot of a field.
+func fieldOf(owner, field, name string) spot {
+	return spot{name: name, of: "the field " + field + " of [" + owner + "]"}
+}
+
+// is says what a value of the spot is.
+func (s spot) is() string {
+	if s.item {
+		return "an item of " + s.of
+	}
+	return s.of
+}
+
 // typeOf plans the type of a schema and declares the types it needs, in pl; without
 // a place it only names them, which is how the elements of another package's array
-// are found. name is what a declared type is called, item whether it is an element.
-func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, item bool) *Type {
+// are found.
+func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, at spot) *Type {
 	path := ""
 	if pc, _ := b.cfg.packageOf(t.At().NSID); pc != nil {
 		path = pc.Path
@@ -96,7 +118,7 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 				return Name{Path: path, Name: name}
 			}
 		}
-		return Name{Path: path, Name: b.rename(keyOf(t.At())+"(type)", name+suffix)}
+		return Name{Path: path, Name: b.rename(keyOf(t.At())+"(type)", at.name+suffix)}
 	}
 	declare := func(n Name) bool {
 		if pl == nil {
@@ -128,25 +150,33 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 		if len(t.Enum) > 0 {
 			n := typeName("")
 			if declare(n) {
-				pl.add(&Strings{Name: n.Name, Doc: Doc{n.Name + " is one of its constants."}, ValuesDoc: valuesDoc(n.Name, true), Values: b.constants(pl, t, n.Name)})
+				s := stringsOf(b.constants(pl, t, n.Name), "["+n.Name+"]", true)
+				s.Name, s.Doc = n.Name, Doc{n.Name + " is " + at.is() + ", one of the constants below."}
+				pl.add(s)
 			}
-			return &Type{Kind: String, Go: n, Limits: limitsOf(t)}
-		}
-		if len(t.KnownValues) > 0 && pl != nil {
-			pl.add(&Strings{ValuesDoc: valuesDoc(name, false), Values: b.constants(pl, t, name)})
+			return &Type{Kind: String, Go: n, Limits: limitsOf(t), Listed: ListsAll}
 		}
 		format := b.format(t)
-		return &Type{Kind: String, Go: format, Format: format.Name != "", Limits: limitsOf(t)}
+		out := &Type{Kind: String, Go: format, Format: format.Name != "", Limits: limitsOf(t)}
+		if len(t.KnownValues) > 0 && pl != nil {
+			values := b.constants(pl, t, at.name)
+			for _, v := range values {
+				out.Known = append(out.Known, v.Name)
+			}
+			pl.add(stringsOf(values, at.of, false))
+		}
+		return out
 	case *schema.Array:
-		return &Type{Kind: Array, Elem: b.typeOf(pl, in, t.Items, name, true), Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
+		return &Type{Kind: Array, Elem: b.typeOf(pl, in, t.Items, spot{at.name, at.of, true}), Limits: Limits{MinLength: t.MinLength, MaxLength: t.MaxLength}}
 	case *schema.Object:
 		suffix := ""
-		if item {
-			suffix = "Item"
+		description := ""
+		if at.item {
+			suffix, description = "Item", t.Description // otherwise it is the field's
 		}
 		n := typeName(suffix)
 		if declare(n) {
-			s := &Struct{Name: n.Name, Doc: docOf(n.Name+" is an object of "+in.String(), t.Description)}
+			s := &Struct{Name: n.Name, Doc: docOf(n.Name+" is "+at.is(), description)}
 			pl.add(s)
 			s.Fields = b.fields(pl, in, t.Properties, n.Name, n.Name)
 		}
@@ -154,10 +184,14 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, name string, i
 	case *schema.Union:
 		n := typeName("Union")
 		if declare(n) {
-			u := b.union(n.Name, t)
+			u := b.union(pl, n.Name, t, at.is())
+			if at.item {
+				u.Doc = append(u.Doc, docOf("", t.Description)...)
+			}
 			u.Doc = append(u.Doc, absentUnion)
 			pl.take(u.New, t.Pos, "(new)")
 			pl.add(u)
+			return &Type{Kind: UnionOf, Go: n, Union: u}
 		}
 		return &Type{Kind: UnionOf, Go: n}
 	case *schema.Ref:
@@ -189,9 +223,16 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	case *schema.String:
 		// Only a name without values stands for the format's own type.
 		format := len(t.Enum) == 0 && len(t.KnownValues) == 0 && b.format(t).Name != ""
-		return &Type{Kind: String, Go: n, Format: format, Limits: limitsOf(t)}
+		out := &Type{Kind: String, Go: n, Format: format, Limits: limitsOf(t)}
+		switch {
+		case len(t.Enum) > 0:
+			out.Listed = ListsAll
+		case len(t.KnownValues) > 0:
+			out.Listed = ListsSome
+		}
+		return out
 	default:
-		out := b.typeOf(nil, id, t, n.Name, false)
+		out := b.typeOf(nil, id, t, spot{name: n.Name})
 		out.Go = n
 		return out
 	}
@@ -203,29 +244,41 @@ const maxTerms = 100
 // absentUnion ends the comment of every union.
 const absentUnion = "The zero value is absent."
 
-func (b *builder) union(name string, t *schema.Union) *Union {
-	u := &Union{Name: name, Closed: t.Closed}
-	var names []string
+// framedUnion says where the type of a message is.
+const framedUnion = "In a stream the frame of a message says its type; elsewhere its $type does."
+
+// maxListed is how many members a sentence lists; more stand in lines of their own.
+const maxListed = 6
+
+// union plans a union, which is what its comment begins with.
+func (b *builder) union(pl *place, name string, t *schema.Union, is string) *Union {
+	u := &Union{Name: name, Closed: t.Closed, Holds: Doc{"A pointer to a member, a *lex.UnknownVariant, or nil."}}
 	for _, ref := range t.Refs {
 		id, _, err := b.set.Ref(t.Pos, ref)
 		if err != nil {
 			b.fail(err)
 			continue
 		}
-		m := Member{LexType: id.String(), Go: b.goName(id)}
-		u.Members = append(u.Members, m)
-		names = append(names, m.LexType)
+		u.Members = append(u.Members, Member{LexType: id.String(), Go: b.goName(id)})
 	}
 	kind := "an open"
 	if t.Closed {
 		kind = "a closed"
+		u.Holds = Doc{"A pointer to a member, or nil."}
 	}
-	u.Doc = Doc{name + " is " + kind + " union of " + list(names) + "."}
-	if len(names) == 0 {
-		u.Doc = Doc{name + " is an open union that names no member yet."}
-	}
-	if d := docOf("", t.Description); d != nil {
-		u.Doc = append(u.Doc, d...)
+	lead := name + " is " + is + ", " + kind + " union"
+	switch names := b.links(pl, u); {
+	case len(names) == 0:
+		u.Doc = Doc{lead + " that names no member yet."}
+	case len(names) >= maxTerms:
+		u.Doc = Doc{lead + " of " + number(int64(len(names))) + " objects."} // the package need not import theirs
+	case len(names) <= maxListed:
+		u.Doc = Doc{lead + " of " + list(names, "and") + "."}
+	default:
+		u.Doc = Doc{lead + " of:"}
+		for _, n := range names {
+			u.Doc = append(u.Doc, "- "+n)
+		}
 	}
 	u.New = b.rename(keyOf(t.Pos)+"(new)", "New"+name)
 	u.NewDoc = Doc{u.New + " returns the union of a member."}
@@ -236,26 +289,36 @@ func (b *builder) union(name string, t *schema.Union) *Union {
 	return u
 }
 
-func list(names []string) string {
+// links are the members of a union, as comments name them.
+func (b *builder) links(pl *place, u *Union) []string {
+	var out []string
+	for _, m := range u.Members {
+		out = append(out, b.link(pl, m.Go))
+	}
+	return out
+}
+
+func list(names []string, last string) string {
 	if len(names) < 2 {
 		return strings.Join(names, "")
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return strings.Join(names[:len(names)-1], ", ") + " " + last + " " + names[len(names)-1]
 }
 
-// params plans the parameters of a method.
+// params plans the parameters of a method, which is how comments name it.
 func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, method string) *Params {
 	pl.take(name, p.Pos, "")
-	out := &Params{Name: name, Doc: Doc{name + " are the parameters of " + string(in.NSID) + "."}}
+	out := &Params{Name: name, Doc: Doc{name + " are the parameters of " + method + "."}}
 	pl.add(out)
 	scope := newScope("type " + name)
 	scope.reserve("a method of all parameters", "EncodeQuery", "ValidateLex")
 	for _, prop := range p.Properties {
 		at := prop.Type.At()
-		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Doc: docOf("", prop.Type.Doc()), Presence: presence(prop), Default: defaultOf(prop.Type)}
+		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Presence: presence(prop), Default: b.defaultOf(prop.Type)}
 		scope.take(f.Go, at.String(), keyOf(at), f.Go)
-		f.Type = b.typeOf(pl, in, prop.Type, name+f.Go, false)
+		f.Type = b.typeOf(pl, in, prop.Type, fieldOf(name, f.Go, name+f.Go))
 		f.Form = formOf(f.Type, f.Presence)
+		f.Doc = b.fieldDoc(pl, prop.Type, &f)
 		if f.Default != "" {
 			if f.Presence == Required {
 				b.fail(at.Errorf("a required parameter cannot have a default"))
@@ -282,15 +345,19 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 	names := b.receiver(pl, m, t.Pos)
 	pl.add(m)
 	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
-		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), m.Name)
+		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), m.link())
 	}
-	m.InputEncoding, m.Input = b.body(pl, id, t.Input, base+"Input", "the input")
-	m.OutEncoding, m.Output = b.body(pl, id, t.Output, base+"Output", "the output")
-	m.Errors = b.declare(pl, id, t.Errors)
+	m.InputEncoding, m.Input = b.body(pl, id, t.Input, base+"Input", "the input of "+m.link())
+	m.OutEncoding, m.Output = b.body(pl, id, t.Output, base+"Output", "the output of "+m.link())
+	m.Errors = b.declare(pl, id, m.link(), t.Errors)
 	m.Doc = docOf(m.Name+" calls "+string(id.NSID), t.Description)
-	if len(m.Errors) > 0 {
-		m.Doc = append(m.Doc, "Errors: "+strings.Join(m.Errors, ", ")+".")
+	if m.Input == nil && m.InputEncoding != "" {
+		m.Doc = m.Doc.with("The body is " + ofType(m.InputEncoding) + ".")
 	}
+	if m.Output == nil && m.OutEncoding != "" {
+		m.Doc = m.Doc.with("The output is " + ofType(m.OutEncoding) + "; close it.")
+	}
+	m.Doc = m.Doc.withErrors(m.Errors)
 	if m.Pager = b.pager(pl, m, t); m.Pager == nil {
 		return
 	}
@@ -301,8 +368,8 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 	}
 }
 
-// declare notes the errors that a method declares and returns their Go names.
-func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []string {
+// declare notes the errors that a method declares and returns their Go names. Comments name the method as method says.
+func (b *builder) declare(pl *place, id resolve.ID, method string, errors []schema.Error) []string {
 	var names []string
 	for _, e := range errors {
 		d := pl.pkg.errors[e.Name]
@@ -315,7 +382,7 @@ func (b *builder) declare(pl *place, id resolve.ID, errors []schema.Error) []str
 		} else if d.description != e.Description {
 			d.description = "" // methods mean different things by it
 		}
-		d.by = append(d.by, string(id.NSID))
+		d.by = append(d.by, declaring{string(id.NSID), method})
 		names = append(names, b.rename("error "+e.Name, "Err"+camel(e.Name)))
 	}
 	return names
@@ -331,14 +398,16 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 		Name: b.rename(keyOf(t.Pos)+"(method)", camel(pl.segments[len(pl.segments)-1])),
 		NSID: string(id.NSID), Direct: b.cfg.direct(id.NSID), Subprotocol: t.Subprotocol,
 	}
-	names := b.declare(pl, id, t.Errors)
 	message, ok := t.Message.(*schema.Union)
+	method := string(id.NSID)
 	if ok {
 		b.receiver(pl, m, t.Pos)
+		method = m.link()
 		pl.add(m)
 	}
+	names := b.declare(pl, id, method, t.Errors)
 	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
-		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), base)
+		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), method)
 		m.Cursor = cursorOf(t.Parameters)
 	}
 	if !slices.Contains(subprotocols, t.Subprotocol) {
@@ -353,7 +422,7 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 	}
 	name := b.rename(keyOf(message.Pos)+"(type)", base+suffix)
 	pl.take(name, message.Pos, "(type)")
-	u := b.union(name, message)
+	u := b.union(pl, name, message, "a message of "+method)
 	pl.take(u.New, message.Pos, "(new)")
 	u.Message = string(id.NSID)
 	for i, ref := range message.Refs {
@@ -363,14 +432,11 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 	}
 	m.Message = &Type{Kind: UnionOf, Go: Name{Path: pl.pkg.Path, Name: name}}
 	m.Doc = docOf(m.Name+" subscribes to "+string(id.NSID), t.Description)
-	if len(names) > 0 {
-		m.Doc = append(m.Doc, "Errors: "+strings.Join(names, ", ")+".")
+	m.Doc = m.Doc.withErrors(names)
+	if d := docOf("", message.Description); d != nil {
+		u.Doc = append(u.Doc, d...)
 	}
-	u.Doc = append(docOf(name+" is a message of "+id.String(), t.Description), u.Doc...)
-	if len(names) > 0 {
-		u.Doc = append(u.Doc, "Errors: "+strings.Join(names, ", ")+".")
-	}
-	u.Doc = append(u.Doc, absentUnion)
+	u.Doc = append(u.Doc, framedUnion, absentUnion)
 	pl.add(u)
 }
 
@@ -416,7 +482,7 @@ func (b *builder) receiver(pl *place, m *Method, at schema.Pos) *scope {
 		}
 		key := nsid + "(service)"
 		field = b.rename(key, field)
-		g = &group{Group: &Group{Field: field, Type: field + "Service", Doc: Doc{field + "Service calls the methods of " + nsid + "."}, NSID: nsid}, scope: newScope("type " + field + "Service")}
+		g = &group{Group: &Group{Field: field, Type: field + "Service", Doc: Doc{field + "Service calls the methods of " + nsid + "; it is the field " + field + " of [Client]."}, NSID: nsid}, scope: newScope("type " + field + "Service")}
 		p.groups[nsid] = g
 		p.client.take(field, "the service of "+nsid, key, field)
 		p.scope.take(g.Type, "the service of "+nsid, key, field)
@@ -448,12 +514,12 @@ func (b *builder) body(pl *place, id resolve.ID, body *schema.Body, name, what s
 		return body.Encoding, nil
 	case *schema.Object:
 		pl.take(name, body.Pos, "")
-		st := &Struct{Name: name, Doc: docOf(name+" is "+what+" of "+string(id.NSID), cmpOr(s.Description, body.Description))}
+		st := &Struct{Name: name, Doc: docOf(name+" is "+what, cmpOr(s.Description, body.Description))}
 		pl.add(st)
 		st.Fields = b.fields(pl, id, s.Properties, name, name)
 		return body.Encoding, &Type{Kind: Object, Go: Name{Path: pl.pkg.Path, Name: name}}
 	default:
-		t := b.typeOf(pl, id, s, name, false)
+		t := b.typeOf(pl, id, s, spot{name: name, of: what})
 		if t.Kind != Object && t.Kind != UnionOf {
 			b.fail(body.Schema.At().Errorf("%s must be an object or a union", what))
 		}
@@ -484,7 +550,7 @@ func (b *builder) pager(pl *place, m *Method, t *schema.Method) *Pager {
 		return nil
 	}
 	p := &Pager{Pages: m.Name + "Pages"}
-	p.PagesDoc = Doc{p.Pages + " calls " + m.Name + " page after page until there is no cursor. An error is final; a cursor that the server repeats is paging.ErrRepeatedCursor."}
+	p.PagesDoc = Doc{p.Pages + " calls " + m.link() + " page after page until there is no cursor. An error is final; a cursor that the server repeats is [paging.ErrRepeatedCursor]."}
 	var required, optional []*Field
 	for _, d := range pl.file.Decls {
 		s, ok := d.(*Struct)
@@ -515,7 +581,7 @@ func (b *builder) pager(pl *place, m *Method, t *schema.Method) *Pager {
 	}
 	if p.Items != nil {
 		p.All = m.Name + "All"
-		p.AllDoc = Doc{p.All + " is " + p.Pages + ", " + strings.ToLower(p.Items.JSON) + " one by one."}
+		p.AllDoc = Doc{p.All + " is [" + m.Service + "." + p.Pages + "], " + strings.ToLower(strings.Join(words(p.Items.JSON), " ")) + " one by one."}
 	}
 	return p
 }

@@ -41,7 +41,8 @@ func report(ctx context.Context, configFile string, out io.Writer, now func() ti
 	var page bytes.Buffer
 	all := prog.Stats()
 	fmt.Fprintf(&page, "# Generated code\n\n")
-	fmt.Fprintf(&page, "Written by `lexgen generate` from the lexicons in `lexicons/`; this page by `make generated-report`.\n\n")
+	fmt.Fprintf(&page, "Written by `lexgen generate` from the lexicons in `lexicons/`; this page by `make generated-report`. `feed_post.go` has the types and calls of\n"+
+		"`app.bsky.feed.post`, `feed_post_codec.go` how they are read, written and checked.\n\n")
 	fmt.Fprintf(&page, "| package | lexicons | types | methods | records | lines | cold compile |\n|---|---|---|---|---|---|---|\n")
 
 	cache, err := os.MkdirTemp("", "lexgen-report-")

@@ -102,6 +102,32 @@ func TestDefaultsAreSent(t *testing.T) {
 	}
 }
 
+func TestWhatIsLeftOutIsTheDefault(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"count":1}`:                            `{"amount":7,"open":true,"level":"low","count":1}`,
+		`{"count":1,"amount":0,"open":false}`:    `{"amount":0,"open":false,"level":"low","count":1}`,
+		`{"count":1,"open":null,"level":null}`:   `{"amount":7,"open":null,"level":null,"count":1}`,
+		`{"level":"high","count":1,"amount":-1}`: `{"amount":-1,"open":true,"level":"high","count":1}`,
+	} {
+		t.Run("P88 in "+in, func(t *testing.T) {
+			v := comexample.ThingKitchenLeft{Amount: 5, Open: new(false)}
+			if err := lex.UnmarshalJSON([]byte(in), &v); err != nil {
+				t.Fatal(err)
+			}
+			out, err := lex.MarshalJSON(&v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, want, string(out))
+		})
+	}
+	t.Run("P88 but not one without a default", func(t *testing.T) {
+		if err := lex.UnmarshalJSON([]byte(`{"amount":1,"open":true,"level":"low"}`), new(comexample.ThingKitchenLeft)); !errors.Is(err, lex.ErrMissing) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
 func TestMoreThan64Fields(t *testing.T) {
 	text := func(fields int) []byte {
 		b := []byte("{")

@@ -2,5 +2,10 @@
 
 package comexample
 
-// AccessNSID names the permission set com.example.access: Buy and sell.
+import "github.com/gimucco/atproto-go/xrpc/lex"
+
+// AccessNSID names the permission set com.example.access: Buy and sell. Ask for it with
+// scope.Include.
 const AccessNSID = "com.example.access"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // Run calls com.example.alpha.run.
@@ -13,3 +14,5 @@ func (s AlphaService) Run(ctx context.Context, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.example.alpha.run", Kind: xrpc.KindProcedure}
 	return xrpc.Send(ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

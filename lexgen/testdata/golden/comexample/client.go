@@ -2,7 +2,10 @@
 
 package comexample
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // A Client calls the methods of com.example. Make it with NewClient; it is safe for concurrent
 // use.
@@ -32,32 +35,34 @@ func NewClient(doer xrpc.Doer, opts ...xrpc.Option) *Client {
 	}
 }
 
-// AlphaService calls the methods of com.example.alpha.
+// AlphaService calls the methods of com.example.alpha; it is the field Alpha of [Client].
 type AlphaService struct {
 	caller *xrpc.Caller
 }
 
-// BetaService calls the methods of com.example.beta.
+// BetaService calls the methods of com.example.beta; it is the field Beta of [Client].
 type BetaService struct {
 	caller *xrpc.Caller
 }
 
-// GammaService calls the methods of com.example.gamma.
+// GammaService calls the methods of com.example.gamma; it is the field Gamma of [Client].
 type GammaService struct {
 	caller *xrpc.Caller
 }
 
-// ShopService calls the methods of com.example.shop.
+// ShopService calls the methods of com.example.shop; it is the field Shop of [Client].
 type ShopService struct {
 	caller *xrpc.Caller
 }
 
-// StreamService calls the methods of com.example.stream.
+// StreamService calls the methods of com.example.stream; it is the field Stream of [Client].
 type StreamService struct {
 	caller *xrpc.Caller
 }
 
-// ThingService calls the methods of com.example.thing.
+// ThingService calls the methods of com.example.thing; it is the field Thing of [Client].
 type ThingService struct {
 	caller *xrpc.Caller
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

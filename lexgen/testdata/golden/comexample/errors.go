@@ -2,19 +2,24 @@
 
 package comexample
 
-import "github.com/gimucco/atproto-go/xrpc"
+import (
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
+)
 
 // The errors that methods of this package declare, for errors.Is.
 const (
-	// ErrBad is an error of com.example.evil: //go:build ignore.
+	// ErrBad is an error of [Client.Evil]: //go:build ignore.
 	ErrBad xrpc.ErrorName = "Bad"
 
-	// ErrClosed is an error of com.example.shop.list and 2 others.
+	// ErrClosed is an error of [ShopService.List] and 2 others.
 	ErrClosed xrpc.ErrorName = "Closed"
 
-	// ErrFutureCursor is an error of com.example.stream.watch: There is no such event yet.
+	// ErrFutureCursor is an error of [StreamService.Watch]: There is no such event yet.
 	ErrFutureCursor xrpc.ErrorName = "FutureCursor"
 
-	// ErrNotFound is an error of com.example.shop.list and com.example.thing.get.
+	// ErrNotFound is an error of [ShopService.List] and [ThingService.Get].
 	ErrNotFound xrpc.ErrorName = "NotFound"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

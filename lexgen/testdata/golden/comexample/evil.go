@@ -11,13 +11,13 @@ import (
 
 // Evil calls com.example.evil: line func init() { panic(1) }.
 //
-// Errors: ErrBad.
+// Errors: [ErrBad].
 func (c *Client) Evil(ctx context.Context, params *EvilParams, opts ...xrpc.Option) (*EvilOutput, error) {
 	m := xrpc.Method{NSID: "com.example.evil", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[EvilOutput](ctx, c.caller, m, params, xrpc.Input{}, opts)
 }
 
-// EvilParams are the parameters of com.example.evil.
+// EvilParams are the parameters of [Client.Evil].
 type EvilParams struct {
 	// line func init() { panic(1) }. Default, sent if nil: "line\nfunc init() { panic(1) }".
 	P0 *string
@@ -29,96 +29,27 @@ type EvilParams struct {
 	// var _ = `".
 	P2 *string
 
-	// //go:build ignore. Default, sent if nil: "\r\n//go:build ignore\r\n".
-	P3 *string
+	P3 *string // //go:build ignore. Default, sent if nil: "\r\n//go:build ignore\r\n".
 
 	// func init() { panic(4) }. Default, sent if nil: "\u2028func init() { panic(4) }".
 	P4 *string
 
-	// bidi nul. Default, sent if nil: "\u202e\ufeff bidi \x00 nul".
-	P5 *string
+	P5 *string // bidi nul. Default, sent if nil: "\u202e\ufeff bidi \x00 nul".
+	P6 *string // //go:linkname x y. Default, sent if nil: "//go:linkname x y".
+	P7 *string // '+build' ignore. Default, sent if nil: "'+build' ignore".
 
-	// //go:linkname x y. Default, sent if nil: "//go:linkname x y".
-	P6 *string
+	// "v" in JSON. Known values: the constants from [EvilParamsVLineFuncInitPanic1] to
+	// [EvilParamsVBuildIgnore].
+	V *string
 
-	P7      *string // '+build' ignore. Default, sent if nil: "'+build' ignore".
-	V       *string
-	X1st    *string
-	FooBar  *string
-	CIDLink *string
-	ABCDE   *string
-	X       *string
+	X1st    *string // "1st" in JSON.
+	FooBar  *string // "foo.bar" in JSON.
+	CIDLink *string // "cid-link" in JSON.
+	ABCDE   *string // "a\"b\\c`d\ne" in JSON.
+	X       *string // "é" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *EvilParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(EvilParams)
-	}
-	if p.P0 != nil {
-		q.String("p0", *p.P0)
-	} else {
-		q.String("p0", "line\nfunc init() { panic(1) }")
-	}
-	if p.P1 != nil {
-		q.String("p1", *p.P1)
-	} else {
-		q.String("p1", "*/ func init() { panic(2) } /*")
-	}
-	if p.P2 != nil {
-		q.String("p2", *p.P2)
-	} else {
-		q.String("p2", "`; func init() { panic(3) }; var _ = `")
-	}
-	if p.P3 != nil {
-		q.String("p3", *p.P3)
-	} else {
-		q.String("p3", "\r\n//go:build ignore\r\n")
-	}
-	if p.P4 != nil {
-		q.String("p4", *p.P4)
-	} else {
-		q.String("p4", "\u2028func init() { panic(4) }")
-	}
-	if p.P5 != nil {
-		q.String("p5", *p.P5)
-	} else {
-		q.String("p5", "\u202e\ufeff bidi \x00 nul")
-	}
-	if p.P6 != nil {
-		q.String("p6", *p.P6)
-	} else {
-		q.String("p6", "//go:linkname x y")
-	}
-	if p.P7 != nil {
-		q.String("p7", *p.P7)
-	} else {
-		q.String("p7", "+build ignore")
-	}
-	if p.V != nil {
-		q.String("v", *p.V)
-	}
-	if p.X1st != nil {
-		q.String("1st", *p.X1st)
-	}
-	if p.FooBar != nil {
-		q.String("foo.bar", *p.FooBar)
-	}
-	if p.CIDLink != nil {
-		q.String("cid-link", *p.CIDLink)
-	}
-	if p.ABCDE != nil {
-		q.String("a\"b\\c`d\ne", *p.ABCDE)
-	}
-	if p.X != nil {
-		q.String("é", *p.X)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *EvilParams) ValidateLex(v *lex.Validator) {}
-
-// Known values of EvilParamsV.
+// Known values of the field V of [EvilParams].
 const (
 	EvilParamsVLineFuncInitPanic1 = "line\nfunc init() { panic(1) }"
 	EvilParamsVFuncInitPanic2     = "*/ func init() { panic(2) } /*"
@@ -130,159 +61,34 @@ const (
 	EvilParamsVBuildIgnore        = "+build ignore"
 )
 
-// EvilOutput is the output of com.example.evil: `; func init() { panic(3) }; var _ = `.
+// EvilOutput is the output of [Client.Evil]: `; func init() { panic(3) }; var _ = `.
 type EvilOutput struct {
-	// line func init() { panic(1) }. Default: "line\nfunc init() { panic(1) }".
-	P0 *string
-
-	// */ func init() { panic(2) } /*. Default: "*/ func init() { panic(2) } /*".
-	P1 *string
+	P0 *string // line func init() { panic(1) }. Default: "line\nfunc init() { panic(1) }".
+	P1 *string // */ func init() { panic(2) } /*. Default: "*/ func init() { panic(2) } /*".
 
 	// `; func init() { panic(3) }; var _ = `. Default: "`; func init() { panic(3) }; var _ = `".
 	P2 *string
 
 	P3 *string // //go:build ignore. Default: "\r\n//go:build ignore\r\n".
-
-	// func init() { panic(4) }. Default: "\u2028func init() { panic(4) }".
-	P4 *string
-
+	P4 *string // func init() { panic(4) }. Default: "\u2028func init() { panic(4) }".
 	P5 *string // bidi nul. Default: "\u202e\ufeff bidi \x00 nul".
 	P6 *string // //go:linkname x y. Default: "//go:linkname x y".
 	P7 *string // '+build' ignore. Default: "'+build' ignore".
 
-	// Known values: line func init() { panic(1) }, */ func init() { panic(2) } /*, `; func init() {
-	// panic(3) }; var _ = `, //go:build ignore , func init() { panic(4) }, bidi nul, //go:linkname
-	// x y, '+build' ignore.
+	// "v" in JSON. Known values: the constants from [EvilOutputVLineFuncInitPanic1] to
+	// [EvilOutputVBuildIgnore].
 	V *string
 
-	X1st    *string
-	FooBar  *string
-	CIDLink *string
-	ABCDE   *string
-	X       *string
+	X1st    *string // "1st" in JSON.
+	FooBar  *string // "foo.bar" in JSON.
+	CIDLink *string // "cid-link" in JSON.
+	ABCDE   *string // "a\"b\\c`d\ne" in JSON.
+	X       *string // "é" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *EvilOutput) DecodeLex(d *lex.Decoder) error {
-	*s = EvilOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "p0":
-			d.Once(&seen, 1<<0)
-			s.P0 = d.OptionalString()
-		case "p1":
-			d.Once(&seen, 1<<1)
-			s.P1 = d.OptionalString()
-		case "p2":
-			d.Once(&seen, 1<<2)
-			s.P2 = d.OptionalString()
-		case "p3":
-			d.Once(&seen, 1<<3)
-			s.P3 = d.OptionalString()
-		case "p4":
-			d.Once(&seen, 1<<4)
-			s.P4 = d.OptionalString()
-		case "p5":
-			d.Once(&seen, 1<<5)
-			s.P5 = d.OptionalString()
-		case "p6":
-			d.Once(&seen, 1<<6)
-			s.P6 = d.OptionalString()
-		case "p7":
-			d.Once(&seen, 1<<7)
-			s.P7 = d.OptionalString()
-		case "v":
-			d.Once(&seen, 1<<8)
-			s.V = d.OptionalString()
-		case "1st":
-			d.Once(&seen, 1<<9)
-			s.X1st = d.OptionalString()
-		case "foo.bar":
-			d.Once(&seen, 1<<10)
-			s.FooBar = d.OptionalString()
-		case "cid-link":
-			d.Once(&seen, 1<<11)
-			s.CIDLink = d.OptionalString()
-		case "a\"b\\c`d\ne":
-			d.Once(&seen, 1<<12)
-			s.ABCDE = d.OptionalString()
-		case "é":
-			d.Once(&seen, 1<<13)
-			s.X = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EvilOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.V != nil {
-		e.Field("v").String(*s.V)
-	}
-	if s.P0 != nil {
-		e.Field("p0").String(*s.P0)
-	}
-	if s.P1 != nil {
-		e.Field("p1").String(*s.P1)
-	}
-	if s.P2 != nil {
-		e.Field("p2").String(*s.P2)
-	}
-	if s.P3 != nil {
-		e.Field("p3").String(*s.P3)
-	}
-	if s.P4 != nil {
-		e.Field("p4").String(*s.P4)
-	}
-	if s.P5 != nil {
-		e.Field("p5").String(*s.P5)
-	}
-	if s.P6 != nil {
-		e.Field("p6").String(*s.P6)
-	}
-	if s.P7 != nil {
-		e.Field("p7").String(*s.P7)
-	}
-	if s.X != nil {
-		e.Key("é").String(*s.X)
-	}
-	if s.X1st != nil {
-		e.Field("1st").String(*s.X1st)
-	}
-	if s.FooBar != nil {
-		e.Field("foo.bar").String(*s.FooBar)
-	}
-	if s.CIDLink != nil {
-		e.Field("cid-link").String(*s.CIDLink)
-	}
-	if s.ABCDE != nil {
-		e.Key("a\"b\\c`d\ne").String(*s.ABCDE)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EvilOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EvilOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EvilOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of EvilOutputV.
+// Known values of the field V of [EvilOutput].
 const (
 	EvilOutputVLineFuncInitPanic1 = "line\nfunc init() { panic(1) }"
 	EvilOutputVFuncInitPanic2     = "*/ func init() { panic(2) } /*"
@@ -294,62 +100,17 @@ const (
 	EvilOutputVBuildIgnore        = "+build ignore"
 )
 
-// EvilType is com.example.evil#type: func init() { panic(4) }.
+// EvilType is the object com.example.evil#type: func init() { panic(4) }.
 type EvilType struct {
-	Range *string
+	Range *string // "range" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*EvilType) LexType() string {
-	return "com.example.evil#type"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *EvilType) DecodeLex(d *lex.Decoder) error {
-	*s = EvilType{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "range":
-			d.Once(&seen, 1<<0)
-			s.Range = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *EvilType) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Range != nil {
-		e.Field("range").String(*s.Range)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *EvilType) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s EvilType) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *EvilType) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// EvilShade is com.example.evil#shade: bidi nul.
+// EvilShade is the string com.example.evil#shade: bidi nul.
 type EvilShade string
 
-// The values of EvilShade.
+// The values of [EvilShade].
 const (
 	EvilShadeA          EvilShade = "a"
 	EvilShadeU002AU002F EvilShade = "*/"
@@ -358,3 +119,5 @@ const (
 
 // EvilTok is the token com.example.evil#tok: //go:linkname x y.
 const EvilTok = "com.example.evil#tok"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

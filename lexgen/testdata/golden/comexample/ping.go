@@ -6,6 +6,7 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // Ping calls com.example.ping: A method of three segments.
@@ -13,3 +14,5 @@ func (c *Client) Ping(ctx context.Context, opts ...xrpc.Option) error {
 	m := xrpc.Method{NSID: "com.example.ping", Kind: xrpc.KindProcedure}
 	return xrpc.Send(ctx, c.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

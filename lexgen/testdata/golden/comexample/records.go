@@ -13,3 +13,5 @@ func Records(nsid string) lex.Typed {
 	}
 	return nil
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -16,11 +16,11 @@ func (s ShopService) Buy(ctx context.Context, input *org.OtherDefsPair, opts ...
 	return xrpc.Call[ShopBuyOutputUnion](ctx, s.caller, m, nil, xrpc.JSON(input), opts)
 }
 
-// ShopBuyOutputUnion is an open union of com.example.shop.buy#receipt.
+// ShopBuyOutputUnion is the output of [ShopService.Buy], an open union of [ShopBuyReceipt].
 //
 // The zero value is absent.
 type ShopBuyOutputUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewShopBuyOutputUnion returns the union of a member.
@@ -31,93 +31,11 @@ func NewShopBuyOutputUnion[T interface {
 	return ShopBuyOutputUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ShopBuyOutputUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.shop.buy#receipt":
-		u.Value = lex.DecodeVariant[ShopBuyReceipt](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ShopBuyOutputUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ShopBuyOutputUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ShopBuyReceipt, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ShopBuyOutputUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ShopBuyOutputUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ShopBuyReceipt is com.example.shop.buy#receipt.
+// ShopBuyReceipt is the object com.example.shop.buy#receipt.
 type ShopBuyReceipt struct {
-	Colour string
+	Colour string // "colour" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ShopBuyReceipt) LexType() string {
-	return "com.example.shop.buy#receipt"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ShopBuyReceipt) DecodeLex(d *lex.Decoder) error {
-	*s = ShopBuyReceipt{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "colour":
-			d.Once(&seen, 1<<0)
-			s.Colour = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "colour")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ShopBuyReceipt) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("colour").String(s.Colour)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ShopBuyReceipt) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ShopBuyReceipt) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ShopBuyReceipt) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,5 +2,9 @@
 
 package comexample
 
+import "github.com/gimucco/atproto-go/xrpc/lex"
+
 // ShopDefsToken is the token com.example.shop.defs#token.
 const ShopDefsToken = "com.example.shop.defs#token"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -14,14 +14,14 @@ import (
 
 // List calls com.example.shop.list: List things.
 //
-// Errors: ErrNotFound, ErrClosed.
+// Errors: [ErrNotFound], [ErrClosed].
 func (s ShopService) List(ctx context.Context, params *ShopListParams, opts ...xrpc.Option) (*ShopListOutput, error) {
 	m := xrpc.Method{NSID: "com.example.shop.list", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 	return xrpc.Call[ShopListOutput](ctx, s.caller, m, params, xrpc.Input{}, opts)
 }
 
-// ListPages calls List page after page until there is no cursor. An error is final; a cursor
-// that the server repeats is paging.ErrRepeatedCursor.
+// ListPages calls [ShopService.List] page after page until there is no cursor. An error is
+// final; a cursor that the server repeats is [paging.ErrRepeatedCursor].
 func (s ShopService) ListPages(ctx context.Context, params *ShopListParams, opts ...xrpc.Option) iter.Seq2[*ShopListOutput, error] {
 	return paging.Pages(func(cursor *string) (*ShopListOutput, *string, error) {
 		var next ShopListParams
@@ -41,147 +41,45 @@ func (s ShopService) ListPages(ctx context.Context, params *ShopListParams, opts
 	})
 }
 
-// ListAll is ListPages, names one by one.
+// ListAll is [ShopService.ListPages], names one by one.
 func (s ShopService) ListAll(ctx context.Context, params *ShopListParams, opts ...xrpc.Option) iter.Seq2[string, error] {
 	return paging.Values(s.ListPages(ctx, params, opts...), func(page *ShopListOutput) []string {
 		return page.Names
 	})
 }
 
-// ShopListParams are the parameters of com.example.shop.list.
+// ShopListParams are the parameters of [ShopService.List].
 type ShopListParams struct {
-	Owner  syntax.DID
-	Range  int64
-	Ctx    *bool   // Default, sent if nil: false.
-	Type   *string // Default, sent if nil: "a\"b".
-	C      []int64
-	Params []bool
-	Opts   []syntax.NSID
-	Order  *ShopListParamsOrder // Default, sent if nil: "asc".
-	Limit  *int64               // Default, sent if nil: 50.
-	Cursor *string
+	Owner  syntax.DID    // "owner" in JSON.
+	Range  int64         // "range" in JSON.
+	Ctx    *bool         // "ctx" in JSON. Default, sent if nil: false.
+	Type   *string       // "type" in JSON. Default, sent if nil: "a\"b".
+	C      []int64       // "c" in JSON.
+	Params []bool        // "params" in JSON.
+	Opts   []syntax.NSID // "opts" in JSON.
+
+	// "order" in JSON. One of the constants of [ShopListParamsOrder]. Default, sent if nil: "asc".
+	Order *ShopListParamsOrder
+
+	Limit  *int64  // "limit" in JSON. From 1 to 100. Default, sent if nil: 50.
+	Cursor *string // "cursor" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ShopListParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ShopListParams)
-	}
-	q.String("owner", string(p.Owner))
-	q.Int("range", p.Range)
-	if p.Ctx != nil {
-		q.Bool("ctx", *p.Ctx)
-	} else {
-		q.Bool("ctx", false)
-	}
-	if p.Type != nil {
-		q.String("type", *p.Type)
-	} else {
-		q.String("type", "a\"b")
-	}
-	q.Ints("c", p.C)
-	q.Bools("params", p.Params)
-	xrpc.AddStrings(q, "opts", p.Opts)
-	if p.Order != nil {
-		q.String("order", string(*p.Order))
-	} else {
-		q.String("order", "asc")
-	}
-	if p.Limit != nil {
-		q.Int("limit", *p.Limit)
-	} else {
-		q.Int("limit", 50)
-	}
-	if p.Cursor != nil {
-		q.String("cursor", *p.Cursor)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ShopListParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(ShopListParams)
-	}
-	v.Field("owner").Format(p.Owner)
-	v.Field("range").Int(p.Range)
-	if p.C != nil {
-		lex.ValidateArray(v.Field("c"), p.C, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	if p.Opts != nil {
-		lex.ValidateArray(v.Field("opts"), p.Opts, func(v *lex.Validator, e syntax.NSID) {
-			v.Format(e)
-		})
-	}
-	if p.Order != nil {
-		v.Field("order").OneOf(string(*p.Order), "asc", "desc")
-	}
-	if p.Limit != nil {
-		v.Field("limit").AtLeast(*p.Limit, 1).AtMost(*p.Limit, 100)
-	}
-}
-
-// ShopListParamsOrder is one of its constants.
+// ShopListParamsOrder is the field Order of [ShopListParams], one of the constants below.
 type ShopListParamsOrder string
 
-// The values of ShopListParamsOrder.
+// The values of [ShopListParamsOrder].
 const (
 	ShopListParamsOrderAsc  ShopListParamsOrder = "asc"
 	ShopListParamsOrderDesc ShopListParamsOrder = "desc"
 )
 
-// ShopListOutput is the output of com.example.shop.list.
+// ShopListOutput is the output of [ShopService.List].
 type ShopListOutput struct {
-	Cursor *string
-	Names  []string
+	Cursor *string  // "cursor" in JSON.
+	Names  []string // "names" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ShopListOutput) DecodeLex(d *lex.Decoder) error {
-	*s = ShopListOutput{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "cursor":
-			d.Once(&seen, 1<<1)
-			s.Cursor = d.OptionalString()
-		case "names":
-			d.Once(&seen, 1<<0)
-			s.Names = lex.DecodeStrings[string](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "names")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ShopListOutput) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	lex.EncodeStrings(e.Field("names"), s.Names)
-	if s.Cursor != nil {
-		e.Field("cursor").String(*s.Cursor)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ShopListOutput) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ShopListOutput) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ShopListOutput) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

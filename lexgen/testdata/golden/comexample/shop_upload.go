@@ -9,28 +9,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// Upload calls com.example.shop.upload.
+// Upload calls com.example.shop.upload. The body is a stream of bytes of type
+// application/x-newer. The output is a stream of bytes of any type; close it.
 //
-// Errors: ErrClosed.
+// Errors: [ErrClosed].
 func (s ShopService) Upload(ctx context.Context, params *ShopUploadParams, body *xrpc.Body, opts ...xrpc.Option) (*xrpc.Download, error) {
 	m := xrpc.Method{NSID: "com.example.shop.upload", Kind: xrpc.KindProcedure, Input: "application/x-newer", Output: "*/*", Direct: true}
 	return xrpc.Open(ctx, s.caller, m, params, xrpc.Raw(body), opts)
 }
 
-// ShopUploadParams are the parameters of com.example.shop.upload.
+// ShopUploadParams are the parameters of [ShopService.Upload].
 type ShopUploadParams struct {
-	Name *string
+	Name *string // "name" in JSON.
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *ShopUploadParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(ShopUploadParams)
-	}
-	if p.Name != nil {
-		q.String("name", *p.Name)
-	}
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *ShopUploadParams) ValidateLex(v *lex.Validator) {}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -15,13 +15,13 @@ func (s StreamService) Later(ctx context.Context, opts ...xrpc.Option) *xrpc.Str
 	return xrpc.Subscribe[StreamLaterMessage](ctx, s.caller, m, nil, opts)
 }
 
-// StreamLaterMessage is a message of com.example.stream.later.
+// StreamLaterMessage is a message of [StreamService.Later], an open union of [StreamTailLine].
 //
-// StreamLaterMessage is an open union of com.example.stream.tail#line.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type StreamLaterMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewStreamLaterMessage returns the union of a member.
@@ -32,51 +32,4 @@ func NewStreamLaterMessage[T interface {
 	return StreamLaterMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *StreamLaterMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.stream.tail#line":
-		u.Value = lex.DecodeVariant[StreamTailLine](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *StreamLaterMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *StreamLaterMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *StreamTailLine, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u StreamLaterMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *StreamLaterMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Sequence implements xrpc.Sequenced.
-func (u *StreamLaterMessage) Sequence() (seq int64, ok bool) {
-	switch v := u.Value.(type) {
-	case *StreamTailLine:
-		if v.Seq != nil {
-			return *v.Seq, true
-		}
-	}
-	return 0, false
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

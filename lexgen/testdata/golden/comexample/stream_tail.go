@@ -15,14 +15,14 @@ func (s StreamService) Tail(ctx context.Context, opts ...xrpc.Option) *xrpc.Stre
 	return xrpc.Subscribe[StreamTailMessage](ctx, s.caller, m, nil, opts)
 }
 
-// StreamTailMessage is a message of com.example.stream.tail: The same in JSON.
+// StreamTailMessage is a message of [StreamService.Tail], an open union of [StreamWatchNote]
+// and [StreamTailLine].
 //
-// StreamTailMessage is an open union of com.example.stream.watch#note and
-// com.example.stream.tail#line.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type StreamTailMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewStreamTailMessage returns the union of a member.
@@ -33,129 +33,23 @@ func NewStreamTailMessage[T interface {
 	return StreamTailMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *StreamTailMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.stream.watch#note":
-		u.Value = lex.DecodeVariant[StreamWatchNote](d)
-	case "com.example.stream.tail#line":
-		u.Value = lex.DecodeVariant[StreamTailLine](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *StreamTailMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *StreamTailMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *StreamWatchNote, *StreamTailLine, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u StreamTailMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *StreamTailMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Sequence implements xrpc.Sequenced.
-func (u *StreamTailMessage) Sequence() (seq int64, ok bool) {
-	switch v := u.Value.(type) {
-	case *StreamWatchNote:
-		return v.Seq, true
-	case *StreamTailLine:
-		if v.Seq != nil {
-			return *v.Seq, true
-		}
-	}
-	return 0, false
-}
-
-// StreamTailLine is com.example.stream.tail#line.
+// StreamTailLine is the object com.example.stream.tail#line.
 type StreamTailLine struct {
-	Seq   *int64
-	Level string // Known values: info, "odd". Default: "info".
-	Text  string
+	Seq *int64 // "seq" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	// "level" in JSON. Known values: [StreamTailLineLevelInfo], [StreamTailLineLevelOdd]. Default:
+	// "info", if a server leaves it out.
+	Level string
+
+	Text string // "text" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*StreamTailLine) LexType() string {
-	return "com.example.stream.tail#line"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *StreamTailLine) DecodeLex(d *lex.Decoder) error {
-	*s = StreamTailLine{Level: "info"}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<1)
-			s.Seq = d.OptionalInt()
-		case "level":
-			d.Once(&seen, 1<<2)
-			s.Level = d.String()
-		case "text":
-			d.Once(&seen, 1<<0)
-			s.Text = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "text")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *StreamTailLine) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Seq != nil {
-		e.Field("seq").Int(*s.Seq)
-	}
-	e.Field("text").String(s.Text)
-	e.Field("level").String(s.Level)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *StreamTailLine) ValidateLex(v *lex.Validator) {
-	if s.Seq != nil {
-		v.Field("seq").Int(*s.Seq)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s StreamTailLine) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *StreamTailLine) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// Known values of StreamTailLineLevel.
+// Known values of the field Level of [StreamTailLine].
 const (
 	StreamTailLineLevelInfo = "info"
 	StreamTailLineLevelOdd  = "\"odd\""
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -11,55 +11,34 @@ import (
 
 // Watch subscribes to com.example.stream.watch: What happens in the shop.
 //
-// Errors: ErrFutureCursor.
+// Errors: [ErrFutureCursor].
 func (s StreamService) Watch(ctx context.Context, params *StreamWatchParams, opts ...xrpc.Option) *xrpc.Stream[StreamWatchMessage] {
 	m := xrpc.Method{NSID: "com.example.stream.watch", Kind: xrpc.KindSubscription, Cursor: "cursor"}
 	return xrpc.Subscribe[StreamWatchMessage](ctx, s.caller, m, params, opts)
 }
 
-// StreamWatchParams are the parameters of com.example.stream.watch.
+// StreamWatchParams are the parameters of [StreamService.Watch].
 type StreamWatchParams struct {
 	Cursor *int64 // Where to go on.
-	Kinds  []string
+
+	// "kinds" in JSON. Known values: [StreamWatchParamsKindsSold], [StreamWatchParamsKindsNote].
+	Kinds []string
 }
 
-// EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
-func (p *StreamWatchParams) EncodeQuery(q *xrpc.Query) {
-	if p == nil {
-		p = new(StreamWatchParams)
-	}
-	if p.Cursor != nil {
-		q.Int("cursor", *p.Cursor)
-	}
-	xrpc.AddStrings(q, "kinds", p.Kinds)
-}
-
-// ValidateLex implements lex.Validatable.
-func (p *StreamWatchParams) ValidateLex(v *lex.Validator) {
-	if p == nil {
-		p = new(StreamWatchParams)
-	}
-	if p.Cursor != nil {
-		v.Field("cursor").Int(*p.Cursor)
-	}
-}
-
-// Known values of StreamWatchParamsKinds.
+// Known values of the field Kinds of [StreamWatchParams].
 const (
 	StreamWatchParamsKindsSold = "sold"
 	StreamWatchParamsKindsNote = "#note"
 )
 
-// StreamWatchMessage is a message of com.example.stream.watch: What happens in the shop.
+// StreamWatchMessage is a message of [StreamService.Watch], an open union of [StreamWatchSold],
+// [StreamWatchNote] and [ThingKitchenPart].
 //
-// StreamWatchMessage is an open union of com.example.stream.watch#sold,
-// com.example.stream.watch#note and com.example.thing.kitchen#part.
-//
-// Errors: ErrFutureCursor.
+// In a stream the frame of a message says its type; elsewhere its $type does.
 //
 // The zero value is absent.
 type StreamWatchMessage struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewStreamWatchMessage returns the union of a member.
@@ -70,213 +49,32 @@ func NewStreamWatchMessage[T interface {
 	return StreamWatchMessage{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *StreamWatchMessage) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.stream.watch#sold":
-		u.Value = lex.DecodeVariant[StreamWatchSold](d)
-	case "com.example.stream.watch#note":
-		u.Value = lex.DecodeVariant[StreamWatchNote](d)
-	case "com.example.thing.kitchen#part":
-		u.Value = lex.DecodeVariant[ThingKitchenPart](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *StreamWatchMessage) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *StreamWatchMessage) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *StreamWatchSold, *StreamWatchNote, *ThingKitchenPart, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u StreamWatchMessage) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *StreamWatchMessage) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// Sequence implements xrpc.Sequenced.
-func (u *StreamWatchMessage) Sequence() (seq int64, ok bool) {
-	switch v := u.Value.(type) {
-	case *StreamWatchSold:
-		return v.Seq, true
-	case *StreamWatchNote:
-		return v.Seq, true
-	}
-	return 0, false
-}
-
-// StreamWatchSold is com.example.stream.watch#sold.
+// StreamWatchSold is the object com.example.stream.watch#sold.
 type StreamWatchSold struct {
-	Seq    int64
-	Blocks lex.Bytes
-	Prev   *lex.CIDLink
-	Ops    []StreamWatchNote
+	Seq    int64             // "seq" in JSON.
+	Blocks lex.Bytes         // "blocks" in JSON. At most 1000 bytes.
+	Prev   *lex.CIDLink      // "prev" in JSON. Nil is null.
+	Ops    []StreamWatchNote // "ops" in JSON: a list of [StreamWatchNote].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*StreamWatchSold) LexType() string {
-	return "com.example.stream.watch#sold"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *StreamWatchSold) DecodeLex(d *lex.Decoder) error {
-	*s = StreamWatchSold{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "blocks":
-			d.Once(&seen, 1<<1)
-			s.Blocks = d.Bytes()
-		case "prev":
-			if d.Nullable(&seen, 1<<2) {
-				s.Prev = new(d.CIDLink())
-			}
-		case "ops":
-			if d.Optional(&seen, 1<<3) {
-				s.Ops = lex.DecodeSlice[StreamWatchNote](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b111 != 0b111 {
-		d.Missing(seen, "seq", "blocks", "prev")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *StreamWatchSold) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.Ops != nil {
-		lex.EncodeSlice(e.Field("ops"), s.Ops)
-	}
-	e.Field("seq").Int(s.Seq)
-	if s.Prev != nil {
-		e.Field("prev").CIDLink(*s.Prev)
-	} else {
-		e.Field("prev").Null()
-	}
-	e.Field("blocks").Bytes(s.Blocks)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *StreamWatchSold) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	v.Field("blocks").MaxLen(len(s.Blocks), 1000)
-	if s.Prev != nil {
-		v.Field("prev").CIDLink(*s.Prev)
-	}
-	if s.Ops != nil {
-		lex.ValidateSlice(v.Field("ops"), s.Ops)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s StreamWatchSold) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *StreamWatchSold) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// StreamWatchNote is com.example.stream.watch#note.
+// StreamWatchNote is the object com.example.stream.watch#note.
 type StreamWatchNote struct {
-	Seq  int64
-	Type *StreamWatchNoteType
+	Seq  int64                // "seq" in JSON.
+	Type *StreamWatchNoteType // "type" in JSON. One of the constants of [StreamWatchNoteType].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*StreamWatchNote) LexType() string {
-	return "com.example.stream.watch#note"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *StreamWatchNote) DecodeLex(d *lex.Decoder) error {
-	*s = StreamWatchNote{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "seq":
-			d.Once(&seen, 1<<0)
-			s.Seq = d.Int()
-		case "type":
-			d.Once(&seen, 1<<1)
-			s.Type = (*StreamWatchNoteType)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "seq")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *StreamWatchNote) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("seq").Int(s.Seq)
-	if s.Type != nil {
-		e.Field("type").String(string(*s.Type))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *StreamWatchNote) ValidateLex(v *lex.Validator) {
-	v.Field("seq").Int(s.Seq)
-	if s.Type != nil {
-		v.Field("type").OneOf(string(*s.Type), "create", "update", "delete")
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s StreamWatchNote) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *StreamWatchNote) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// StreamWatchNoteType is one of its constants.
+// StreamWatchNoteType is the field Type of [StreamWatchNote], one of the constants below.
 type StreamWatchNoteType string
 
-// The values of StreamWatchNoteType.
+// The values of [StreamWatchNoteType].
 const (
 	StreamWatchNoteTypeCreate StreamWatchNoteType = "create"
 	StreamWatchNoteTypeUpdate StreamWatchNoteType = "update"
 	StreamWatchNoteTypeDelete StreamWatchNoteType = "delete"
 )
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -2,5 +2,9 @@
 
 package comexample
 
-// TestNSID names the permission set com.example.test: Test.
+import "github.com/gimucco/atproto-go/xrpc/lex"
+
+// TestNSID names the permission set com.example.test: Test. Ask for it with scope.Include.
 const TestNSID = "com.example.test"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -6,12 +6,15 @@ import (
 	"context"
 
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // Get calls com.example.thing.get.
 //
-// Errors: ErrNotFound, ErrClosed.
+// Errors: [ErrNotFound], [ErrClosed].
 func (s ThingService) Get(ctx context.Context, opts ...xrpc.Option) (*ThingKitchen, error) {
 	m := xrpc.Method{NSID: "com.example.thing.get", Kind: xrpc.KindQuery, Output: "application/json"}
 	return xrpc.Call[ThingKitchen](ctx, s.caller, m, nil, xrpc.Input{}, opts)
 }
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

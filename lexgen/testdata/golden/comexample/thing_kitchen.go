@@ -8,509 +8,75 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ThingKitchenNSID is the collection of ThingKitchen records.
+// ThingKitchenNSID is the collection of [ThingKitchen] records.
 const ThingKitchenNSID = "com.example.thing.kitchen"
 
-// ThingKitchen is com.example.thing.kitchen: A record with every type of data.
+// ThingKitchen is the record com.example.thing.kitchen: A record with every type of data.
 type ThingKitchen struct {
-	Text       string // Some text.
-	Count      int64  // Default: 3.
-	Flag       bool
-	Raw        lex.Bytes
-	Link       lex.CIDLink
-	File       lex.Blob
-	Any        lex.Unknown
-	Ref        ThingKitchenPart
-	Choice     ThingKitchenChoiceUnion
-	List       []ThingKitchenPart
-	Inline     ThingKitchenInline
-	NilText    *string
-	NilRef     *ThingKitchenPart
-	Status     ThingKitchenStatus
-	OptText    *string
-	OptCount   *int64
-	OptFlag    *bool
-	OptRaw     lex.Bytes
-	OptLink    *lex.CIDLink
-	OptFile    *lex.Blob
-	OptAny     lex.Unknown
-	OptRef     *ThingKitchenPart
-	OptChoice  ThingKitchenOptChoiceUnion
-	OptNothing ThingKitchenOptNothingUnion
-	OptStatus  *ThingKitchenOptStatus
+	Text       string                      // Some text. At most 10 bytes.
+	Count      int64                       // "count" in JSON. Default: 3, if a server leaves it out.
+	Flag       bool                        // "flag" in JSON.
+	Raw        lex.Bytes                   // "raw" in JSON.
+	Link       lex.CIDLink                 // "link" in JSON.
+	File       lex.Blob                    // "file" in JSON. Of type image/*.
+	Any        lex.Unknown                 // "any" in JSON.
+	Ref        ThingKitchenPart            // "ref" in JSON: [ThingKitchenPart].
+	Choice     ThingKitchenChoiceUnion     // "choice" in JSON: one of [ThingKitchenPart] and [ThingTree].
+	List       []ThingKitchenPart          // "list" in JSON: a list of [ThingKitchenPart].
+	Inline     ThingKitchenInline          // "inline" in JSON: [ThingKitchenInline].
+	NilText    *string                     // "nilText" in JSON. Nil is null.
+	NilRef     *ThingKitchenPart           // "nilRef" in JSON: [ThingKitchenPart]. Nil is null.
+	Status     ThingKitchenStatus          // "status" in JSON. One of the constants of [ThingKitchenStatus].
+	OptText    *string                     // "optText" in JSON.
+	OptCount   *int64                      // "optCount" in JSON.
+	OptFlag    *bool                       // "optFlag" in JSON.
+	OptRaw     lex.Bytes                   // "optRaw" in JSON.
+	OptLink    *lex.CIDLink                // "optLink" in JSON.
+	OptFile    *lex.Blob                   // "optFile" in JSON.
+	OptAny     lex.Unknown                 // "optAny" in JSON.
+	OptRef     *ThingKitchenPart           // "optRef" in JSON: [ThingKitchenPart].
+	OptChoice  ThingKitchenOptChoiceUnion  // "optChoice" in JSON: [ThingKitchenPart].
+	OptNothing ThingKitchenOptNothingUnion // "optNothing" in JSON: [ThingKitchenOptNothingUnion].
+	OptStatus  *ThingKitchenOptStatus      // "optStatus" in JSON. One of the constants of [ThingKitchenOptStatus].
 
-	// Known values: one, !one, com.example.thing.kitchen#token, com.example.shop.defs#token.
+	// "known" in JSON. Known values: [ThingKitchenKnownOne], [ThingKitchenKnownNotOne],
+	// [ThingKitchenKnownToken], [ThingKitchenKnownShopDefsToken].
 	Known *string
 
-	Maybe         lex.Nullable[syntax.CID]
-	MaybeList     lex.Nullable[[]int64]
-	MaybeRef      lex.Nullable[ThingKitchenPart]
-	DIDs          []syntax.DID
-	Links         []lex.CIDLink
-	Files         []lex.Blob
-	Anys          []lex.Unknown
-	Choices       []ThingKitchenChoicesUnion
-	Inlines       []ThingKitchenInlinesItem
-	Matrix        [][]int64
-	Cube          [][][]ThingKitchenPart
-	Named         *ThingKitchenLevel
-	NamedList     ThingKitchenParts
-	NamedInt      *ThingKitchenSize
-	NamedBlob     *ThingKitchenPicture
-	NamedID       *ThingKitchenOwner
-	Elsewhere     *org.OtherDefsPair
-	ElsewhereList org.OtherDefsPairs
+	Maybe         lex.Nullable[syntax.CID]       // "maybe" in JSON.
+	MaybeList     lex.Nullable[[]int64]          // "maybeList" in JSON.
+	MaybeRef      lex.Nullable[ThingKitchenPart] // "maybeRef" in JSON: [ThingKitchenPart].
+	DIDs          []syntax.DID                   // "dids" in JSON.
+	Links         []lex.CIDLink                  // "links" in JSON.
+	Files         []lex.Blob                     // "files" in JSON.
+	Anys          []lex.Unknown                  // "anys" in JSON.
+	Choices       []ThingKitchenChoicesUnion     // "choices" in JSON: a list of [ThingKitchenPart].
+	Inlines       []ThingKitchenInlinesItem      // "inlines" in JSON: a list of [ThingKitchenInlinesItem].
+	Matrix        [][]int64                      // "matrix" in JSON.
+	Cube          [][][]ThingKitchenPart         // "cube" in JSON: a list of [ThingKitchenPart].
+	Named         *ThingKitchenLevel             // "named" in JSON. Known values: the constants of [ThingKitchenLevel].
+	NamedList     ThingKitchenParts              // "namedList" in JSON: [ThingKitchenParts].
+	NamedInt      *ThingKitchenSize              // "namedInt" in JSON: [ThingKitchenSize].
+	NamedBlob     *ThingKitchenPicture           // "namedBlob" in JSON: [ThingKitchenPicture].
+	NamedID       *ThingKitchenOwner             // "namedID" in JSON: [ThingKitchenOwner].
+	Elsewhere     *org.OtherDefsPair             // "elsewhere" in JSON: [org.OtherDefsPair].
+	ElsewhereList org.OtherDefsPairs             // "elsewhereList" in JSON: [org.OtherDefsPairs].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// ThingKitchenFileLimits returns what ThingKitchen says of its File, for xrpc.WithBlobLimits.
+// ThingKitchenFileLimits returns what the lexicon says of the blobs in the field File of
+// [ThingKitchen], for xrpc.WithBlobLimits.
 func ThingKitchenFileLimits() lex.BlobLimits {
 	return lex.BlobLimits{Accept: []string{"image/*"}}
 }
 
-// LexType implements lex.Typed.
-func (*ThingKitchen) LexType() string {
-	return "com.example.thing.kitchen"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchen{Count: 3}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "$type":
-			d.Once(&seen, 1<<44)
-			d.Record("com.example.thing.kitchen")
-		case "text":
-			d.Once(&seen, 1<<0)
-			s.Text = d.String()
-		case "count":
-			d.Once(&seen, 1<<13)
-			s.Count = d.Int()
-		case "flag":
-			d.Once(&seen, 1<<1)
-			s.Flag = d.Bool()
-		case "raw":
-			d.Once(&seen, 1<<2)
-			s.Raw = d.Bytes()
-		case "link":
-			d.Once(&seen, 1<<3)
-			s.Link = d.CIDLink()
-		case "file":
-			d.Once(&seen, 1<<4)
-			s.File = d.Blob()
-		case "any":
-			d.Once(&seen, 1<<5)
-			s.Any = d.Unknown()
-		case "ref":
-			d.Once(&seen, 1<<6)
-			d.Value(&s.Ref)
-		case "choice":
-			d.Once(&seen, 1<<7)
-			d.Value(&s.Choice)
-		case "list":
-			d.Once(&seen, 1<<8)
-			s.List = lex.DecodeSlice[ThingKitchenPart](d)
-		case "inline":
-			d.Once(&seen, 1<<9)
-			d.Value(&s.Inline)
-		case "nilText":
-			if d.Nullable(&seen, 1<<10) {
-				s.NilText = new(d.String())
-			}
-		case "nilRef":
-			if d.Nullable(&seen, 1<<11) {
-				s.NilRef = lex.DecodePointer[ThingKitchenPart](d)
-			}
-		case "status":
-			d.Once(&seen, 1<<12)
-			s.Status = ThingKitchenStatus(d.String())
-		case "optText":
-			d.Once(&seen, 1<<14)
-			s.OptText = d.OptionalString()
-		case "optCount":
-			d.Once(&seen, 1<<15)
-			s.OptCount = d.OptionalInt()
-		case "optFlag":
-			d.Once(&seen, 1<<16)
-			s.OptFlag = d.OptionalBool()
-		case "optRaw":
-			if d.Optional(&seen, 1<<17) {
-				s.OptRaw = d.Bytes()
-			}
-		case "optLink":
-			if d.Optional(&seen, 1<<18) {
-				s.OptLink = new(d.CIDLink())
-			}
-		case "optFile":
-			if d.Optional(&seen, 1<<19) {
-				s.OptFile = new(d.Blob())
-			}
-		case "optAny":
-			if d.Optional(&seen, 1<<20) {
-				s.OptAny = d.Unknown()
-			}
-		case "optRef":
-			if d.Optional(&seen, 1<<21) {
-				s.OptRef = lex.DecodePointer[ThingKitchenPart](d)
-			}
-		case "optChoice":
-			if d.Optional(&seen, 1<<22) {
-				d.Value(&s.OptChoice)
-			}
-		case "optNothing":
-			if d.Optional(&seen, 1<<23) {
-				d.Value(&s.OptNothing)
-			}
-		case "optStatus":
-			d.Once(&seen, 1<<24)
-			s.OptStatus = (*ThingKitchenOptStatus)(d.OptionalString())
-		case "known":
-			d.Once(&seen, 1<<25)
-			s.Known = d.OptionalString()
-		case "maybe":
-			d.Once(&seen, 1<<26)
-			s.Maybe = lex.DecodeNullable(d, lex.StringOf[syntax.CID])
-		case "maybeList":
-			d.Once(&seen, 1<<27)
-			s.MaybeList = lex.DecodeNullable(d, func(d *lex.Decoder) []int64 {
-				return lex.DecodeArray(d, (*lex.Decoder).Int)
-			})
-		case "maybeRef":
-			d.Once(&seen, 1<<28)
-			s.MaybeRef = lex.DecodeNullable(d, func(d *lex.Decoder) ThingKitchenPart {
-				return *lex.DecodePointer[ThingKitchenPart](d)
-			})
-		case "dids":
-			if d.Optional(&seen, 1<<29) {
-				s.DIDs = lex.DecodeStrings[syntax.DID](d)
-			}
-		case "links":
-			if d.Optional(&seen, 1<<30) {
-				s.Links = lex.DecodeArray(d, (*lex.Decoder).CIDLink)
-			}
-		case "files":
-			if d.Optional(&seen, 1<<31) {
-				s.Files = lex.DecodeArray(d, (*lex.Decoder).Blob)
-			}
-		case "anys":
-			if d.Optional(&seen, 1<<32) {
-				s.Anys = lex.DecodeArray(d, (*lex.Decoder).Unknown)
-			}
-		case "choices":
-			if d.Optional(&seen, 1<<33) {
-				s.Choices = lex.DecodeSlice[ThingKitchenChoicesUnion](d)
-			}
-		case "inlines":
-			if d.Optional(&seen, 1<<34) {
-				s.Inlines = lex.DecodeSlice[ThingKitchenInlinesItem](d)
-			}
-		case "matrix":
-			if d.Optional(&seen, 1<<35) {
-				s.Matrix = lex.DecodeArray(d, func(d *lex.Decoder) []int64 {
-					return lex.DecodeArray(d, (*lex.Decoder).Int)
-				})
-			}
-		case "cube":
-			if d.Optional(&seen, 1<<36) {
-				s.Cube = lex.DecodeArray(d, func(d *lex.Decoder) [][]ThingKitchenPart {
-					return lex.DecodeArray(d, func(d *lex.Decoder) []ThingKitchenPart {
-						return lex.DecodeSlice[ThingKitchenPart](d)
-					})
-				})
-			}
-		case "named":
-			d.Once(&seen, 1<<37)
-			s.Named = (*ThingKitchenLevel)(d.OptionalString())
-		case "namedList":
-			if d.Optional(&seen, 1<<38) {
-				s.NamedList = lex.DecodeSlice[ThingKitchenPartsUnion](d)
-			}
-		case "namedInt":
-			d.Once(&seen, 1<<39)
-			s.NamedInt = d.OptionalInt()
-		case "namedBlob":
-			if d.Optional(&seen, 1<<40) {
-				s.NamedBlob = new(d.Blob())
-			}
-		case "namedID":
-			d.Once(&seen, 1<<41)
-			s.NamedID = (*ThingKitchenOwner)(d.OptionalString())
-		case "elsewhere":
-			if d.Optional(&seen, 1<<42) {
-				s.Elsewhere = lex.DecodePointer[org.OtherDefsPair](d)
-			}
-		case "elsewhereList":
-			if d.Optional(&seen, 1<<43) {
-				s.ElsewhereList = lex.DecodeSlice[org.OtherDefsPair](d)
-			}
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0x1fff != 0x1fff {
-		d.Missing(seen, "text", "flag", "raw", "link", "file", "any", "ref", "choice", "list", "inline", "nilText", "nilRef", "status")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingKitchen) EncodeLex(e *lex.Encoder) error {
-	e.BeginRecord("com.example.thing.kitchen")
-	e.Field("any").Unknown(s.Any)
-	e.Field("raw").Bytes(s.Raw)
-	e.Field("ref").Value(&s.Ref)
-	if s.Anys != nil {
-		lex.EncodeArray(e.Field("anys"), s.Anys, (*lex.Encoder).Unknown)
-	}
-	if s.Cube != nil {
-		lex.EncodeArray(e.Field("cube"), s.Cube, func(e *lex.Encoder, v [][]ThingKitchenPart) {
-			lex.EncodeArray(e, v, func(e *lex.Encoder, v []ThingKitchenPart) {
-				lex.EncodeSlice(e, v)
-			})
-		})
-	}
-	if s.DIDs != nil {
-		lex.EncodeStrings(e.Field("dids"), s.DIDs)
-	}
-	e.Field("file").Blob(s.File)
-	e.Field("flag").Bool(s.Flag)
-	e.Field("link").CIDLink(s.Link)
-	lex.EncodeSlice(e.Field("list"), s.List)
-	e.Field("text").String(s.Text)
-	e.Field("count").Int(s.Count)
-	if s.Files != nil {
-		lex.EncodeArray(e.Field("files"), s.Files, (*lex.Encoder).Blob)
-	}
-	if s.Known != nil {
-		e.Field("known").String(*s.Known)
-	}
-	if s.Links != nil {
-		lex.EncodeArray(e.Field("links"), s.Links, (*lex.Encoder).CIDLink)
-	}
-	if !s.Maybe.IsAbsent() {
-		lex.EncodeNullable(e.Field("maybe"), s.Maybe, lex.PutString[syntax.CID])
-	}
-	if s.Named != nil {
-		e.Field("named").String(string(*s.Named))
-	}
-	e.Field("choice").Value(&s.Choice)
-	e.Field("inline").Value(&s.Inline)
-	if s.Matrix != nil {
-		lex.EncodeArray(e.Field("matrix"), s.Matrix, func(e *lex.Encoder, v []int64) {
-			lex.EncodeArray(e, v, (*lex.Encoder).Int)
-		})
-	}
-	if s.NilRef != nil {
-		e.Field("nilRef").Value(s.NilRef)
-	} else {
-		e.Field("nilRef").Null()
-	}
-	if !s.OptAny.IsZero() {
-		e.Field("optAny").Unknown(s.OptAny)
-	}
-	if s.OptRaw != nil {
-		e.Field("optRaw").Bytes(s.OptRaw)
-	}
-	if s.OptRef != nil {
-		e.Field("optRef").Value(s.OptRef)
-	}
-	e.Field("status").String(string(s.Status))
-	if s.Choices != nil {
-		lex.EncodeSlice(e.Field("choices"), s.Choices)
-	}
-	if s.Inlines != nil {
-		lex.EncodeSlice(e.Field("inlines"), s.Inlines)
-	}
-	if s.NamedID != nil {
-		e.Field("namedID").String(string(*s.NamedID))
-	}
-	if s.NilText != nil {
-		e.Field("nilText").String(*s.NilText)
-	} else {
-		e.Field("nilText").Null()
-	}
-	if s.OptFile != nil {
-		e.Field("optFile").Blob(*s.OptFile)
-	}
-	if s.OptFlag != nil {
-		e.Field("optFlag").Bool(*s.OptFlag)
-	}
-	if s.OptLink != nil {
-		e.Field("optLink").CIDLink(*s.OptLink)
-	}
-	if s.OptText != nil {
-		e.Field("optText").String(*s.OptText)
-	}
-	if !s.MaybeRef.IsAbsent() {
-		lex.EncodeNullable(e.Field("maybeRef"), s.MaybeRef, func(e *lex.Encoder, v ThingKitchenPart) {
-			e.Value(&v)
-		})
-	}
-	if s.NamedInt != nil {
-		e.Field("namedInt").Int(*s.NamedInt)
-	}
-	if s.OptCount != nil {
-		e.Field("optCount").Int(*s.OptCount)
-	}
-	if s.Elsewhere != nil {
-		e.Field("elsewhere").Value(s.Elsewhere)
-	}
-	if !s.MaybeList.IsAbsent() {
-		lex.EncodeNullable(e.Field("maybeList"), s.MaybeList, func(e *lex.Encoder, v []int64) {
-			lex.EncodeArray(e, v, (*lex.Encoder).Int)
-		})
-	}
-	if s.NamedBlob != nil {
-		e.Field("namedBlob").Blob(*s.NamedBlob)
-	}
-	if s.NamedList != nil {
-		lex.EncodeSlice(e.Field("namedList"), s.NamedList)
-	}
-	if s.OptChoice.Value != nil {
-		e.Field("optChoice").Value(&s.OptChoice)
-	}
-	if s.OptStatus != nil {
-		e.Field("optStatus").String(string(*s.OptStatus))
-	}
-	if s.OptNothing.Value != nil {
-		e.Field("optNothing").Value(&s.OptNothing)
-	}
-	if s.ElsewhereList != nil {
-		lex.EncodeSlice(e.Field("elsewhereList"), s.ElsewhereList)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingKitchen) ValidateLex(v *lex.Validator) {
-	v.Field("text").MaxBytes(s.Text, 10)
-	v.Field("count").Int(s.Count)
-	v.Field("link").CIDLink(s.Link)
-	v.Field("file").Blob(&s.File, -1, "image/*")
-	v.Field("any").Unknown(s.Any)
-	v.Field("ref").Value(&s.Ref)
-	v.Field("choice").Value(&s.Choice)
-	lex.ValidateSlice(v.Field("list"), s.List)
-	v.Field("inline").Value(&s.Inline)
-	if s.NilRef != nil {
-		v.Field("nilRef").Value(s.NilRef)
-	}
-	v.Field("status").OneOf(string(s.Status), "on", "off")
-	if s.OptCount != nil {
-		v.Field("optCount").Int(*s.OptCount)
-	}
-	if s.OptLink != nil {
-		v.Field("optLink").CIDLink(*s.OptLink)
-	}
-	if s.OptFile != nil {
-		v.Field("optFile").Blob(s.OptFile, -1)
-	}
-	if !s.OptAny.IsZero() {
-		v.Field("optAny").Unknown(s.OptAny)
-	}
-	if s.OptRef != nil {
-		v.Field("optRef").Value(s.OptRef)
-	}
-	if s.OptChoice.Value != nil {
-		v.Field("optChoice").Value(&s.OptChoice)
-	}
-	if s.OptNothing.Value != nil {
-		v.Field("optNothing").Value(&s.OptNothing)
-	}
-	if s.OptStatus != nil {
-		v.Field("optStatus").OneOf(string(*s.OptStatus), "on", "off")
-	}
-	if x, ok := s.Maybe.Get(); ok {
-		v.Field("maybe").Format(x)
-	}
-	if x, ok := s.MaybeList.Get(); ok {
-		lex.ValidateArray(v.Field("maybeList"), x, func(v *lex.Validator, e int64) {
-			v.Int(e)
-		})
-	}
-	if x, ok := s.MaybeRef.Get(); ok {
-		v.Field("maybeRef").Value(&x)
-	}
-	if s.DIDs != nil {
-		lex.ValidateArray(v.Field("dids"), s.DIDs, func(v *lex.Validator, e syntax.DID) {
-			v.Format(e)
-		})
-	}
-	if s.Links != nil {
-		lex.ValidateArray(v.Field("links"), s.Links, func(v *lex.Validator, e lex.CIDLink) {
-			v.CIDLink(e)
-		})
-	}
-	if s.Files != nil {
-		lex.ValidateArray(v.Field("files"), s.Files, func(v *lex.Validator, e lex.Blob) {
-			v.Blob(&e, -1)
-		})
-	}
-	if s.Anys != nil {
-		lex.ValidateArray(v.Field("anys"), s.Anys, func(v *lex.Validator, e lex.Unknown) {
-			v.Unknown(e)
-		})
-	}
-	if s.Choices != nil {
-		lex.ValidateSlice(v.Field("choices"), s.Choices)
-	}
-	if s.Inlines != nil {
-		lex.ValidateSlice(v.Field("inlines"), s.Inlines)
-	}
-	if s.Matrix != nil {
-		lex.ValidateArray(v.Field("matrix"), s.Matrix, func(v *lex.Validator, e []int64) {
-			lex.ValidateArray(v, e, func(v *lex.Validator, e int64) {
-				v.Int(e)
-			})
-		})
-	}
-	if s.Cube != nil {
-		lex.ValidateArray(v.Field("cube"), s.Cube, func(v *lex.Validator, e [][]ThingKitchenPart) {
-			lex.ValidateArray(v, e, func(v *lex.Validator, e []ThingKitchenPart) {
-				lex.ValidateSlice(v, e)
-			})
-		})
-	}
-	if s.NamedList != nil {
-		lex.ValidateSlice(v.Field("namedList"), s.NamedList)
-	}
-	if s.NamedInt != nil {
-		v.Field("namedInt").Int(*s.NamedInt)
-	}
-	if s.NamedBlob != nil {
-		v.Field("namedBlob").Blob(s.NamedBlob, -1)
-	}
-	if s.NamedID != nil {
-		v.Field("namedID").Format(*s.NamedID)
-	}
-	if s.Elsewhere != nil {
-		v.Field("elsewhere").Value(s.Elsewhere)
-	}
-	if s.ElsewhereList != nil {
-		lex.ValidateSlice(v.Field("elsewhereList"), s.ElsewhereList)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingKitchen) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingKitchen) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ThingKitchenChoiceUnion is an open union of com.example.thing.kitchen#part and
-// com.example.thing.tree.
+// ThingKitchenChoiceUnion is the field Choice of [ThingKitchen], an open union of
+// [ThingKitchenPart] and [ThingTree].
 //
 // The zero value is absent.
 type ThingKitchenChoiceUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewThingKitchenChoiceUnion returns the union of a member.
@@ -521,108 +87,28 @@ func NewThingKitchenChoiceUnion[T interface {
 	return ThingKitchenChoiceUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ThingKitchenChoiceUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.thing.kitchen#part":
-		u.Value = lex.DecodeVariant[ThingKitchenPart](d)
-	case "com.example.thing.tree":
-		u.Value = lex.DecodeVariant[ThingTree](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ThingKitchenChoiceUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ThingKitchenChoiceUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ThingKitchenPart, *ThingTree, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ThingKitchenChoiceUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ThingKitchenChoiceUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ThingKitchenInline is an object of com.example.thing.kitchen.
+// ThingKitchenInline is the field Inline of [ThingKitchen].
 type ThingKitchenInline struct {
-	A string
+	A string // "a" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ThingKitchenInline) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchenInline{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "a":
-			d.Once(&seen, 1<<0)
-			s.A = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "a")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingKitchenInline) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("a").String(s.A)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingKitchenInline) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingKitchenInline) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingKitchenInline) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ThingKitchenStatus is one of its constants.
+// ThingKitchenStatus is the field Status of [ThingKitchen], one of the constants below.
 type ThingKitchenStatus string
 
-// The values of ThingKitchenStatus.
+// The values of [ThingKitchenStatus].
 const (
 	ThingKitchenStatusOn  ThingKitchenStatus = "on"
 	ThingKitchenStatusOff ThingKitchenStatus = "off"
 )
 
-// ThingKitchenOptChoiceUnion is a closed union of com.example.thing.kitchen#part.
+// ThingKitchenOptChoiceUnion is the field OptChoice of [ThingKitchen], a closed union of
+// [ThingKitchenPart].
 //
 // The zero value is absent.
 type ThingKitchenOptChoiceUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, or nil.
 }
 
 // NewThingKitchenOptChoiceUnion returns the union of a member.
@@ -633,47 +119,12 @@ func NewThingKitchenOptChoiceUnion[T interface {
 	return ThingKitchenOptChoiceUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ThingKitchenOptChoiceUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.thing.kitchen#part":
-		u.Value = lex.DecodeVariant[ThingKitchenPart](d)
-	default:
-		d.ClosedUnion()
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ThingKitchenOptChoiceUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ThingKitchenOptChoiceUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ThingKitchenPart:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ThingKitchenOptChoiceUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ThingKitchenOptChoiceUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ThingKitchenOptNothingUnion is an open union that names no member yet.
+// ThingKitchenOptNothingUnion is the field OptNothing of [ThingKitchen], an open union that
+// names no member yet.
 //
 // The zero value is absent.
 type ThingKitchenOptNothingUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewThingKitchenOptNothingUnion returns the union of a member.
@@ -684,64 +135,29 @@ func NewThingKitchenOptNothingUnion[T interface {
 	return ThingKitchenOptNothingUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ThingKitchenOptNothingUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ThingKitchenOptNothingUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ThingKitchenOptNothingUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ThingKitchenOptNothingUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ThingKitchenOptNothingUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ThingKitchenOptStatus is one of its constants.
+// ThingKitchenOptStatus is the field OptStatus of [ThingKitchen], one of the constants below.
 type ThingKitchenOptStatus string
 
-// The values of ThingKitchenOptStatus.
+// The values of [ThingKitchenOptStatus].
 const (
 	ThingKitchenOptStatusOn  ThingKitchenOptStatus = "on"
 	ThingKitchenOptStatusOff ThingKitchenOptStatus = "off"
 )
 
-// Known values of ThingKitchenKnown.
+// Known values of the field Known of [ThingKitchen].
 const (
 	ThingKitchenKnownOne           = "one"
 	ThingKitchenKnownNotOne        = "!one"
-	ThingKitchenKnownToken         = "com.example.thing.kitchen#token"
-	ThingKitchenKnownShopDefsToken = "com.example.shop.defs#token"
+	ThingKitchenKnownToken         = "com.example.thing.kitchen#token" // The token [ThingKitchenToken].
+	ThingKitchenKnownShopDefsToken = "com.example.shop.defs#token"     // The token [ShopDefsToken].
 )
 
-// ThingKitchenChoicesUnion is an open union of com.example.thing.kitchen#part.
+// ThingKitchenChoicesUnion is an item of the field Choices of [ThingKitchen], an open union of
+// [ThingKitchenPart].
 //
 // The zero value is absent.
 type ThingKitchenChoicesUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewThingKitchenChoicesUnion returns the union of a member.
@@ -752,224 +168,56 @@ func NewThingKitchenChoicesUnion[T interface {
 	return ThingKitchenChoicesUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ThingKitchenChoicesUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.thing.kitchen#part":
-		u.Value = lex.DecodeVariant[ThingKitchenPart](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
-}
-
-// EncodeLex implements lex.Encodable.
-func (u *ThingKitchenChoicesUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
-
-// ValidateLex implements lex.Validatable.
-func (u *ThingKitchenChoicesUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ThingKitchenPart, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ThingKitchenChoicesUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ThingKitchenChoicesUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
-
-// ThingKitchenInlinesItem is an object of com.example.thing.kitchen.
+// ThingKitchenInlinesItem is an item of the field Inlines of [ThingKitchen].
 type ThingKitchenInlinesItem struct {
-	A *string
+	A *string // "a" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// DecodeLex implements lex.Decodable.
-func (s *ThingKitchenInlinesItem) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchenInlinesItem{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "a":
-			d.Once(&seen, 1<<0)
-			s.A = d.OptionalString()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingKitchenInlinesItem) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if s.A != nil {
-		e.Field("a").String(*s.A)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingKitchenInlinesItem) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingKitchenInlinesItem) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingKitchenInlinesItem) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ThingKitchenPart is com.example.thing.kitchen#part.
+// ThingKitchenPart is the object com.example.thing.kitchen#part.
 type ThingKitchenPart struct {
-	URI  syntax.ATURI
-	When *syntax.Datetime
+	URI  syntax.ATURI     // "uri" in JSON.
+	When *syntax.Datetime // "when" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ThingKitchenPart) LexType() string {
-	return "com.example.thing.kitchen#part"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ThingKitchenPart) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchenPart{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "uri":
-			d.Once(&seen, 1<<0)
-			s.URI = syntax.ATURI(d.String())
-		case "when":
-			d.Once(&seen, 1<<1)
-			s.When = (*syntax.Datetime)(d.OptionalString())
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "uri")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingKitchenPart) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("uri").String(string(s.URI))
-	if s.When != nil {
-		e.Field("when").String(string(*s.When))
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingKitchenPart) ValidateLex(v *lex.Validator) {
-	v.Field("uri").Format(s.URI)
-	if s.When != nil {
-		v.Field("when").Format(*s.When)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingKitchenPart) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingKitchenPart) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ThingKitchenEmpty is com.example.thing.kitchen#empty.
+// ThingKitchenEmpty is the object com.example.thing.kitchen#empty.
 type ThingKitchenEmpty struct {
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ThingKitchenEmpty) LexType() string {
-	return "com.example.thing.kitchen#empty"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ThingKitchenEmpty) DecodeLex(d *lex.Decoder) error {
-	*s = ThingKitchenEmpty{}
-	for key := range d.Object {
-		d.Extra(&s.Extra, key)
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingKitchenEmpty) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingKitchenEmpty) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingKitchenEmpty) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingKitchenEmpty) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// ThingKitchenLevel is com.example.thing.kitchen#level: How much.
+// ThingKitchenLevel is the string com.example.thing.kitchen#level: How much.
 type ThingKitchenLevel string
 
-// Known values of ThingKitchenLevel.
+// Known values of [ThingKitchenLevel].
 const (
 	ThingKitchenLevelLow  ThingKitchenLevel = "low"
 	ThingKitchenLevelHigh ThingKitchenLevel = "high"
 )
 
-// ThingKitchenOwner is com.example.thing.kitchen#owner.
+// ThingKitchenOwner is the string com.example.thing.kitchen#owner.
 type ThingKitchenOwner = syntax.DID
 
-// ThingKitchenPlain is com.example.thing.kitchen#plain.
+// ThingKitchenPlain is the string com.example.thing.kitchen#plain. At most 5 bytes.
 type ThingKitchenPlain string
 
-// ThingKitchenSize is com.example.thing.kitchen#size.
+// ThingKitchenSize is the integer com.example.thing.kitchen#size.
 type ThingKitchenSize = int64
 
-// ThingKitchenPicture is com.example.thing.kitchen#picture.
+// ThingKitchenPicture is the blob com.example.thing.kitchen#picture.
 type ThingKitchenPicture = lex.Blob
 
-// ThingKitchenParts is com.example.thing.kitchen#parts.
+// ThingKitchenParts is the list com.example.thing.kitchen#parts.
 type ThingKitchenParts = []ThingKitchenPartsUnion
 
-// ThingKitchenPartsUnion is an open union of com.example.thing.kitchen#part.
+// ThingKitchenPartsUnion is an item of [ThingKitchenParts], an open union of
+// [ThingKitchenPart].
 //
 // The zero value is absent.
 type ThingKitchenPartsUnion struct {
-	Value lex.Typed
+	Value lex.Typed // A pointer to a member, a *lex.UnknownVariant, or nil.
 }
 
 // NewThingKitchenPartsUnion returns the union of a member.
@@ -980,43 +228,35 @@ func NewThingKitchenPartsUnion[T interface {
 	return ThingKitchenPartsUnion{Value: v}
 }
 
-// DecodeLex implements lex.Decodable.
-func (u *ThingKitchenPartsUnion) DecodeLex(d *lex.Decoder) error {
-	switch d.Type() {
-	case "com.example.thing.kitchen#part":
-		u.Value = lex.DecodeVariant[ThingKitchenPart](d)
-	default:
-		if v := d.UnknownVariant(); v != nil {
-			u.Value = v
-		}
-	}
-	return d.Err()
+// ThingKitchenAmount is the integer com.example.thing.kitchen#amount. At least 1.
+type ThingKitchenAmount = int64
+
+// ThingKitchenLeft is the object com.example.thing.kitchen#left.
+type ThingKitchenLeft struct {
+	// "amount" in JSON: [ThingKitchenAmount]. At least 1. Default: 7, if a server leaves it out.
+	Amount ThingKitchenAmount
+
+	Open *bool // "open" in JSON. Nil is null. Default: true, if a server leaves it out.
+
+	// "level" in JSON. Nil is null. One of the constants of [ThingKitchenLeftLevel]. Default:
+	// "low", if a server leaves it out.
+	Level *ThingKitchenLeftLevel
+
+	Count int64 // "count" in JSON.
+
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// EncodeLex implements lex.Encodable.
-func (u *ThingKitchenPartsUnion) EncodeLex(e *lex.Encoder) error {
-	return e.Variant(u.Value)
-}
+// ThingKitchenLeftLevel is the field Level of [ThingKitchenLeft], one of the constants below.
+type ThingKitchenLeftLevel string
 
-// ValidateLex implements lex.Validatable.
-func (u *ThingKitchenPartsUnion) ValidateLex(v *lex.Validator) {
-	switch u.Value.(type) {
-	case *ThingKitchenPart, *lex.UnknownVariant:
-		v.Variant(u.Value)
-	default:
-		v.NotAMember(u.Value)
-	}
-}
-
-// MarshalJSON implements json.Marshaler.
-func (u ThingKitchenPartsUnion) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&u)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (u *ThingKitchenPartsUnion) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, u)
-}
+// The values of [ThingKitchenLeftLevel].
+const (
+	ThingKitchenLeftLevelLow  ThingKitchenLeftLevel = "low"
+	ThingKitchenLeftLevelHigh ThingKitchenLeftLevel = "high"
+)
 
 // ThingKitchenToken is the token com.example.thing.kitchen#token: A token.
 const ThingKitchenToken = "com.example.thing.kitchen#token"
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

@@ -4,83 +4,15 @@ package comexample
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// ThingTree is com.example.thing.tree.
+// ThingTree is the object com.example.thing.tree.
 //
 // Deprecated: a type that holds itself.
 type ThingTree struct {
-	Parent   *ThingTree
-	Root     lex.Nullable[ThingTree]
-	Children []ThingTree
+	Parent   *ThingTree              // "parent" in JSON: [ThingTree].
+	Root     lex.Nullable[ThingTree] // "root" in JSON: [ThingTree].
+	Children []ThingTree             // "children" in JSON: a list of [ThingTree].
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ThingTree) LexType() string {
-	return "com.example.thing.tree"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ThingTree) DecodeLex(d *lex.Decoder) error {
-	*s = ThingTree{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "parent":
-			if d.Optional(&seen, 1<<1) {
-				s.Parent = lex.DecodePointer[ThingTree](d)
-			}
-		case "root":
-			d.Once(&seen, 1<<2)
-			s.Root = lex.DecodeNullable(d, func(d *lex.Decoder) ThingTree {
-				return *lex.DecodePointer[ThingTree](d)
-			})
-		case "children":
-			d.Once(&seen, 1<<0)
-			s.Children = lex.DecodeSlice[ThingTree](d)
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b1 != 0b1 {
-		d.Missing(seen, "children")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingTree) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	if !s.Root.IsAbsent() {
-		lex.EncodeNullable(e.Field("root"), s.Root, func(e *lex.Encoder, v ThingTree) {
-			e.Value(&v)
-		})
-	}
-	if s.Parent != nil {
-		e.Field("parent").Value(s.Parent)
-	}
-	lex.EncodeSlice(e.Field("children"), s.Children)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingTree) ValidateLex(v *lex.Validator) {
-	if s.Parent != nil {
-		v.Field("parent").Value(s.Parent)
-	}
-	if x, ok := s.Root.Get(); ok {
-		v.Field("root").Value(&x)
-	}
-	lex.ValidateSlice(v.Field("children"), s.Children)
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingTree) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingTree) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

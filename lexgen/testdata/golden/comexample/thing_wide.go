@@ -4,489 +4,80 @@ package comexample
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// ThingWide is com.example.thing.wide: More fields than a word has bits.
+// ThingWide is the object com.example.thing.wide: More fields than a word has bits.
 type ThingWide struct {
-	F00 int64
-	F01 int64
-	F02 int64
-	F03 int64
-	F04 int64
-	F05 int64
-	F06 int64
-	F07 int64
-	F08 int64
-	F09 int64
-	F10 int64
-	F11 int64
-	F12 int64
-	F13 int64
-	F14 int64
-	F15 int64
-	F16 int64
-	F17 int64
-	F18 int64
-	F19 int64
-	F20 int64
-	F21 int64
-	F22 int64
-	F23 int64
-	F24 int64
-	F25 int64
-	F26 int64
-	F27 int64
-	F28 int64
-	F29 int64
-	F30 int64
-	F31 int64
-	F32 int64
-	F33 int64
-	F34 int64
-	F35 int64
-	F36 int64
-	F37 int64
-	F38 int64
-	F39 int64
-	F40 int64
-	F41 int64
-	F42 int64
-	F43 int64
-	F44 int64
-	F45 int64
-	F46 int64
-	F47 int64
-	F48 int64
-	F49 int64
-	F50 int64
-	F51 int64
-	F52 int64
-	F53 int64
-	F54 int64
-	F55 int64
-	F56 int64
-	F57 int64
-	F58 int64
-	F59 int64
-	F60 int64
-	F61 int64
-	F62 int64
-	F63 int64
-	F64 int64
-	F65 int64
-	F66 *int64
-	F67 *int64
-	F68 *int64
-	F69 *int64
+	F00 int64  // "f00" in JSON.
+	F01 int64  // "f01" in JSON.
+	F02 int64  // "f02" in JSON.
+	F03 int64  // "f03" in JSON.
+	F04 int64  // "f04" in JSON.
+	F05 int64  // "f05" in JSON.
+	F06 int64  // "f06" in JSON.
+	F07 int64  // "f07" in JSON.
+	F08 int64  // "f08" in JSON.
+	F09 int64  // "f09" in JSON.
+	F10 int64  // "f10" in JSON.
+	F11 int64  // "f11" in JSON.
+	F12 int64  // "f12" in JSON.
+	F13 int64  // "f13" in JSON.
+	F14 int64  // "f14" in JSON.
+	F15 int64  // "f15" in JSON.
+	F16 int64  // "f16" in JSON.
+	F17 int64  // "f17" in JSON.
+	F18 int64  // "f18" in JSON.
+	F19 int64  // "f19" in JSON.
+	F20 int64  // "f20" in JSON.
+	F21 int64  // "f21" in JSON.
+	F22 int64  // "f22" in JSON.
+	F23 int64  // "f23" in JSON.
+	F24 int64  // "f24" in JSON.
+	F25 int64  // "f25" in JSON.
+	F26 int64  // "f26" in JSON.
+	F27 int64  // "f27" in JSON.
+	F28 int64  // "f28" in JSON.
+	F29 int64  // "f29" in JSON.
+	F30 int64  // "f30" in JSON.
+	F31 int64  // "f31" in JSON.
+	F32 int64  // "f32" in JSON.
+	F33 int64  // "f33" in JSON.
+	F34 int64  // "f34" in JSON.
+	F35 int64  // "f35" in JSON.
+	F36 int64  // "f36" in JSON.
+	F37 int64  // "f37" in JSON.
+	F38 int64  // "f38" in JSON.
+	F39 int64  // "f39" in JSON.
+	F40 int64  // "f40" in JSON.
+	F41 int64  // "f41" in JSON.
+	F42 int64  // "f42" in JSON.
+	F43 int64  // "f43" in JSON.
+	F44 int64  // "f44" in JSON.
+	F45 int64  // "f45" in JSON.
+	F46 int64  // "f46" in JSON.
+	F47 int64  // "f47" in JSON.
+	F48 int64  // "f48" in JSON.
+	F49 int64  // "f49" in JSON.
+	F50 int64  // "f50" in JSON.
+	F51 int64  // "f51" in JSON.
+	F52 int64  // "f52" in JSON.
+	F53 int64  // "f53" in JSON.
+	F54 int64  // "f54" in JSON.
+	F55 int64  // "f55" in JSON.
+	F56 int64  // "f56" in JSON.
+	F57 int64  // "f57" in JSON.
+	F58 int64  // "f58" in JSON.
+	F59 int64  // "f59" in JSON.
+	F60 int64  // "f60" in JSON.
+	F61 int64  // "f61" in JSON.
+	F62 int64  // "f62" in JSON.
+	F63 int64  // "f63" in JSON.
+	F64 int64  // "f64" in JSON.
+	F65 int64  // "f65" in JSON.
+	F66 *int64 // "f66" in JSON.
+	F67 *int64 // "f67" in JSON.
+	F68 *int64 // "f68" in JSON.
+	F69 *int64 // "f69" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*ThingWide) LexType() string {
-	return "com.example.thing.wide"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *ThingWide) DecodeLex(d *lex.Decoder) error {
-	*s = ThingWide{}
-	var seen, seen2 uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "f00":
-			d.Once(&seen, 1<<0)
-			s.F00 = d.Int()
-		case "f01":
-			d.Once(&seen, 1<<1)
-			s.F01 = d.Int()
-		case "f02":
-			d.Once(&seen, 1<<2)
-			s.F02 = d.Int()
-		case "f03":
-			d.Once(&seen, 1<<3)
-			s.F03 = d.Int()
-		case "f04":
-			d.Once(&seen, 1<<4)
-			s.F04 = d.Int()
-		case "f05":
-			d.Once(&seen, 1<<5)
-			s.F05 = d.Int()
-		case "f06":
-			d.Once(&seen, 1<<6)
-			s.F06 = d.Int()
-		case "f07":
-			d.Once(&seen, 1<<7)
-			s.F07 = d.Int()
-		case "f08":
-			d.Once(&seen, 1<<8)
-			s.F08 = d.Int()
-		case "f09":
-			d.Once(&seen, 1<<9)
-			s.F09 = d.Int()
-		case "f10":
-			d.Once(&seen, 1<<10)
-			s.F10 = d.Int()
-		case "f11":
-			d.Once(&seen, 1<<11)
-			s.F11 = d.Int()
-		case "f12":
-			d.Once(&seen, 1<<12)
-			s.F12 = d.Int()
-		case "f13":
-			d.Once(&seen, 1<<13)
-			s.F13 = d.Int()
-		case "f14":
-			d.Once(&seen, 1<<14)
-			s.F14 = d.Int()
-		case "f15":
-			d.Once(&seen, 1<<15)
-			s.F15 = d.Int()
-		case "f16":
-			d.Once(&seen, 1<<16)
-			s.F16 = d.Int()
-		case "f17":
-			d.Once(&seen, 1<<17)
-			s.F17 = d.Int()
-		case "f18":
-			d.Once(&seen, 1<<18)
-			s.F18 = d.Int()
-		case "f19":
-			d.Once(&seen, 1<<19)
-			s.F19 = d.Int()
-		case "f20":
-			d.Once(&seen, 1<<20)
-			s.F20 = d.Int()
-		case "f21":
-			d.Once(&seen, 1<<21)
-			s.F21 = d.Int()
-		case "f22":
-			d.Once(&seen, 1<<22)
-			s.F22 = d.Int()
-		case "f23":
-			d.Once(&seen, 1<<23)
-			s.F23 = d.Int()
-		case "f24":
-			d.Once(&seen, 1<<24)
-			s.F24 = d.Int()
-		case "f25":
-			d.Once(&seen, 1<<25)
-			s.F25 = d.Int()
-		case "f26":
-			d.Once(&seen, 1<<26)
-			s.F26 = d.Int()
-		case "f27":
-			d.Once(&seen, 1<<27)
-			s.F27 = d.Int()
-		case "f28":
-			d.Once(&seen, 1<<28)
-			s.F28 = d.Int()
-		case "f29":
-			d.Once(&seen, 1<<29)
-			s.F29 = d.Int()
-		case "f30":
-			d.Once(&seen, 1<<30)
-			s.F30 = d.Int()
-		case "f31":
-			d.Once(&seen, 1<<31)
-			s.F31 = d.Int()
-		case "f32":
-			d.Once(&seen, 1<<32)
-			s.F32 = d.Int()
-		case "f33":
-			d.Once(&seen, 1<<33)
-			s.F33 = d.Int()
-		case "f34":
-			d.Once(&seen, 1<<34)
-			s.F34 = d.Int()
-		case "f35":
-			d.Once(&seen, 1<<35)
-			s.F35 = d.Int()
-		case "f36":
-			d.Once(&seen, 1<<36)
-			s.F36 = d.Int()
-		case "f37":
-			d.Once(&seen, 1<<37)
-			s.F37 = d.Int()
-		case "f38":
-			d.Once(&seen, 1<<38)
-			s.F38 = d.Int()
-		case "f39":
-			d.Once(&seen, 1<<39)
-			s.F39 = d.Int()
-		case "f40":
-			d.Once(&seen, 1<<40)
-			s.F40 = d.Int()
-		case "f41":
-			d.Once(&seen, 1<<41)
-			s.F41 = d.Int()
-		case "f42":
-			d.Once(&seen, 1<<42)
-			s.F42 = d.Int()
-		case "f43":
-			d.Once(&seen, 1<<43)
-			s.F43 = d.Int()
-		case "f44":
-			d.Once(&seen, 1<<44)
-			s.F44 = d.Int()
-		case "f45":
-			d.Once(&seen, 1<<45)
-			s.F45 = d.Int()
-		case "f46":
-			d.Once(&seen, 1<<46)
-			s.F46 = d.Int()
-		case "f47":
-			d.Once(&seen, 1<<47)
-			s.F47 = d.Int()
-		case "f48":
-			d.Once(&seen, 1<<48)
-			s.F48 = d.Int()
-		case "f49":
-			d.Once(&seen, 1<<49)
-			s.F49 = d.Int()
-		case "f50":
-			d.Once(&seen, 1<<50)
-			s.F50 = d.Int()
-		case "f51":
-			d.Once(&seen, 1<<51)
-			s.F51 = d.Int()
-		case "f52":
-			d.Once(&seen, 1<<52)
-			s.F52 = d.Int()
-		case "f53":
-			d.Once(&seen, 1<<53)
-			s.F53 = d.Int()
-		case "f54":
-			d.Once(&seen, 1<<54)
-			s.F54 = d.Int()
-		case "f55":
-			d.Once(&seen, 1<<55)
-			s.F55 = d.Int()
-		case "f56":
-			d.Once(&seen, 1<<56)
-			s.F56 = d.Int()
-		case "f57":
-			d.Once(&seen, 1<<57)
-			s.F57 = d.Int()
-		case "f58":
-			d.Once(&seen, 1<<58)
-			s.F58 = d.Int()
-		case "f59":
-			d.Once(&seen, 1<<59)
-			s.F59 = d.Int()
-		case "f60":
-			d.Once(&seen, 1<<60)
-			s.F60 = d.Int()
-		case "f61":
-			d.Once(&seen, 1<<61)
-			s.F61 = d.Int()
-		case "f62":
-			d.Once(&seen, 1<<62)
-			s.F62 = d.Int()
-		case "f63":
-			d.Once(&seen, 1<<63)
-			s.F63 = d.Int()
-		case "f64":
-			d.Once(&seen2, 1<<0)
-			s.F64 = d.Int()
-		case "f65":
-			d.Once(&seen2, 1<<1)
-			s.F65 = d.Int()
-		case "f66":
-			d.Once(&seen2, 1<<2)
-			s.F66 = d.OptionalInt()
-		case "f67":
-			d.Once(&seen2, 1<<3)
-			s.F67 = d.OptionalInt()
-		case "f68":
-			d.Once(&seen2, 1<<4)
-			s.F68 = d.OptionalInt()
-		case "f69":
-			d.Once(&seen2, 1<<5)
-			s.F69 = d.OptionalInt()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0xffffffffffffffff != 0xffffffffffffffff {
-		d.Missing(seen, "f00", "f01", "f02", "f03", "f04", "f05", "f06", "f07", "f08", "f09", "f10", "f11", "f12", "f13", "f14", "f15", "f16", "f17", "f18", "f19", "f20", "f21", "f22", "f23", "f24", "f25", "f26", "f27", "f28", "f29", "f30", "f31", "f32", "f33", "f34", "f35", "f36", "f37", "f38", "f39", "f40", "f41", "f42", "f43", "f44", "f45", "f46", "f47", "f48", "f49", "f50", "f51", "f52", "f53", "f54", "f55", "f56", "f57", "f58", "f59", "f60", "f61", "f62", "f63")
-	}
-	if seen2&0b11 != 0b11 {
-		d.Missing(seen2, "f64", "f65")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *ThingWide) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("f00").Int(s.F00)
-	e.Field("f01").Int(s.F01)
-	e.Field("f02").Int(s.F02)
-	e.Field("f03").Int(s.F03)
-	e.Field("f04").Int(s.F04)
-	e.Field("f05").Int(s.F05)
-	e.Field("f06").Int(s.F06)
-	e.Field("f07").Int(s.F07)
-	e.Field("f08").Int(s.F08)
-	e.Field("f09").Int(s.F09)
-	e.Field("f10").Int(s.F10)
-	e.Field("f11").Int(s.F11)
-	e.Field("f12").Int(s.F12)
-	e.Field("f13").Int(s.F13)
-	e.Field("f14").Int(s.F14)
-	e.Field("f15").Int(s.F15)
-	e.Field("f16").Int(s.F16)
-	e.Field("f17").Int(s.F17)
-	e.Field("f18").Int(s.F18)
-	e.Field("f19").Int(s.F19)
-	e.Field("f20").Int(s.F20)
-	e.Field("f21").Int(s.F21)
-	e.Field("f22").Int(s.F22)
-	e.Field("f23").Int(s.F23)
-	e.Field("f24").Int(s.F24)
-	e.Field("f25").Int(s.F25)
-	e.Field("f26").Int(s.F26)
-	e.Field("f27").Int(s.F27)
-	e.Field("f28").Int(s.F28)
-	e.Field("f29").Int(s.F29)
-	e.Field("f30").Int(s.F30)
-	e.Field("f31").Int(s.F31)
-	e.Field("f32").Int(s.F32)
-	e.Field("f33").Int(s.F33)
-	e.Field("f34").Int(s.F34)
-	e.Field("f35").Int(s.F35)
-	e.Field("f36").Int(s.F36)
-	e.Field("f37").Int(s.F37)
-	e.Field("f38").Int(s.F38)
-	e.Field("f39").Int(s.F39)
-	e.Field("f40").Int(s.F40)
-	e.Field("f41").Int(s.F41)
-	e.Field("f42").Int(s.F42)
-	e.Field("f43").Int(s.F43)
-	e.Field("f44").Int(s.F44)
-	e.Field("f45").Int(s.F45)
-	e.Field("f46").Int(s.F46)
-	e.Field("f47").Int(s.F47)
-	e.Field("f48").Int(s.F48)
-	e.Field("f49").Int(s.F49)
-	e.Field("f50").Int(s.F50)
-	e.Field("f51").Int(s.F51)
-	e.Field("f52").Int(s.F52)
-	e.Field("f53").Int(s.F53)
-	e.Field("f54").Int(s.F54)
-	e.Field("f55").Int(s.F55)
-	e.Field("f56").Int(s.F56)
-	e.Field("f57").Int(s.F57)
-	e.Field("f58").Int(s.F58)
-	e.Field("f59").Int(s.F59)
-	e.Field("f60").Int(s.F60)
-	e.Field("f61").Int(s.F61)
-	e.Field("f62").Int(s.F62)
-	e.Field("f63").Int(s.F63)
-	e.Field("f64").Int(s.F64)
-	e.Field("f65").Int(s.F65)
-	if s.F66 != nil {
-		e.Field("f66").Int(*s.F66)
-	}
-	if s.F67 != nil {
-		e.Field("f67").Int(*s.F67)
-	}
-	if s.F68 != nil {
-		e.Field("f68").Int(*s.F68)
-	}
-	if s.F69 != nil {
-		e.Field("f69").Int(*s.F69)
-	}
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *ThingWide) ValidateLex(v *lex.Validator) {
-	v.Field("f00").Int(s.F00)
-	v.Field("f01").Int(s.F01)
-	v.Field("f02").Int(s.F02)
-	v.Field("f03").Int(s.F03)
-	v.Field("f04").Int(s.F04)
-	v.Field("f05").Int(s.F05)
-	v.Field("f06").Int(s.F06)
-	v.Field("f07").Int(s.F07)
-	v.Field("f08").Int(s.F08)
-	v.Field("f09").Int(s.F09)
-	v.Field("f10").Int(s.F10)
-	v.Field("f11").Int(s.F11)
-	v.Field("f12").Int(s.F12)
-	v.Field("f13").Int(s.F13)
-	v.Field("f14").Int(s.F14)
-	v.Field("f15").Int(s.F15)
-	v.Field("f16").Int(s.F16)
-	v.Field("f17").Int(s.F17)
-	v.Field("f18").Int(s.F18)
-	v.Field("f19").Int(s.F19)
-	v.Field("f20").Int(s.F20)
-	v.Field("f21").Int(s.F21)
-	v.Field("f22").Int(s.F22)
-	v.Field("f23").Int(s.F23)
-	v.Field("f24").Int(s.F24)
-	v.Field("f25").Int(s.F25)
-	v.Field("f26").Int(s.F26)
-	v.Field("f27").Int(s.F27)
-	v.Field("f28").Int(s.F28)
-	v.Field("f29").Int(s.F29)
-	v.Field("f30").Int(s.F30)
-	v.Field("f31").Int(s.F31)
-	v.Field("f32").Int(s.F32)
-	v.Field("f33").Int(s.F33)
-	v.Field("f34").Int(s.F34)
-	v.Field("f35").Int(s.F35)
-	v.Field("f36").Int(s.F36)
-	v.Field("f37").Int(s.F37)
-	v.Field("f38").Int(s.F38)
-	v.Field("f39").Int(s.F39)
-	v.Field("f40").Int(s.F40)
-	v.Field("f41").Int(s.F41)
-	v.Field("f42").Int(s.F42)
-	v.Field("f43").Int(s.F43)
-	v.Field("f44").Int(s.F44)
-	v.Field("f45").Int(s.F45)
-	v.Field("f46").Int(s.F46)
-	v.Field("f47").Int(s.F47)
-	v.Field("f48").Int(s.F48)
-	v.Field("f49").Int(s.F49)
-	v.Field("f50").Int(s.F50)
-	v.Field("f51").Int(s.F51)
-	v.Field("f52").Int(s.F52)
-	v.Field("f53").Int(s.F53)
-	v.Field("f54").Int(s.F54)
-	v.Field("f55").Int(s.F55)
-	v.Field("f56").Int(s.F56)
-	v.Field("f57").Int(s.F57)
-	v.Field("f58").Int(s.F58)
-	v.Field("f59").Int(s.F59)
-	v.Field("f60").Int(s.F60)
-	v.Field("f61").Int(s.F61)
-	v.Field("f62").Int(s.F62)
-	v.Field("f63").Int(s.F63)
-	v.Field("f64").Int(s.F64)
-	v.Field("f65").Int(s.F65)
-	if s.F66 != nil {
-		v.Field("f66").Int(*s.F66)
-	}
-	if s.F67 != nil {
-		v.Field("f67").Int(*s.F67)
-	}
-	if s.F68 != nil {
-		v.Field("f68").Int(*s.F68)
-	}
-	if s.F69 != nil {
-		v.Field("f69").Int(*s.F69)
-	}
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s ThingWide) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *ThingWide) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.

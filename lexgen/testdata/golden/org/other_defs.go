@@ -4,63 +4,15 @@ package org
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// OtherDefsPair is org.other.defs#pair.
+// OtherDefsPair is the object org.other.defs#pair.
 type OtherDefsPair struct {
-	A string
-	B string
+	A string // "a" in JSON.
+	B string // "b" in JSON.
 
-	Extra lex.Extra // fields that the lexicon does not have
+	Extra lex.Extra // Fields that the lexicon does not have.
 }
 
-// LexType implements lex.Typed.
-func (*OtherDefsPair) LexType() string {
-	return "org.other.defs#pair"
-}
-
-// DecodeLex implements lex.Decodable.
-func (s *OtherDefsPair) DecodeLex(d *lex.Decoder) error {
-	*s = OtherDefsPair{}
-	var seen uint64
-	for key := range d.Object {
-		switch string(key) {
-		case "a":
-			d.Once(&seen, 1<<0)
-			s.A = d.String()
-		case "b":
-			d.Once(&seen, 1<<1)
-			s.B = d.String()
-		default:
-			d.Extra(&s.Extra, key)
-		}
-	}
-	if seen&0b11 != 0b11 {
-		d.Missing(seen, "a", "b")
-	}
-	return d.End(&s.Extra)
-}
-
-// EncodeLex implements lex.Encodable.
-func (s *OtherDefsPair) EncodeLex(e *lex.Encoder) error {
-	e.BeginObject()
-	e.Field("a").String(s.A)
-	e.Field("b").String(s.B)
-	return e.EndObject(&s.Extra)
-}
-
-// ValidateLex implements lex.Validatable.
-func (s *OtherDefsPair) ValidateLex(v *lex.Validator) {
-	v.Extra(&s.Extra)
-}
-
-// MarshalJSON implements json.Marshaler.
-func (s OtherDefsPair) MarshalJSON() ([]byte, error) {
-	return lex.MarshalJSON(&s)
-}
-
-// UnmarshalJSON implements json.Unmarshaler.
-func (s *OtherDefsPair) UnmarshalJSON(b []byte) error {
-	return lex.UnmarshalJSON(b, s)
-}
-
-// OtherDefsPairs is org.other.defs#pairs.
+// OtherDefsPairs is the list org.other.defs#pairs.
 type OtherDefsPairs = []OtherDefsPair
+
+const _ = lex.GeneratedCodeV1 // The runtime speaks the language of this code.
