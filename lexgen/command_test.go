@@ -158,6 +158,53 @@ func TestCorpus(t *testing.T) {
 	}
 }
 
+func TestCorpusGoesOnAfterBadFiles(t *testing.T) {
+	t.Run("P125 and counts them", func(t *testing.T) {
+		dir := t.TempDir()
+		writeFile(t, filepath.Join(dir, "good.json"), document("com.example.good", object(`"x": {"type": "string"}`)))
+		writeFile(t, filepath.Join(dir, "cut.json"), `{"lexicon": 1,`)
+		writeFile(t, filepath.Join(dir, "defs.json"), document("com.example.defs", "")[:40]+`}`)
+		writeFile(t, filepath.Join(dir, "seven.json"), `{"lexicon": 1, "id": "com.example.seven", "defs": 7}`)
+		status, stdout, stderr := lexgen(t, "corpus", dir, "--library", "..")
+		if status != 0 || !strings.Contains(stdout, "1 lexicons: 1 other\n3 files could not be read as lexicons") {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+		for _, name := range []string{"cut.json", "defs.json", "seven.json"} {
+			if !strings.Contains(stdout, name) {
+				t.Errorf("%s is not named: %s", name, stdout)
+			}
+		}
+	})
+}
+
+func TestFormatsOfStringsWithConstants(t *testing.T) {
+	c := newTypeChecker(t)
+	defs := object(`
+		"named": {"type": "ref", "ref": "#named"},
+		"list": {"type": "array", "items": {"type": "ref", "ref": "#named"}},
+		"inline": {"type": "string", "format": "did", "enum": ["did:web:a.test", "no did"]},
+		"known": {"type": "string", "format": "nsid", "knownValues": ["com.example.a"]},
+		"plain": {"type": "ref", "ref": "#plain"},
+		"only": {"type": "string", "enum": ["a"]}`) + `,
+		"named": {"type": "string", "format": "nsid", "knownValues": ["com.example.a"]},
+		"plain": {"type": "string", "format": "did"}`
+	t.Run("P125 are checked", func(t *testing.T) {
+		_, code := tolerate(t, c, errorsConfig, lexicons(map[string]string{"com.example.a": defs}))
+		for _, want := range []string{
+			`v.Field("named").Format(syntax.NSID(*s.Named))`,
+			`v.Format(syntax.NSID(e))`,
+			`v.Field("inline").Format(syntax.DID(*s.Inline)).OneOf(string(*s.Inline), "did:web:a.test", "no did")`,
+			`v.Field("known").Format(*s.Known)`,
+			`v.Field("plain").Format(*s.Plain)`,
+			`v.Field("only").OneOf(string(*s.Only), "a")`,
+		} {
+			if !strings.Contains(code["comexample/a_codec.go"], want) {
+				t.Errorf("no %s in\n%s", want, code["comexample/a_codec.go"])
+			}
+		}
+	})
+}
+
 func TestMissingLexicons(t *testing.T) {
 	const catalog, missing = "../internal/interop/testdata/lexicon/catalog", `defs.main.input.schema.properties.preferences: ref "app.bsky.actor.defs#preferences"`
 	t.Run("L8 are an error that says where", func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestHostileLexicons(t *testing.T) {
 		{"a subscription without messages", `"main": {"type": "subscription", "parameters": {"type": "params", "properties": {"cursor": {"type": "integer"}}}}`, ""},
 		{"messages of messages", `"main": {"type": "subscription", "message": {"schema": {"type": "union", "refs": ["#main"]}}}`, "must be an object or a record"},
 	} {
-		t.Run("P43 P44 P92 "+tc.name, func(t *testing.T) {
+		t.Run("P43 P44 P92 P125 "+tc.name, func(t *testing.T) {
 			dir := t.TempDir()
 			text := tc.text
 			if strings.HasPrefix(text, `"`) {

@@ -101,6 +101,9 @@ func (c *Corpus) Run(ctx context.Context, dir string) error {
 	}
 	s := prog.Stats()
 	fmt.Fprintf(c.Out, "%d lexicons: %s\n", len(docs), kindsOf(docs))
+	if bad := len(lib.Broken) + len(lib.NSIDs()) - len(docs); bad > 0 {
+		fmt.Fprintf(c.Out, "%d files could not be read as lexicons: see the warnings\n", bad)
+	}
 	fmt.Fprintf(c.Out, "%d packages, %d files, %d lines, %d types, %d methods; generated in %s, compiled in %s\n",
 		len(prog.Packages), s.Files, s.Lines, s.Types, s.Methods, generation.Round(time.Millisecond), compilation.Round(100*time.Millisecond))
 	fmt.Fprintf(c.Out, "%d documents of %d types read and written without loss, as JSON and as DAG-CBOR\n", documents, types)

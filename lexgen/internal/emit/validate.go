@@ -72,7 +72,7 @@ func (e *emitter) checked(t *plan.Type) bool {
 	case plan.Integer:
 		return true
 	case plan.String:
-		return t.Format || l.MinLength != nil || l.MaxLength != nil || l.MinGraphemes != nil || l.MaxGraphemes != nil || len(l.Values) > 0
+		return t.Format.Name != "" || l.MinLength != nil || l.MaxLength != nil || l.MinGraphemes != nil || l.MaxGraphemes != nil || len(l.Values) > 0
 	case plan.Bytes:
 		return l.MinLength != nil || l.MaxLength != nil
 	case plan.Array:
@@ -118,8 +118,11 @@ func (e *emitter) check(g *jen.Group, field *jen.Statement, t *plan.Type, v *jen
 		if t.Go.Name != "" {
 			text = jen.String().Call(value)
 		}
-		if t.Format {
+		switch {
+		case t.Format == t.Go && t.Go.Name != "":
 			link("Format", value)
+		case t.Format.Name != "":
+			link("Format", e.name(t.Format).Call(value)) // a type with constants does not check itself
 		}
 		limit("MinBytes", text, l.MinLength)
 		limit("MaxBytes", text, l.MaxLength)

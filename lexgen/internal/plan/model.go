@@ -203,7 +203,7 @@ type Type struct {
 	Kind   Kind
 	Go     Name  // of strings, objects, unions, and of aliases; zero: the kind's own type
 	Elem   *Type // of arrays
-	Format bool  // a string that can check itself
+	Format Name  // of strings: the type that checks its format, often Go itself; zero: there is nothing to check
 	Limits Limits
 	Known  []string // the constants of a string's known values, if they have no type of their own
 	Listed Listing  // of a string whose type has constants

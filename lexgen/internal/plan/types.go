@@ -154,10 +154,10 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, at spot) *Type
 				s.Name, s.Doc = n.Name, Doc{n.Name + " is " + at.is() + ", one of the constants below."}
 				pl.add(s)
 			}
-			return &Type{Kind: String, Go: n, Limits: limitsOf(t), Listed: ListsAll}
+			return &Type{Kind: String, Go: n, Format: b.format(t), Limits: limitsOf(t), Listed: ListsAll}
 		}
 		format := b.format(t)
-		out := &Type{Kind: String, Go: format, Format: format.Name != "", Limits: limitsOf(t)}
+		out := &Type{Kind: String, Go: format, Format: format, Limits: limitsOf(t)}
 		if len(t.KnownValues) > 0 && pl != nil {
 			values := b.constants(pl, t, at.name)
 			for _, v := range values {
@@ -221,8 +221,10 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	case *schema.Object, *schema.Record:
 		return &Type{Kind: Object, Go: n}
 	case *schema.String:
-		// Only a name without values stands for the format's own type.
-		format := len(t.Enum) == 0 && len(t.KnownValues) == 0 && b.format(t).Name != ""
+		format := b.format(t)
+		if len(t.Enum) == 0 && len(t.KnownValues) == 0 && format.Name != "" {
+			format = n // the name stands for the format's own type
+		}
 		out := &Type{Kind: String, Go: n, Format: format, Limits: limitsOf(t)}
 		switch {
 		case len(t.Enum) > 0:
