@@ -30,6 +30,7 @@ if (form) {
     picture.after(preview)
   }
   picture.addEventListener('change', show)
+  alt.addEventListener('invalid', () => { alt.closest('details').open = true })
 
   form.addEventListener('submit', () => {
     post.disabled = true
