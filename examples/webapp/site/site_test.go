@@ -116,6 +116,16 @@ func TestErrorPages(t *testing.T) {
 		v.want("<h1>Log in</h1>", "Please log in again", "Your post was not sent", ">Three hours of work</textarea>")
 		v.lacks(unknown, `action="/logout"`)
 	})
+	t.Run("P100 nor is a session shown that its server refuses in words of its own, and that is kept", func(t *testing.T) {
+		v := visit(t, func(v *visitor) {
+			v.options = append(v.options, oauthtest.WithDeadSessions(oauthtest.Answer{Status: 400, Body: `{"error":"invalid_request"}`}))
+		}).logIn()
+		v.sandbox.RevokeSessions(v.sandbox.Environment().Account("alice").DID)
+		v.post(sent{text: "Three hours of work"})
+		v.wantStatus(http.StatusUnauthorized)
+		v.want("<h1>Log in</h1>", "does not renew this session", ">Three hours of work</textarea>")
+		v.lacks(unknown, `action="/logout"`)
+	})
 	t.Run("P100 a post that is refused here is kept, and the posts before it are shown", func(t *testing.T) {
 		v := visit(t).logIn()
 		v.post(sent{text: "The first"})

@@ -31,6 +31,7 @@ type visitor struct {
 	store   store.Store
 	app     atomic.Pointer[http.Handler] // that runs now
 	now     func() time.Time
+	options []oauthtest.Option
 
 	http *http.Client
 	resp *http.Response
@@ -42,11 +43,11 @@ func visit(t *testing.T, change ...func(*visitor)) *visitor {
 	t.Helper()
 	server := httptest.NewUnstartedServer(nil)
 	v := &visitor{t: t, home: "http://" + server.Listener.Addr().String(), store: new(store.Memory)}
-	v.sandbox = oauthtest.NewServer(oauthtest.WithSignInPage(v.home + "/sign-in"))
-	t.Cleanup(v.sandbox.Close)
 	for _, f := range change {
 		f(v)
 	}
+	v.sandbox = oauthtest.NewServer(append(v.options, oauthtest.WithSignInPage(v.home+"/sign-in"))...)
+	t.Cleanup(v.sandbox.Close)
 	signIn := v.sandbox.SignInPage()
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/sign-in" {
