@@ -114,10 +114,12 @@ type view struct {
 	Session *oauth.Session // nil: nobody is logged in, unless Unknown says otherwise
 	Unknown bool           // who is logged in cannot be found out now
 	Profile profile
-	May     []string // what the session may do, in words
-	MayMore bool     // it may be asked to allow more
 	Posts   []post
 	Problem string
+
+	May       []string // what the session may do, in words: its user may have allowed a part of what was asked for
+	MayUpload bool
+	MayDelete bool
 
 	// What was typed once is not to be typed again.
 	Draft      *draft
@@ -132,7 +134,7 @@ func (s *site) who(r *http.Request) (*view, error) {
 	session, err := s.web.Session(r)
 	switch {
 	case err == nil:
-		return &view{Session: session, May: mays(session.Scope()), MayMore: !session.Allows(mayDelete)}, nil
+		return &view{Session: session, May: mays(session.Scope()), MayUpload: session.Allows(mayUpload), MayDelete: session.Allows(mayDelete)}, nil
 	case errors.Is(err, oauth.ErrReauthRequired):
 		return new(view), nil
 	}

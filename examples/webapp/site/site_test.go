@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
+	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
@@ -26,6 +27,23 @@ func TestVisits(t *testing.T) {
 		v.want("<h1>Log in</h1>")
 		v.submit("/post", "text", "nobody")
 		v.want("Please log in.", "nobody</textarea>")
+	})
+	t.Run("who allows a part is offered that part", func(t *testing.T) {
+		v := visit(t)
+		v.submit("/login", "identifier", "alice.test")
+		env := v.sandbox.Environment()
+		back, err := v.sandbox.ApprovePart(t.Context(), v.resp.Request.URL.String(), env.Account("alice"), scope.Join(scope.Atproto, mayPost))
+		if err != nil {
+			t.Fatal(err)
+		}
+		v.get(back.RequestURI())
+		v.want("<h1>alice.test</h1>", "<ul><li>know which account is yours</li><li>write posts</li></ul>")
+		v.lacks(`type="file"`)
+		v.post(sent{text: "Words", alt: "A gradient", name: "a.jpg", picture: photo(t, 40, 30, 1)})
+		v.wantStatus(http.StatusForbidden)
+		v.want("You have not allowed this application to do that", ">Words</textarea>")
+		v.post(sent{text: "Words"})
+		v.want("Words</p>")
 	})
 	t.Run("log in at the server", func(t *testing.T) {
 		v := visit(t)

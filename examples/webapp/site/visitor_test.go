@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gimucco/atproto-go/apppassword"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/oauth/seal"
@@ -221,17 +220,9 @@ func (v *visitor) logIn() *visitor {
 }
 
 // otherApp is a session of alice's in another application, which may do more.
-func otherApp(t *testing.T, sandbox *oauthtest.Server) *apppassword.Session {
+func otherApp(t *testing.T, sandbox *oauthtest.Server) *oauth.Session {
 	t.Helper()
-	alice := sandbox.Environment().Account("alice")
-	sandbox.AddAppPassword(alice.DID, "other", "aaaa-bbbb-cccc-dddd")
-	config := apppassword.Config{Logger: slog.New(slog.DiscardHandler)}
-	sandbox.Environment().ConfigureAppPassword(&config)
-	client, err := apppassword.NewClient(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := client.Login(t.Context(), string(alice.Handle), "aaaa-bbbb-cccc-dddd")
+	session, err := sandbox.Login(t.Context(), "alice")
 	if err != nil {
 		t.Fatal(err)
 	}

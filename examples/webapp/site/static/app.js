@@ -3,7 +3,6 @@
 const form = document.querySelector('.compose')
 if (form) {
   const text = form.querySelector('#text'), left = form.querySelector('#left'), post = form.querySelector('button')
-  const picture = form.querySelector('#picture'), alt = form.querySelector('#alt')
   const limit = Number(form.dataset.limit)
 
   // Counted as the network counts: what people take for one character is one.
@@ -17,20 +16,24 @@ if (form) {
   }
   text.addEventListener('input', count)
 
-  const preview = document.createElement('img')
-  preview.className = 'preview'
-  preview.alt = ''
-  const show = () => {
-    const [file] = picture.files
-    URL.revokeObjectURL(preview.src)
-    preview.remove()
-    alt.required = Boolean(file)
-    if (!file) return
-    preview.src = URL.createObjectURL(file)
-    picture.after(preview)
+  let show = () => {}
+  const picture = form.querySelector('#picture'), alt = form.querySelector('#alt')
+  if (picture) {
+    const preview = document.createElement('img')
+    preview.className = 'preview'
+    preview.alt = ''
+    show = () => {
+      const [file] = picture.files
+      URL.revokeObjectURL(preview.src)
+      preview.remove()
+      alt.required = Boolean(file)
+      if (!file) return
+      preview.src = URL.createObjectURL(file)
+      picture.after(preview)
+    }
+    picture.addEventListener('change', show)
+    alt.addEventListener('invalid', () => { alt.closest('details').open = true })
   }
-  picture.addEventListener('change', show)
-  alt.addEventListener('invalid', () => { alt.closest('details').open = true })
 
   form.addEventListener('submit', () => {
     post.disabled = true
