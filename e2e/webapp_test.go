@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"flag"
 	"fmt"
 	"image"
@@ -12,6 +13,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gimucco/atproto-go/e2e/realpds"
+	"github.com/gimucco/atproto-go/e2e/stores"
 	"github.com/gimucco/atproto-go/examples/webapp/site"
 	"github.com/gimucco/atproto-go/generated/appbsky"
 	"github.com/gimucco/atproto-go/oauth"
@@ -128,13 +131,30 @@ func TestWebapp(t *testing.T) {
 
 // TestWebappOnPostgres starts the program twice on one PostgreSQL database.
 func TestWebappOnPostgres(t *testing.T) {
-	database := os.Getenv("POSTGRES")
-	if !strings.Contains(database, "://") { // a data source name of pgx may be of another form
-		database = "postgres://postgres@127.0.0.1:5432/test"
+	source := os.Getenv("POSTGRES")
+	if source == "" {
+		source = "postgres://postgres@127.0.0.1:5432/test"
 	}
+	database, err := url.Parse(source)
+	if err != nil || database.Scheme == "" {
+		t.Fatal("$POSTGRES has to be a URL here, as that is what the program takes")
+	}
+	kept, err := stores.Create(t.Context(), "postgres", t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := kept.Remove(context.Background()); err != nil {
+			t.Error(err)
+		}
+		kept.Close()
+	})
+	query := database.Query()
+	query.Set("search_path", strings.TrimPrefix(kept.Location, "postgres:"))
+	database.RawQuery = query.Encode()
 	key := filepath.Join(t.TempDir(), "seal.key")
 	for range 2 {
-		home := startExample(t, "../examples/webapp", "-db", database, "-key", key)
+		home := startExample(t, "../examples/webapp", "-db", database.String(), "-key", key)
 		resp, err := http.Get(home)
 		if err != nil {
 			t.Fatal(err)
@@ -143,6 +163,12 @@ func TestWebappOnPostgres(t *testing.T) {
 		if resp.StatusCode != http.StatusOK {
 			t.Errorf("status %d", resp.StatusCode)
 		}
+	}
+	// They have made their table in the schema of this test.
+	var tables int
+	err = kept.DB().QueryRowContext(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = $1 AND tablename = 'atproto_records'", query.Get("search_path")).Scan(&tables)
+	if err != nil || tables != 1 {
+		t.Errorf("%d tables, %v", tables, err)
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 const (
 	maxEdge   = 2000       // pixels; larger pictures are made smaller
-	maxPixels = 60_000_000 // of a picture as it comes: so many have to fit into memory
+	maxPixels = 50_000_000 // of a picture as it comes: they have to fit into memory
 )
 
 // clean writes the picture in one file into another, and nothing but the picture: cameras write the place

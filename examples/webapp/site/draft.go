@@ -30,7 +30,7 @@ const (
 	maxField   = 64 << 10
 	// maxForm is how much of a form is read at all. It is far more than maxPicture: a browser shows an
 	// answer only when it has sent its form to the end.
-	maxForm = 200 << 20
+	maxForm = 64 << 20
 )
 
 // readDraft reads the form. It is read by hand, as that keeps the text where the picture is too

@@ -63,13 +63,13 @@ type site struct {
 	web      *oauth.Web
 	log      *slog.Logger
 	keys     *syntax.TIDClock // keys of posts that are not written yet
-	cleaning chan struct{}    // a place for each picture that is worked on: that takes memory
+	cleaning chan struct{}    // a place for a picture that is worked on: a large one takes some hundred megabytes
 	Config
 }
 
 // New returns the application, to be mounted at "/".
 func New(config Config) http.Handler {
-	s := &site{Config: config, keys: syntax.NewTIDClock(config.Now, 0), cleaning: make(chan struct{}, 2)}
+	s := &site{Config: config, keys: syntax.NewTIDClock(config.Now, 0), cleaning: make(chan struct{}, 1)}
 	s.log = cmp.Or(config.Logger, slog.Default())
 	s.Example = cmp.Or(config.Example, "alice.example.com")
 	s.web = &oauth.Web{Client: config.Client, Failed: s.failed, Options: func(*http.Request) []oauth.AuthorizeOption {
