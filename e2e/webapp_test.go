@@ -123,9 +123,16 @@ func TestWebapp(t *testing.T) {
 		realpds.Step{Do: "click", At: "button[value=allow]"},
 		heading, write("Hello from a browser"), press, newest, logOut, heading,
 		realpds.Step{Do: "cookies"},
+		// What the other tests hear nothing of would be told.
+		realpds.Step{Do: "run", Code: `document.querySelector('label').remove(); document.querySelector('input').removeAttribute('placeholder')
+			document.head.append(Object.assign(document.createElement('script'), { textContent: 'document.title = "owned"' })); document.title`},
+		axe, realpds.Step{Do: "complaints"},
 	)
-	if diff := cmp.Diff([]string{"Log in", "alice.test", "Hello from a browser", "Log in", nothing}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Log in", "alice.test", "Hello from a browser", "Log in", nothing, "Log in · Postcard"}, got[:6]); diff != "" {
 		t.Error(diff)
+	}
+	if !strings.Contains(got[6], "label: ") || !strings.Contains(got[7], "Content Security Policy") {
+		t.Errorf("noted: %q", got[6:])
 	}
 }
 

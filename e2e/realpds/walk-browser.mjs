@@ -44,8 +44,9 @@ try {
     if (!tabs[i]) {
       tabs[i] = await ctx.newPage()
       tabs[i].setDefaultTimeout(20000)
-      tabs[i].on('console', (m) => { if (m.type() === 'error' && m.location().url.startsWith(new URL(first).origin)) complaints.push(m.text()) })
-      tabs[i].on('pageerror', (e) => { if (tabs[i].url().startsWith(new URL(first).origin)) complaints.push(String(e)) })
+      const complain = (text) => { if (tabs[i].url().startsWith(new URL(first).origin)) complaints.push(text) }
+      tabs[i].on('console', (m) => { if (m.type() === 'error') complain(m.text()) })
+      tabs[i].on('pageerror', (e) => complain(String(e)))
       tabs[i].on('response', (r) => {
         const q = r.request()
         const u = new URL(r.url())
