@@ -3,7 +3,7 @@
 //
 //	go run .                                    # on a sandbox in this process; its sign-in page names the accounts
 //	go run . -live -db app.db                   # with real accounts, sessions kept in a SQLite file
-//	go run . -live -db postgres://localhost/app # in PostgreSQL: several processes share the sessions
+//	go run . -live -db postgres://localhost/app -key seal.key # in PostgreSQL: several processes share the sessions
 //
 // Package site has the pages. This one has what a process is made of: the command line, the
 // database and its key, and an end that loses nothing. In a program of your own, sandbox.go is not needed.
@@ -54,11 +54,24 @@ type settings struct {
 // sealKey is the name of the environment variable that has the key of the database.
 const sealKey = "ATPROTO_SEAL_KEY"
 
+const usage = `A web application to log in to with an AT Protocol account.
+
+  webapp                                      on a sandbox in this process, which names its accounts
+  webapp -live -db app.db                     with real accounts, sessions kept in a SQLite file
+  webapp -live -db postgres://localhost/app -key seal.key
+                                              in PostgreSQL: several processes share the sessions
+
+`
+
 // parse reads the command line.
 func parse(args []string, messages io.Writer) (settings, error) {
 	s := settings{key: os.Getenv(sealKey)}
 	flags := flag.NewFlagSet("webapp", flag.ContinueOnError)
 	flags.SetOutput(messages)
+	flags.Usage = func() {
+		fmt.Fprint(messages, usage)
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&s.address, "addr", "127.0.0.1:8080", "`address` to listen on, on 127.0.0.1 or [::1]; port 0 is any that is free")
 	flags.BoolVar(&s.live, "live", false, "use the real network instead of the sandbox")
 	flags.StringVar(&s.database, "db", memory, "`database` that keeps sessions: a SQLite file, or postgres://user@host/name")
