@@ -277,7 +277,7 @@ func TestWebappAtARealServer(t *testing.T) {
 		)
 	})
 	t.Run("all of it works without a script", func(t *testing.T) {
-		visit(t, []string{"300 characters at most", "Plain and simple", "Say what can be seen in the picture, for those who cannot see it. Then choose the picture again.", "No words", "Log in"},
+		visit(t, []string{"300 characters at most", "Plain and simple", "Describe the picture, for people who cannot see it. Then choose the picture again.", "No words", "Log in"},
 			realpds.Step{Do: "plain"}, openHome(home), realpds.Step{Do: "see", At: "#left"},
 			write("Plain and simple"), addPicture, picture[0], picture[1], press, newest,
 			write("No words"), picture[0], press, problem, realpds.Step{Do: "run", Code: `document.querySelector('#text').value`},

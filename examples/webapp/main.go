@@ -5,8 +5,8 @@
 //	go run . -live -db app.db                   # with real accounts, sessions kept in a SQLite file
 //	go run . -live -db postgres://localhost/app -key seal.key # in PostgreSQL: several processes share the sessions
 //
-// Package site has the pages. This one has what a process is made of: the command line, the
-// database and its key, and an end that loses nothing. In a program of your own, sandbox.go is not needed.
+// Package site has the pages. This package has the rest of the process: the command line, the
+// database and its key, and a shutdown that loses nothing. A program of your own does not need sandbox.go.
 package main
 
 import (
@@ -72,29 +72,29 @@ func parse(args []string, messages io.Writer) (settings, error) {
 		fmt.Fprint(messages, usage)
 		flags.PrintDefaults()
 	}
-	flags.StringVar(&s.address, "addr", "127.0.0.1:8080", "`address` to listen on, on 127.0.0.1 or [::1]; port 0 is any that is free")
+	flags.StringVar(&s.address, "addr", "127.0.0.1:8080", "`address` to listen on, on 127.0.0.1 or [::1]; port 0 is any free port")
 	flags.BoolVar(&s.live, "live", false, "use the real network instead of the sandbox")
 	flags.StringVar(&s.database, "db", memory, "`database` that keeps sessions: a SQLite file, or postgres://user@host/name")
-	flags.StringVar(&s.keyFile, "key", "", "`file` with the key of the database, which is made if it is not there;\nbeside a SQLite file unless you say where. "+sealKey+" has the key itself")
+	flags.StringVar(&s.keyFile, "key", "", "`file` with the key of the database; it is created if it does not exist.\nThe default is a file beside the SQLite file. "+sealKey+" can hold the key itself")
 	if err := flags.Parse(args); err != nil {
 		return s, err
 	}
 	if flags.NArg() > 0 {
-		return s, fmt.Errorf("%q is not understood: there are flags only, such as -db app.db; -h lists them", flags.Arg(0))
+		return s, fmt.Errorf("%q is not a flag: this program takes only flags, such as -db app.db; -h lists them", flags.Arg(0))
 	}
 	return s, errors.Join(checkAddress(s.address), checkDatabase(s.database))
 }
 
-// checkAddress makes sure that browsers come back from a login: servers send those of a development
-// client to this machine alone.
+// checkAddress makes sure that browsers come back from a login: servers redirect logins of a development
+// client to 127.0.0.1 and [::1] only.
 func checkAddress(address string) error {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("-addr %s is no address with a port: say -addr 127.0.0.1:8080", address)
+		return fmt.Errorf("-addr %s is no address with a port: use -addr 127.0.0.1:8080", address)
 	}
 	ip, _ := netip.ParseAddr(host)
 	if host != "localhost" && !ip.IsLoopback() {
-		return fmt.Errorf("-addr %s is open to other machines, and logins of a development client come back to this one alone: say -addr 127.0.0.1:%s", address, port)
+		return fmt.Errorf("-addr %s is open to other machines, but logins of a development client come back to this machine only: use -addr 127.0.0.1:%s", address, port)
 	}
 	return nil
 }
@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	}
 	listener, err := net.Listen("tcp", s.address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%s is in use: end the program that listens there, or say -addr 127.0.0.1:0 for a port that is free", s.address)
+		return fmt.Errorf("%s is in use: end the program that listens there, or use -addr 127.0.0.1:0 for any free port", s.address)
 	}
 	if err != nil {
 		return fmt.Errorf("-addr %s: %w", s.address, err)

@@ -46,27 +46,27 @@ func openStore(ctx context.Context, s settings) (store.Store, *seal.Seal, func()
 	return kept, seal.Keys(key), db.Close, nil
 }
 
-// checkDatabase says what is wrong with the name of a database, before anything is made.
+// checkDatabase returns what is wrong with the name of a database, before any file is created.
 func checkDatabase(database string) error {
 	if database == memory || isPostgres(database) {
 		return nil
 	}
 	if scheme, _, ok := strings.Cut(database, "://"); ok {
-		return fmt.Errorf("-db names a database of %q: there are SQLite, as -db app.db, and PostgreSQL, as -db postgres://user@localhost/app", scheme)
+		return fmt.Errorf("-db: %q databases are not supported: use SQLite, such as -db app.db, or PostgreSQL, such as -db postgres://user@localhost/app", scheme)
 	}
 	folder := filepath.Dir(database)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return fmt.Errorf("-db %s: there is no folder %s: make it, or name a file elsewhere", database, folder)
+		return fmt.Errorf("-db %s: there is no folder %s: create it, or use a file in another folder", database, folder)
 	}
 	return nil
 }
 
-// open opens a database, of which nothing is asked yet.
+// open prepares the connection to a database. Nothing connects yet.
 func open(database string) (*sql.DB, sqlstore.Dialect, error) {
 	if isPostgres(database) {
 		db, err := sql.Open("pgx", database)
 		if err != nil {
-			return nil, 0, fmt.Errorf("-db is no address of a PostgreSQL database, such as postgres://user@localhost/app: %w", err)
+			return nil, 0, fmt.Errorf("-db is not the URL of a PostgreSQL database, such as postgres://user@localhost/app: %w", err)
 		}
 		return db, sqlstore.Postgres, nil
 	}
@@ -84,19 +84,19 @@ func open(database string) (*sql.DB, sqlstore.Dialect, error) {
 // advice is what to do about a database that cannot be used.
 func advice(database string) string {
 	if isPostgres(database) {
-		return "Start the server, look at user, password and name, or try the application without -db."
+		return "Start the server, check the user, password and database name, or try the application without -db."
 	}
-	return "Look whether it is a SQLite file that this user may write, or name another."
+	return "Check that it is a SQLite file that you may write, or use another file."
 }
 
-// sealKey finds the key: in the environment, in the file that -key names, or in one beside a SQLite
-// file. Keep it out of the backups of the database: whoever has both can act for every user.
+// sealKey finds the key: in the environment, in the file of -key, or in a file beside the SQLite file. Keep
+// it out of the backups of the database: whoever has both can act for every user.
 func (s settings) sealKey() ([]byte, error) {
 	switch {
 	case s.key != "":
 		key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(s.key))
 		if err != nil || len(key) < 32 {
-			return nil, fmt.Errorf("%s is not 32 bytes in base64: set it to what `openssl rand -base64 32` prints", sealKey)
+			return nil, fmt.Errorf("%s is not 32 bytes in base64: set it to the output of `openssl rand -base64 32`", sealKey)
 		}
 		return key, nil
 	case s.keyFile != "":
@@ -110,7 +110,7 @@ func (s settings) sealKey() ([]byte, error) {
 		rand.Read(key)
 		return key, nil
 	case isPostgres(s.database):
-		return nil, fmt.Errorf("a database that others reach needs a key that is not in it: name a file by -key seal.key, which is made, or set %s to what `openssl rand -base64 32` prints", sealKey)
+		return nil, fmt.Errorf("PostgreSQL needs a key that is kept elsewhere: use -key seal.key, a file that is created if it does not exist, or set %s to the output of `openssl rand -base64 32`", sealKey)
 	}
 	key, err := seal.KeyFile(strings.TrimSuffix(s.database, ".db") + ".key")
 	if err != nil {
@@ -119,7 +119,7 @@ func (s settings) sealKey() ([]byte, error) {
 	return key, nil
 }
 
-// isPostgres reports whether a database is none of SQLite.
+// isPostgres reports whether a database is the URL of a PostgreSQL database.
 func isPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
 }

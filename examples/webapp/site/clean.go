@@ -26,9 +26,9 @@ const (
 	maxPixels = 50_000_000 // of a picture as it comes: they have to fit into memory
 )
 
-// clean writes the picture in one file into another, and nothing but the picture: cameras write the place
-// into it, and servers leave that there for everybody to see. It is made as small as posts
-// allow; of a film only the first picture stays.
+// clean decodes the picture in the file from and encodes it again into the file to. That removes what the camera
+// wrote beside the picture, such as the place: servers do not remove it, and everybody could read it. The
+// result is small enough for a post. Of an animation only the first picture stays.
 func (s *site) clean(ctx context.Context, from, to string) error {
 	select {
 	case s.cleaning <- struct{}{}:
@@ -47,10 +47,10 @@ func (s *site) clean(ctx context.Context, from, to string) error {
 			return err
 		}
 	}
-	return &problem{http.StatusBadRequest, "This picture cannot be made small enough. Choose another."}
+	return &problem{http.StatusBadRequest, "This picture cannot be made small enough for a post. Choose another."}
 }
 
-// A decoded picture is as the camera saw it, which may have lain on its side.
+// A decoded picture has its pixels as the camera stored them. The orientation says how to turn it.
 type decoded struct {
 	image.Image
 	orientation int // 1 to 8 (Exif 2.32, §4.6.4): 1 is as it is
@@ -58,7 +58,7 @@ type decoded struct {
 
 // decode reads a picture.
 func decode(name string) (*decoded, error) {
-	notOne := &problem{http.StatusUnsupportedMediaType, "This file is no picture that can be read here. Choose a JPEG, PNG, GIF or WebP."}
+	notOne := &problem{http.StatusUnsupportedMediaType, "This file cannot be read as a picture. Choose a JPEG, PNG, GIF or WebP."}
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -82,14 +82,14 @@ func decode(name string) (*decoded, error) {
 	return &decoded{picture, orientation}, nil
 }
 
-// orientationOf reads how a picture is turned. What does not say so is as it is.
+// orientationOf reads the orientation of a picture. Without one it is 1.
 func orientationOf(file io.ReadSeeker, format string) int {
 	formats := map[string]imagemeta.ImageFormat{"jpeg": imagemeta.JPEG, "png": imagemeta.PNG, "webp": imagemeta.WebP}
 	orientation := 1
 	if _, err := file.Seek(0, io.SeekStart); err != nil || formats[format] == 0 {
 		return orientation
 	}
-	imagemeta.Decode(imagemeta.Options{ // what is broken in the metadata does not spoil the picture
+	imagemeta.Decode(imagemeta.Options{ // broken metadata is no reason to refuse the picture
 		R: file, ImageFormat: formats[format], Sources: imagemeta.EXIF,
 		ShouldHandleTag: func(tag imagemeta.TagInfo) bool { return tag.Namespace == "IFD0" && tag.Tag == "Orientation" },
 		HandleTag: func(tag imagemeta.TagInfo) error {
@@ -102,7 +102,7 @@ func orientationOf(file io.ReadSeeker, format string) int {
 	return orientation
 }
 
-// drawn is the picture as it is shown, with edges of at most edge pixels.
+// drawn returns the picture as people see it, with at most edge pixels on each side.
 func (p *decoded) drawn(edge int) *image.RGBA {
 	b := p.Bounds()
 	scale := min(1, float64(edge)/float64(max(b.Dx(), b.Dy())))
@@ -113,7 +113,7 @@ func (p *decoded) drawn(edge int) *image.RGBA {
 		return lying
 	}
 	w, h := float64(width), float64(height)
-	// Where a point comes to lie, for each orientation.
+	// Where each orientation moves a point to.
 	turn := [...]f64.Aff3{
 		2: {-1, 0, w, 0, 1, 0},
 		3: {-1, 0, w, 0, -1, h},
@@ -131,7 +131,7 @@ func (p *decoded) drawn(edge int) *image.RGBA {
 	return shown
 }
 
-// encode writes a picture as JPEG or, where something shows through it, as PNG. It returns the size in bytes.
+// encode writes a picture as JPEG or, if parts of it are transparent, as PNG. It returns the size in bytes.
 func encode(picture *image.RGBA, name string) (size int64, err error) {
 	file, err := os.Create(name)
 	if err != nil {

@@ -28,13 +28,13 @@ type draft struct {
 const (
 	maxPicture = 20 << 20 // bytes of a picture, as it comes
 	maxField   = 64 << 10
-	// maxForm is how much of a form is read at all. It is far more than maxPicture: a browser shows an
-	// answer only when it has sent its form to the end.
+	// maxForm is how much of a form is read at all. It is far more than maxPicture, because a browser shows the
+	// answer only after it has sent the whole form.
 	maxForm = 64 << 20
 )
 
-// readDraft reads the form. It is read by hand, as that keeps the text where the picture is too
-// large. The picture goes into folder; "": nowhere.
+// readDraft reads the form, field by field, so that the text is kept when the picture is too large.
+// The picture is written into folder, or nowhere if folder is "".
 func readDraft(w http.ResponseWriter, r *http.Request, folder string) (*draft, error) {
 	d := new(draft)
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
@@ -51,7 +51,7 @@ func readDraft(w http.ResponseWriter, r *http.Request, folder string) (*draft, e
 	if err != nil {
 		return d, unreadable(err)
 	}
-	var wrong error // with the picture; the fields behind it are still read
+	var wrong error // about the picture; the fields after it are still read
 	for {
 		part, err := form.NextPart()
 		if err == io.EOF {
@@ -74,7 +74,7 @@ func readDraft(w http.ResponseWriter, r *http.Request, folder string) (*draft, e
 	}
 }
 
-// set takes a field.
+// set sets a field of the form.
 func (d *draft) set(name, value string) {
 	value = strings.TrimSpace(strings.ReplaceAll(value, "\r\n", "\n")) // as forms are sent
 	switch name {
@@ -91,7 +91,7 @@ func unreadable(err error) error {
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return tooLarge()
 	}
-	return &problem{http.StatusBadRequest, "This form did not arrive as a whole. Please send it again."}
+	return &problem{http.StatusBadRequest, "The form did not arrive completely. Please send it again."}
 }
 
 func tooLarge() error {
@@ -122,8 +122,8 @@ func withDraft(r *http.Request, d *draft) *http.Request {
 	return r.WithContext(context.WithValue(r.Context(), draftKey{}, d))
 }
 
-// draftOf returns what was typed into the form of a request: also of one that did not reach its
-// handler, because nobody is logged in.
+// draftOf returns what the user typed into the form of a request. The request may not have reached its handler,
+// because nobody is logged in.
 func draftOf(w http.ResponseWriter, r *http.Request) *draft {
 	if d, ok := r.Context().Value(draftKey{}).(*draft); ok {
 		return d
@@ -131,6 +131,6 @@ func draftOf(w http.ResponseWriter, r *http.Request) *draft {
 	if r.Method != http.MethodPost || r.URL.Path != "/post" {
 		return nil
 	}
-	d, _ := readDraft(w, r, "") // what can be had of it
+	d, _ := readDraft(w, r, "") // as much of it as can be read
 	return d
 }

@@ -13,12 +13,12 @@ import (
 // shownTypes are the pictures that are shown. SVG is not among them: it holds scripts.
 var shownTypes = []string{"image/jpeg", "image/png", "image/gif", "image/webp"}
 
-// maxShown is more than a post or a profile may have: in bytes.
+// maxShown is the size limit in bytes. It is more than posts and profiles allow.
 const maxShown = 8 << 20
 
-// picture serves a picture of the account's repository: its server gives blobs for saving, and
-// this site's policy loads none from elsewhere. A blob is what somebody uploaded, whatever it is called:
-// what does not begin as a picture is not handed on, and what is, runs nothing.
+// picture serves a picture from the account's repository. Servers send blobs as files to save, and the policy of
+// this site allows no pictures from elsewhere. A blob is whatever somebody uploaded, under any type. So the
+// first bytes decide whether it is a picture, and the headers keep it from running anything.
 func (s *site) picture(w http.ResponseWriter, r *http.Request) {
 	session, err := s.web.Session(r)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *site) picture(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refusePicture answers without a page: who asks is an <img>.
+// refusePicture answers an <img>, which needs no page.
 func (s *site) refusePicture(w http.ResponseWriter, r *http.Request, err error) {
 	s.log.Warn("request failed", "path", r.URL.Path, "error", err)
 	status, text := s.web.Explain(r, err)

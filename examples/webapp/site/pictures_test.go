@@ -243,7 +243,7 @@ func TestCleaning(t *testing.T) {
 	})
 	t.Run("one that breaks off is refused", func(t *testing.T) {
 		whole := photo(t, 60, 40, 1)
-		if _, err := clean(t, whole[:len(whole)/2]); err == nil || !strings.Contains(err.Error(), "no picture that can be read") {
+		if _, err := clean(t, whole[:len(whole)/2]); err == nil || !strings.Contains(err.Error(), "cannot be read as a picture") {
 			t.Error(err)
 		}
 	})

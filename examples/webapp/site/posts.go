@@ -52,7 +52,7 @@ func latestPosts(ctx context.Context, session *oauth.Session, now time.Time) ([]
 	for _, record := range list.Records {
 		var p appbsky.FeedPost
 		if record.Value.As(&p) != nil {
-			continue // anybody may write anything into a repository
+			continue // not a post: any application may write anything into a repository
 		}
 		shown := post{Key: record.URI.RecordKey(), Text: pieces(&p), Pictures: pictures(&p), CreatedAt: p.CreatedAt}
 		if at, err := p.CreatedAt.LenientTime(); err == nil {
@@ -85,7 +85,7 @@ func pieces(p *appbsky.FeedPost) []piece {
 	return all
 }
 
-// pictures are those of a post, also beside a post that it quotes.
+// pictures returns the pictures of a post, also of one that quotes another post.
 func pictures(p *appbsky.FeedPost) []picture {
 	embed := p.Embed.Value
 	if both, ok := embed.(*appbsky.EmbedRecordWithMedia); ok {
@@ -106,7 +106,7 @@ func pictures(p *appbsky.FeedPost) []picture {
 	return all
 }
 
-// post writes a post. Whatever fails, the page that says so keeps what was typed.
+// post writes a post. If that fails, the page that says so keeps what the user typed.
 func (s *site) post(w http.ResponseWriter, r *http.Request) {
 	session, err := s.web.Session(r)
 	if err != nil {
@@ -157,7 +157,7 @@ func (s *site) publish(ctx context.Context, session *oauth.Session, d *draft) er
 	return nil
 }
 
-// check says what is wrong with a draft, before anything is sent.
+// check returns what is wrong with a draft, before anything is sent.
 func (d *draft) check() error {
 	length := 0
 	for g := graphemes.FromString(d.Text); g.Next(); {
@@ -171,27 +171,27 @@ func (d *draft) check() error {
 	case d.Text == "" && d.picture == "":
 		return &problem{http.StatusBadRequest, "Write something, or choose a picture."}
 	case d.picture != "" && d.Alt == "":
-		return &problem{http.StatusBadRequest, "Say what can be seen in the picture, for those who cannot see it. Then choose the picture again."}
+		return &problem{http.StatusBadRequest, "Describe the picture, for people who cannot see it. Then choose the picture again."}
 	}
 	return nil
 }
 
-// wasSent finds out what became of a draft whose record could not be created, as err says. The form may
-// have been sent twice, or the answer lost; then the record is there under the key of the form.
+// wasSent decides what to make of err, with which a record could not be created. If the form was sent twice, or
+// the answer was lost, the record exists under the key of the form, and all is well.
 func (s *site) wasSent(ctx context.Context, session *oauth.Session, d *draft, err error) error {
 	uri := syntax.RecordURI(syntax.AtIdentifier(session.DID()), appbsky.FeedPostNSID, syntax.RecordKey(d.Key))
 	written, _, gone := records.Get[appbsky.FeedPost](ctx, session, uri)
 	switch {
 	case gone != nil:
 		return err
-	case written.Text != d.Text: // after the button that goes back
+	case written.Text != d.Text: // the user went back and changed the text
 		d.Key = s.keys.NewTID()
-		return &problem{http.StatusConflict, "This form was sent already, with another text. To send this one as a post of its own, press Post again."}
+		return &problem{http.StatusConflict, "This form was already sent, with another text. To send this text as a new post, press Post again."}
 	}
 	return nil
 }
 
-// delete deletes a post. The session may not do that until its user has allowed it.
+// delete deletes a post. The session may do that only after its user has allowed it.
 func (s *site) delete(w http.ResponseWriter, r *http.Request) {
 	session, err := s.web.Session(r)
 	if err != nil {

@@ -62,7 +62,7 @@ func TestAFormSentTwiceIsOnePost(t *testing.T) {
 		v.post(sent{key: old, text: "The first"})
 		v.post(sent{key: old, text: "The second"})
 		v.wantStatus(http.StatusConflict)
-		v.want("sent already, with another text", ">The second</textarea>")
+		v.want("already sent, with another text", ">The second</textarea>")
 		if v.key() == old {
 			t.Fatal("the form has the key of a post that is there")
 		}
@@ -117,7 +117,7 @@ func TestDeleting(t *testing.T) {
 	v.post(sent{text: "Regretted"})
 	key := v.key() // of the form; the post has the one before
 	v.lacks(`action="/delete"`)
-	v.want("Also let it delete posts")
+	v.want("Allow it to delete posts, too")
 
 	v.submit("/delete", "key", key)
 	v.wantStatus(http.StatusForbidden)
@@ -125,13 +125,13 @@ func TestDeleting(t *testing.T) {
 
 	v.submit("/allow")
 	v.answer("deny")
-	v.want("You did not agree", "<h1>alice.test</h1>", "Also let it delete posts")
+	v.want("You did not agree", "<h1>alice.test</h1>", "Allow it to delete posts, too")
 
 	v.submit("/allow")
 	v.want(mayDelete.String())
 	v.answer("allow")
 	v.want("<li>delete posts</li>", "<li>write posts</li>", `action="/delete"`)
-	v.lacks("Also let it delete posts")
+	v.lacks("Allow it to delete posts, too")
 	keys := formKey.FindAllStringSubmatch(v.page, -1)
 	v.submit("/delete", "key", keys[len(keys)-1][1])
 	v.wantStatus(http.StatusOK)

@@ -6,8 +6,8 @@
 //	http.ListenAndServe(address, site.New(site.Config{Client: client}))
 //
 // Each file is one idea: site.go mounts the handlers and shows pages, posts.go writes and lists
-// posts, draft.go reads the form, clean.go takes out of a picture what nobody else should see,
-// pictures.go serves pictures, profile.go says who it is, words.go says times and permissions
+// posts, draft.go reads the form, clean.go removes from a picture what nobody else should see,
+// pictures.go serves pictures, profile.go reads the profile, words.go says times and permissions
 // in words.
 package site
 
@@ -28,8 +28,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What the application asks for: at the login no more than it needs, and to delete posts once
-// somebody wants to.
+// The permissions that the application asks for. A login asks for the first two. The permission to
+// delete posts is asked for when the user wants it.
 var (
 	mayPost   = scope.Repo(appbsky.FeedPostNSID, scope.Create)
 	mayUpload = scope.Blob("image/*")
@@ -63,7 +63,7 @@ type site struct {
 	web      *oauth.Web
 	log      *slog.Logger
 	keys     *syntax.TIDClock // keys of posts that are not written yet
-	cleaning chan struct{}    // a place for a picture that is worked on: a large one takes some hundred megabytes
+	cleaning chan struct{}    // held while a picture is decoded: a large one takes some hundred megabytes
 	Config
 }
 
@@ -95,9 +95,9 @@ func New(config Config) http.Handler {
 	return guard(http.NewCrossOriginProtection().Handler(mux))
 }
 
-// guard sets what every answer says to browsers. Scripts and styles are files of this site, and
-// nothing else runs. There is no form-action: the login form leads to the account's server, whichever that
-// is, and browsers hold redirects to it, too.
+// guard sets the security headers of every answer. Scripts and styles come from files of this site, and
+// nothing else runs. There is no form-action: the login form redirects to the account's server, which can be any,
+// and browsers apply form-action to redirects, too.
 func guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -117,11 +117,11 @@ type view struct {
 	Posts   []post
 	Problem string
 
-	May       []string // what the session may do, in words: its user may have allowed a part of what was asked for
+	May       []string // what the session may do, in words; users may allow less than was asked for
 	MayUpload bool
 	MayDelete bool
 
-	// What was typed once is not to be typed again.
+	// What the user typed, so that nobody has to type it again.
 	Draft      *draft
 	Identifier string
 
@@ -129,7 +129,7 @@ type view struct {
 	Limit         int
 }
 
-// who returns a view that says who is logged in. An error that leaves this open is returned, too.
+// who returns a view that says who is logged in. If that cannot be found out, it also returns the error.
 func (s *site) who(r *http.Request) (*view, error) {
 	session, err := s.web.Session(r)
 	switch {
@@ -175,7 +175,7 @@ func (s *site) home(w http.ResponseWriter, r *http.Request) {
 	s.show(w, http.StatusOK, v)
 }
 
-// A problem is an error that its user can do something about. It has no cause.
+// A problem is an error that the user can do something about. Its text is shown on the page.
 type problem struct {
 	status int
 	text   string
@@ -186,7 +186,7 @@ func (p *problem) Error() string { return p.text }
 // failed shows what the user can do about an error, who is logged in, and what was typed. Only
 // ErrReauthRequired means that the session is over; every other error keeps it, and so does the page.
 func (s *site) failed(w http.ResponseWriter, r *http.Request, err error) {
-	v, _ := s.who(r) // why that is open matters less than why this failed
+	v, _ := s.who(r) // the page tells why the request failed, not why this did
 	if errors.Is(err, oauth.ErrReauthRequired) {
 		v = new(view)
 	}
@@ -196,7 +196,7 @@ func (s *site) failed(w http.ResponseWriter, r *http.Request, err error) {
 	if p, ok := errors.AsType[*problem](err); ok {
 		status, text = p.status, p.text
 		if v.Session != nil {
-			s.fill(r.Context(), v) // what cannot be had now is not shown
+			s.fill(r.Context(), v) // the page does without what cannot be read now
 		}
 	} else {
 		s.log.Warn("request failed", "path", r.URL.Path, "error", err)

@@ -11,8 +11,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ago says when t was, as people do. Days are those of UTC: the server does not know the user's
-// clock. The page's script adds the time there.
+// ago says in words when t was. Days are days in UTC, because the server does not know the user's time
+// zone. The page's script adds the local time.
 func ago(now, t time.Time) string {
 	now, t = now.UTC(), t.UTC()
 	today := now.Truncate(24 * time.Hour)
@@ -74,7 +74,7 @@ func may(permission scope.Permission) string {
 		}
 		return "upload files (" + strings.Join(p.Accept, ", ") + ")"
 	}
-	return permission.String() // newer than this page
+	return permission.String() // a kind that has no words here
 }
 
 func actions(all []scope.Action) string {
