@@ -150,8 +150,8 @@ func TestErrorPages(t *testing.T) {
 		for name, f := range map[string]sent{
 			"A post has 300 characters at most. Yours has 301.": {text: strings.Repeat("x", 301)},
 			"Write something, or choose a picture.":             {alt: "nothing"},
-			"for people who cannot see it. Then choose":          {text: "no words", name: "a.jpg", picture: photo(t, 4, 3, 1)},
-			"This file cannot be read as a picture":                           {text: "no picture", alt: "?", name: "a.jpg", picture: []byte("<html>")},
+			"for people who cannot see it. Then choose":         {text: "no words", name: "a.jpg", picture: photo(t, 4, 3, 1)},
+			"This file cannot be read as a picture":             {text: "no picture", alt: "?", name: "a.jpg", picture: []byte("<html>")},
 			"The picture has more than 20 MB":                   {text: "much too large", alt: "all of it", name: "a.jpg", picture: make([]byte, maxPicture+1<<20)},
 		} {
 			v.post(f)
