@@ -60,7 +60,7 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-streams e2e-browser e2e-stores e2e-rolling
+.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-streams e2e-browser e2e-webapp e2e-stores e2e-rolling
 e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -p 1 -timeout 10m . ./rolling ./blobs | go run ./tally e2e
 e2e-pds: ## the real PDS alone
@@ -73,12 +73,18 @@ e2e-blobs: ## the real PDS: 50 MB up and down in bounded memory, while nonces ro
 	cd e2e && go test -json -count=1 -timeout 10m ./blobs -trickle $(or $(TRICKLE),60s) | go run ./tally e2e-blobs
 e2e-streams: ## the real PDS: its events while records are written and the line is cut
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestStreams$$' . -streamed 1000 | go run ./tally e2e-streams
-e2e-browser: ## login through the server's pages, a session that comes back, and visits to the examples, in headless Chromium
-	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Browser|Webapp)' . | go run ./tally e2e-browser
+e2e-browser: ## login through the server's pages, a session that comes back, and visits to examples/spa, in headless Chromium
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestBrowser' . | go run ./tally e2e-browser
+e2e-webapp: ## examples/webapp in headless Chromium, at the real PDS: pictures, double submits, tabs, outages, no JavaScript, axe-core
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestWebapp' . | go run ./tally e2e-webapp
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Store|Migrate|PrintedMigrations|Indexes|RowsAreUpdatedInPlace|OldServersStayReadable|PurgeWaitsForAWriter|TimesAreTheServers)' . | go run ./tally e2e-stores
 e2e-rolling: ## three processes over a PostgreSQL of their own, restarted in turn, and the database, too
 	cd e2e && go test -json -count=1 -timeout 10m ./rolling | go run ./tally e2e-rolling
+
+.PHONY: screenshots
+screenshots: ## take the pictures of examples/webapp in docs/screenshots anew
+	cd e2e && go test -count=1 -run '^TestWebappScreenshots$$' . -args -screenshots $(abspath docs/screenshots)
 
 # Long runs have a short form for every day, and write a report when REPORT=docs/… says so.
 REPORT ?=

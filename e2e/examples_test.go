@@ -10,8 +10,8 @@ import (
 )
 
 // startExample builds the example in a folder, starts it on its sandbox, and returns the URL at
-// which it is open until the test ends.
-func startExample(t *testing.T, dir string) (home string) {
+// which it is open until the test ends. args follow its address.
+func startExample(t *testing.T, dir string, args ...string) (home string) {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), filepath.Base(dir))
 	build := exec.Command("go", "build", "-o", program, ".")
@@ -19,7 +19,7 @@ func startExample(t *testing.T, dir string) (home string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	cmd := exec.CommandContext(t.Context(), program, "-addr", "127.0.0.1:0")
+	cmd := exec.CommandContext(t.Context(), program, append([]string{"-addr", "127.0.0.1:0"}, args...)...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {

@@ -4,12 +4,15 @@ go 1.26.0
 
 require (
 	github.com/gimucco/atproto-go v0.0.0
+	github.com/gimucco/atproto-go/examples/webapp v0.0.0
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/google/go-cmp v0.7.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/redis/go-redis/v9 v9.23.0
 	modernc.org/sqlite v1.62.0
 )
+
+require github.com/bep/imagemeta v1.0.1 // indirect
 
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect
@@ -51,3 +54,5 @@ require (
 )
 
 replace github.com/gimucco/atproto-go => ../
+
+replace github.com/gimucco/atproto-go/examples/webapp => ../examples/webapp

@@ -124,6 +124,7 @@ type Step struct {
 	URL        string `json:"url,omitempty"`
 	At         string `json:"at,omitempty"` // selector
 	With       string `json:"with,omitempty"`
+	Data       []byte `json:"data,omitempty"` // of a file
 	Name       string `json:"name,omitempty"`
 	Type       string `json:"type,omitempty"`
 	Identifier string `json:"identifier,omitempty"`
@@ -137,6 +138,12 @@ type Step struct {
 // are at other addresses for it than server says; server is nil where there is none.
 func Walk(tb testing.TB, server *Server, hosts map[string]string, steps ...Step) []string {
 	tb.Helper()
+	return WalkTo(tb, tb.TempDir(), server, hosts, steps...)
+}
+
+// WalkTo is Walk that takes its pictures into a folder.
+func WalkTo(tb testing.TB, folder string, server *Server, hosts map[string]string, steps ...Step) []string {
+	tb.Helper()
 	encoded, err := json.Marshal(steps)
 	if err != nil {
 		tb.Fatal(err)
@@ -149,7 +156,7 @@ func Walk(tb testing.TB, server *Server, hosts map[string]string, steps ...Step)
 	for host, address := range hosts {
 		moved = append(moved, host+"="+address)
 	}
-	args = append(args, "--map", strings.Join(moved, ","))
+	args = append(args, "--map", strings.Join(moved, ","), "--pictures", folder)
 	out, err := BrowserScript(tb, "walk-browser.mjs", args...).Output()
 	var result struct {
 		Noted           []string `json:"noted"`

@@ -20,3 +20,8 @@ func (s *sandbox) configure(config *oauth.Config) {
 	env.Configure(config)
 	config.DefaultServer = env.PDS
 }
+
+// words are what the pages say of it.
+func (s *sandbox) words() (example, note string) {
+	return "alice.test", "This is the sandbox: its accounts are alice.test and bob.test, and end with this program."
+}

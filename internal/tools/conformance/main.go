@@ -56,6 +56,9 @@ var packages = [][]string{{
 	"./lexgen/...",
 }}
 
+// modules are folders of modules whose tests run, too: they need nothing but Go.
+var modules = []string{"examples/webapp"}
+
 // A subject is what items with the same letter are about.
 type subject struct {
 	letter         byte
@@ -105,18 +108,8 @@ func run(ctx context.Context, root, out string, log io.Writer) error {
 		return err
 	}
 	var results *gotest.Results
-	for _, together := range packages {
-		args := []string{"-count=1"}
-		for _, pkg := range together {
-			folder := filepath.Join(root, filepath.FromSlash(strings.TrimSuffix(pkg, "/...")))
-			if _, err := os.Stat(folder); err == nil {
-				args = append(args, pkg)
-			}
-		}
-		if len(args) == 1 {
-			continue
-		}
-		more, err := gotest.Run(ctx, root, args...)
+	test := func(dir string, args ...string) error {
+		more, err := gotest.Run(ctx, dir, append([]string{"-count=1"}, args...)...)
 		if err != nil {
 			return err
 		}
@@ -124,6 +117,31 @@ func run(ctx context.Context, root, out string, log io.Writer) error {
 			results = more
 		} else {
 			results.Include(more)
+		}
+		return nil
+	}
+	for _, together := range packages {
+		var args []string
+		for _, pkg := range together {
+			folder := filepath.Join(root, filepath.FromSlash(strings.TrimSuffix(pkg, "/...")))
+			if _, err := os.Stat(folder); err == nil {
+				args = append(args, pkg)
+			}
+		}
+		if len(args) == 0 {
+			continue
+		}
+		if err := test(root, args...); err != nil {
+			return err
+		}
+	}
+	for _, module := range modules {
+		dir := filepath.Join(root, filepath.FromSlash(module))
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+			continue
+		}
+		if err := test(dir, "./..."); err != nil {
+			return err
 		}
 	}
 	if results == nil {

@@ -92,6 +92,7 @@ func TestScenarioReport(t *testing.T) {
 func TestRunOfScenarios(t *testing.T) {
 	for _, tt := range []struct{ name, list, problem string }{
 		{"each is shown", "P1 one\nP2 two | e2e: TestX\n", ""},
+		{"one is shown by a module that is an example", "P1 one\nP4 four\n", ""},
 		{"one is open", "P1 one\nP3 three\n", "open: P3: no test shows it: three\n"},
 		{"a test of e2e is not there", "P1 one\nP2 two | e2e: TestY\n", "P2: there is no test TestY in e2e\n"},
 	} {
@@ -99,10 +100,12 @@ func TestRunOfScenarios(t *testing.T) {
 			dir := t.TempDir()
 			write(t, filepath.Join(dir, "go.mod"), "module github.com/gimucco/atproto-go\n\ngo 1.26.0\n")
 			write(t, filepath.Join(dir, "oauth", "a_test.go"), "package oauth\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Run(\"O1 P1 a\", func(t *testing.T) {}) }\n")
+			write(t, filepath.Join(dir, "examples", "webapp", "go.mod"), "module github.com/gimucco/atproto-go/examples/webapp\n\ngo 1.26.0\n")
+			write(t, filepath.Join(dir, "examples", "webapp", "site", "a_test.go"), "package site\n\nimport \"testing\"\n\nfunc TestX(t *testing.T) { t.Run(\"P4 a\", func(t *testing.T) {}) }\n")
 			write(t, filepath.Join(dir, "e2e", "a_test.go"), "package e2e\n\nfunc TestX(t *testing.T) {}\n")
 			write(t, filepath.Join(dir, lists, "oauth.txt"), "O1 MUST one\n")
 			write(t, filepath.Join(dir, lists, scenarioFile), tt.list)
-			write(t, filepath.Join(dir, mutantLists, "a.txt"), "mutant m\nitems P1 P2 P3\nfile a.go\ntest ./oauth TestX\n-a\n+b\n")
+			write(t, filepath.Join(dir, mutantLists, "a.txt"), "mutant m\nitems P1 P2 P3 P4\nfile a.go\ntest ./oauth TestX\n-a\n+b\n")
 			var log strings.Builder
 			err := run(t.Context(), dir, dir, &log)
 			if (err == nil) != (tt.problem == "") || !strings.Contains(log.String(), tt.problem) {

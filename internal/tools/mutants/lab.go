@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -124,8 +125,22 @@ func (l *lab) overlay(m mutant.Mutant, temp string) (string, error) {
 
 // test runs tests. vet is left out, as it is about style here and not about what a test proves.
 func (l *lab) test(ctx context.Context, pkg, run string, timeout time.Duration, args ...string) (*gotest.Results, error) {
+	dir, pkg := l.module(pkg)
 	args = append(args, "-count=1", "-vet=off", "-timeout", timeout.String(), "-run", run, pkg)
-	return gotest.Run(ctx, l.root, args...)
+	return gotest.Run(ctx, dir, args...)
+}
+
+// module returns the folder of the module that a package of the list is in, and the package as it is called
+// there: some examples are modules of their own.
+func (l *lab) module(pkg string) (dir, within string) {
+	rel := strings.TrimPrefix(pkg, "./")
+	for parent := rel; parent != "."; parent = path.Dir(parent) {
+		dir := filepath.Join(l.root, filepath.FromSlash(parent))
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir, "./" + strings.TrimPrefix(strings.TrimPrefix(rel, parent), "/")
+		}
+	}
+	return l.root, pkg
 }
 
 func timedOut(results *gotest.Results) bool {

@@ -82,6 +82,27 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+func TestMutantsOfAModuleWithin(t *testing.T) {
+	dir := module(t, "mutant x\nfile sub/s/s.go\ntest ./sub/s TestTwo\n-2\n+3\n")
+	for name, text := range map[string]string{
+		"sub/go.mod":      "module m/sub\n\ngo 1.26.0\n",
+		"sub/s/s.go":      "package s\n\nfunc Two() int { return 2 }\n",
+		"sub/s/s_test.go": "package s\n\nimport \"testing\"\n\nfunc TestTwo(t *testing.T) {\n\tif Two() != 2 {\n\t\tt.Fail()\n\t}\n}\n",
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out strings.Builder
+	if ok, err := run(t.Context(), dir, options{timeout: time.Minute}, &out); !ok || err != nil {
+		t.Errorf("printed %s, %v", &out, err)
+	}
+}
+
 func TestOnly(t *testing.T) {
 	dir := module(t, "mutant x\nitems O1\nfile m.go\ntest . TestEven\n-n%2 == 0\n+true\n\nmutant other\nfile m.go\ntest . TestEven\n-n < 0\n+n < -1\n")
 	for only, want := range map[string]string{"O1": "mutants: 1 killed, 0 survived, 0 broken\n", "other": "mutants: 0 killed, 1 survived, 0 broken\n"} {
