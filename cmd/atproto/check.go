@@ -46,7 +46,7 @@ the document is going to have. Its other hosts have to be public still.`,
 		Args: cobra.ExactArgs(1),
 	}
 	allow := cmd.Flags().StringArray("allow-host", nil, "let this `host` have any address (repeatable)")
-	asJSON := cmd.Flags().Bool("json", false, "print the result as JSON")
+	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		target, err := url.Parse(args[0])

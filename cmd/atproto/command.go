@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -19,14 +16,20 @@ import (
 	"github.com/gimucco/atproto-go/internal/commandline"
 )
 
-// A program is one run of the command: where it writes to and whom it asks. The zero
-// values of the latter are those of production.
+// A program is one run of the command: where it reads from and writes to, and whom it asks.
+// The zero values of what follows the writers are those of production.
 type program struct {
 	stdout, stderr io.Writer
 
-	roundTripper  http.RoundTripper // nil: the guarded one
-	resolver      identity.Resolver // nil: DNS, HTTPS and the PLC directory
+	stdin  io.Reader                // nil: nothing is there
+	getenv func(name string) string // nil: no variable is set
+
+	roundTripper  http.RoundTripper      // nil: the guarded one
+	resolver      identity.Resolver      // nil: DNS, HTTPS and the PLC directory
+	browser       func(url string) error // nil: the person's
 	allowLoopback bool
+
+	raw io.Writer // the standard output as it is, for bytes and for what no terminal is shown
 }
 
 // The exit statuses.
@@ -47,11 +50,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func (p *program) run(ctx context.Context, args []string) int {
 	clean := *p
 	p = &clean
+	p.raw = p.stdout
 	p.stdout, p.stderr = printer{p.stdout}, printer{p.stderr}
+	if p.stdin == nil {
+		p.stdin = strings.NewReader("")
+	}
+	if p.getenv == nil {
+		p.getenv = func(string) string { return "" }
+	}
 	root := p.command()
 	root.SetArgs(args)
+	root.SetIn(p.stdin)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
+	if len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		root.SetOut(p.raw) // to a shell, with tabs
+	}
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -66,22 +80,79 @@ func (p *program) run(ctx context.Context, args []string) int {
 	return statusFailed
 }
 
+// The groups of commands, in the order of the help.
+const (
+	groupAccounts = "accounts"
+	groupUse      = "use"
+	groupLook     = "look"
+	groupBuild    = "build"
+	groupSelf     = "self"
+)
+
 func (p *program) command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "atproto",
-		Short: "Prepare OAuth clients for the AT Protocol, and look into what servers make of them",
-		Long: `atproto prepares OAuth clients for the AT Protocol, and looks into what servers make
-of them.
+		Short: "Use the AT Protocol from the command line, and build clients for it",
+		Long: `atproto logs in to accounts of the AT Protocol, calls any method of their servers, reads
+and writes records and files, looks into accounts, repositories and streams, and prepares
+OAuth clients and looks into what servers make of them.
 
 Results go to the standard output, everything else to standard error. The exit status is
 
   0  it is done
   1  it failed, or a check found problems
-  2  the command line is wrong`,
+  2  the command line is wrong
+
+Typed Go is generated from lexicons by another command, lexgen:
+  go run github.com/gimucco/atproto-go/lexgen@latest help`,
+		Example: `  atproto login alice.example.com
+  atproto post "Hello from the command line"
+  atproto resolve alice.example.com`,
 	}
-	root.AddCommand(p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.resolveCommand())
+	root.AddGroup(
+		&cobra.Group{ID: groupAccounts, Title: "Accounts:"},
+		&cobra.Group{ID: groupUse, Title: "Use an account:"},
+		&cobra.Group{ID: groupLook, Title: "Look at what is public:"},
+		&cobra.Group{ID: groupBuild, Title: "Build clients:"},
+		&cobra.Group{ID: groupSelf, Title: "The command itself:"},
+	)
+	for _, group := range []struct {
+		id       string
+		commands []*cobra.Command
+	}{
+		{groupLook, []*cobra.Command{p.resolveCommand()}},
+		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand()}},
+		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},
+	} {
+		for _, cmd := range group.commands {
+			cmd.GroupID = group.id
+			root.AddCommand(cmd)
+		}
+	}
+	root.SetHelpCommandGroupID(groupSelf)
+	root.SetHelpCommand(helpCommand())
 	commandline.Strict(root)
 	return root
+}
+
+// helpCommand is that of cobra in our words.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Describe a command",
+		Long:    "help describes a command, as COMMAND --help does.",
+		Example: "  atproto help login\n  atproto help record put",
+		GroupID: groupSelf,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return commandline.Usage(fmt.Errorf("there is no command %q", strings.Join(args, " ")), cmd.Root())
+			}
+			found.InitDefaultHelpFlag()
+			return found.Help()
+		},
+	}
 }
 
 // timeoutFlag adds the time limit of a command that asks the network.
@@ -89,53 +160,17 @@ func timeoutFlag(cmd *cobra.Command) *time.Duration {
 	return cmd.Flags().Duration("timeout", 30*time.Second, "give up after this `time`")
 }
 
-// writeJSON writes a value for programs. What a terminal might act on is only there inside
-// of strings, and written as an escape: the value stays what it is.
-func writeJSON(w io.Writer, v any) error {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(v); err != nil {
-		return err
-	}
-	var escaped strings.Builder
-	for _, r := range b.String() {
-		switch {
-		case r == '\n', unicode.IsPrint(r):
-			escaped.WriteRune(r)
-		default:
-			for _, unit := range utf16.Encode([]rune{r}) {
-				fmt.Fprintf(&escaped, "\\u%04x", unit)
-			}
-		}
-	}
-	_, err := io.WriteString(w, escaped.String())
-	return err
+// jsonFlag adds the choice of what is printed.
+func jsonFlag(cmd *cobra.Command) *bool {
+	return cmd.Flags().Bool("json", false, "print the result as JSON")
 }
 
-// printable takes out of what strangers wrote whatever a terminal might act on.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return unicode.ReplacementChar
-	}, s)
-}
-
-// A printer makes all that is written printable, line by line, so that no way out of the
-// command can be forgotten. Each Write has to hold whole characters.
-type printer struct{ w io.Writer }
-
-// Write implements io.Writer.
-func (p printer) Write(b []byte) (int, error) {
-	lines := strings.Split(string(b), "\n")
-	for i, line := range lines {
-		lines[i] = printable(line)
+// isTerminal reports whether a person is at the other end.
+func isTerminal(v any) (*os.File, bool) {
+	f, ok := v.(*os.File)
+	if !ok {
+		return nil, false
 	}
-	if _, err := io.WriteString(p.w, strings.Join(lines, "\n")); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+	info, err := f.Stat()
+	return f, err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -185,6 +185,16 @@ func TestExitStatusAndHelp(t *testing.T) {
 		{"resolve", 2, "accepts 1 arg(s)"},
 		{"resolve a b", 2, "accepts 1 arg(s)"},
 		{"resolve --help", 0, "both ways"},
+		{"resolv alice.test", 2, `did you mean resolve?`},
+		{"kegen", 2, `did you mean keygen?`},
+		{"version foo", 2, "unknown command"},
+		{"version --help", 0, "which Go built it"},
+		{"completion", 2, "accepts 1 arg(s)"},
+		{"completion sh", 2, "bash, zsh, fish or powershell"},
+		{"completion --help", 0, "Tab key"},
+		{"help", 0, "Build clients:"},
+		{"help keygen", 0, "never overwritten"},
+		{"help foo", 2, `there is no command "foo"`},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			r := atproto(t, strings.Fields(tt.args)...)

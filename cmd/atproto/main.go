@@ -1,14 +1,14 @@
-// Command atproto prepares OAuth clients for the AT Protocol and looks into what servers
-// make of them.
+// Command atproto uses the AT Protocol from the command line, and prepares OAuth clients for
+// it.
 //
-//	atproto keygen     make a key that a confidential client authenticates by
-//	atproto metadata   write the documents that a client publishes
-//	atproto check      fetch them, and say what servers would refuse
-//	atproto resolve    find an account and the server that it logs in at
+//	atproto login alice.example.com        log in, in the browser
+//	atproto post "Hello"                   write a post
+//	atproto call NSID --param key=value    call any method
+//	atproto resolve alice.example.com      find an account and the server that it logs in at
 //
-// Results go to the standard output, everything else to standard error. The exit status
-// is 0 when it is done, 1 when it failed or a check found problems, 2 when the command
-// line is wrong.
+// atproto help lists all commands. Results go to the standard output, everything else to
+// standard error. The exit status is 0 when it is done, 1 when it failed or a check found
+// problems, 2 when the command line is wrong.
 package main
 
 import (
@@ -20,7 +20,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	status := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)
 }

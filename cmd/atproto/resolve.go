@@ -28,7 +28,7 @@ is checked as a login checks it.`,
   atproto resolve https://pds.example.com`,
 		Args: cobra.ExactArgs(1),
 	}
-	asJSON := cmd.Flags().Bool("json", false, "print the result as JSON")
+	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if typed, err := identity.ParseTyped(args[0]); err == nil && typed == (identity.Typed{}) {
@@ -114,7 +114,7 @@ func (r *resolution) print(w io.Writer) {
 	default:
 		handle += "  (the account claims none)"
 	}
-	for _, line := range []struct{ label, value string }{
+	writeRows(w, []row{
 		{"handle", handle},
 		{"DID", string(r.DID)},
 		{"PDS", r.PDS},
@@ -125,11 +125,7 @@ func (r *resolution) print(w io.Writer) {
 		{"revocation", r.Revocation},
 		{"prompts", strings.Join(r.Prompts, " ")},
 		{"scopes", strings.Join(r.Scopes, " ")},
-	} {
-		if line.value != "" {
-			fmt.Fprintf(w, "%-16s %s\n", line.label, printable(line.value))
-		}
-	}
+	})
 }
 
 // explain says what a failed discovery means to whoever typed the identifier.

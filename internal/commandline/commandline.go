@@ -5,6 +5,7 @@ package commandline
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -18,21 +19,44 @@ func Usage(err error, cmd *cobra.Command) error {
 }
 
 // Strict makes root the command above others: alone it does nothing, and wrong flags and
-// arguments of it and of all that were added to it end as ErrUsage. It prints nothing by
-// itself. Each command says by Args what it takes.
+// arguments of it and of all that were added to it end as ErrUsage. A command that has
+// others below it is like root. It prints nothing by itself. Each command says by Args what
+// it takes.
 func Strict(root *cobra.Command) {
 	root.SilenceUsage, root.SilenceErrors = true, true
-	root.Args = cobra.NoArgs
-	root.RunE = func(cmd *cobra.Command, args []string) error { return Usage(errors.New("say what to do"), cmd) }
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return Usage(err, cmd) })
-	for _, cmd := range append(root.Commands(), root) {
-		args := cmd.Args
-		cmd.Args = func(cmd *cobra.Command, given []string) error {
-			if err := args(cmd, given); err != nil {
-				return Usage(err, cmd)
-			}
-			return nil
-		}
+	strict(root)
+}
+
+func strict(cmd *cobra.Command) {
+	if cmd.HasSubCommands() {
+		cmd.Args = oneOfItsCommands
+		cmd.RunE = func(cmd *cobra.Command, args []string) error { return Usage(errors.New("say what to do"), cmd) }
 	}
+	args := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if err := args(cmd, given); err != nil {
+			return Usage(err, cmd)
+		}
+		return nil
+	}
+	for _, below := range cmd.Commands() {
+		strict(below)
+	}
+}
+
+// oneOfItsCommands refuses what cmd has no command for, and names the nearest.
+func oneOfItsCommands(cmd *cobra.Command, given []string) error {
+	err := cobra.NoArgs(cmd, given)
+	if err == nil {
+		return nil
+	}
+	if cmd.SuggestionsMinimumDistance == 0 {
+		cmd.SuggestionsMinimumDistance = 2 // cobra sets it only where it looks by itself
+	}
+	if near := cmd.SuggestionsFor(given[0]); len(near) > 0 {
+		return fmt.Errorf("%w: did you mean %s?", err, strings.Join(near, " or "))
+	}
+	return err
 }
