@@ -120,6 +120,7 @@ Typed Go is generated from lexicons by another command, lexgen:
 		id       string
 		commands []*cobra.Command
 	}{
+		{groupAccounts, []*cobra.Command{p.loginCommand(), p.logoutCommand(), p.whoamiCommand(), p.accountsCommand()}},
 		{groupLook, []*cobra.Command{p.resolveCommand()}},
 		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand()}},
 		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},

@@ -79,7 +79,7 @@ func (p *program) metadataCommand() *cobra.Command {
 		}
 		for _, d := range documents {
 			name := filepath.Join(*output, d.name)
-			if err := replaceFile(name, d.content); err != nil {
+			if err := replaceFile(name, d.content, 0o644); err != nil {
 				return err
 			}
 			fmt.Fprintln(p.stdout, "Wrote:", name)
@@ -145,9 +145,9 @@ func (p *program) compare(documents []document, left, dir string) error {
 	return nil
 }
 
-// replaceFile writes a file that everybody may read, beside its place, and moves it there.
+// replaceFile writes a file beside its place, and moves it there.
 // (renameio, which does the same, does not build on Windows.)
-func replaceFile(name string, content []byte) (err error) {
+func replaceFile(name string, content []byte, mode os.FileMode) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func replaceFile(name string, content []byte) (err error) {
 	}()
 	_, err = f.Write(content)
 	if err == nil {
-		err = f.Chmod(0o644)
+		err = f.Chmod(mode)
 	}
 	if err == nil {
 		err = f.Sync()

@@ -241,7 +241,7 @@ func TestMetadataThatCannotBeWritten(t *testing.T) {
 		}
 	})
 	t.Run("a folder that is gone", func(t *testing.T) {
-		if err := replaceFile(filepath.Join(dir, "none", "x"), nil); !errors.Is(err, fs.ErrNotExist) {
+		if err := replaceFile(filepath.Join(dir, "none", "x"), nil, 0o644); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("got %v", err)
 		}
 	})

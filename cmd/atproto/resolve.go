@@ -155,5 +155,8 @@ func explain(err error) string {
 			return kind.meaning
 		}
 	}
-	return "that did not work"
+	return unexplained
 }
+
+// unexplained is what explain says of what it does not know.
+const unexplained = "that did not work"

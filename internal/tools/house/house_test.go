@@ -99,7 +99,8 @@ var arrows = map[string][]string{
 		"oauth", "apppassword", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "generated", "records", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
 	"cmd": {
-		"oauth", "oauth/scope", "identity", "generated", "xrpc", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/clientmetadata", "internal/commandline",
+		"oauth", "oauth/scope", "oauth/seal", "oauth/store", "oauth/loopback", "oauth/oauthtest", "apppassword", "identity", "generated", "records", "repo", "repo/firehose",
+		"xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/clientmetadata", "internal/commandline",
 	},
 	"internal/dpop":              {"internal/said"},
 	"internal/keeper":            {},
@@ -119,6 +120,7 @@ var arrows = map[string][]string{
 var hidden = []string{
 	"github.com/lestrrat-go/jwx", "github.com/go-faster/jx", "github.com/fxamacker/cbor",
 	"github.com/coder/websocket", "github.com/klauspost/compress", "github.com/gofrs/flock", "github.com/spf13/cobra",
+	"github.com/spf13/pflag", "github.com/zalando/go-keyring", "github.com/schollz/progressbar", "golang.org/x/term",
 	"code.dny.dev/ssrf", "github.com/bluesky-social/indigo", "github.com/decred/dcrd", "github.com/mr-tron/base58", "github.com/hashicorp/golang-lru",
 }
 
@@ -233,6 +235,27 @@ func TestStoresLinkNeitherKeysNorHTTP(t *testing.T) {
 		for _, dep := range deps {
 			if dep == "net/http" || dep == module+"/oauth" || strings.HasPrefix(dep, "github.com/lestrrat-go/") {
 				t.Errorf("oauth/%s links %s", pkg, dep)
+			}
+		}
+	}
+}
+
+// What only commands need is not linked into programs that use the library.
+func TestLibraryLinksNothingOfTheCommands(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "./oauth/loopback", "./oauth/oauthtest", "./records", "./apppassword", "./repo/...", "./xrpc/...", "./serviceauth", "./video")
+	cmd.Dir = root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, module+"/oauth") {
+		t.Fatalf("oauth is not among the dependencies: %q", deps)
+	}
+	for _, dep := range deps {
+		for _, of := range []string{"github.com/spf13/", "github.com/zalando/", "github.com/schollz/", "golang.org/x/term", "github.com/godbus/"} {
+			if strings.HasPrefix(dep, of) {
+				t.Errorf("the library links %s", dep)
 			}
 		}
 	}
