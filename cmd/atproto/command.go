@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/internal/commandline"
@@ -28,6 +29,8 @@ type program struct {
 	resolver      identity.Resolver      // nil: DNS, HTTPS and the PLC directory
 	browser       func(url string) error // nil: the person's
 	allowLoopback bool
+
+	terminal io.Writer // where a person sees how far something is; nil: nowhere
 
 	raw io.Writer // the standard output as it is, for bytes and for what no terminal is shown
 }
@@ -121,6 +124,7 @@ Typed Go is generated from lexicons by another command, lexgen:
 		commands []*cobra.Command
 	}{
 		{groupAccounts, []*cobra.Command{p.loginCommand(), p.logoutCommand(), p.whoamiCommand(), p.accountsCommand()}},
+		{groupUse, []*cobra.Command{p.callCommand()}},
 		{groupLook, []*cobra.Command{p.resolveCommand()}},
 		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand()}},
 		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},
@@ -169,9 +173,5 @@ func jsonFlag(cmd *cobra.Command) *bool {
 // isTerminal reports whether a person is at the other end.
 func isTerminal(v any) (*os.File, bool) {
 	f, ok := v.(*os.File)
-	if !ok {
-		return nil, false
-	}
-	info, err := f.Stat()
-	return f, err == nil && info.Mode()&os.ModeCharDevice != 0
+	return f, ok && term.IsTerminal(int(f.Fd()))
 }

@@ -260,7 +260,7 @@ func loginError(err error) error {
 func (p *program) readPassword(ctx context.Context, prompt string) (string, error) {
 	const longest = 1024
 	var line string
-	if f, ok := isTerminal(p.stdin); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := isTerminal(p.stdin); ok {
 		fmt.Fprint(p.stderr, prompt)
 		typed, err := typeUnseen(ctx, int(f.Fd()))
 		fmt.Fprintln(p.stderr)

@@ -21,6 +21,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	p := &program{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, getenv: os.Getenv}
+	if f, ok := isTerminal(os.Stderr); ok {
+		p.terminal = f
+	}
 	status := p.run(ctx, os.Args[1:])
 	stop()
 	os.Exit(status)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gimucco/atproto-go/apppassword"
+	"github.com/gimucco/atproto-go/internal/loopback"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/oauth/seal"
@@ -174,14 +174,7 @@ func (p *program) public(host string) (*xrpc.Client, error) {
 // isLoopback reports whether a URL names this machine: whoever types that means it.
 func isLoopback(origin string) bool {
 	u, err := url.Parse(origin)
-	if err != nil {
-		return false
-	}
-	host := strings.ToLower(u.Hostname())
-	if address, err := netip.ParseAddr(host); err == nil {
-		return address.IsLoopback()
-	}
-	return host == "localhost" || strings.HasSuffix(host, ".localhost")
+	return err == nil && loopback.IsHost(u.Hostname())
 }
 
 // hostURL completes what a person types for a server: its name is enough.

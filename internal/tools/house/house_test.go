@@ -95,12 +95,13 @@ var arrows = map[string][]string{
 	"internal/interop":         {},
 	"internal/tools/vendorlex": {},
 	"internal/tools/house":     {},
+	"internal/tools/methods":   {},
 	"internal/scenario": {
 		"oauth", "apppassword", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "generated", "records", "xrpc", "xrpc/lex", "xrpc/syntax",
 	},
 	"cmd": {
 		"oauth", "oauth/scope", "oauth/seal", "oauth/store", "oauth/loopback", "oauth/oauthtest", "apppassword", "identity", "generated", "records", "repo", "repo/firehose",
-		"xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/clientmetadata", "internal/commandline",
+		"xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/loopback", "internal/clientmetadata", "internal/commandline",
 	},
 	"internal/dpop":              {"internal/said"},
 	"internal/keeper":            {},

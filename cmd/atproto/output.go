@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+)
+
+// An output is a file to write, or "-", the standard output.
+type output struct {
+	name  string
+	force bool // also where there is one
+}
+
+// outputFlags adds --output and --force.
+func outputFlags(cmd *cobra.Command, usage string) *output {
+	o := new(output)
+	cmd.Flags().StringVarP(&o.name, "output", "o", "", usage)
+	forceFlag(cmd, o)
+	return o
+}
+
+func forceFlag(cmd *cobra.Command, o *output) {
+	cmd.Flags().BoolVar(&o.force, "force", false, "write over a file that is there")
+}
+
+// check says beforehand what cannot be written.
+func (p *program) check(o *output) error {
+	if o.name == "-" {
+		if _, ok := isTerminal(p.raw); ok {
+			return errors.New("this may be anything, and a terminal would act on it: give --output a file, or send the standard output elsewhere")
+		}
+		return nil
+	}
+	if o.force {
+		return nil
+	}
+	switch _, err := os.Lstat(o.name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	return fmt.Errorf("%s exists already: give another name, or --force to write over it", o.name)
+}
+
+// write writes all of r. A file is there in full or not at all.
+func (p *program) write(o *output, r io.Reader) (n int64, err error) {
+	if err := p.check(o); err != nil {
+		return 0, err
+	}
+	if o.name == "-" {
+		return io.Copy(p.raw, r)
+	}
+	f, err := os.CreateTemp(filepath.Dir(o.name), "."+filepath.Base(o.name)+".*")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	n, err = io.Copy(f, r)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return n, err
+	}
+	if err := p.check(o); err != nil { // it took its time
+		return n, err
+	}
+	return n, os.Rename(f.Name(), o.name)
+}
