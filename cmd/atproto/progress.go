@@ -21,6 +21,7 @@ func (p *program) progress(what string) (report func(done, size int64), end func
 				progressbar.OptionShowBytes(true),
 				progressbar.OptionSetWidth(30),
 				progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionSetRenderBlankState(true),
 				progressbar.OptionClearOnFinish(),
 			)
 		}
