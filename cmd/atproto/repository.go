@@ -33,25 +33,34 @@ func (p *program) locate(ctx context.Context, typed string) (*identity.Identity,
 		}
 		typed = string(e.DID)
 	}
-	who, err := identity.ParseTyped(typed)
-	if input, ok := errors.AsType[*identity.InputError](err); ok {
-		return nil, nil, fmt.Errorf("\"%s\" %s: %s", input.Input, input.Reason, input.Advice)
-	}
+	who, err := accountOf(typed)
 	if err != nil {
 		return nil, nil, err
 	}
-	if who.Account == "" {
-		return nil, nil, fmt.Errorf("%q is a server: give the handle or the DID of an account", typed)
-	}
-	found, err := identity.Lookup(ctx, p.resolve(), who.Account)
+	found, err := identity.Lookup(ctx, p.resolve(), who)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s\n  %w", explain(err), err)
 	}
 	server, err := p.public(found.PDS)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the server of %s cannot be asked\n  %w", who.Account, err)
+		return nil, nil, fmt.Errorf("the server of %s cannot be asked\n  %w", who, err)
 	}
 	return found, server, nil
+}
+
+// accountOf reads what a person types for an account.
+func accountOf(typed string) (syntax.AtIdentifier, error) {
+	who, err := identity.ParseTyped(typed)
+	if input, ok := errors.AsType[*identity.InputError](err); ok {
+		return "", fmt.Errorf("\"%s\" %s: %s", input.Input, input.Reason, input.Advice)
+	}
+	if err != nil {
+		return "", err
+	}
+	if who.Account == "" {
+		return "", fmt.Errorf("%q is a server: give the handle or the DID of an account", typed)
+	}
+	return who.Account, nil
 }
 
 // A recordName is what a person calls a record, or a collection: then it has no key.

@@ -22,20 +22,38 @@ func (p *program) resolveCommand() *cobra.Command {
 		Long: `resolve finds what a login needs to know before it begins: the account behind a handle
 or a DID, verified both ways, its PDS, and the authorization server that speaks for that.
 For the https URL of a PDS or of an authorization server it finds the latter. All of it
-is checked as a login checks it.`,
+is checked as a login checks it.
+
+--document prints the whole DID document of an account, as its directory has it. --history prints
+what happened to a did:plc: every operation in the log of the PLC directory, with its handle, its
+server and its keys. What was taken back since is marked. The log is printed as the directory
+has it; its signatures are not checked here.`,
 		Example: `  atproto resolve alice.example.com
+  atproto resolve alice.example.com --document
+  atproto resolve alice.example.com --history
   atproto resolve --json did:plc:ewvi7nxzyoun6zhxrhs64oiz
   atproto resolve https://pds.example.com`,
 		Args: cobra.ExactArgs(1),
 	}
+	document := cmd.Flags().Bool("document", false, "print the whole DID document")
+	history := cmd.Flags().Bool("history", false, "print the operations in the log of the PLC directory")
 	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if typed, err := identity.ParseTyped(args[0]); err == nil && typed == (identity.Typed{}) {
 			return commandline.Usage(errors.New("there is neither a handle nor a DID nor a URL"), cmd)
 		}
+		if *document && *history {
+			return commandline.Usage(errors.New("it is --document or --history: leave one of them out"), cmd)
+		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
+		switch {
+		case *document:
+			return p.printDocument(ctx, args[0], *asJSON)
+		case *history:
+			return p.printHistory(ctx, args[0], *asJSON)
+		}
 		found, err := p.discover(ctx, args[0])
 		if err != nil {
 			return err
