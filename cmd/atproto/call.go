@@ -266,7 +266,7 @@ func (p *program) call(ctx context.Context, doer xrpc.Doer, c *rawCall, asJSON b
 	}
 	defer answer.Close()
 	if c.output.name != "" {
-		_, err := p.write(c.output, answer)
+		_, err := p.write(c.output, answer, nil)
 		return err
 	}
 	media, _, _ := mime.ParseMediaType(answer.ContentType)

@@ -125,7 +125,7 @@ Typed Go is generated from lexicons by another command, lexgen:
 	}{
 		{groupAccounts, []*cobra.Command{p.loginCommand(), p.logoutCommand(), p.whoamiCommand(), p.accountsCommand()}},
 		{groupUse, []*cobra.Command{p.postCommand(), p.recordCommand(), p.uploadCommand(), p.downloadCommand(), p.callCommand()}},
-		{groupLook, []*cobra.Command{p.resolveCommand()}},
+		{groupLook, []*cobra.Command{p.resolveCommand(), p.repoCommand(), p.streamCommand()}},
 		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand()}},
 		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},
 	} {

@@ -52,7 +52,7 @@ called like the CID, or to --output; a file is there in full or not at all.`,
 			return err
 		}
 		defer blob.Close()
-		n, err := p.write(&o, blob)
+		n, err := p.write(&o, blob, nil)
 		switch {
 		case errors.Is(err, xrpc.ErrCIDMismatch) && o.name == "-":
 			return fmt.Errorf("the server sent other bytes than those of %s: do not use them\n  %w", cid, err)

@@ -49,32 +49,50 @@ func (p *program) check(o *output) error {
 	return fmt.Errorf("%s exists already: give another name, or --force to write over it", o.name)
 }
 
-// write writes all of r. A file is there in full or not at all.
-func (p *program) write(o *output, r io.Reader) (n int64, err error) {
+// write writes all of r, once accept, if there is one, has looked at all of it. A file is
+// there in full or not at all.
+func (p *program) write(o *output, r io.Reader, accept func(f *os.File, size int64) error) (n int64, err error) {
 	if err := p.check(o); err != nil {
 		return 0, err
 	}
+	dir := filepath.Dir(o.name)
 	if o.name == "-" {
-		return io.Copy(p.raw, r)
+		if accept == nil {
+			return io.Copy(p.raw, r)
+		}
+		dir = "" // that for temporary files
 	}
-	f, err := os.CreateTemp(filepath.Dir(o.name), "."+filepath.Base(o.name)+".*")
+	f, err := os.CreateTemp(dir, ".atproto-*")
 	if err != nil {
 		return 0, err
 	}
+	kept := false
 	defer func() {
-		if err != nil {
+		f.Close()
+		if !kept {
 			os.Remove(f.Name())
 		}
 	}()
-	n, err = io.Copy(f, r)
-	if err == nil {
-		err = f.Chmod(0o644)
+	if n, err = io.Copy(f, r); err != nil {
+		return n, err
 	}
-	if err := errors.Join(err, f.Close()); err != nil {
+	if accept != nil {
+		if err := accept(f, n); err != nil {
+			return n, err
+		}
+	}
+	if o.name == "-" {
+		return io.Copy(p.raw, io.NewSectionReader(f, 0, n))
+	}
+	if err := errors.Join(f.Chmod(0o644), f.Close()); err != nil {
 		return n, err
 	}
 	if err := p.check(o); err != nil { // it took its time
 		return n, err
 	}
-	return n, os.Rename(f.Name(), o.name)
+	if err := os.Rename(f.Name(), o.name); err != nil {
+		return n, err
+	}
+	kept = true
+	return n, nil
 }

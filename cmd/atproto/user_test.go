@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 )
 
@@ -23,6 +24,7 @@ type user struct {
 	signedIn     string            // agrees on the page; "": refuses
 	stdin        io.Reader         // nil: nothing
 	roundTripper http.RoundTripper // nil: into the sandbox
+	resolver     identity.Resolver // nil: that of the sandbox
 	pages        chan string       // what the browser shows in the end
 }
 
@@ -85,6 +87,9 @@ func (u *user) program(stdout, stderr io.Writer) *program {
 	env := u.server.Environment()
 	p := &program{stdout: stdout, stderr: stderr, stdin: u.stdin, getenv: func(name string) string { return u.env[name] },
 		roundTripper: u.roundTripper, resolver: env.Resolver(), allowLoopback: true, browser: u.open}
+	if u.resolver != nil {
+		p.resolver = u.resolver
+	}
 	if p.roundTripper == nil {
 		p.roundTripper = env.Transport()
 	}
