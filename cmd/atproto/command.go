@@ -112,6 +112,17 @@ Typed Go is generated from lexicons by another command, lexgen:
   atproto post "Hello from the command line"
   atproto resolve alice.example.com`,
 	}
+	environment := root.PersistentFlags().String("environment", "", "be in the test network that this `file` describes: see sandbox")
+	root.PersistentPreRunE = func(cmd *cobra.Command, args []string) error {
+		file := *environment
+		if file == "" {
+			file = p.getenv("ATPROTO_ENVIRONMENT")
+		}
+		if file == "" {
+			return nil
+		}
+		return p.enter(file)
+	}
 	root.AddGroup(
 		&cobra.Group{ID: groupAccounts, Title: "Accounts:"},
 		&cobra.Group{ID: groupUse, Title: "Use an account:"},
@@ -126,7 +137,7 @@ Typed Go is generated from lexicons by another command, lexgen:
 		{groupAccounts, []*cobra.Command{p.loginCommand(), p.logoutCommand(), p.whoamiCommand(), p.accountsCommand()}},
 		{groupUse, []*cobra.Command{p.postCommand(), p.recordCommand(), p.uploadCommand(), p.downloadCommand(), p.callCommand()}},
 		{groupLook, []*cobra.Command{p.resolveCommand(), p.repoCommand(), p.streamCommand()}},
-		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand()}},
+		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.scopesCommand(), p.sandboxCommand()}},
 		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},
 	} {
 		for _, cmd := range group.commands {

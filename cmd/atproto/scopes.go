@@ -1,0 +1,122 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/internal/commandline"
+	"github.com/gimucco/atproto-go/oauth/scope"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
+)
+
+func (p *program) scopesCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "scopes NSID...",
+		Short: "Say which scope an app needs for methods and records",
+		Long: `scopes prints the scope that an app asks for to call these methods, and to write records of
+these collections. It is what goes into the scope of a client's metadata, or into login --scope.
+
+A method that a service answers needs the service: for app.bsky, chat.bsky and tools.ozone it is
+the one that Bluesky runs; --audience names another. Methods that write records of any collection,
+such as com.atproto.repo.createRecord, need repo:*; name the collections instead, and it is less.`,
+		Example: `  atproto scopes app.bsky.feed.post com.atproto.repo.uploadBlob app.bsky.feed.getTimeline
+  atproto login --scope "$(atproto scopes app.bsky.feed.post)" alice.example.com`,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: completeMethods("query", "procedure", "record"),
+	}
+	audience := cmd.Flags().String("audience", "", "the `service` that answers the methods: a DID, # and a name")
+	asJSON := jsonFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		needs := make([]need, len(args))
+		for i, typed := range args {
+			permission, err := permissionFor(typed, *audience)
+			if err != nil {
+				return commandline.Usage(err, cmd)
+			}
+			needs[i] = need{NSID: typed, Scope: permission.String(), permission: permission}
+		}
+		asked := join(needs)
+		if *asJSON {
+			return writeJSON(p.stdout, struct {
+				Scope string `json:"scope"`
+				Needs []need `json:"needs"`
+			}{asked, needs})
+		}
+		fmt.Fprintln(p.stdout, asked)
+		return nil
+	}
+	return cmd
+}
+
+// A need is what one method, or the records of one collection, take.
+type need struct {
+	NSID  string `json:"nsid"`
+	Scope string `json:"scope"`
+
+	permission scope.Permission
+}
+
+// join writes one scope. Methods of the same service share a token.
+func join(needs []need) string {
+	all := []scope.Permission{scope.Atproto}
+	for _, n := range needs {
+		rpc, ok := n.permission.(scope.RPCPermission)
+		if !ok {
+			all = append(all, n.permission)
+			continue
+		}
+		i := slices.IndexFunc(all, func(other scope.Permission) bool {
+			o, ok := other.(scope.RPCPermission)
+			return ok && o.Audience == rpc.Audience
+		})
+		if i < 0 {
+			all = append(all, rpc)
+			continue
+		}
+		methods := slices.Concat(all[i].(scope.RPCPermission).Methods, rpc.Methods)
+		all[i] = scope.RPC(rpc.Audience, methods...)
+	}
+	return scope.Join(all...)
+}
+
+// services are those that Bluesky runs, by what the names of their methods begin with.
+var services = map[string]string{
+	"app.bsky.": xrpc.BlueskyAppView, "chat.bsky.": xrpc.BlueskyChat, "tools.ozone.": xrpc.BlueskyOzone,
+	"com.atproto.moderation.": xrpc.BlueskyOzone,
+}
+
+// permissionFor is what a method needs, or writing records of a collection.
+func permissionFor(typed, audience string) (scope.Permission, error) {
+	nsid, err := syntax.ParseNSID(typed)
+	if err != nil {
+		return nil, fmt.Errorf("%q is no name of a method or a collection: write it as app.bsky.feed.post", typed)
+	}
+	if slices.ContainsFunc(methods("record"), func(m method) bool { return m.NSID == nsid }) {
+		return scope.Repo(nsid), nil
+	}
+	if m := methodNamed(nsid); m != nil && m.Kind == "subscription" {
+		return nil, fmt.Errorf("%s is a stream, which nobody logs in for: leave it out", nsid)
+	}
+	if audience == "" {
+		for prefix, service := range services {
+			if strings.HasPrefix(typed, prefix) {
+				audience = service
+			}
+		}
+	}
+	permission, err := scope.ForMethod(nsid, audience)
+	switch {
+	case errors.Is(err, scope.ErrNotForOAuth):
+		return nil, fmt.Errorf("%s needs a login by password: %w", nsid, err)
+	case err != nil && audience == "":
+		return nil, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service; if it is a collection of records, its scope is repo:%s", nsid, nsid)
+	case err != nil:
+		return nil, fmt.Errorf("--audience: %w", err)
+	}
+	return permission, nil
+}
