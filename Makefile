@@ -60,7 +60,7 @@ fuzz: ## every fuzz target for FOR each: a time, or a number of runs such as 500
 		done; \
 	done
 
-.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-streams e2e-browser e2e-webapp e2e-stores e2e-rolling
+.PHONY: e2e e2e-pds e2e-oauth e2e-services e2e-blobs e2e-streams e2e-browser e2e-webapp e2e-stores e2e-rolling e2e-cli
 e2e: ## all of the following: real servers, real databases, a real browser; nothing is skipped
 	cd e2e && go test -json -count=1 -p 1 -timeout 10m . ./rolling ./blobs | go run ./tally e2e
 e2e-pds: ## the real PDS alone
@@ -79,6 +79,8 @@ e2e-webapp: ## examples/webapp in headless Chromium, at the real PDS: pictures, 
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestWebapp' . | go run ./tally e2e-webapp
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Store|Migrate|PrintedMigrations|Indexes|RowsAreUpdatedInPlace|OldServersStayReadable|PurgeWaitsForAWriter|TimesAreTheServers)' . | go run ./tally e2e-stores
+e2e-cli: ## the command on the real PDS: login, posts, records, files, repositories, streams, logout
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestCLI$$' . | go run ./tally e2e-cli
 e2e-rolling: ## three processes over a PostgreSQL of their own, restarted in turn, and the database, too
 	cd e2e && go test -json -count=1 -timeout 10m ./rolling | go run ./tally e2e-rolling
 

@@ -220,6 +220,18 @@ func TestLogout(t *testing.T) {
 	})
 }
 
+func TestLoginThatCannotBeEntered(t *testing.T) {
+	u := newUser(t)
+	// What is locked cannot be a folder.
+	if err := os.MkdirAll(u.env["ATPROTO_CONFIG_DIR"]+"/accounts.json.lock", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	u.do("login", "alice.test").want(t, 1, "the account cannot be entered")
+	if n := u.server.RevokeSessions(alice); n != 0 {
+		t.Errorf("%d sessions are alive that nobody can use", n)
+	}
+}
+
 func TestNobodyElseCanReadTheFolder(t *testing.T) {
 	u := newUser(t).in("alice")
 	dir := u.env["ATPROTO_CONFIG_DIR"]

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -180,6 +181,22 @@ func TestWrongUsesOfCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestCallTakesNoEndlessInput(t *testing.T) {
+	u := newUser(t)
+	u.stdin = io.MultiReader(strings.NewReader(`{"a":"`), io.LimitReader(endless{}, 17<<20), strings.NewReader(`"}`))
+	u.do("call", "com.atproto.repo.createRecord", "--host", "pds.test", "--input", "-").want(t, 1, "has more than 16 MiB")
+}
+
+// endless is a reader that has ever more.
+type endless struct{}
+
+func (endless) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = 'x'
+	}
+	return len(b), nil
 }
 
 func TestCallIsCompleted(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func TestCompletion(t *testing.T) {
@@ -49,5 +50,19 @@ func TestEveryCommandIsDescribed(t *testing.T) {
 		if cmd.HasSubCommands() {
 			atproto(t, strings.Fields(path)...).want(t, 2, "say what to do")
 		}
+	})
+}
+
+func TestTheGuideNamesEveryCommandAndFlag(t *testing.T) {
+	guide := readFile(t, "../../docs/cli.md")
+	everyCommand(t, func(path string, cmd *cobra.Command) {
+		if !strings.Contains(guide, "atproto "+path) && !strings.Contains(guide, "`"+cmd.Name()+"`") {
+			t.Errorf("docs/cli.md does not name %s", path)
+		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if f.Name != "help" && !strings.Contains(guide, "--"+f.Name) {
+				t.Errorf("docs/cli.md does not name --%s of %s", f.Name, path)
+			}
+		})
 	})
 }
