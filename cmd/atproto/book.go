@@ -180,7 +180,7 @@ func (b *book) settle() {
 
 // accountFlag adds the choice of an account.
 func (p *program) accountFlag(cmd *cobra.Command) *string {
-	account := cmd.Flags().StringP("account", "a", "", "act as this `account` instead of the default one: a handle or DID")
+	account := cmd.Flags().StringP("account", "a", "", "be this `account` instead of the default one: a handle or DID")
 	cmd.RegisterFlagCompletionFunc("account", p.completeAccounts)
 	return account
 }

@@ -23,8 +23,9 @@ called like the CID, or to --output; a file is there in full or not at all.`,
 		Args:    cobra.RangeArgs(1, 2),
 	}
 	out := outputFlags(cmd, "write to this `file`, - for the standard output")
+	account := p.accountFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		who, typed := "", args[0]
+		who, typed := *account, args[0]
 		if len(args) == 2 {
 			who, typed = args[0], args[1]
 		}

@@ -44,6 +44,7 @@ its URI and its CID beside its value; the CID is what put --swap takes.`,
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	cid := cmd.Flags().String("cid", "", "the version of this `CID`, and no other")
+	account := p.accountFlag(cmd)
 	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -64,6 +65,9 @@ its URI and its CID beside its value; the CID is what put --swap takes.`,
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), *timeout)
 		defer cancel()
+		if name.repo == "" {
+			name.repo = *account
+		}
 		found, server, err := p.locate(ctx, name.repo)
 		if err != nil {
 			return err

@@ -61,6 +61,7 @@ func TestRecord(t *testing.T) {
 		nobody := *u
 		nobody.env = map[string]string{"ATPROTO_CONFIG_DIR": t.TempDir()}
 		nobody.do("record", "get", "at://alice.test/app.bsky.feed.post/3jzfcijpj2z2a", "--json").want(t, 0, `"cid":"bafyrei`, `"value":{`)
+		nobody.do("record", "get", "app.bsky.feed.post/3jzfcijpj2z2a", "--account", "alice.test").want(t, 0, `"text": "one"`)
 		nobody.do("record", "get", "app.bsky.feed.post/3jzfcijpj2z2a").want(t, 1, "nobody is logged in")
 	})
 	t.Run("is put, and with --swap only if nobody else was faster", func(t *testing.T) {

@@ -83,6 +83,7 @@ func (p *program) sessions(place keyPlace, create bool) (store.Store, *seal.Seal
 func (p *program) oauthClient(place keyPlace, create bool, scope string, loopback bool) (oauthClient, error) {
 	config := oauth.Localhost("http://127.0.0.1/callback", scope)
 	config.UnguardedTransport, config.Resolver, config.AllowLoopback = p.roundTripper, p.resolver, p.allowLoopback || loopback
+	config.CorrectClock = true // the clocks of people's machines are what they are
 	var err error
 	if config.Store, config.Seal, err = p.sessions(place, create); err != nil {
 		return oauthClient{}, err

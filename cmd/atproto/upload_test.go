@@ -45,6 +45,7 @@ func TestUploadAndDownload(t *testing.T) {
 		t.Errorf("got %d bytes", len(got))
 	}
 	u.do("download", "alice.test", cid).want(t, 1, "exists already")
+	u.do("download", cid, "--account", "alice.test").want(t, 1, "exists already")
 	u.do("download", "alice.test", cid, "-o", "other.png").want(t, 0, "other.png")
 	if r := u.do("download", alice, cid, "-o", "-"); r.status != 0 || r.stdout != want || r.stderr != "" {
 		t.Errorf("got %+v", r)
