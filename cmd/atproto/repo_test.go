@@ -111,6 +111,18 @@ func TestRepo(t *testing.T) {
 	u.do("repo", "unpack", paul, "other/folder").want(t, 0, filepath.Join("other", "folder")+" (")
 }
 
+func TestRepoOfTheAccountThatIsLoggedIn(t *testing.T) {
+	t.Chdir(t.TempDir())
+	u := newUser(t).in("alice")
+	u.typing(profile).do("record", "put", "app.bsky.actor.profile/self", "--input", "-").want(t, 0)
+	u.do("repo", "export", "alice.test").want(t, 0, "alice.test.car (", ", revision 3")
+	u.do("repo", "ls", "alice.test.car").want(t, 0, "app.bsky.actor.profile/self  bafyrei")
+	u.do("repo", "unpack", "alice.test", "out").want(t, 0, "out (1 record)")
+	if text := readFile(t, "out/app.bsky.actor.profile/self.json"); !strings.Contains(text, `"displayName": "Alice"`) {
+		t.Errorf("got %s", text)
+	}
+}
+
 func TestRepoOfALiar(t *testing.T) {
 	car := fixture(t, "repo/paul_staging.repo.car")
 	t.Chdir(t.TempDir())

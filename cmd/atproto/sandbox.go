@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -44,9 +45,10 @@ The commands here take that document by --environment, or by ATPROTO_ENVIRONMENT
 	pds := cmd.Flags().String("pds", "pds.test", "the `name` of the PDS")
 	issuer := cmd.Flags().String("issuer", "", "the `name` of the authorization server, if it is not the PDS")
 	lifetime := cmd.Flags().Duration("access-lifetime", time.Hour, "the `time` that access tokens live")
+	log := cmd.Flags().Bool("log", false, "write a line on standard error for each request")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		b := &testNetwork{port: *port, pagePort: *pagePort, pds: *pds, issuer: *issuer, lifetime: *lifetime}
+		b := &testNetwork{port: *port, pagePort: *pagePort, pds: *pds, issuer: *issuer, lifetime: *lifetime, log: *log}
 		err := b.read(*accounts)
 		if err != nil {
 			return commandline.Usage(err, cmd)
@@ -62,6 +64,7 @@ type testNetwork struct {
 	port, pagePort int
 	pds, issuer    string
 	lifetime       time.Duration
+	log            bool
 }
 
 func (b *testNetwork) read(accounts []string) error {
@@ -114,10 +117,14 @@ func (p *program) runSandbox(ctx context.Context, b *testNetwork, asJSON bool) e
 	}
 	defer page.Close()
 	signIn := "http://" + page.Addr().String() + "/sign-in"
-	server, err := startSandbox(
+	opts := []oauthtest.Option{
 		oauthtest.WithListenAddress(loopbackOnly(b.port)), oauthtest.WithAccounts(b.accounts...),
 		oauthtest.WithPDS(b.pds), oauthtest.WithIssuer(b.issuer), oauthtest.WithSignInPage(signIn),
-	)
+	}
+	if b.log {
+		opts = append(opts, oauthtest.WithRequestLog(slog.New(slog.NewTextHandler(p.stderr, nil))))
+	}
+	server, err := startSandbox(opts...)
 	if err != nil {
 		return fmt.Errorf("the sandbox does not start; if the port is taken, give another by --port: %w", err)
 	}

@@ -104,6 +104,29 @@ func TestSandboxForPeople(t *testing.T) {
 	}
 }
 
+func TestSandboxTellsOfRequests(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	read, write := io.Pipe()
+	log := &lineWriter{lines: make(chan string, 20)}
+	ended := make(chan int)
+	go func() {
+		ended <- (&program{stdout: write, stderr: log}).run(ctx, []string{"sandbox", "--json", "--log"})
+	}()
+	text := new(bytes.Buffer)
+	if err := json.NewDecoder(io.TeeReader(read, text)).Decode(new(environment)); err != nil {
+		t.Fatal(err)
+	}
+	file := writeFile(t, filepath.Join(t.TempDir(), "sandbox.json"), text.String())
+	atproto(t, "call", "com.atproto.server.describeServer", "--host", "pds.test", "--environment", file).want(t, 0, `"did"`)
+	if line := <-log.lines; !strings.Contains(line, "url=https://pds.test/xrpc/com.atproto.server.describeServer status=200") {
+		t.Errorf("got %q", line)
+	}
+	cancel()
+	if status := <-ended; status != 0 {
+		t.Errorf("status %d", status)
+	}
+}
+
 func TestWrongUsesOfSandbox(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
