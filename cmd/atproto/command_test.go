@@ -169,6 +169,7 @@ func TestExitStatusAndHelp(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"--help", 0, "the command line is wrong"},
+		{"foo", 2, "Run atproto --help to see what there is"},
 		{"foo", 2, `unknown command "foo"`},
 		{"keygen foo", 2, "unknown command"},
 		{"keygen --foo", 2, "unknown flag: --foo"},

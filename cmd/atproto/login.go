@@ -50,12 +50,12 @@ ATPROTO_KEYRING=1 at the first login, an entry of your system's keyring.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: p.completeAccounts,
 	}
-	scope := cmd.Flags().String("scope", defaultScope, "what to ask for, separated by spaces")
+	scope := cmd.Flags().String("scope", defaultScope, "the `scope` to ask for")
 	server := cmd.Flags().String("server", "", "begin at this `URL` of a server, instead of the account's; with --app-password, log in there")
 	password := cmd.Flags().Bool("app-password", false, "log in by an app password that is read from the terminal or the standard input")
 	factor := cmd.Flags().String("auth-factor", "", "the `code` that the server has sent by e-mail, with --app-password")
 	noBrowser := cmd.Flags().Bool("no-browser", false, "print the page's address instead of opening it")
-	port := cmd.Flags().Int("port", 0, "take the answer on this port, one that is forwarded; 0: a free one")
+	port := cmd.Flags().Int("port", 0, "take the answer on this `port`, one that is forwarded; 0: a free one")
 	inKeyring := cmd.Flags().Bool("keyring", false, "keep the key of the sessions in the system's keyring")
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

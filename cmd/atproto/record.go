@@ -108,7 +108,7 @@ With --json it is a line of JSON for each record.`,
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	repo := cmd.Flags().String("repo", "", "the repository of this `account`: a handle or DID")
-	limit := cmd.Flags().Int("limit", 50, "list so many records; 0: all")
+	limit := cmd.Flags().Int("limit", 50, "list this `number` of records; 0: all")
 	reverse := cmd.Flags().Bool("reverse", false, "the oldest first")
 	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)

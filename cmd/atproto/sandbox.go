@@ -40,8 +40,8 @@ The commands here take that document by --environment, or by ATPROTO_ENVIRONMENT
 		Args: cobra.NoArgs,
 	}
 	accounts := cmd.Flags().StringArray("account", []string{"alice.test", "bob.test"}, "an account, `handle[:password]` (repeatable)")
-	port := cmd.Flags().Int("port", 0, "the port of the servers; 0: a free one")
-	pagePort := cmd.Flags().Int("page-port", 0, "the port of the page for signing in; 0: a free one")
+	port := cmd.Flags().Int("port", 0, "the `port` of the servers; 0: a free one")
+	pagePort := cmd.Flags().Int("page-port", 0, "the `port` of the page for signing in; 0: a free one")
 	pds := cmd.Flags().String("pds", "pds.test", "the `name` of the PDS")
 	issuer := cmd.Flags().String("issuer", "", "the `name` of the authorization server, if it is not the PDS")
 	lifetime := cmd.Flags().Duration("access-lifetime", time.Hour, "the `time` that access tokens live")

@@ -86,7 +86,7 @@ func (p *program) streamOf(name, short, long, host string, filters bool, read fu
 		Example: "  atproto stream " + name + "\n  atproto stream " + name + " --limit 10 | jq", Args: cobra.NoArgs}
 	server := cmd.Flags().String("host", host, "the `server` of the stream")
 	cursor := cmd.Flags().Int64("cursor", -1, "go on behind this `number`; without it, from now on")
-	limit := cmd.Flags().Int("limit", 0, "end after so many lines; 0: never")
+	limit := cmd.Flags().Int("limit", 0, "end after this `number` of lines; 0: never")
 	var collections, dids []string
 	if filters {
 		cmd.Flags().StringArrayVar(&collections, "collection", nil, "only commits of this `collection`, or of several: app.bsky.graph.* (repeatable)")

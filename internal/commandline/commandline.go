@@ -36,10 +36,14 @@ func strict(cmd *cobra.Command) {
 	}
 	args := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, given []string) error {
-		if err := args(cmd, given); err != nil {
-			return Usage(err, cmd)
+		err := args(cmd, given)
+		switch {
+		case err == nil:
+			return nil
+		case cmd.HasSubCommands(): // whose usage is long, and would push the error off the screen
+			return fmt.Errorf("%w: %w\n\nRun %s --help to see what there is", ErrUsage, err, cmd.CommandPath())
 		}
-		return nil
+		return Usage(err, cmd)
 	}
 	for _, below := range cmd.Commands() {
 		strict(below)
