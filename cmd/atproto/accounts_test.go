@@ -149,7 +149,8 @@ func TestWrongUsesOfAccounts(t *testing.T) {
 		{"login --port 70000 alice.test", 2, "is no port: give one from 1 to 65535"},
 		{"login --server pds.test/path", 2, "is not a server: give its https URL"},
 		{"login --server http://pds.test", 2, "http, which is for servers on this machine only"},
-		{"login --scope generic alice.test", 1, "--scope"},
+		{"login --scope generic alice.test", 1, `--scope: "generic" lacks "atproto"`},
+		{"login --scope transition:generic alice.test", 1, `write it as "atproto transition:generic"`},
 		{"login nobody.test", 1, "there is no such account"},
 		{"logout", 1, "nobody is logged in: run atproto login HANDLE"},
 		{"logout --all bob.test", 2, "leave it or the handles out"},
@@ -291,6 +292,6 @@ func TestKeyring(t *testing.T) {
 	})
 	t.Run("is not there", func(t *testing.T) {
 		keyring.MockInitWithError(errors.New("no bus"))
-		newUser(t).do("login", "--keyring", "alice.test").want(t, 1, "log in without --keyring", "no bus")
+		newUser(t).do("login", "--keyring", "alice.test").want(t, 1, "atproto: the keyring cannot be read", "log in without --keyring", "no bus")
 	})
 }

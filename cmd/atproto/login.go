@@ -193,8 +193,11 @@ func (b *book) place(inKeyring bool) (keyPlace, error) {
 func (p *program) logInByBrowser(ctx context.Context, l *login, place keyPlace, e *entry) (session, client, error) {
 	e.Scope = l.scope
 	c, err := p.oauthClient(place, true, l.scope, e.Loopback)
+	if errors.Is(err, oauth.ErrConfig) {
+		return nil, nil, fmt.Errorf("--scope: %s: write it as %q", strings.TrimPrefix(cause(err).Error(), "Config.Scope "), defaultScope)
+	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--scope: %w", cause(err))
+		return nil, nil, err
 	}
 	opts := []loopback.Option{loopback.WithOutput(p.stderr), loopback.WithPort(l.port)}
 	switch {
