@@ -108,6 +108,7 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("that breaks its lexicon is written only where that is asked for", func(t *testing.T) {
 		u.typing(`{"text":"no time"}`).do("record", "create", "app.bsky.feed.post", "-i", "-").want(t, 1, "breaks the lexicon of app.bsky.feed.post; --validate=false", "createdAt")
+		u.typing(`{"text":"`+strings.Repeat("x", 301)+`","createdAt":"2026-01-02T03:04:05Z"}`).do("record", "create", "app.bsky.feed.post", "-i", "-").want(t, 1, "breaks the lexicon", "300")
 		u.typing(`{"text":"no time"}`).do("record", "create", "app.bsky.feed.post", "-i", "-", "--validate=false").want(t, 0)
 	})
 }
