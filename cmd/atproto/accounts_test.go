@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/zalando/go-keyring"
@@ -193,6 +195,45 @@ func TestWrongUsesOfAccounts(t *testing.T) {
 		u.server.RevokeSessions(alice)
 		u.do("whoami").want(t, 1, "the session of alice.test is over: run atproto login alice.test")
 	})
+}
+
+// An overlap lets a call end while a refresh is under way, and counts the answers to that.
+type overlap struct {
+	http.RoundTripper
+	begun, ended chan struct{}
+}
+
+func (o overlap) RoundTrip(req *http.Request) (*http.Response, error) {
+	refresh := req.URL.Path == "/oauth/token"
+	if refresh {
+		o.begun <- struct{}{}
+	}
+	resp, err := o.RoundTripper.RoundTrip(req)
+	switch {
+	case refresh:
+		o.ended <- struct{}{}
+	case strings.HasSuffix(req.URL.Path, "getSession"):
+		<-o.begun
+	}
+	return resp, err
+}
+
+func TestNewTokensAreNotLostWithTheProcess(t *testing.T) {
+	u := newUser(t).in("alice")
+	u.server.Advance(59*time.Minute + 30*time.Second) // of the hour that tokens live: they are renewed in the background
+	u.server.Fault("/oauth/token", oauthtest.Fault{Delay: 300 * time.Millisecond})
+	during := overlap{u.server.Environment().Transport(), make(chan struct{}, 9), make(chan struct{}, 9)}
+	u.roundTripper = during
+	u.do("whoami").want(t, 0, "alice.test")
+	if len(during.ended) == 0 {
+		t.Error("the command ends before its new tokens are there")
+	}
+	u.roundTripper = nil
+	u.server.ResetStats()
+	u.do("whoami").want(t, 0, "alice.test")
+	if n := u.server.Stats().Grants["refresh_token"]; n != 0 {
+		t.Errorf("%d refreshes: the new tokens were not stored", n)
+	}
 }
 
 func TestLogout(t *testing.T) {

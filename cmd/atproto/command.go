@@ -28,6 +28,7 @@ type program struct {
 	roundTripper  http.RoundTripper      // nil: the guarded one
 	resolver      identity.Resolver      // nil: DNS, HTTPS and the PLC directory
 	browser       func(url string) error // nil: the person's
+	clock         func() time.Time       // nil: time.Now
 	allowLoopback bool
 
 	terminal io.Writer // where a person sees how far something is; nil: nowhere
@@ -106,7 +107,7 @@ Results go to the standard output, everything else to standard error. The exit s
   1  it failed, or a check found problems
   2  the command line is wrong
 
-Typed Go is generated from lexicons by another command, lexgen:
+Another command, lexgen, generates Go from lexicons, installs them, checks and compares them:
   go run github.com/gimucco/atproto-go/lexgen@latest help`,
 		Example: `  atproto login alice.example.com
   atproto post "Hello from the command line"

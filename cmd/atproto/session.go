@@ -83,6 +83,7 @@ func (p *program) sessions(place keyPlace, create bool) (store.Store, *seal.Seal
 func (p *program) oauthClient(place keyPlace, create bool, scope string, loopback bool) (oauthClient, error) {
 	config := oauth.Localhost("http://127.0.0.1/callback", scope)
 	config.UnguardedTransport, config.Resolver, config.AllowLoopback = p.roundTripper, p.resolver, p.allowLoopback || loopback
+	config.Clock = p.clock
 	config.CorrectClock = true // the clocks of people's machines are what they are
 	var err error
 	if config.Store, config.Seal, err = p.sessions(place, create); err != nil {
@@ -93,7 +94,7 @@ func (p *program) oauthClient(place keyPlace, create bool, scope string, loopbac
 }
 
 func (p *program) passwordClient(place keyPlace, create, loopback bool) (passwordClient, error) {
-	config := apppassword.Config{UnguardedTransport: p.roundTripper, Resolver: p.resolver, AllowLoopback: p.allowLoopback || loopback}
+	config := apppassword.Config{Clock: p.clock, UnguardedTransport: p.roundTripper, Resolver: p.resolver, AllowLoopback: p.allowLoopback || loopback}
 	var err error
 	if config.Store, config.Seal, err = p.sessions(place, create); err != nil {
 		return passwordClient{}, err

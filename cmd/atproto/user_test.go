@@ -86,7 +86,7 @@ func (u *user) open(page string) error {
 func (u *user) program(stdout, stderr io.Writer) *program {
 	env := u.server.Environment()
 	p := &program{stdout: stdout, stderr: stderr, stdin: u.stdin, getenv: func(name string) string { return u.env[name] },
-		roundTripper: u.roundTripper, resolver: env.Resolver(), allowLoopback: true, browser: u.open}
+		roundTripper: u.roundTripper, resolver: env.Resolver(), allowLoopback: true, browser: u.open, clock: u.server.Now}
 	if u.resolver != nil {
 		p.resolver = u.resolver
 	}
