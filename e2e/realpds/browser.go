@@ -47,20 +47,26 @@ func chromium(tb testing.TB) string {
 	return found
 }
 
-// BrowserScript returns the command that runs a script of this folder which drives
-// Chromium. It ends with the test, or after browserTime.
+// BrowserScript returns the command that runs a script of this folder which drives Chromium.
 func BrowserScript(tb testing.TB, script string, args ...string) *exec.Cmd {
+	tb.Helper()
+	if shots := os.Getenv("SHOTS"); shots != "" {
+		args = append(args, "--shots", shots)
+	}
+	cmd := Script(tb, script, args...)
+	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium(tb))
+	return cmd
+}
+
+// Script returns the command that runs a script of this folder. It ends with the test, or after browserTime.
+func Script(tb testing.TB, script string, args ...string) *exec.Cmd {
 	tb.Helper()
 	dir := Dir(tb)
 	install(tb, dir)
 	ctx, cancel := context.WithTimeout(tb.Context(), browserTime)
 	tb.Cleanup(cancel)
-	if shots := os.Getenv("SHOTS"); shots != "" {
-		args = append(args, "--shots", shots)
-	}
 	cmd := exec.CommandContext(ctx, node(dir), append([]string{script}, args...)...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium(tb))
 	return cmd
 }
 
