@@ -16,7 +16,8 @@ import (
 // which one is not ours.
 func TestTypeScriptAtTheSandbox(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "atproto")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "github.com/gimucco/atproto-go/cmd/atproto")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", program, "./cmd/atproto")
+	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
