@@ -45,7 +45,10 @@
 //   - com.atproto.server: describeServer, getSession, getServiceAuth, and those of app passwords
 //   - com.atproto.identity: resolveHandle, resolveIdentity
 //   - com.atproto.repo: createRecord, putRecord, deleteRecord, applyWrites, getRecord, listRecords, uploadBlob
-//   - com.atproto.sync: getBlob, getRepo, getRecord, getLatestCommit, getRepoStatus, listRepos
+//   - com.atproto.sync: getBlob, getRepo, getRecord, getLatestCommit, getRepoStatus, listRepos,
+//     subscribeRepos
+//
+// Handle gives it any other: a func with types, behind the same authorization.
 //
 // Repositories are real: their records have the CIDs that every server gives them, and their commits are signed by the
 // key in the account's DID document, so that package repo verifies them.

@@ -97,6 +97,7 @@ func methods() map[string]method {
 		"com.atproto.sync.getLatestCommit":     query((*Server).getLatestCommit),
 		"com.atproto.sync.getRepoStatus":       query((*Server).getRepoStatus),
 		"com.atproto.sync.listRepos":           query((*Server).listRepos),
+		"com.atproto.sync.subscribeRepos":      query((*Server).subscribeRepos),
 	}
 }
 
@@ -129,6 +130,9 @@ func (s *Server) servePDS(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := &call{w: w, r: r}
+	if s.serveHandled(c, syntax.NSID(nsid)) {
+		return
+	}
 	m, known := methods()[nsid]
 	if !known {
 		(&xrpcError{status: http.StatusNotImplemented, name: "MethodNotImplemented", message: "Method Not Implemented"}).write(w)

@@ -146,6 +146,7 @@ func (s *Server) commit(r *repository, changes []repo.Write) {
 		panic(err) // paths and records were checked, and the key is a good one
 	}
 	r.commit = commit{CID: string(event.Commit), Rev: rev}
+	s.publish(event)
 }
 
 func (s *Server) applyOne(auth *session, repository *repository, records map[string]map[string]*record, w *write) (result written, blobs []blobRef, failed *xrpcError) {

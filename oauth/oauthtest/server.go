@@ -21,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -57,7 +58,10 @@ type Server struct {
 	grants    grants
 	legacy    legacy
 	repos     map[syntax.DID]*repository
-	signedIn  []syntax.DID // in browsers that come
+	handled   map[syntax.NSID]handled
+	events    []*comatproto.SyncSubscribeReposMessage // of all repositories
+	written   chan struct{}                           // closed at the next event
+	signedIn  []syntax.DID                            // in browsers that come
 	agreed    agreements
 	tokenPath string
 	left      map[string]int // status of what was left where the token endpoint was
@@ -107,6 +111,8 @@ func NewServer(opts ...Option) *Server {
 		grants:    newGrants(),
 		legacy:    newLegacy(o.grace),
 		repos:     make(map[syntax.DID]*repository),
+		handled:   make(map[syntax.NSID]handled),
+		written:   make(chan struct{}),
 		agreed:    make(agreements),
 		dialect:   o.dialect,
 		tokenPath: "/oauth/token",
