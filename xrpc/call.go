@@ -108,7 +108,7 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 	if o.cid != "" && !m.stream {
 		return fmt.Errorf("xrpc: %s: WithCID: the output of this call is not a Download", m.NSID)
 	}
-	req := Request{Method: m.httpMethod(), NSID: m.NSID, Header: o.requestHeader()}
+	req := Request{Method: m.HTTPMethod(), NSID: m.NSID, Header: o.requestHeader()}
 	var q Query
 	if params != nil {
 		params.EncodeQuery(&q)

@@ -13,5 +13,7 @@
 //
 //	for message, err := range api.Sync.SubscribeRepos(ctx, nil).Messages() { … }
 //
+// Who serves methods mounts handlers by package service; an Endpoint is what generated code says of a method to it.
+//
 // See https://atproto.com/specs/xrpc and https://atproto.com/specs/event-stream.
 package xrpc

@@ -39,8 +39,8 @@ const (
 	ErrUpstreamTimeout        ErrorName = "UpstreamTimeout"
 )
 
-// nameOfStatus is the name for a status that came without one.
-func nameOfStatus(status int) ErrorName {
+// NameOfStatus is the name that the specification gives to an HTTP status, for an answer that has none.
+func NameOfStatus(status int) ErrorName {
 	switch status {
 	case http.StatusUnauthorized:
 		return ErrAuthenticationRequired
@@ -128,7 +128,7 @@ func newError(nsid syntax.NSID, info ResponseInfo, body []byte) *Error {
 	}
 	e.Name, e.Message = readError(body)
 	if e.Name == "" {
-		e.Name = nameOfStatus(info.Status)
+		e.Name = NameOfStatus(info.Status)
 	}
 	return e
 }
@@ -196,17 +196,5 @@ func (r *ResponseInfo) RepoRev() syntax.TID { return syntax.TID(r.Header.Get("At
 
 // Labelers returns which labelers the answer takes into account.
 func (r *ResponseInfo) Labelers() []Labeler {
-	var all []Labeler
-	for item := range strings.SplitSeq(strings.Join(r.Header.Values("Atproto-Content-Labelers"), ","), ",") {
-		did, params, _ := strings.Cut(strings.TrimSpace(item), ";")
-		l := Labeler{DID: syntax.DID(did)}
-		if l.DID.Validate() != nil {
-			continue
-		}
-		for param := range strings.SplitSeq(params, ";") {
-			l.Redact = l.Redact || strings.TrimSpace(param) == "redact"
-		}
-		all = append(all, l)
-	}
-	return all
+	return ParseLabelers(r.Header.Values("Atproto-Content-Labelers"))
 }

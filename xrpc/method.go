@@ -48,8 +48,8 @@ type Method struct {
 	stream bool // the output is a Download
 }
 
-// httpMethod is GET or POST.
-func (m Method) httpMethod() string {
+// HTTPMethod is that of a call: POST for a procedure, else GET.
+func (m Method) HTTPMethod() string {
 	if m.Kind == KindProcedure {
 		return http.MethodPost
 	}

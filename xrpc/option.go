@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -175,12 +174,6 @@ func WithProxy(service string) Option {
 	}
 }
 
-// A Labeler is a service whose labels a call asks for.
-type Labeler struct {
-	DID    syntax.DID
-	Redact bool // takedowns by this labeler hide the content altogether
-}
-
 // WithLabelers names the labelers of calls. None at all asks for no labels; without
 // this Option the server decides. As a default it does not hold for the methods
 // that are the PDS's own.
@@ -331,27 +324,7 @@ func (o *options) requestHeader() http.Header {
 		h.Set("Atproto-Proxy", *o.proxy)
 	}
 	if o.labelers != nil {
-		h["Atproto-Accept-Labelers"] = []string{formatLabelers(*o.labelers)}
+		h["Atproto-Accept-Labelers"] = []string{FormatLabelers(*o.labelers)}
 	}
 	return h
-}
-
-// formatLabelers writes the header's list; labelers that come twice are merged.
-func formatLabelers(labelers []Labeler) string {
-	redact := make(map[syntax.DID]bool)
-	var order []syntax.DID
-	for _, l := range labelers {
-		if _, ok := redact[l.DID]; !ok {
-			order = append(order, l.DID)
-		}
-		redact[l.DID] = redact[l.DID] || l.Redact
-	}
-	parts := make([]string, len(order))
-	for i, did := range order {
-		parts[i] = string(did)
-		if redact[did] {
-			parts[i] += ";redact"
-		}
-	}
-	return strings.Join(parts, ", ")
 }

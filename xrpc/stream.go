@@ -166,7 +166,7 @@ func (s *subscription) ask(params Params, opts []Option) (err error) {
 	if err := s.options.addTo(&q); err != nil {
 		return err
 	}
-	s.request = Request{Method: m.httpMethod(), NSID: m.NSID, Query: q.Encode(), Header: s.options.requestHeader()}
+	s.request = Request{Method: m.HTTPMethod(), NSID: m.NSID, Query: q.Encode(), Header: s.options.requestHeader()}
 	s.cursor = q.integer(m.Cursor)
 	s.attempts.policy = s.options.reconnect
 	return nil

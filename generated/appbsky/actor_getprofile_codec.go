@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -13,6 +16,15 @@ func (p *ActorGetProfileParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ActorGetProfileParams)
 	}
 	q.String("actor", string(p.Actor))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ActorGetProfileParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ActorGetProfileParams{
+		Actor: syntax.AtIdentifier(q.String("actor")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

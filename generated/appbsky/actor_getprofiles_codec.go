@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *ActorGetProfilesParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ActorGetProfilesParams)
 	}
 	xrpc.AddStrings(q, "actors", p.Actors)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ActorGetProfilesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ActorGetProfilesParams{
+		Actors: xrpc.QueryStrings[syntax.AtIdentifier](q, "actors"),
+	}
+	q.Need("actors")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

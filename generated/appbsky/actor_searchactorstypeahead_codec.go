@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -23,6 +25,17 @@ func (p *ActorSearchActorsTypeaheadParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 10)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ActorSearchActorsTypeaheadParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ActorSearchActorsTypeaheadParams{
+		Term:  q.OptionalString("term"),
+		Q:     q.OptionalString("q"),
+		Limit: xrpc.QueryDefault(q.OptionalInt("limit"), 10),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -16,6 +18,16 @@ func (p *AgeassuranceGetStateParams) EncodeQuery(q *xrpc.Query) {
 	if p.RegionCode != nil {
 		q.String("regionCode", *p.RegionCode)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *AgeassuranceGetStateParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = AgeassuranceGetStateParams{
+		CountryCode: q.String("countryCode"),
+		RegionCode:  q.OptionalString("regionCode"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

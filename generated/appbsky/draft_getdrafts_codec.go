@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -20,6 +22,16 @@ func (p *DraftGetDraftsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *DraftGetDraftsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = DraftGetDraftsParams{
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor: q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -16,6 +18,17 @@ func (p *EmbedGetEmbedExternalViewParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("url", string(p.URL))
 	xrpc.AddStrings(q, "uris", p.URIs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *EmbedGetEmbedExternalViewParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = EmbedGetEmbedExternalViewParams{
+		URL:  syntax.URI(q.String("url")),
+		URIs: xrpc.QueryStrings[syntax.ATURI](q, "uris"),
+	}
+	q.Need("uris")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

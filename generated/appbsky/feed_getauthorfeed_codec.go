@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -31,6 +34,19 @@ func (p *FeedGetAuthorFeedParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Bool("includePins", false)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *FeedGetAuthorFeedParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = FeedGetAuthorFeedParams{
+		Actor:       syntax.AtIdentifier(q.String("actor")),
+		Limit:       xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:      q.OptionalString("cursor"),
+		Filter:      xrpc.QueryDefault(q.OptionalString("filter"), "posts_with_replies"),
+		IncludePins: xrpc.QueryDefault(q.OptionalBool("includePins"), false),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

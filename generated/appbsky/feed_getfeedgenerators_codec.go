@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *FeedGetFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
 		p = new(FeedGetFeedGeneratorsParams)
 	}
 	xrpc.AddStrings(q, "feeds", p.Feeds)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *FeedGetFeedGeneratorsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = FeedGetFeedGeneratorsParams{
+		Feeds: xrpc.QueryStrings[syntax.ATURI](q, "feeds"),
+	}
+	q.Need("feeds")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

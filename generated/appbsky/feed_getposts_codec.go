@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *FeedGetPostsParams) EncodeQuery(q *xrpc.Query) {
 		p = new(FeedGetPostsParams)
 	}
 	xrpc.AddStrings(q, "uris", p.URIs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *FeedGetPostsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = FeedGetPostsParams{
+		URIs: xrpc.QueryStrings[syntax.ATURI](q, "uris"),
+	}
+	q.Need("uris")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -23,6 +26,17 @@ func (p *FeedGetPostThreadParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("parentHeight", 80)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *FeedGetPostThreadParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = FeedGetPostThreadParams{
+		URI:          syntax.ATURI(q.String("uri")),
+		Depth:        xrpc.QueryDefault(q.OptionalInt("depth"), 6),
+		ParentHeight: xrpc.QueryDefault(q.OptionalInt("parentHeight"), 80),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

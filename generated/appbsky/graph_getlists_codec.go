@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -22,6 +25,18 @@ func (p *GraphGetListsParams) EncodeQuery(q *xrpc.Query) {
 		q.String("cursor", *p.Cursor)
 	}
 	xrpc.AddStrings(q, "purposes", p.Purposes)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *GraphGetListsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = GraphGetListsParams{
+		Actor:    syntax.AtIdentifier(q.String("actor")),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:   q.OptionalString("cursor"),
+		Purposes: xrpc.QueryStrings[string](q, "purposes"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

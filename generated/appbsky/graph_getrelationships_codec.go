@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -15,6 +17,16 @@ func (p *GraphGetRelationshipsParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("actor", string(p.Actor))
 	xrpc.AddStrings(q, "others", p.Others)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *GraphGetRelationshipsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = GraphGetRelationshipsParams{
+		Actor:  syntax.AtIdentifier(q.String("actor")),
+		Others: xrpc.QueryStrings[syntax.AtIdentifier](q, "others"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -13,6 +16,15 @@ func (p *GraphGetStarterPackParams) EncodeQuery(q *xrpc.Query) {
 		p = new(GraphGetStarterPackParams)
 	}
 	q.String("starterPack", string(p.StarterPack))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *GraphGetStarterPackParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = GraphGetStarterPackParams{
+		StarterPack: syntax.ATURI(q.String("starterPack")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -19,6 +21,17 @@ func (p *LabelerGetServicesParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Bool("detailed", false)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *LabelerGetServicesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = LabelerGetServicesParams{
+		DIDs:     xrpc.QueryStrings[syntax.DID](q, "dids"),
+		Detailed: xrpc.QueryDefault(q.OptionalBool("detailed"), false),
+	}
+	q.Need("dids")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

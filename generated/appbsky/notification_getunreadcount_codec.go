@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -18,6 +21,16 @@ func (p *NotificationGetUnreadCountParams) EncodeQuery(q *xrpc.Query) {
 	if p.SeenAt != nil {
 		q.String("seenAt", string(*p.SeenAt))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *NotificationGetUnreadCountParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = NotificationGetUnreadCountParams{
+		Priority: q.OptionalBool("priority"),
+		SeenAt:   (*syntax.Datetime)(q.OptionalString("seenAt")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

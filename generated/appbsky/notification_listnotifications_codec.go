@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -29,6 +31,19 @@ func (p *NotificationListNotificationsParams) EncodeQuery(q *xrpc.Query) {
 	if p.SeenAt != nil {
 		q.String("seenAt", string(*p.SeenAt))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *NotificationListNotificationsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = NotificationListNotificationsParams{
+		Reasons:  xrpc.QueryStrings[string](q, "reasons"),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Priority: q.OptionalBool("priority"),
+		Cursor:   q.OptionalString("cursor"),
+		SeenAt:   (*syntax.Datetime)(q.OptionalString("seenAt")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

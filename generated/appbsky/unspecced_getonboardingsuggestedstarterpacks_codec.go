@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -17,6 +19,15 @@ func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) EncodeQuery(q *xrpc.
 	} else {
 		q.Int("limit", 10)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetOnboardingSuggestedStarterPacksParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetOnboardingSuggestedStarterPacksParams{
+		Limit: xrpc.QueryDefault(q.OptionalInt("limit"), 10),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -23,6 +25,17 @@ func (p *UnspeccedGetPopularFeedGeneratorsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Query != nil {
 		q.String("query", *p.Query)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetPopularFeedGeneratorsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetPopularFeedGeneratorsParams{
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor: q.OptionalString("cursor"),
+		Query:  q.OptionalString("query"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *UnspeccedGetPostThreadOtherV2Params) EncodeQuery(q *xrpc.Query) {
 		p = new(UnspeccedGetPostThreadOtherV2Params)
 	}
 	q.String("anchor", string(p.Anchor))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetPostThreadOtherV2Params) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetPostThreadOtherV2Params{
+		Anchor: syntax.ATURI(q.String("anchor")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -34,6 +36,19 @@ func (p *UnspeccedGetPostThreadV2Params) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.String("sort", "oldest")
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetPostThreadV2Params) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetPostThreadV2Params{
+		Anchor:          syntax.ATURI(q.String("anchor")),
+		Above:           xrpc.QueryDefault(q.OptionalBool("above"), true),
+		Below:           xrpc.QueryDefault(q.OptionalInt("below"), 6),
+		BranchingFactor: xrpc.QueryDefault(q.OptionalInt("branchingFactor"), 10),
+		Sort:            xrpc.QueryDefault(q.OptionalString("sort"), "oldest"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

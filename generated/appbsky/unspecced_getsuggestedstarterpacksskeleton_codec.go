@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -21,6 +23,16 @@ func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) EncodeQuery(q *xrpc.Qu
 	} else {
 		q.Int("limit", 10)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetSuggestedStarterPacksSkeletonParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetSuggestedStarterPacksSkeletonParams{
+		Viewer: (*syntax.DID)(q.OptionalString("viewer")),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 10),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -17,6 +19,15 @@ func (p *UnspeccedGetSuggestedUsersForDiscoverParams) EncodeQuery(q *xrpc.Query)
 	} else {
 		q.Int("limit", 25)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetSuggestedUsersForDiscoverParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetSuggestedUsersForDiscoverParams{
+		Limit: xrpc.QueryDefault(q.OptionalInt("limit"), 25),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -24,6 +26,17 @@ func (p *UnspeccedGetSuggestedUsersForExploreSkeletonParams) EncodeQuery(q *xrpc
 	} else {
 		q.Int("limit", 25)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetSuggestedUsersForExploreSkeletonParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetSuggestedUsersForExploreSkeletonParams{
+		Viewer:   (*syntax.DID)(q.OptionalString("viewer")),
+		Category: q.OptionalString("category"),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 25),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -20,6 +22,16 @@ func (p *UnspeccedGetSuggestedUsersForSeeMoreParams) EncodeQuery(q *xrpc.Query) 
 	} else {
 		q.Int("limit", 25)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetSuggestedUsersForSeeMoreParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetSuggestedUsersForSeeMoreParams{
+		Category: q.OptionalString("category"),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 25),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

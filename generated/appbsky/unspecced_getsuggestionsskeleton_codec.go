@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -27,6 +29,18 @@ func (p *UnspeccedGetSuggestionsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	if p.RelativeToDID != nil {
 		q.String("relativeToDid", string(*p.RelativeToDID))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetSuggestionsSkeletonParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetSuggestionsSkeletonParams{
+		Viewer:        (*syntax.DID)(q.OptionalString("viewer")),
+		Limit:         xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:        q.OptionalString("cursor"),
+		RelativeToDID: (*syntax.DID)(q.OptionalString("relativeToDid")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

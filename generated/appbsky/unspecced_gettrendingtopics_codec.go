@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -20,6 +23,16 @@ func (p *UnspeccedGetTrendingTopicsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 10)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedGetTrendingTopicsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedGetTrendingTopicsParams{
+		Viewer: (*syntax.DID)(q.OptionalString("viewer")),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 10),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

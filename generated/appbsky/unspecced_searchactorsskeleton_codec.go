@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -27,6 +30,19 @@ func (p *UnspeccedSearchActorsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedSearchActorsSkeletonParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedSearchActorsSkeletonParams{
+		Q:         q.String("q"),
+		Viewer:    (*syntax.DID)(q.OptionalString("viewer")),
+		Typeahead: q.OptionalBool("typeahead"),
+		Limit:     xrpc.QueryDefault(q.OptionalInt("limit"), 25),
+		Cursor:    q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

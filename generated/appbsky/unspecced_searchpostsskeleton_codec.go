@@ -3,8 +3,11 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -51,6 +54,27 @@ func (p *UnspeccedSearchPostsSkeletonParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *UnspeccedSearchPostsSkeletonParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = UnspeccedSearchPostsSkeletonParams{
+		Q:        q.String("q"),
+		Sort:     xrpc.QueryDefault(q.OptionalString("sort"), "latest"),
+		Since:    q.OptionalString("since"),
+		Until:    q.OptionalString("until"),
+		Mentions: (*syntax.AtIdentifier)(q.OptionalString("mentions")),
+		Author:   (*syntax.AtIdentifier)(q.OptionalString("author")),
+		Lang:     (*syntax.Language)(q.OptionalString("lang")),
+		Domain:   q.OptionalString("domain"),
+		URL:      (*syntax.URI)(q.OptionalString("url")),
+		Tag:      xrpc.QueryStrings[string](q, "tag"),
+		Viewer:   (*syntax.DID)(q.OptionalString("viewer")),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 25),
+		Cursor:   q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package appbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,15 @@ func (p *VideoGetJobStatusParams) EncodeQuery(q *xrpc.Query) {
 		p = new(VideoGetJobStatusParams)
 	}
 	q.String("jobId", p.JobID)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *VideoGetJobStatusParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = VideoGetJobStatusParams{
+		JobID: q.String("jobId"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *ConvoGetConvoAvailabilityParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ConvoGetConvoAvailabilityParams)
 	}
 	xrpc.AddStrings(q, "members", p.Members)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ConvoGetConvoAvailabilityParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ConvoGetConvoAvailabilityParams{
+		Members: xrpc.QueryStrings[syntax.DID](q, "members"),
+	}
+	q.Need("members")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

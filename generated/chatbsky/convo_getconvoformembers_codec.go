@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *ConvoGetConvoForMembersParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ConvoGetConvoForMembersParams)
 	}
 	xrpc.AddStrings(q, "members", p.Members)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ConvoGetConvoForMembersParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ConvoGetConvoForMembersParams{
+		Members: xrpc.QueryStrings[syntax.DID](q, "members"),
+	}
+	q.Need("members")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -32,6 +34,20 @@ func (p *ConvoListConvosParams) EncodeQuery(q *xrpc.Query) {
 	if p.LockStatus != nil {
 		q.String("lockStatus", *p.LockStatus)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ConvoListConvosParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ConvoListConvosParams{
+		Limit:      xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:     q.OptionalString("cursor"),
+		ReadState:  q.OptionalString("readState"),
+		Status:     q.OptionalString("status"),
+		Kind:       q.OptionalString("kind"),
+		LockStatus: q.OptionalString("lockStatus"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

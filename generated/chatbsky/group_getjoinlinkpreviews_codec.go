@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,16 @@ func (p *GroupGetJoinLinkPreviewsParams) EncodeQuery(q *xrpc.Query) {
 		p = new(GroupGetJoinLinkPreviewsParams)
 	}
 	xrpc.AddStrings(q, "codes", p.Codes)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *GroupGetJoinLinkPreviewsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = GroupGetJoinLinkPreviewsParams{
+		Codes: xrpc.QueryStrings[string](q, "codes"),
+	}
+	q.Need("codes")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -13,6 +16,15 @@ func (p *ModerationGetActorMetadataParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetActorMetadataParams)
 	}
 	q.String("actor", string(p.Actor))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetActorMetadataParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetActorMetadataParams{
+		Actor: syntax.DID(q.String("actor")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,15 @@ func (p *ModerationGetConvoParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetConvoParams)
 	}
 	q.String("convoId", p.ConvoID)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetConvoParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetConvoParams{
+		ConvoID: q.String("convoId"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

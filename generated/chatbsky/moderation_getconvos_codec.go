@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,16 @@ func (p *ModerationGetConvosParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetConvosParams)
 	}
 	xrpc.AddStrings(q, "convoIds", p.ConvoIDs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetConvosParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetConvosParams{
+		ConvoIDs: xrpc.QueryStrings[string](q, "convoIds"),
+	}
+	q.Need("convoIds")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package chatbsky
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -31,6 +33,19 @@ func (p *ModerationGetMessageContextParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("maxInterleavedSystemMessages", 10)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetMessageContextParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetMessageContextParams{
+		ConvoID:                      q.OptionalString("convoId"),
+		MessageID:                    q.String("messageId"),
+		Before:                       xrpc.QueryDefault(q.OptionalInt("before"), 5),
+		After:                        xrpc.QueryDefault(q.OptionalInt("after"), 5),
+		MaxInterleavedSystemMessages: xrpc.QueryDefault(q.OptionalInt("maxInterleavedSystemMessages"), 10),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *AdminGetAccountInfosParams) EncodeQuery(q *xrpc.Query) {
 		p = new(AdminGetAccountInfosParams)
 	}
 	xrpc.AddStrings(q, "dids", p.DIDs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *AdminGetAccountInfosParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = AdminGetAccountInfosParams{
+		DIDs: xrpc.QueryStrings[syntax.DID](q, "dids"),
+	}
+	q.Need("dids")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -25,6 +27,17 @@ func (p *AdminGetInviteCodesParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *AdminGetInviteCodesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = AdminGetInviteCodesParams{
+		Sort:   xrpc.QueryDefault(q.OptionalString("sort"), "recent"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 100),
+		Cursor: q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -21,6 +24,17 @@ func (p *AdminGetSubjectStatusParams) EncodeQuery(q *xrpc.Query) {
 	if p.Blob != nil {
 		q.String("blob", string(*p.Blob))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *AdminGetSubjectStatusParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = AdminGetSubjectStatusParams{
+		DID:  (*syntax.DID)(q.OptionalString("did")),
+		URI:  (*syntax.ATURI)(q.OptionalString("uri")),
+		Blob: (*syntax.CID)(q.OptionalString("blob")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

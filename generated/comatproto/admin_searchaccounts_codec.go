@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -23,6 +25,17 @@ func (p *AdminSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 50)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *AdminSearchAccountsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = AdminSearchAccountsParams{
+		Email:  q.OptionalString("email"),
+		Cursor: q.OptionalString("cursor"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *IdentityResolveHandleParams) EncodeQuery(q *xrpc.Query) {
 		p = new(IdentityResolveHandleParams)
 	}
 	q.String("handle", string(p.Handle))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *IdentityResolveHandleParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = IdentityResolveHandleParams{
+		Handle: syntax.Handle(q.String("handle")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

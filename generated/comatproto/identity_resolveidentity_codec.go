@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -13,6 +16,15 @@ func (p *IdentityResolveIdentityParams) EncodeQuery(q *xrpc.Query) {
 		p = new(IdentityResolveIdentityParams)
 	}
 	q.String("identifier", string(p.Identifier))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *IdentityResolveIdentityParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = IdentityResolveIdentityParams{
+		Identifier: syntax.AtIdentifier(q.String("identifier")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

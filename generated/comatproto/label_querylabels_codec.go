@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -23,6 +25,19 @@ func (p *LabelQueryLabelsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *LabelQueryLabelsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = LabelQueryLabelsParams{
+		URIPatterns: xrpc.QueryStrings[string](q, "uriPatterns"),
+		Sources:     xrpc.QueryStrings[syntax.DID](q, "sources"),
+		Limit:       xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:      q.OptionalString("cursor"),
+	}
+	q.Need("uriPatterns")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -15,6 +17,15 @@ func (p *LabelSubscribeLabelsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.Int("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *LabelSubscribeLabelsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = LabelSubscribeLabelsParams{
+		Cursor: q.OptionalInt("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *LexiconResolveLexiconParams) EncodeQuery(q *xrpc.Query) {
 		p = new(LexiconResolveLexiconParams)
 	}
 	q.String("nsid", string(p.NSID))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *LexiconResolveLexiconParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = LexiconResolveLexiconParams{
+		NSID: syntax.NSID(q.String("nsid")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *RepoDescribeRepoParams) EncodeQuery(q *xrpc.Query) {
 		p = new(RepoDescribeRepoParams)
 	}
 	q.String("repo", string(p.Repo))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *RepoDescribeRepoParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = RepoDescribeRepoParams{
+		Repo: syntax.AtIdentifier(q.String("repo")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

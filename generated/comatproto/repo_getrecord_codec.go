@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -19,6 +21,18 @@ func (p *RepoGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	if p.CID != nil {
 		q.String("cid", string(*p.CID))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *RepoGetRecordParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = RepoGetRecordParams{
+		Repo:       syntax.AtIdentifier(q.String("repo")),
+		Collection: syntax.NSID(q.String("collection")),
+		RKey:       syntax.RecordKey(q.String("rkey")),
+		CID:        (*syntax.CID)(q.OptionalString("cid")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

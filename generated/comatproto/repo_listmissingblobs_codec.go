@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -21,6 +23,16 @@ func (p *RepoListMissingBlobsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *RepoListMissingBlobsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = RepoListMissingBlobsParams{
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 500),
+		Cursor: q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

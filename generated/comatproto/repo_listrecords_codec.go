@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -26,6 +28,19 @@ func (p *RepoListRecordsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Reverse != nil {
 		q.Bool("reverse", *p.Reverse)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *RepoListRecordsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = RepoListRecordsParams{
+		Repo:       syntax.AtIdentifier(q.String("repo")),
+		Collection: syntax.NSID(q.String("collection")),
+		Limit:      xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:     q.OptionalString("cursor"),
+		Reverse:    q.OptionalBool("reverse"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -22,6 +24,16 @@ func (p *ServerGetAccountInviteCodesParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Bool("createAvailable", true)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ServerGetAccountInviteCodesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ServerGetAccountInviteCodesParams{
+		IncludeUsed:     xrpc.QueryDefault(q.OptionalBool("includeUsed"), true),
+		CreateAvailable: xrpc.QueryDefault(q.OptionalBool("createAvailable"), true),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

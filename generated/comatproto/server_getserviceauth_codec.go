@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -19,6 +22,17 @@ func (p *ServerGetServiceAuthParams) EncodeQuery(q *xrpc.Query) {
 	if p.Lxm != nil {
 		q.String("lxm", string(*p.Lxm))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ServerGetServiceAuthParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ServerGetServiceAuthParams{
+		Aud: q.String("aud"),
+		Exp: q.OptionalInt("exp"),
+		Lxm: (*syntax.NSID)(q.OptionalString("lxm")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -14,6 +17,16 @@ func (p *SyncGetBlobParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("did", string(p.DID))
 	q.String("cid", string(p.CID))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetBlobParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetBlobParams{
+		DID: syntax.DID(q.String("did")),
+		CID: syntax.CID(q.String("cid")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -15,6 +17,17 @@ func (p *SyncGetBlocksParams) EncodeQuery(q *xrpc.Query) {
 	}
 	q.String("did", string(p.DID))
 	xrpc.AddStrings(q, "cids", p.CIDs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetBlocksParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetBlocksParams{
+		DID:  syntax.DID(q.String("did")),
+		CIDs: xrpc.QueryStrings[syntax.CID](q, "cids"),
+	}
+	q.Need("cids")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

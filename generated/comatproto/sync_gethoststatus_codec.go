@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,15 @@ func (p *SyncGetHostStatusParams) EncodeQuery(q *xrpc.Query) {
 		p = new(SyncGetHostStatusParams)
 	}
 	q.String("hostname", p.Hostname)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetHostStatusParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetHostStatusParams{
+		Hostname: q.String("hostname"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

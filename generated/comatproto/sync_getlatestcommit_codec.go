@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *SyncGetLatestCommitParams) EncodeQuery(q *xrpc.Query) {
 		p = new(SyncGetLatestCommitParams)
 	}
 	q.String("did", string(p.DID))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetLatestCommitParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetLatestCommitParams{
+		DID: syntax.DID(q.String("did")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

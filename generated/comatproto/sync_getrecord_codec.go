@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -15,6 +18,17 @@ func (p *SyncGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	q.String("did", string(p.DID))
 	q.String("collection", string(p.Collection))
 	q.String("rkey", string(p.RKey))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetRecordParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetRecordParams{
+		DID:        syntax.DID(q.String("did")),
+		Collection: syntax.NSID(q.String("collection")),
+		RKey:       syntax.RecordKey(q.String("rkey")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

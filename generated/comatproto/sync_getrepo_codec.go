@@ -3,8 +3,11 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -16,6 +19,16 @@ func (p *SyncGetRepoParams) EncodeQuery(q *xrpc.Query) {
 	if p.Since != nil {
 		q.String("since", string(*p.Since))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetRepoParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetRepoParams{
+		DID:   syntax.DID(q.String("did")),
+		Since: (*syntax.TID)(q.OptionalString("since")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,15 @@ func (p *SyncGetRepoStatusParams) EncodeQuery(q *xrpc.Query) {
 		p = new(SyncGetRepoStatusParams)
 	}
 	q.String("did", string(p.DID))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncGetRepoStatusParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncGetRepoStatusParams{
+		DID: syntax.DID(q.String("did")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -16,6 +18,15 @@ func (p *SyncSubscribeReposParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.Int("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SyncSubscribeReposParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SyncSubscribeReposParams{
+		Cursor: q.OptionalInt("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

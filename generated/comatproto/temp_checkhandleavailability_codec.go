@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -20,6 +22,17 @@ func (p *TempCheckHandleAvailabilityParams) EncodeQuery(q *xrpc.Query) {
 	if p.BirthDate != nil {
 		q.String("birthDate", string(*p.BirthDate))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *TempCheckHandleAvailabilityParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = TempCheckHandleAvailabilityParams{
+		Handle:    syntax.Handle(q.String("handle")),
+		Email:     q.OptionalString("email"),
+		BirthDate: (*syntax.Datetime)(q.OptionalString("birthDate")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

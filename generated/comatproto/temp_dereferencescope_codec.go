@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,15 @@ func (p *TempDereferenceScopeParams) EncodeQuery(q *xrpc.Query) {
 		p = new(TempDereferenceScopeParams)
 	}
 	q.String("scope", p.Scope)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *TempDereferenceScopeParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = TempDereferenceScopeParams{
+		Scope: q.String("scope"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comatproto
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -20,6 +22,16 @@ func (p *TempFetchLabelsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 50)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *TempFetchLabelsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = TempFetchLabelsParams{
+		Since: q.OptionalInt("since"),
+		Limit: xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

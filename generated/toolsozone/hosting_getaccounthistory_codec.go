@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -23,6 +25,18 @@ func (p *HostingGetAccountHistoryParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 50)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *HostingGetAccountHistoryParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = HostingGetAccountHistoryParams{
+		DID:    syntax.DID(q.String("did")),
+		Events: xrpc.QueryStrings[string](q, "events"),
+		Cursor: q.OptionalString("cursor"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

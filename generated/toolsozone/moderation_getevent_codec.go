@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,15 @@ func (p *ModerationGetEventParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetEventParams)
 	}
 	q.Int("id", p.ID)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetEventParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetEventParams{
+		ID: q.Int("id"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -16,6 +19,16 @@ func (p *ModerationGetRecordParams) EncodeQuery(q *xrpc.Query) {
 	if p.CID != nil {
 		q.String("cid", string(*p.CID))
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetRecordParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetRecordParams{
+		URI: syntax.ATURI(q.String("uri")),
+		CID: (*syntax.CID)(q.OptionalString("cid")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

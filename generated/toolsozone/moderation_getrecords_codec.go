@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -14,6 +16,16 @@ func (p *ModerationGetRecordsParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetRecordsParams)
 	}
 	xrpc.AddStrings(q, "uris", p.URIs)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetRecordsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetRecordsParams{
+		URIs: xrpc.QueryStrings[syntax.ATURI](q, "uris"),
+	}
+	q.Need("uris")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

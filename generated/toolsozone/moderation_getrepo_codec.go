@@ -3,8 +3,11 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -13,6 +16,15 @@ func (p *ModerationGetRepoParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetRepoParams)
 	}
 	q.String("did", string(p.DID))
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetRepoParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetRepoParams{
+		DID: syntax.DID(q.String("did")),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -13,6 +15,16 @@ func (p *ModerationGetSubjectsParams) EncodeQuery(q *xrpc.Query) {
 		p = new(ModerationGetSubjectsParams)
 	}
 	xrpc.AddStrings(q, "subjects", p.Subjects)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationGetSubjectsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationGetSubjectsParams{
+		Subjects: xrpc.QueryStrings[string](q, "subjects"),
+	}
+	q.Need("subjects")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

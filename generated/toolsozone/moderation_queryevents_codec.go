@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -70,6 +72,37 @@ func (p *ModerationQueryEventsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationQueryEventsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationQueryEventsParams{
+		Types:                 xrpc.QueryStrings[string](q, "types"),
+		CreatedBy:             (*syntax.DID)(q.OptionalString("createdBy")),
+		SortDirection:         xrpc.QueryDefault((*ModerationQueryEventsParamsSortDirection)(q.OptionalString("sortDirection")), "desc"),
+		CreatedAfter:          (*syntax.Datetime)(q.OptionalString("createdAfter")),
+		CreatedBefore:         (*syntax.Datetime)(q.OptionalString("createdBefore")),
+		Subject:               (*syntax.URI)(q.OptionalString("subject")),
+		Collections:           xrpc.QueryStrings[syntax.NSID](q, "collections"),
+		SubjectType:           q.OptionalString("subjectType"),
+		IncludeAllUserRecords: xrpc.QueryDefault(q.OptionalBool("includeAllUserRecords"), false),
+		Limit:                 xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		HasComment:            q.OptionalBool("hasComment"),
+		Comment:               q.OptionalString("comment"),
+		AddedLabels:           xrpc.QueryStrings[string](q, "addedLabels"),
+		RemovedLabels:         xrpc.QueryStrings[string](q, "removedLabels"),
+		AddedTags:             xrpc.QueryStrings[string](q, "addedTags"),
+		RemovedTags:           xrpc.QueryStrings[string](q, "removedTags"),
+		ReportTypes:           xrpc.QueryStrings[string](q, "reportTypes"),
+		Policies:              xrpc.QueryStrings[string](q, "policies"),
+		ModTool:               xrpc.QueryStrings[string](q, "modTool"),
+		BatchID:               q.OptionalString("batchId"),
+		AgeAssuranceState:     q.OptionalString("ageAssuranceState"),
+		WithStrike:            q.OptionalBool("withStrike"),
+		Cursor:                q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

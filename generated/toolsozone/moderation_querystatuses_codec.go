@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -117,6 +119,50 @@ func (p *ModerationQueryStatusesParams) EncodeQuery(q *xrpc.Query) {
 	if p.AgeAssuranceState != nil {
 		q.String("ageAssuranceState", *p.AgeAssuranceState)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ModerationQueryStatusesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ModerationQueryStatusesParams{
+		QueueCount:               q.OptionalInt("queueCount"),
+		QueueIndex:               q.OptionalInt("queueIndex"),
+		QueueSeed:                q.OptionalString("queueSeed"),
+		IncludeAllUserRecords:    q.OptionalBool("includeAllUserRecords"),
+		Subject:                  (*syntax.URI)(q.OptionalString("subject")),
+		Comment:                  q.OptionalString("comment"),
+		ReportedAfter:            (*syntax.Datetime)(q.OptionalString("reportedAfter")),
+		ReportedBefore:           (*syntax.Datetime)(q.OptionalString("reportedBefore")),
+		ReviewedAfter:            (*syntax.Datetime)(q.OptionalString("reviewedAfter")),
+		HostingDeletedAfter:      (*syntax.Datetime)(q.OptionalString("hostingDeletedAfter")),
+		HostingDeletedBefore:     (*syntax.Datetime)(q.OptionalString("hostingDeletedBefore")),
+		HostingUpdatedAfter:      (*syntax.Datetime)(q.OptionalString("hostingUpdatedAfter")),
+		HostingUpdatedBefore:     (*syntax.Datetime)(q.OptionalString("hostingUpdatedBefore")),
+		HostingStatuses:          xrpc.QueryStrings[string](q, "hostingStatuses"),
+		ReviewedBefore:           (*syntax.Datetime)(q.OptionalString("reviewedBefore")),
+		IncludeMuted:             q.OptionalBool("includeMuted"),
+		OnlyMuted:                q.OptionalBool("onlyMuted"),
+		ReviewState:              q.OptionalString("reviewState"),
+		IgnoreSubjects:           xrpc.QueryStrings[syntax.URI](q, "ignoreSubjects"),
+		LastReviewedBy:           (*syntax.DID)(q.OptionalString("lastReviewedBy")),
+		SortField:                xrpc.QueryDefault((*ModerationQueryStatusesParamsSortField)(q.OptionalString("sortField")), "lastReportedAt"),
+		SortDirection:            xrpc.QueryDefault((*ModerationQueryStatusesParamsSortDirection)(q.OptionalString("sortDirection")), "desc"),
+		Takendown:                q.OptionalBool("takendown"),
+		Appealed:                 q.OptionalBool("appealed"),
+		Limit:                    xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Tags:                     xrpc.QueryStrings[string](q, "tags"),
+		ExcludeTags:              xrpc.QueryStrings[string](q, "excludeTags"),
+		Cursor:                   q.OptionalString("cursor"),
+		Collections:              xrpc.QueryStrings[syntax.NSID](q, "collections"),
+		SubjectType:              q.OptionalString("subjectType"),
+		MinAccountSuspendCount:   q.OptionalInt("minAccountSuspendCount"),
+		MinReportedRecordsCount:  q.OptionalInt("minReportedRecordsCount"),
+		MinTakendownRecordsCount: q.OptionalInt("minTakendownRecordsCount"),
+		MinPriorityScore:         q.OptionalInt("minPriorityScore"),
+		MinStrikeCount:           q.OptionalInt("minStrikeCount"),
+		AgeAssuranceState:        q.OptionalString("ageAssuranceState"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -28,6 +30,19 @@ func (p *QueueGetAssignmentsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *QueueGetAssignmentsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = QueueGetAssignmentsParams{
+		OnlyActive: xrpc.QueryDefault(q.OptionalBool("onlyActive"), true),
+		QueueIDs:   q.Ints("queueIds"),
+		DIDs:       xrpc.QueryStrings[syntax.DID](q, "dids"),
+		Limit:      xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:     q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

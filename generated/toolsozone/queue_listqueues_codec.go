@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -30,6 +32,20 @@ func (p *QueueListQueuesParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *QueueListQueuesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = QueueListQueuesParams{
+		Enabled:     q.OptionalBool("enabled"),
+		SubjectType: q.OptionalString("subjectType"),
+		Collection:  q.OptionalString("collection"),
+		ReportTypes: xrpc.QueryStrings[string](q, "reportTypes"),
+		Limit:       xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:      q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

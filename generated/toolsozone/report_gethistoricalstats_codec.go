@@ -3,8 +3,11 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -33,6 +36,21 @@ func (p *ReportGetHistoricalStatsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ReportGetHistoricalStatsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ReportGetHistoricalStatsParams{
+		QueueID:      q.OptionalInt("queueId"),
+		ModeratorDID: (*syntax.DID)(q.OptionalString("moderatorDid")),
+		ReportTypes:  xrpc.QueryStrings[string](q, "reportTypes"),
+		StartDate:    (*syntax.Datetime)(q.OptionalString("startDate")),
+		EndDate:      (*syntax.Datetime)(q.OptionalString("endDate")),
+		Limit:        xrpc.QueryDefault(q.OptionalInt("limit"), 30),
+		Cursor:       q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -19,6 +22,17 @@ func (p *ReportGetLiveStatsParams) EncodeQuery(q *xrpc.Query) {
 		q.String("moderatorDid", string(*p.ModeratorDID))
 	}
 	xrpc.AddStrings(q, "reportTypes", p.ReportTypes)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ReportGetLiveStatsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ReportGetLiveStatsParams{
+		QueueID:      q.OptionalInt("queueId"),
+		ModeratorDID: (*syntax.DID)(q.OptionalString("moderatorDid")),
+		ReportTypes:  xrpc.QueryStrings[string](q, "reportTypes"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

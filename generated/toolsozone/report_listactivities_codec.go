@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -21,6 +23,17 @@ func (p *ReportListActivitiesParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ReportListActivitiesParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ReportListActivitiesParams{
+		ReportID: q.Int("reportId"),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:   q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -60,6 +62,29 @@ func (p *ReportQueryReportsParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ReportQueryReportsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ReportQueryReportsParams{
+		QueueID:        q.OptionalInt("queueId"),
+		ReportTypes:    xrpc.QueryStrings[string](q, "reportTypes"),
+		Status:         q.String("status"),
+		Subject:        (*syntax.URI)(q.OptionalString("subject")),
+		DID:            (*syntax.DID)(q.OptionalString("did")),
+		SubjectType:    q.OptionalString("subjectType"),
+		Collections:    xrpc.QueryStrings[syntax.NSID](q, "collections"),
+		ReportedAfter:  (*syntax.Datetime)(q.OptionalString("reportedAfter")),
+		ReportedBefore: (*syntax.Datetime)(q.OptionalString("reportedBefore")),
+		IsMuted:        xrpc.QueryDefault(q.OptionalBool("isMuted"), false),
+		AssignedTo:     (*syntax.DID)(q.OptionalString("assignedTo")),
+		SortField:      xrpc.QueryDefault((*ReportQueryReportsParamsSortField)(q.OptionalString("sortField")), "createdAt"),
+		SortDirection:  xrpc.QueryDefault((*ReportQueryReportsParamsSortDirection)(q.OptionalString("sortDirection")), "desc"),
+		Limit:          xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:         q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

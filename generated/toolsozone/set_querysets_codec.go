@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -33,6 +35,19 @@ func (p *SetQuerySetsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.String("sortDirection", "asc")
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SetQuerySetsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SetQuerySetsParams{
+		Limit:         xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:        q.OptionalString("cursor"),
+		NamePrefix:    q.OptionalString("namePrefix"),
+		SortBy:        xrpc.QueryDefault((*SetQuerySetsParamsSortBy)(q.OptionalString("sortBy")), "name"),
+		SortDirection: xrpc.QueryDefault((*SetQuerySetsParamsSortDirection)(q.OptionalString("sortDirection")), "asc"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

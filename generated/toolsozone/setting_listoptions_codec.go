@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -30,6 +32,19 @@ func (p *SettingListOptionsParams) EncodeQuery(q *xrpc.Query) {
 		q.String("prefix", *p.Prefix)
 	}
 	xrpc.AddStrings(q, "keys", p.Keys)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SettingListOptionsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SettingListOptionsParams{
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor: q.OptionalString("cursor"),
+		Scope:  xrpc.QueryDefault(q.OptionalString("scope"), "instance"),
+		Prefix: q.OptionalString("prefix"),
+		Keys:   xrpc.QueryStrings[syntax.NSID](q, "keys"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,8 +3,11 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // EncodeQuery implements xrpc.Params. A nil receiver has only the defaults.
@@ -21,6 +24,17 @@ func (p *SignatureFindRelatedAccountsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 50)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SignatureFindRelatedAccountsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SignatureFindRelatedAccountsParams{
+		DID:    syntax.DID(q.String("did")),
+		Cursor: q.OptionalString("cursor"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

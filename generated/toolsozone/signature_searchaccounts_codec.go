@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -22,6 +24,18 @@ func (p *SignatureSearchAccountsParams) EncodeQuery(q *xrpc.Query) {
 	} else {
 		q.Int("limit", 50)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *SignatureSearchAccountsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = SignatureSearchAccountsParams{
+		Values: xrpc.QueryStrings[string](q, "values"),
+		Cursor: q.OptionalString("cursor"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+	}
+	q.Need("values")
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -27,6 +29,19 @@ func (p *TeamListMembersParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *TeamListMembersParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = TeamListMembersParams{
+		Q:        q.OptionalString("q"),
+		Disabled: q.OptionalBool("disabled"),
+		Roles:    xrpc.QueryStrings[string](q, "roles"),
+		Limit:    xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor:   q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

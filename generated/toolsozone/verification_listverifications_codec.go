@@ -3,6 +3,8 @@
 package toolsozone
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -37,6 +39,22 @@ func (p *VerificationListVerificationsParams) EncodeQuery(q *xrpc.Query) {
 	if p.IsRevoked != nil {
 		q.Bool("isRevoked", *p.IsRevoked)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *VerificationListVerificationsParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = VerificationListVerificationsParams{
+		Cursor:        q.OptionalString("cursor"),
+		Limit:         xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		CreatedAfter:  (*syntax.Datetime)(q.OptionalString("createdAfter")),
+		CreatedBefore: (*syntax.Datetime)(q.OptionalString("createdBefore")),
+		Issuers:       xrpc.QueryStrings[syntax.DID](q, "issuers"),
+		Subjects:      xrpc.QueryStrings[syntax.DID](q, "subjects"),
+		SortDirection: xrpc.QueryDefault((*VerificationListVerificationsParamsSortDirection)(q.OptionalString("sortDirection")), "desc"),
+		IsRevoked:     q.OptionalBool("isRevoked"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -21,6 +21,7 @@ func (e *emitter) paramsCodec(f *jen.File, p *plan.Params) {
 		}
 	})
 	f.Line()
+	e.decodeQuery(f, p)
 	e.validateParams(f, p)
 }
 

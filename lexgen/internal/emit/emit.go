@@ -35,6 +35,7 @@ func Package(p *plan.Package, names map[string]string) ([]File, error) {
 	e.add("doc.go", e.packageDoc)
 	if p.HasMethods() {
 		e.add("client.go", e.client)
+		e.add("endpoints.go", e.endpoints)
 	}
 	if len(p.Errors) > 0 {
 		e.add("errors.go", e.errors)
@@ -106,7 +107,7 @@ func (e *emitter) add(name string, body func(*jen.File)) {
 	f.ImportNames(e.names)
 	for path, name := range map[string]string{
 		xrpcPath: "xrpc", lexPath: "lex", pagingPath: "paging", "github.com/gimucco/atproto-go/xrpc/syntax": "syntax",
-		"context": "context", "iter": "iter",
+		"context": "context", "iter": "iter", "net/url": "url",
 	} {
 		f.ImportName(path, name)
 	}

@@ -173,6 +173,7 @@ func (a adder) method(m *plan.Method) {
 		result = "(*xrpc.Download, error)"
 	}
 	name := func(method string) string { return m.Service + "." + method }
+	a.surface[goName{a.pkg.Path, m.Endpoint}] = goThing{nsid: a.nsid, form: "an endpoint", owner: a.pkg.Path + " " + name(m.Name)}
 	a.add(name(m.Name), "func("+strings.Join(args, ", ")+") "+result)
 	if p := m.Pager; p != nil {
 		a.add(name(p.Pages), "a sequence of *"+a.typeOf(m.Output))

@@ -277,6 +277,7 @@ func (b *builder) finish() (*Program, error) {
 		}
 		slices.SortFunc(p.Groups, func(a, b *Group) int { return cmp.Compare(a.Field, b.Field) })
 		slices.SortFunc(p.Files, func(a, b *File) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(p.Endpoints, func(a, b *Method) int { return cmp.Compare(a.Endpoint, b.Endpoint) })
 		slices.SortFunc(p.Errors, func(a, b Error) int { return cmp.Compare(a.Name, b.Name) })
 		slices.SortFunc(p.Records, func(a, b Record) int { return cmp.Compare(a.NSID, b.NSID) })
 		p.Docs = docsOf(p.Package)

@@ -346,6 +346,47 @@ func TestLinksToTokensAreToThoseThatAreGenerated(t *testing.T) {
 	}
 }
 
+func TestEndpointsAreNamedAsTheirDefinitions(t *testing.T) {
+	query := `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "object", "properties": {}}}}`
+	t.Run("P95 one name for each method, in order", func(t *testing.T) {
+		prog, err := build(t, config(), map[string]string{"com.example.feed.list": query, "com.example.ping": query, "com.example.feed.get": query})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, m := range prog.Packages[0].Endpoints {
+			got = append(got, m.Endpoint+" "+m.NSID)
+		}
+		if diff := cmp.Diff([]string{"FeedGet com.example.feed.get", "FeedList com.example.feed.list", "Ping com.example.ping"}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+	documents := map[string]string{"com.example.feed.get": query, "com.example.feed": `"get": {"type": "object", "properties": {}}`}
+	t.Run("P95 a clash is an error that a rename settles, for the one name alone", func(t *testing.T) {
+		_, err := build(t, config(), documents)
+		clashes := Clashes(err)
+		if len(clashes) != 1 || clashes[0].Name != "FeedGet" || clashes[0].Key != "com.example.feed.get:defs.main(endpoint)" {
+			t.Fatal(err)
+		}
+		cfg := config()
+		cfg.Rename = map[string]string{clashes[0].Key: clashes[0].Proposal}
+		prog, err := build(t, cfg, documents)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := prog.Packages[0].Endpoints[0]
+		if m.Endpoint != "FeedGet2" || m.Name != "Get" || m.Output.Go.Name != "FeedGetOutput" {
+			t.Errorf("%+v", m)
+		}
+	})
+	t.Run("P95 what parameters are read by is no name of one", func(t *testing.T) {
+		_, err := build(t, config(), map[string]string{"com.example.feed.get": `"main": {"type": "query", "parameters": {"type": "params", "properties": {"decodeQuery": {"type": "string"}}}}`})
+		if clashes := Clashes(err); len(clashes) != 1 || clashes[0].Name != "DecodeQuery" {
+			t.Error(err)
+		}
+	})
+}
+
 func TestRoots(t *testing.T) {
 	there := []syntax.NSID{"com.example.a", "com.example.b.c", "org.other.defs"}
 	cfg := &Config{Generate: []string{"com.example.*"}, Skip: []string{"com.example.b.*"}, Direct: []string{"com.example.b"}}

@@ -19,6 +19,7 @@ type Package struct {
 	Files           []*File   // sorted by name
 	Groups          []*Group  // services, sorted by name
 	Methods         []*Method // methods of the client itself
+	Endpoints       []*Method // all methods, sorted by the names of their endpoints
 	Errors          []Error   // sorted by Go name
 	Records         []Record  // sorted by NSID
 	Docs            PackageDocs
@@ -120,10 +121,14 @@ type Method struct {
 	Name    string
 	Doc     Doc
 	Service string // type of the receiver
-	NSID    string
-	Query   bool
-	Direct  bool
-	Errors  []string // Go names
+
+	Endpoint    string // name of the value for those who serve it
+	EndpointDoc Doc
+
+	NSID   string
+	Query  bool
+	Direct bool
+	Errors []string // Go names
 
 	Params        *Params
 	InputEncoding string

@@ -159,7 +159,7 @@ func fileName(segments []string) string {
 	switch {
 	case constrained[safe[len(safe)-1]], strings.HasSuffix("_"+name+".go", codecEnding):
 		name += "_lexicon"
-	case name == "client", name == "doc", name == "errors", name == "pages", name == "records":
+	case name == "client", name == "doc", name == "endpoints", name == "errors", name == "pages", name == "records":
 		name += "_lexicon"
 	}
 	return name + ".go"

@@ -25,6 +25,7 @@ func TestFileName(t *testing.T) {
 		{[]string{"graph", "windows"}, "graph_windows_lexicon.go"},
 		{[]string{"client"}, "client_lexicon.go"},
 		{[]string{"video", "codec"}, "video_codec_lexicon.go"},
+		{[]string{"endpoints"}, "endpoints_lexicon.go"},
 		{[]string{"my-group", "x"}, "mygroup_x.go"},
 	} {
 		if got := fileName(tc.segments); got != tc.want {

@@ -313,7 +313,7 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 	out := &Params{Name: name, Doc: Doc{name + " are the parameters of " + method + "."}}
 	pl.add(out)
 	scope := newScope("type " + name)
-	scope.reserve("a method of all parameters", "EncodeQuery", "ValidateLex")
+	scope.reserve("a method of all parameters", "EncodeQuery", "DecodeQuery", "ValidateLex")
 	for _, prop := range p.Properties {
 		at := prop.Type.At()
 		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Presence: presence(prop), Default: b.defaultOf(prop.Type)}
@@ -346,6 +346,7 @@ func (b *builder) method(pl *place, t *schema.Method, id resolve.ID) {
 	}
 	names := b.receiver(pl, m, t.Pos)
 	pl.add(m)
+	b.endpoint(pl, m, t.Pos, base)
 	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
 		m.Params = b.params(pl, id, t.Parameters, b.rename(keyOf(t.Parameters.Pos), base+"Params"), m.link())
 	}
@@ -406,6 +407,7 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 		b.receiver(pl, m, t.Pos)
 		method = m.link()
 		pl.add(m)
+		b.endpoint(pl, m, t.Pos, base)
 	}
 	names := b.declare(pl, id, method, t.Errors)
 	if t.Parameters != nil && len(t.Parameters.Properties) > 0 {
@@ -433,6 +435,7 @@ func (b *builder) subscription(pl *place, t *schema.Subscription, id resolve.ID)
 		}
 	}
 	m.Message = &Type{Kind: UnionOf, Go: Name{Path: pl.pkg.Path, Name: name}}
+	m.Errors = names
 	m.Doc = docOf(m.Name+" subscribes to "+string(id.NSID), t.Description)
 	m.Doc = m.Doc.withErrors(names)
 	if d := docOf("", message.Description); d != nil {

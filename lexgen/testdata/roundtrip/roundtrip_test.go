@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	"example.test/golden/comexample"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 const required = `"$type":"com.example.thing.kitchen","text":"","count":0,"flag":false,"raw":{"$bytes":""},"link":{"$link":"bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a"},` +
@@ -126,6 +128,45 @@ func TestWhatIsLeftOutIsTheDefault(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+func TestParametersAreReadFromQueries(t *testing.T) {
+	for name, tc := range map[string]struct {
+		query string
+		want  *comexample.ShopListParams // nil: refused
+		err   string
+	}{
+		"defaults": {"owner=did:plc:a&range=2", &comexample.ShopListParams{Owner: "did:plc:a", Range: 2, Ctx: new(false), Type: new(`a"b`), Order: new(comexample.ShopListParamsOrderAsc), Limit: new(int64(50))}, ""},
+		"all": {"owner=did:plc:a&range=-2&ctx=true&type=t&c=1&c=2&params=true&params=false&opts=com.example.c&order=desc&limit=7&cursor=x&newer=1",
+			&comexample.ShopListParams{Owner: "did:plc:a", Range: -2, Ctx: new(true), Type: new("t"), C: []int64{1, 2}, Params: []bool{true, false}, Opts: []syntax.NSID{"com.example.c"}, Order: new(comexample.ShopListParamsOrderDesc), Limit: new(int64(7)), Cursor: new("x")}, ""},
+		"a boolean in an array":  {"owner=did:plc:a&range=2&params=true&params=1", nil, `parameter params[1]: "1" is neither true nor false`},
+		"an integer in an array": {"owner=did:plc:a&range=2&c=&c=1&c=1.5", nil, `parameter c[1]: "1.5" is not an integer`},
+		"an enum":                {"owner=did:plc:a&range=2&order=down", nil, `parameter order: "down" is not one of the 2 values allowed`},
+		"an integer is missing":  {"owner=did:plc:a", nil, "parameter range: is missing"},
+		"the first one counts":   {"range=x", nil, "parameter owner: is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			values, err := url.ParseQuery(tc.query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := &comexample.ShopListParams{Cursor: new("of before")}
+			err = got.DecodeQuery(values)
+			if tc.want == nil {
+				var wrong *xrpc.ParamError
+				if !errors.As(err, &wrong) || !errors.Is(err, xrpc.ErrInvalidRequest) || err.Error() != tc.err {
+					t.Errorf("error %v, want %s", err, tc.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !reflect.DeepEqual(tc.want, got) {
+				t.Errorf("%+v, want %+v", got, tc.want)
+			}
+		})
+	}
 }
 
 func TestMoreThan64Fields(t *testing.T) {

@@ -3,6 +3,8 @@
 package comexample
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -70,6 +72,28 @@ func (p *EvilParams) EncodeQuery(q *xrpc.Query) {
 	if p.X != nil {
 		q.String("é", *p.X)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *EvilParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = EvilParams{
+		P0:      xrpc.QueryDefault(q.OptionalString("p0"), "line\nfunc init() { panic(1) }"),
+		P1:      xrpc.QueryDefault(q.OptionalString("p1"), "*/ func init() { panic(2) } /*"),
+		P2:      xrpc.QueryDefault(q.OptionalString("p2"), "`; func init() { panic(3) }; var _ = `"),
+		P3:      xrpc.QueryDefault(q.OptionalString("p3"), "\r\n//go:build ignore\r\n"),
+		P4:      xrpc.QueryDefault(q.OptionalString("p4"), "\u2028func init() { panic(4) }"),
+		P5:      xrpc.QueryDefault(q.OptionalString("p5"), "\u202e\ufeff bidi \x00 nul"),
+		P6:      xrpc.QueryDefault(q.OptionalString("p6"), "//go:linkname x y"),
+		P7:      xrpc.QueryDefault(q.OptionalString("p7"), "+build ignore"),
+		V:       q.OptionalString("v"),
+		X1st:    q.OptionalString("1st"),
+		FooBar:  q.OptionalString("foo.bar"),
+		CIDLink: q.OptionalString("cid-link"),
+		ABCDE:   q.OptionalString("a\"b\\c`d\ne"),
+		X:       q.OptionalString("é"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

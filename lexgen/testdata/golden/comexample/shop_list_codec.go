@@ -3,6 +3,8 @@
 package comexample
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -41,6 +43,24 @@ func (p *ShopListParams) EncodeQuery(q *xrpc.Query) {
 	if p.Cursor != nil {
 		q.String("cursor", *p.Cursor)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ShopListParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ShopListParams{
+		Owner:  syntax.DID(q.String("owner")),
+		Range:  q.Int("range"),
+		Ctx:    xrpc.QueryDefault(q.OptionalBool("ctx"), false),
+		Type:   xrpc.QueryDefault(q.OptionalString("type"), "a\"b"),
+		C:      q.Ints("c"),
+		Params: q.Bools("params"),
+		Opts:   xrpc.QueryStrings[syntax.NSID](q, "opts"),
+		Order:  xrpc.QueryDefault((*ShopListParamsOrder)(q.OptionalString("order")), "asc"),
+		Limit:  xrpc.QueryDefault(q.OptionalInt("limit"), 50),
+		Cursor: q.OptionalString("cursor"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comexample
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -15,6 +17,15 @@ func (p *ShopUploadParams) EncodeQuery(q *xrpc.Query) {
 	if p.Name != nil {
 		q.String("name", *p.Name)
 	}
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *ShopUploadParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = ShopUploadParams{
+		Name: q.OptionalString("name"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.

@@ -3,6 +3,8 @@
 package comexample
 
 import (
+	"net/url"
+
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
@@ -16,6 +18,16 @@ func (p *StreamWatchParams) EncodeQuery(q *xrpc.Query) {
 		q.Int("cursor", *p.Cursor)
 	}
 	xrpc.AddStrings(q, "kinds", p.Kinds)
+}
+
+// DecodeQuery reads the parameters from the query of a call: see xrpc.QueryDecoder.
+func (p *StreamWatchParams) DecodeQuery(values url.Values) error {
+	q := xrpc.NewQueryDecoder(values)
+	*p = StreamWatchParams{
+		Cursor: q.OptionalInt("cursor"),
+		Kinds:  xrpc.QueryStrings[string](q, "kinds"),
+	}
+	return q.End(p)
 }
 
 // ValidateLex implements lex.Validatable.
