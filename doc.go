@@ -10,6 +10,8 @@
 //   - xrpc is what generated code stands on; xrpc/lex is the data model and
 //     xrpc/syntax the identifier types.
 //   - xrpc/jetstream reads the streams of Jetstream servers; labels verifies labels.
+//   - xrpc/service serves methods, by handlers that have types; serviceauth knows whose
+//     calls they are.
 //   - identity resolves handles and DIDs, finds services and verifies signatures.
 //   - repo reads repositories, which prove themselves, and repo/firehose the events that
 //     change them.

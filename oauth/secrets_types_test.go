@@ -202,7 +202,7 @@ func TestNoTypeTellsASecret(t *testing.T) {
 		identity.ServiceResolver identity.Typed identity.InputError
 		xrpc.Body xrpc.Caller xrpc.Challenge xrpc.Client xrpc.Request xrpc.SendError xrpc.Download xrpc.InvalidResponseError
 		xrpc.Method xrpc.Input xrpc.Labeler xrpc.Query xrpc.RateLimit xrpc.RetryPolicy xrpc.StreamEvent xrpc.SequenceError
-		xrpc.StreamError xrpc.MessageError xrpc.Stream
+		xrpc.StreamError xrpc.MessageError xrpc.Stream xrpc.ParamError xrpc.QueryDecoder service.Error service.DIDService
 		filestore.Store redisstore.Store sqlstore.Migration
 		scope.Error scope.RepoPermission scope.RPCPermission scope.BlobPermission scope.AccountPermission scope.IdentityPermission scope.IncludePermission
 		scope.PermissionSet scope.Set
@@ -215,7 +215,7 @@ func TestNoTypeTellsASecret(t *testing.T) {
 	}
 	for dir, name := range map[string]string{
 		".": "oauth", "seal": "seal", "store": "store", "store/filestore": "filestore", "store/sqlstore": "sqlstore", "store/redisstore": "redisstore", "scope": "scope",
-		"../identity": "identity", "../xrpc": "xrpc", "../xrpc/lex": "lex", "../xrpc/jetstream": "jetstream", "../serviceauth": "serviceauth", "../video": "video",
+		"../identity": "identity", "../xrpc": "xrpc", "../xrpc/lex": "lex", "../xrpc/jetstream": "jetstream", "../xrpc/service": "service", "../serviceauth": "serviceauth", "../video": "video",
 		"../records": "records", "../records/richtext": "richtext", "../repo": "repo", "../labels": "labels",
 	} {
 		for _, name := range exportedStructs(t, dir, name) {

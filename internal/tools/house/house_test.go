@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"xrpc/syntax":             {"internal/cidform"},
 	"xrpc/lex":                {"xrpc/syntax", "internal/cidform"},
 	"xrpc":                    {"xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/said"},
+	"xrpc/service":            {"xrpc", "xrpc/lex", "xrpc/syntax", "internal/said"}, // serviceauth is a func(http.Handler) http.Handler to it
 	"xrpc/jetstream":          {"generated", "xrpc", "xrpc/lex", "xrpc/syntax"},
 	"generated":               {"xrpc", "xrpc/lex", "xrpc/syntax"},
 	"internal/multibase":      {},
@@ -112,7 +113,7 @@ var arrows = map[string][]string{
 	"internal/keeper/simulation": {"internal/keeper", "internal/tools/mutants"},
 	"internal/commandline":       {},
 	"examples": {
-		"oauth", "apppassword", "oauth/loopback", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "records", "repo", "generated", "xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/syntax",
+		"oauth", "apppassword", "oauth/loopback", "oauth/scope", "oauth/seal", "oauth/store", "oauth/oauthtest", "identity", "records", "repo", "generated", "serviceauth", "xrpc", "xrpc/jetstream", "xrpc/lex", "xrpc/service", "xrpc/syntax",
 	},
 }
 
