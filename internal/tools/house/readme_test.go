@@ -31,6 +31,7 @@ func TestSnippetsOfGuidesCompile(t *testing.T) {
 	compares(t, "docs/records.md", 2, "snippets_records_test.go")
 	compares(t, "docs/repositories.md", 3, "snippets_repositories_test.go")
 	compares(t, "docs/scopes.md", 4, "snippets_scopes_test.go")
+	compares(t, "docs/services.md", 4, "snippets_services_test.go")
 	compares(t, "docs/stores.md", 5, "snippets_stores_test.go")
 	compares(t, "docs/streams.md", 5, "snippets_streams_test.go")
 	compares(t, "docs/testing.md", 8, "snippets_testing_test.go")

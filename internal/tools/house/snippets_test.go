@@ -14,8 +14,10 @@ import (
 	"github.com/gimucco/atproto-go/oauth/seal"
 	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 	"github.com/gimucco/atproto-go/records"
+	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/service"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -120,6 +122,20 @@ func upload(ctx context.Context, api *comatproto.Client) error {
 	return nil
 }
 
+func readmeServed(mux *http.ServeMux, verifier *serviceauth.Verifier, feed syntax.ATURI, postsFor func(context.Context, syntax.DID, int64) ([]appbsky.FeedDefsSkeletonFeedPost, error)) {
+	service.Handle(mux, appbsky.FeedGetFeedSkeleton, func(ctx context.Context, params *appbsky.FeedGetFeedSkeletonParams) (*appbsky.FeedGetFeedSkeletonOutput, error) {
+		if params.Feed != feed {
+			return nil, appbsky.ErrUnknownFeed
+		}
+		caller, _ := serviceauth.From(ctx)
+		posts, err := postsFor(ctx, caller.Issuer, *params.Limit) // what is left out has its default
+		if err != nil {
+			return nil, err // the caller sees status 500, and the log what it was
+		}
+		return &appbsky.FeedGetFeedSkeletonOutput{Feed: posts}, nil
+	}, service.With(verifier.Require))
+}
+
 func stores(ctx context.Context, config oauth.Config, newKey, oldKey []byte) error {
 	db, err := sql.Open("pgx", "postgres://app@db.example.com/app")
 	if err != nil {
@@ -143,4 +159,4 @@ func readmeSandbox() oauth.Config {
 	return config
 }
 
-var _ = []any{readmeMounted, readmePage, typedCalls, readmeRecords, callErrors, rawCall, upload, stores, readmeSandbox}
+var _ = []any{readmeMounted, readmePage, typedCalls, readmeRecords, callErrors, rawCall, upload, readmeServed, stores, readmeSandbox}
