@@ -67,8 +67,8 @@ e2e-pds: ## the real PDS alone
 	cd e2e && go test -json -count=1 -timeout 10m -run '^TestPDS$$' . | go run ./tally e2e-pds
 e2e-oauth: ## the real PDS: all of the session layer; clients, keys, clocks, two servers, scopes
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(PDS|Clients|LoginByServer|TwoServers)$$' . | go run ./tally e2e-oauth
-e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service of ours; its repositories and their events
-	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Services|Repositories)$$' . | go run ./tally e2e-services
+e2e-services: ## the real PDS: blobs by service tokens, its tokens at a service of ours; what our services refuse beside what it refuses; its repositories and their events
+	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Services|ServicesBesideTheServer|Repositories)$$' . | go run ./tally e2e-services
 e2e-blobs: ## the real PDS: 50 MB up and down in bounded memory, while nonces rotate, and by a front that trickles
 	cd e2e && go test -json -count=1 -timeout 10m ./blobs -trickle $(or $(TRICKLE),60s) | go run ./tally e2e-blobs
 e2e-streams: ## the real PDS: its events while records are written and the line is cut

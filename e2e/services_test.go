@@ -2,9 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -18,6 +18,7 @@ import (
 	"github.com/gimucco/atproto-go/serviceauth"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/xrpc/service"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -66,14 +67,13 @@ func TestServices(t *testing.T) {
 		Audiences: []string{feed}, RequireService: true, RequireLowS: true, Resolver: identity.NewCache(env.Resolver(), identity.CacheConfig{}),
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/xrpc/", verifier.Require(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		caller, _ := serviceauth.From(r.Context())
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"cursor":%q,"feed":[]}`, caller.Issuer)
-	})))
-	service := httptest.NewServer(mux)
-	defer service.Close()
-	ours, err := xrpc.NewClient(service.URL, xrpc.ClientConfig{AllowLoopback: true})
+	service.Handle(mux, appbsky.FeedGetFeedSkeleton, func(ctx context.Context, _ *appbsky.FeedGetFeedSkeletonParams) (*appbsky.FeedGetFeedSkeletonOutput, error) {
+		caller, _ := serviceauth.From(ctx)
+		return &appbsky.FeedGetFeedSkeletonOutput{Cursor: new(string(caller.Issuer))}, nil
+	}, service.With(verifier.Require), service.Check())
+	serving := httptest.NewServer(mux)
+	defer serving.Close()
+	ours, err := xrpc.NewClient(serving.URL, xrpc.ClientConfig{AllowLoopback: true})
 	if err != nil {
 		t.Fatal(err)
 	}
