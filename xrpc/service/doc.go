@@ -16,8 +16,8 @@
 // *xrpc.Body, of the input and of the output alike. The handler of a subscription gets a func that sends messages.
 //
 // An error that wraps an xrpc.ErrorName is the caller's to know: errors of the lexicon are constants of generated
-// packages, and what follows the name is the message. *Error and *xrpc.Error have a status of their own. Any other error, and a panic, is answered with status
-// 500 and no details; what it says is logged.
+// packages, and what follows the name is the message. *Error and *xrpc.Error have a status of their own. Any other
+// error, and a panic, is answered with status 500 and no details; what it says is logged.
 //
 // See https://atproto.com/specs/xrpc and https://atproto.com/specs/event-stream.
 package service
