@@ -7,12 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gimucco/atproto-go/generated/appbsky"
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/oauth/loopback"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 	"github.com/gimucco/atproto-go/oauth/store"
 	"github.com/gimucco/atproto-go/oauth/store/storetest"
+	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/service"
 )
 
 // What follows are the snippets of docs/testing.md, in its order, so that the compiler reads them
@@ -76,6 +79,15 @@ func testAccounts() oauthtest.Account {
 	defer server.Close()
 	editor := server.Environment().Account("editor") // its DID and password were made up
 	return editor
+}
+
+func otherMethods(server *oauthtest.Server, posts []appbsky.FeedDefsFeedViewPost) {
+	service.Handle(server, appbsky.FeedGetTimeline, func(ctx context.Context, params *appbsky.FeedGetTimelineParams) (*appbsky.FeedGetTimelineOutput, error) {
+		if oauthtest.Caller(ctx).Handle != "alice.test" {
+			return nil, xrpc.ErrUpstreamFailure
+		}
+		return &appbsky.FeedGetTimelineOutput{Feed: posts}, nil
+	})
 }
 
 func testFaults(server *oauthtest.Server, session *oauth.Session) {
