@@ -17,7 +17,6 @@ func (s *Server) publish(event *repo.CommitEvent) {
 	message := &comatproto.SyncSubscribeReposCommit{
 		Seq: int64(len(s.events)) + 1, Repo: event.DID, Rev: event.Rev, Commit: lex.CIDLink(event.Commit),
 		Blocks: event.Blocks, Time: syntax.DatetimeOf(s.Now()),
-		Ops: []comatproto.SyncSubscribeReposRepoOp{}, Blobs: []lex.CIDLink{},
 	}
 	if event.Since != "" {
 		message.Since, message.PrevData = new(event.Since), new(lex.CIDLink(event.PrevData))

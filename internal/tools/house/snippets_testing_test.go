@@ -134,5 +134,9 @@ func TestTheTestsOfTheGuideLogIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	otherMethods(server, []appbsky.FeedDefsFeedViewPost{})
+	if timeline, err := appbsky.NewClient(session).Feed.GetTimeline(t.Context(), nil); err != nil || len(timeline.Feed) != 0 {
+		t.Errorf("%v, %v", timeline, err)
+	}
 	testCounts(t, server, session)
 }
