@@ -25,17 +25,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Client logs accounts in and brings their sessions back. Make one per
-// application and keep it: it holds the live sessions and what it has learned
-// about servers. It is safe for concurrent use.
+// A Client logs accounts in and brings their sessions back. Make one per application and keep it:
+// it holds the live sessions, and what it has learned about servers. It is safe for concurrent use.
 type Client struct {
 	config   Config
 	store    store.Store
 	vault    *vault.Vault    // store, and the sealing of its records
-	given    *sealing.Sealer // of what is given away, never in plaintext
+	given    *sealing.Sealer // seals what leaves the process; never plaintext
 	http     *safehttp.Client
 	resolver identity.Resolver
-	fresh    identity.Resolver // resolver without what it keeps
+	fresh    identity.Resolver // the resolver without its cache
 	log      *slog.Logger
 	now      func() time.Time
 
@@ -44,28 +43,28 @@ type Client struct {
 	issuers   issuerCache
 	servers   serverCache
 	refusals  refusals
-	nonceless roll          // origins of servers that were told of for giving no nonces
-	keepers   *keeper.Group // what keeps the tokens of all sessions
+	nonceless roll          // origins of servers for which the operator was told that they send no nonces
+	keepers   *keeper.Group // they hold the tokens of all sessions
 	sessions  *live.Sessions[SessionKey, Session]
 	resuming  singleflight.Group // by session key
 	callbacks sharedCallbacks
-	keys      []*preparedKey // of a confidential client, the one for new logins first
+	keys      []*preparedKey // keys of a confidential client; the key for new logins comes first
 }
 
-// String returns which client it is, and no secret.
+// String returns the client ID, and no secret.
 func (c *Client) String() string { return "oauth client " + strconv.Quote(c.config.ClientID) }
 
-// Format writes what String returns, whatever the verb: what is inside is secret, and changes while it
-// is read.
+// Format writes the same text as String, for every verb. The fields hold secrets, and they change
+// while fmt would read them.
 func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
-// NewClient checks cfg and returns a Client for it. Errors are ErrConfig and name
-// the field and the rule it breaks. No request is made.
+// NewClient checks cfg and returns a Client for it. It makes no request. An error is ErrConfig, and
+// names the field and the rule that it breaks.
 func NewClient(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	// Who changes a slice after this changes nothing here.
+	// The caller may change its slices after this call. The client must not see that.
 	cfg.RedirectURIs, cfg.ClientKeys = slices.Clone(cfg.RedirectURIs), slices.Clone(cfg.ClientKeys)
 	c := &Client{
 		config:   cfg,
@@ -81,8 +80,8 @@ func NewClient(cfg Config) (*Client, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	// The time of day alone: what counts the time that a machine runs stands still while it is
-	// suspended, and tokens die meanwhile (P67).
+	// Keep the wall clock and drop the monotonic reading. The monotonic clock stops while a machine
+	// is suspended, but tokens still expire (P67).
 	c.now = func() time.Time { return clock().Round(0) }
 	keepers, err := keeper.NewGroup(keeper.SystemClock(c.now), cfg.times, retryAfter)
 	if err != nil {
@@ -127,12 +126,11 @@ func NewClient(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Resume returns the session stored under key. While a *Session for the key lives
-// in this process, every Resume returns that one, so that a web handler may call
-// it on each request.
+// Resume returns the session that is stored under key. If a *Session for this key is live in this
+// process, every Resume returns that same one. So a web handler may call Resume for each request.
 //
-// It fails with ErrSessionUnknown when there is no such session, ErrStore when the
-// store could not be asked, and ErrSealed when the record cannot be opened.
+// It fails with ErrSessionUnknown if there is no such session, with ErrStore if the store failed,
+// and with ErrSealed if the record cannot be opened.
 func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 	if s := c.sessions.Get(key); s != nil {
 		s.lookAgain(ctx)
@@ -141,8 +139,8 @@ func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 		}
 		return s, nil
 	}
-	// Many requests of one browser arrive at once: they share one read. It has a time of its
-	// own, for the first of them may leave.
+	// Many requests of one browser arrive at the same time, and they share one read. The read does
+	// not use the first caller's context, because that caller may leave early.
 	arrived := c.resuming.DoChan(string(key.DID)+" "+key.ID, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vault.Patience)
 		defer cancel()
@@ -170,11 +168,11 @@ func (c *Client) resume(ctx context.Context, key SessionKey) (*Session, error) {
 	return c.sessions.Intern(key, c.newSession(key, &state.sessionState, revision)), nil
 }
 
-// Shutdown lets no refresh begin any more, waits for those under way, for new tokens that the
-// store has not taken yet, and for revocations. Call it after http.Server.Shutdown and before the
-// process ends: then no session is lost by the end of the process. Calls whose
-// tokens live go on meanwhile; one that needs a refresh fails with ErrShutdown. When ctx ends
-// first, the error, of kind ErrShutdown, says what is left.
+// Shutdown stops new refreshes. Then it waits for the refreshes that are under way, for new tokens
+// that the store has not saved yet, and for revocations. Call it after http.Server.Shutdown and
+// before the process ends; then the end of the process loses no session. Calls whose tokens are
+// still valid continue. A call that needs a refresh fails with ErrShutdown. If ctx ends first, the
+// error is ErrShutdown and says what is left.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if err := c.keepers.Shutdown(ctx); err != nil {
 		return &Error{Kind: ErrShutdown, Err: err}
@@ -182,19 +180,19 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// Stats counts what became of a Client's sessions, for metrics.
+// Stats counts what happened to the sessions of a Client, for metrics.
 type Stats struct {
-	Live        int    // sessions in this process, now
-	Unsaved     int    // sessions whose tokens the store has not taken yet, now
-	Refreshes   uint64 // new tokens from a server
-	Adoptions   uint64 // new tokens that another process had got
-	Takeovers   uint64 // refreshes that another process had left behind
+	Live        int    // sessions that are live in this process now
+	Unsaved     int    // sessions whose new tokens the store has not saved yet, now
+	Refreshes   uint64 // new tokens that this process got from a server
+	Adoptions   uint64 // new tokens that another process got, and this one took from the store
+	Takeovers   uint64 // refreshes that another process began and did not finish, and this one took over
 	Failures    uint64 // refreshes that failed and will be tried again
-	Endings     uint64 // sessions that were found to be over
+	Endings     uint64 // sessions that ended
 	StoreErrors uint64 // reads and writes of sessions that failed
 }
 
-// Stats returns the counts since the Client was made.
+// Stats returns the counts since the Client was made, and the current numbers of sessions.
 func (c *Client) Stats() Stats {
 	kept := c.keepers.Stats()
 	return Stats{
@@ -219,7 +217,7 @@ func (c *Client) loadSession(ctx context.Context, key SessionKey) (state *sessio
 	return state, r, current, err
 }
 
-// ours fails with ErrSessionUnknown where a session belongs to another client.
+// ours returns ErrSessionUnknown if the session belongs to another client.
 func (c *Client) ours(key SessionKey, state *sessionRecord) error {
 	if clientmetadata.SameClient(state.ClientID, c.config.ClientID) {
 		return nil

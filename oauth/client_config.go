@@ -21,150 +21,160 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// A Config describes an OAuth client. NewClient checks all of it and says which
-// field breaks which rule.
+// A Config describes an OAuth client. NewClient checks all of it, and its error says which field
+// breaks which rule.
 type Config struct {
-	// ClientID is the URL under which servers fetch the client's metadata, or an
-	// http://localhost one for development (see Localhost).
+	// ClientID is the URL where servers fetch the client's metadata. For development it is an
+	// http://localhost URL (see Localhost).
 	ClientID string
 
-	// RedirectURIs are where servers may send users back to; the first is used
-	// unless WithRedirectURI says otherwise. Each must also be in the metadata.
+	// RedirectURIs are the URLs that servers may send users back to. A login uses the first one,
+	// unless WithRedirectURI names another. The metadata must list each of them.
 	RedirectURIs []string
 
-	// Scope is what a login asks for, separated by spaces; it holds "atproto". Package
-	// scope writes it.
+	// Scope is what a login asks for: scopes separated by spaces, one of them "atproto". Package
+	// scope builds such a string.
 	Scope string
 
-	// DefaultServer is where logins begin that name no account: the https URL of a PDS or
-	// of an authorization server. "": such logins need WithServer.
+	// DefaultServer is where a login begins that names no account: the https URL of a PDS or of an
+	// authorization server. If it is "", such a login needs WithServer.
 	DefaultServer string
 
-	// ClientKeys make the client a confidential one, which authenticates by private_key_jwt and
-	// has sessions that last as long as they are used. New logins use the first whose time
-	// has come; a session stays with the key it was begun with, as servers demand. So a new
-	// key goes in front, and an old one stays, and stays published, until no session uses it
-	// any more, which Client.SessionsPerClientKey tells: those that still do fail with
-	// ErrClientKeyGone once they have to be refreshed. None: a public client.
+	// ClientKeys make the client confidential: it authenticates with private_key_jwt, and its
+	// sessions last as long as they are used. None makes a public client.
+	//
+	// A new login uses the first key whose NotBefore has passed. A session always uses the key of
+	// its login, because servers demand that. So put a new key first, and keep publishing the old
+	// key until no session uses it. Client.SessionsPerClientKey tells you when that is. If you
+	// remove a key too early, its sessions fail with ErrClientKeyGone at their next refresh.
 	ClientKeys []ClientKey
 
-	// ClientKeysURI is where the application publishes Client.KeySet; "" puts the keys into
-	// the metadata.
+	// ClientKeysURI is the URL where the application publishes Client.KeySet. If it is "", the
+	// metadata contains the keys.
 	ClientKeysURI string
 
-	// Info is what users are told about the client.
+	// Info is what the server shows to users about the client.
 	Info ClientInfo
 
-	// Store keeps sessions and logins in progress; nil keeps them in memory. With a
-	// Store, Seal is required.
+	// Store keeps sessions and logins in progress. If it is nil, they are kept in memory. A Store
+	// needs a Seal.
 	Store store.Store
 
-	// Seal encrypts what is stored: seal.Keys, seal.Passphrase, or seal.Plaintext.
+	// Seal encrypts what is stored. Use seal.Keys, seal.Passphrase, or seal.Plaintext.
 	Seal *seal.Seal
 
-	// WrapTransport, if set, is given the transport of requests, which connects to public
-	// addresses only, and returns what they go through: for tracing and metrics. It sees every
-	// request; what it sends on is checked all the same, and a form that spends a code or a
-	// refresh token is not sent a second time. One that does not use what it is given replaces
-	// the transport, and with it the checks: see UnguardedTransport.
+	// WrapTransport, if set, receives the client's transport and returns the one to use, for
+	// example for tracing and metrics. The transport that it receives connects to public addresses
+	// only. The returned transport sees every request. If it changes a request, the changed request
+	// is checked too. A form that contains a code or a refresh token is never sent twice.
+	//
+	// If the returned transport does not use the one that it received, it replaces it, and the
+	// address checks are gone: see UnguardedTransport.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	// Proxy, an http or https URL, is what connections go through; nil: none, whatever
-	// the environment says. Names are resolved and addresses checked here, and the proxy is told (CONNECT)
-	// to connect to the address that was checked. Servers of PrivateHosts are connected to directly.
+	// Proxy is the http or https URL of a proxy for all connections. If it is nil, no proxy is
+	// used, whatever the environment says. This process resolves names and checks addresses, and
+	// tells the proxy (CONNECT) to connect to the checked address. Connections to servers in
+	// PrivateHosts do not use the proxy.
 	Proxy *url.URL
 
-	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers, for networks that
-	// resolve none of the Internet's. Strangers choose these names: no address that one
-	// leads to is checked then, unless the proxy does it.
+	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers. It is for networks that
+	// cannot resolve public names. Strangers choose these names, and this process then checks no
+	// address. Set it only if the proxy does that check.
 	ProxyResolvesUnchecked bool
 
-	// RootCAs are the certificate authorities to believe; nil: the system's.
+	// RootCAs are the certificate authorities to trust. If it is nil, the system's are used.
 	RootCAs *x509.CertPool
 
-	// PrivateHosts are servers of your own network, "host:port" as in their URLs, such as
-	// "pds:2583" of a compose file: they may have a private address, and http. Nothing else is
-	// let through by it.
+	// PrivateHosts lists servers of your own network, as "host:port" like in their URLs, for
+	// example "pds:2583" in a compose file. They may have a private address and may use http. No
+	// other server gets these exceptions.
 	PrivateHosts []string
 
-	// UnguardedTransport, if set, takes the place of the transport, and with it goes the check of
-	// addresses: whom it connects to is its own business. It is for tests, and for networks
-	// that guard themselves. It goes without Proxy and RootCAs.
+	// UnguardedTransport, if set, replaces the client's transport, and nothing checks the addresses
+	// that it connects to. It is for tests, and for networks that have their own checks. It cannot
+	// be combined with Proxy and RootCAs.
 	UnguardedTransport http.RoundTripper
 
-	// Resolver looks up handles and DIDs; nil uses DNS, HTTPS and the PLC directory, under
-	// the settings above, and keeps answers for five minutes. Who may act for an account is decided by fresh
-	// answers only: of a resolver with a method Fresh() identity.Resolver, such as
-	// identity.Cache, what that returns is asked.
+	// Resolver looks up handles and DIDs. If it is nil, the client uses DNS, HTTPS and the PLC
+	// directory with the settings above, and keeps answers for five minutes.
+	//
+	// The decision who may act for an account needs fresh answers. If the resolver has a method
+	// Fresh() identity.Resolver, as identity.Cache has, the client asks the resolver that Fresh
+	// returns.
 	Resolver identity.Resolver
 
-	// Clock tells the time; nil is time.Now.
+	// Clock returns the current time. If it is nil, time.Now is used.
 	Clock func() time.Time
 
-	// CorrectClock dates proofs and client assertions by the clock of the server that they
-	// are for, as the Date of its answers tells it, where that is more than five seconds
-	// away from Clock. Without it, a clock that is wrong is logged, and told by
-	// Error.ClockOffset where a server refuses.
+	// CorrectClock makes the client use each server's clock for the times in DPoP proofs and client
+	// assertions sent to that server. The client learns that clock from the Date header of the
+	// server's answers, and corrects a difference of more than five seconds. If CorrectClock is
+	// false, the client only reports a wrong clock: in the log, and in Error.ClockOffset if a
+	// server refuses a request.
 	CorrectClock bool
 
-	// Retries is how often one request is sent again for one and the same reason that the
-	// server gives: it wants another nonce, or it has seen the proof; and for all reasons
-	// together twice as often. 0 means 1. From the second time on there is a pause before,
-	// of 100 ms at first, doubled each time up to 2 s, with jitter. A token that the server
-	// does not take is renewed once per call, whatever this says.
+	// Retries is how often the client repeats one request for the same reason. The reasons are: the
+	// server wants another nonce, or the server has seen the proof before. For all reasons together
+	// the limit is twice as high. 0 means 1; the maximum is 10.
+	//
+	// The first repetition is sent at once. Before each further one there is a pause: 100 ms at
+	// first, then twice as long each time, at most 2 s, with jitter. Retries does not change how
+	// often a refused access token is renewed: that is once per call.
 	Retries int
 
-	// Logger receives what an operator wants to know, and never a secret; nil
-	// discards it.
+	// Logger receives what an operator needs to know, and never a secret. If it is nil, nothing is
+	// logged.
 	Logger *slog.Logger
 
-	// OnUpdate, if set, is told that a session has new tokens, by a refresh here or one
-	// that another process made. OnEnd is told that it is over: logged out (ErrLoggedOut,
-	// also in another process), revoked, expired or lost; every cause is
-	// ErrReauthRequired too. Events of a session come one at a time and in order, in a
-	// goroutine of their own, so that the functions may use the session as they like.
-	// They are told of the sessions that live in this process, and not after it ended.
+	// OnUpdate, if set, is called when a session has new tokens, from a refresh in this process or
+	// in another one. OnEnd, if set, is called when a session has ended: by logout (ErrLoggedOut,
+	// also in another process), or because it was revoked, has expired or was lost. Its cause is
+	// always ErrReauthRequired too.
+	//
+	// The events of one session come one at a time and in order, in a goroutine of their own, so
+	// the functions may use the session freely. Only sessions that are live in this process have
+	// events, and none follows the end of a session.
 	OnUpdate func(ctx context.Context, s *Session)
 	OnEnd    func(ctx context.Context, s *Session, cause *Error)
 
-	// LiveSessions is how many sessions this process keeps at hand, the most recently used,
-	// so that Resume need not read the store; 0 means 16,384. One takes about 8 KB. More may
-	// live as long as the application holds on to them.
+	// LiveSessions is how many sessions this process keeps in memory, so that Resume need not read
+	// the store. It keeps those that were used last. 0 means 16,384. One session takes about 8 KB.
+	// The application can keep more alive by holding on to them.
 	LiveSessions int
 
-	// AllowLoopback permits servers on loopback addresses and plain http to them.
-	// It is for development.
+	// AllowLoopback permits servers on loopback addresses, and plain http to them. It is for
+	// development.
 	AllowLoopback bool
 
 	times keeper.Times // of refreshes; only tests set them
 }
 
-// String returns what client this configures. The rest may hold secrets, such as the password of a
-// Proxy.
+// String returns the client ID. Other fields may hold secrets, such as the password of a Proxy.
 func (cfg Config) String() string { return "oauth.Config of client " + strconv.Quote(cfg.ClientID) }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (cfg Config) Format(f fmt.State, _ rune) { io.WriteString(f, cfg.String()) }
 
-// LogValue keeps everything but the client's ID out of logs.
+// LogValue gives loggers the client ID only.
 func (cfg Config) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("client_id", cfg.ClientID))
 }
 
-// Localhost returns the Config of a development client: no metadata needs to be
-// published, sessions last two weeks at most. redirectURI is http on 127.0.0.1 or
-// [::1]; its port may be any and may change between logins, its path may not. Configs that
-// differ in nothing but the port are one client: a program that takes a free port each time
-// resumes its sessions, and its cookies stay good.
-// An empty scope is "atproto". Complete the Config as you like before NewClient.
+// Localhost returns the Config of a development client. You need not publish metadata for it. Its
+// sessions last at most two weeks. If scope is empty, it is "atproto". You may set other fields of
+// the Config before you call NewClient.
+//
+// redirectURI is an http URL on 127.0.0.1 or [::1]. It may have any port, and the port may change between logins; the path may not. Two Configs that differ only in the port are the same client.
+// So a program that takes any free port can resume its sessions, and its cookies stay valid.
 //
 // See "Localhost Client Development" in the atproto OAuth specification.
 func Localhost(redirectURI, scope string) Config {
 	if scope == "" {
 		scope = "atproto"
 	}
-	// Some servers compare to the letter, with the first that is declared. Most ignore the port, but
-	// only if the declared URI has none.
+	// Some servers compare the whole text with the first declared URI. Most servers ignore the
+	// port, but only if the declared URI has no port.
 	declared := []string{redirectURI}
 	if bare := clientmetadata.WithoutPort(redirectURI); bare != redirectURI {
 		declared = append(declared, bare)
@@ -190,8 +200,8 @@ func (cfg *Config) transport() safehttp.Options {
 	}
 }
 
-// validate checks what is not in the document that the client publishes; that is for
-// checkDocument.
+// validate checks the fields that are not part of the published document. checkDocument checks the
+// document.
 func (cfg *Config) validate() error {
 	options := cfg.transport()
 	if err := options.Check(); err != nil {
@@ -211,11 +221,11 @@ func (cfg *Config) validate() error {
 	}
 	switch {
 	case len(cfg.ClientKeys) > 0 && development:
-		return configError("ClientKeys", "are for clients whose metadata is published; the development client is a public one")
+		return configError("ClientKeys", "cannot be used with the development client, which is a public one: publish metadata and set ClientID to its https URL")
 	case len(cfg.ClientKeys) > 0 && cfg.applicationType() == clientmetadata.Native:
-		return configError("ClientKeys", "are for web clients: servers let native ones authenticate by no key")
+		return configError("ClientKeys", "cannot be used with a native client: servers allow keys for web clients only. Remove the keys, or use https redirect URIs")
 	case cfg.ClientKeysURI != "" && len(cfg.ClientKeys) == 0:
-		return configError("ClientKeysURI", "is set without ClientKeys")
+		return configError("ClientKeysURI", "is set without ClientKeys: add keys, or leave it empty")
 	}
 	if cfg.DefaultServer != "" {
 		server, err := url.Parse(cfg.DefaultServer)
@@ -235,8 +245,8 @@ func (cfg *Config) validate() error {
 	return nil
 }
 
-// validateLocalhost checks that ClientID, which is all that servers know of a development
-// client, declares what the client is going to use (O20–O22).
+// validateLocalhost checks that ClientID declares everything that the client will use. For a
+// development client, servers know nothing but its ClientID (O20–O22).
 func (cfg *Config) validateLocalhost() error {
 	declared, err := clientmetadata.ParseLocalhost(cfg.ClientID)
 	if err != nil {

@@ -17,34 +17,35 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An ImportedSession is a session as another program kept it.
+// An ImportedSession is a session from another program.
 type ImportedSession struct {
 	DID syntax.DID
-	// ClientID is the client that the session was granted to. It has to be Config.ClientID: servers
-	// give no other client new tokens.
+	// ClientID is the client that the session was granted to. It must equal Config.ClientID:
+	// servers give new tokens to no other client.
 	ClientID string
-	// Issuer is the authorization server that granted it, an https origin.
+	// Issuer is the authorization server that granted the session: an https origin.
 	Issuer string
-	// Scope is what was granted, separated by spaces.
+	// Scope is the granted scope: scopes separated by spaces.
 	Scope string
 
 	AccessToken, RefreshToken string
 
-	// Expires is when the access token ends; zero: it is renewed by the first call.
+	// Expires is when the access token expires. Zero means that the first call refreshes it.
 	Expires time.Time
-	// Began is when the user logged in, and Refreshed when the tokens were given; zero: now.
+	// Began is when the user logged in, and Refreshed is when the server issued the tokens. Zero
+	// means now.
 	Began, Refreshed time.Time
 
-	// Key is the private key that the tokens are bound to (DPoP), an *ecdsa.PrivateKey on P-256. Where
-	// it is text, ParseClientKeys reads it.
+	// Key is the private key that the tokens are bound to (DPoP): an *ecdsa.PrivateKey on P-256. If
+	// you have the key as text, ParseClientKeys reads it.
 	Key crypto.Signer
 
-	// ClientKeyID is the kid of the client key that the session was begun with, which is one of
-	// Config.ClientKeys. "" for a public client, and for one with a single key.
+	// ClientKeyID is the kid of the client key that the login used. It must be one of
+	// Config.ClientKeys. Leave it empty for a public client, or if there is only one key.
 	ClientKeyID string
 }
 
-// LogValue keeps tokens and key out of logs.
+// LogValue keeps the tokens and the key out of logs.
 func (s ImportedSession) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("did", string(s.DID)), slog.String("issuer", s.Issuer))
 }
@@ -54,24 +55,27 @@ func (s ImportedSession) String() string {
 	return fmt.Sprintf("session of %s at %s, to be imported", s.DID, s.Issuer)
 }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (s ImportedSession) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
 
-// MarshalText writes what String returns: what stores tokens, sealed, is Import.
+// MarshalText writes the same text as String. To store the tokens, sealed, use Import.
 func (s ImportedSession) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Import takes a session over that another client of the AT Protocol has kept, so that its
-// user need not log in again. It makes sure that the account's server still names the issuer,
-// and stores the session; the user's browser or the caller's own tables get its Key. The tokens
-// are not used: the first call shows whether they are still good.
+// Import takes over a session that another AT Protocol client has kept, so that the user need not
+// log in again. It checks that the account's server still names the issuer, and stores the session.
+// Store the Key of the returned session where you keep the key of a new login: in the user's
+// cookie, or in your own tables. Import does not use the tokens; the first call shows whether they
+// are still valid.
 //
-// Stop the old program before. A refresh token works once: when both programs renew a session,
-// the server ends it. A session is imported once: its ID is made from what does not change about
-// it, so that a second Import returns the session of the first, with the tokens that it has
-// by now. One that has ended here meanwhile comes back, with tokens that are of no use any more.
+// Stop the old program before you import. A refresh token works once: if both programs refresh a
+// session, the server ends it.
 //
-// Errors: ErrConfig names what is missing or does not fit this client, ErrIssuerChanged, ErrUnresolved,
-// ErrInvalidMetadata, ErrNetwork, ErrStore.
+// A session is imported only once. Its ID is made from values that do not change, so a second
+// Import returns the session of the first, with its current tokens. If that session has ended
+// meanwhile, the second Import stores it again, but its tokens no longer work.
+//
+// Errors: ErrConfig names what is missing or does not fit this client; ErrIssuerChanged,
+// ErrUnresolved, ErrInvalidMetadata, ErrNetwork, ErrStore.
 func (c *Client) Import(ctx context.Context, s ImportedSession) (*Session, error) {
 	key, err := c.checkImport(&s)
 	if err != nil {
@@ -119,7 +123,7 @@ func orNow(t, now time.Time) time.Time {
 	return t.Round(0)
 }
 
-// checkImport says what is missing, and fills in what goes without saying.
+// checkImport says what is missing, and fills in the defaults.
 func (c *Client) checkImport(s *ImportedSession) (*dpopKey, error) {
 	wrong := func(field, format string, args ...any) (*dpopKey, error) {
 		return nil, &Error{Kind: ErrConfig, Err: fmt.Errorf("ImportedSession."+field+" "+format, args...)}
@@ -128,7 +132,7 @@ func (c *Client) checkImport(s *ImportedSession) (*dpopKey, error) {
 		return wrong("DID", "%w", err)
 	}
 	if s.ClientID != c.config.ClientID {
-		return wrong("ClientID", "is %q; this client is %q", s.ClientID, c.config.ClientID)
+		return wrong("ClientID", "is %q, but this client is %q: import the session with the client that it was granted to", s.ClientID, c.config.ClientID)
 	}
 	if err := c.checkOrigin(s.Issuer); err != nil {
 		return wrong("Issuer", "%w", err)
@@ -141,7 +145,7 @@ func (c *Client) checkImport(s *ImportedSession) (*dpopKey, error) {
 	case s.RefreshToken == "":
 		return wrong("RefreshToken", "is empty")
 	case strings.ContainsFunc(s.AccessToken+s.RefreshToken, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return wrong("AccessToken", "or RefreshToken holds what no token holds")
+		return wrong("AccessToken", "or RefreshToken contains a character that no token has: check how you read it")
 	}
 	private, ok := s.Key.(*ecdsa.PrivateKey)
 	if !ok || private == nil || private.Curve != elliptic.P256() {
@@ -155,15 +159,15 @@ func (c *Client) checkImport(s *ImportedSession) (*dpopKey, error) {
 	case s.ClientKeyID == "" && len(c.keys) == 1:
 		s.ClientKeyID = c.keys[0].ID
 	case s.ClientKeyID == "" && len(c.keys) > 1:
-		return wrong("ClientKeyID", "is empty, and Config.ClientKeys has %d keys: a session stays with the one that it was begun with", len(c.keys))
+		return wrong("ClientKeyID", "is empty, but Config.ClientKeys has %d keys: name the key that the login used", len(c.keys))
 	case s.ClientKeyID != "" && !slices.ContainsFunc(c.keys, func(k *preparedKey) bool { return k.ID == s.ClientKeyID }):
-		return wrong("ClientKeyID", "%q is none of Config.ClientKeys", s.ClientKeyID)
+		return wrong("ClientKeyID", "%q is not in Config.ClientKeys: add the key that the login used", s.ClientKeyID)
 	}
 	return key, nil
 }
 
-// importedID is made from what stays the same as long as a session lives: the key of its tokens
-// above all, which no other session has.
+// importedID is made from values that do not change while the session lives. The most important one
+// is the key of its tokens, because no other session has it.
 func importedID(s *ImportedSession, key *dpopKey) string {
 	return hash(strings.Join([]string{"imported session", s.ClientID, s.Issuer, string(s.DID), key.header}, "\n"))
 }

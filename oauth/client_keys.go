@@ -27,36 +27,36 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// A ClientKey is a private key that a confidential client authenticates with: ECDSA on
-// P-256, which signs ES256, the one algorithm that every server has to know.
+// A ClientKey is a private key that a confidential client authenticates with. It is an ECDSA key on
+// P-256 and signs with ES256, the one algorithm that every server must support.
 type ClientKey struct {
-	// ID is the key's kid in the published set; "" is its thumbprint (RFC 7638).
+	// ID is the kid of the key in the published set. If it is "", the key's thumbprint is used (RFC
+	// 7638).
 	ID string
-	// Signer holds the key: an *ecdsa.PrivateKey, or a key in a security module.
+	// Signer holds the key: an *ecdsa.PrivateKey, or a key in a hardware security module.
 	Signer crypto.Signer
 
-	// NotBefore is when logins may begin to use the key. It is published before that, so
-	// that servers, which keep a client's keys for minutes, know it in time. Zero: now.
+	// NotBefore is when logins may begin to use the key. The key is published before that. Servers
+	// cache a client's keys for minutes, so choose a time at least that far ahead. Zero means now.
 	NotBefore time.Time
-	// Expires is when the key stops to sign and to be published. Sessions that were begun
-	// with it go on until they have to be refreshed, and fail from then on with
-	// ErrClientKeyGone. Zero: never.
+	// Expires is when the key stops signing and is no longer published. The sessions that use it go
+	// on until their next refresh, which fails with ErrClientKeyGone. Zero means never.
 	Expires time.Time
-	// Revoked takes the key out at once, as one that has expired: for a key that has leaked.
-	// Access tokens that servers have given out are good until they expire.
+	// Revoked takes the key out of use at once, as if it had expired. Set it when a key has leaked.
+	// Access tokens that servers have issued stay valid until they expire.
 	Revoked bool
 }
 
-// LogValue keeps everything but the ID out of logs.
+// LogValue gives loggers the ID only.
 func (k ClientKey) LogValue() slog.Value { return slog.GroupValue(slog.String("kid", k.ID)) }
 
 // String returns the ID of the key.
 func (k ClientKey) String() string { return "client key " + strconv.Quote(k.ID) }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (k ClientKey) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
-// MarshalJSON writes the ID alone: encoding/json would write a key that is in the process.
+// MarshalJSON writes the ID only. Without it, encoding/json would write the private key.
 func (k ClientKey) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		ID string `json:"kid"`
@@ -71,11 +71,17 @@ func (k *ClientKey) usable(now time.Time) bool {
 // active reports whether a login may begin to use the key.
 func (k *ClientKey) active(now time.Time) bool { return k.usable(now) && !now.Before(k.NotBefore) }
 
-// ParseClientKeys reads private keys: PEM blocks ("PRIVATE KEY" or "EC PRIVATE KEY"; others,
-// such as "EC PARAMETERS", are passed over), one JWK, a JWK set, or multibase texts, one on a line, as
-// other Go clients keep keys ("z42t…"). A JWK keeps its kid;
-// its members nbf, exp and revoked become NotBefore, Expires and Revoked. Errors say which
-// key is wrong and hold no part of it.
+// ParseClientKeys reads private keys. data is one of:
+//
+//   - PEM blocks "PRIVATE KEY" or "EC PRIVATE KEY"; other blocks, such as "EC PARAMETERS", are
+//
+// skipped
+//   - a JWK or a JWK set; a JWK keeps its kid, and its members nbf, exp and revoked become
+//
+// NotBefore, Expires and Revoked
+//   - multibase texts ("z42t…"), one per line, as other Go clients store keys
+//
+// An error says which key is wrong, and contains no part of it.
 func ParseClientKeys(data []byte) ([]ClientKey, error) {
 	data = bytes.TrimSpace(data)
 	var keys []ClientKey
@@ -96,7 +102,7 @@ func ParseClientKeys(data []byte) ([]ClientKey, error) {
 
 func parsePEM(data []byte) ([]ClientKey, error) {
 	var keys []ClientKey
-	var passed []string // other blocks
+	var passed []string // the other blocks that were skipped
 	begun := bytes.Count(data, []byte("-----BEGIN "))
 	for n := 1; ; n++ {
 		block, rest := pem.Decode(data)
@@ -117,7 +123,7 @@ func parsePEM(data []byte) ([]ClientKey, error) {
 		case "RSA PRIVATE KEY":
 			parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 		case "OPENSSH PRIVATE KEY":
-			err = errors.New("is a key of OpenSSH: make one for ES256, such as by `atproto keygen`")
+			err = errors.New("is an OpenSSH key: make a key for ES256, for example with `atproto keygen`")
 		case "ENCRYPTED PRIVATE KEY":
 			err = errors.New("is encrypted: decrypt it first")
 		default:
@@ -135,9 +141,9 @@ func parsePEM(data []byte) ([]ClientKey, error) {
 	}
 	switch {
 	case len(keys) == 0 && passed != nil:
-		return nil, fmt.Errorf("no private key: there is %q", passed)
+		return nil, fmt.Errorf("no private key: the PEM blocks are %q", passed)
 	case len(keys) == 0:
-		return nil, errors.New("neither a PEM block of a private key, nor a JWK or a set of them, nor a key in multibase")
+		return nil, errors.New("neither a PEM block of a private key, nor a JWK or a JWK set, nor a key in multibase")
 	}
 	return keys, nil
 }
@@ -165,7 +171,7 @@ func parseJWKs(data []byte) ([]ClientKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("JWK %d: %w", i+1, err)
 		}
-		// An object that says when and why (OpenID Federation 1.0 §8.7.2), or just true.
+		// Either an object that says when and why (OpenID Federation 1.0 §8.7.2), or true.
 		if revoked, ok := key.Get("revoked"); ok && revoked != nil && revoked != false {
 			parsed.Revoked = true
 		}
@@ -177,7 +183,7 @@ func parseJWKs(data []byte) ([]ClientKey, error) {
 	return keys, nil
 }
 
-// onP256 returns a private key that can sign ES256, or says what it is instead.
+// onP256 returns a private key that can sign with ES256. Its error says what the key is instead.
 func onP256(key any) (*ecdsa.PrivateKey, error) {
 	if private, ok := key.(*ecdsa.PrivateKey); ok && private.Curve == elliptic.P256() {
 		return private, nil
@@ -185,7 +191,7 @@ func onP256(key any) (*ecdsa.PrivateKey, error) {
 	return nil, fmt.Errorf("%s; ES256 is needed: a private key on the curve P-256", sortOfKey(key))
 }
 
-// sortOfKey says in the words of who made a key what it is.
+// sortOfKey names the kind of a key in the words of the person who made it.
 func sortOfKey(key any) string {
 	switch key := key.(type) {
 	case *rsa.PrivateKey, *rsa.PublicKey:
@@ -204,7 +210,7 @@ func sortOfKey(key any) string {
 		}
 		return "a public ECDSA key on " + key.Curve.Params().Name
 	}
-	return fmt.Sprintf("a key of another sort (%T)", key)
+	return fmt.Sprintf("a key of another kind (%T)", key)
 }
 
 // jwkTime reads a member that holds a time in seconds, if it is there.
@@ -220,14 +226,14 @@ func jwkTime(key jwk.Key, member string) (time.Time, error) {
 	return time.Unix(int64(seconds), 0), nil
 }
 
-// A preparedKey is a ClientKey made ready.
+// A preparedKey is a ClientKey that is ready to use.
 type preparedKey struct {
 	ClientKey // its ID is filled in
 	public    publicJWK
 }
 
-// A publicJWK is a public key as it is published. Its fields are all there is: no
-// private member can slip in (O15).
+// A publicJWK is a public key in its published form. The struct has no private field, so no private
+// member can be published by mistake (O15).
 type publicJWK struct {
 	Type  string `json:"kty"`
 	Curve string `json:"crv"`
@@ -238,8 +244,8 @@ type publicJWK struct {
 	Alg   string `json:"alg,omitempty"`
 }
 
-// prepareKeys checks keys and gives those an ID that have none. If there are any, one of
-// them can be used for logins now (O19).
+// prepareKeys checks keys, and gives an ID to those that have none. If there are keys, at least one
+// must be usable for logins now (O19).
 func prepareKeys(keys []ClientKey, now time.Time) ([]*preparedKey, error) {
 	var out []*preparedKey
 	for i, key := range keys {
@@ -292,8 +298,7 @@ func keySet(keys []*preparedKey, now time.Time) json.RawMessage {
 	return data
 }
 
-// activeKey is the ID of the key that a login begun now uses, "" for a public client
-// (O70).
+// activeKey returns the ID of the key for a login that begins now, or "" for a public client (O70).
 func (c *Client) activeKey() (string, error) {
 	if len(c.keys) == 0 {
 		return "", nil
@@ -307,23 +312,23 @@ func (c *Client) activeKey() (string, error) {
 	return "", &Error{Kind: ErrClientKey, Err: errors.New("all of Config.ClientKeys are revoked, expired or not valid yet")}
 }
 
-// keyOf returns the key that a session was begun with. Servers tie a session to it, so
-// that no other will do (O68, O69).
+// keyOf returns the client key of a session. Servers tie a session to the key of its login, so no
+// other key works (O68, O69).
 func (c *Client) keyOf(id string) (*preparedKey, error) {
 	i := slices.IndexFunc(c.keys, func(k *preparedKey) bool { return k.ID == id })
 	switch {
 	case i < 0:
-		return nil, &Error{Kind: ErrClientKeyGone, Err: fmt.Errorf("Config.ClientKeys has no key %q, which the session was begun with", id)}
+		return nil, &Error{Kind: ErrClientKeyGone, Err: fmt.Errorf("Config.ClientKeys has no key %q, which the session's login used", id)}
 	case !c.keys[i].usable(c.now()):
-		return nil, &Error{Kind: ErrClientKeyGone, Err: fmt.Errorf("key %q, which the session was begun with, is revoked or expired", id)}
+		return nil, &Error{Kind: ErrClientKeyGone, Err: fmt.Errorf("key %q, which the session's login used, is revoked or expired", id)}
 	}
 	return c.keys[i], nil
 }
 
-// SessionsPerClientKey counts the sessions in the store by the ID of the client key that they are
-// tied to: a key that is not among them can leave Config.ClientKeys. Sessions of other clients,
-// and those that cannot be opened, are not counted; an error of kind ErrSealed names the
-// first of the latter. It reads every session, as Reseal does.
+// SessionsPerClientKey counts the sessions in the store by the ID of their client key. A key that
+// is not in the result can leave Config.ClientKeys. The count excludes sessions of other clients
+// and sessions that cannot be opened; an error of kind ErrSealed names the first that cannot be
+// opened. It reads every session, like Reseal.
 func (c *Client) SessionsPerClientKey(ctx context.Context) (map[string]int, error) {
 	var mu sync.Mutex
 	sessions := make(map[string]int)

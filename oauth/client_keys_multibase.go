@@ -10,7 +10,7 @@ import (
 	"github.com/gimucco/atproto-go/internal/multibase"
 )
 
-// parseMultibaseKeys reads one key a line. No part of a key enters an error.
+// parseMultibaseKeys reads one key per line. No error contains a part of a key.
 func parseMultibaseKeys(text string) ([]ClientKey, error) {
 	var keys []ClientKey
 	for n, line := range strings.Fields(text) {
@@ -31,13 +31,13 @@ func parseMultibaseKey(text string) (*ecdsa.PrivateKey, error) {
 	case err != nil:
 		return nil, err
 	case curve == multibase.K256:
-		return nil, errors.New("a key on K-256, as accounts have; ES256 is needed: a private key on the curve P-256")
+		return nil, errors.New("is on the curve K-256, which is for accounts; ES256 is needed: a private key on the curve P-256")
 	case len(raw) != 32:
 		return nil, fmt.Errorf("has %d bytes, not 32", len(raw))
 	}
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	if err != nil {
-		return nil, errors.New("is not a number that a key on P-256 can be")
+		return nil, errors.New("is not a valid private key on P-256")
 	}
 	return private, nil
 }

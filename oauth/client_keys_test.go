@@ -94,8 +94,8 @@ func TestParseClientKeys(t *testing.T) {
 		{"RSA", pkcs8(one) + pkcs8(rsaKey), nil, "PEM block 2: an RSA key; ES256 is needed: a private key on the curve P-256"},
 		{"RSA in its own form", pemOf(t, "RSA PRIVATE KEY", func() ([]byte, error) { return x509.MarshalPKCS1PrivateKey(rsaKey), nil }), nil, "PEM block 1: an RSA key; ES256"},
 		{"Ed25519", pkcs8(edKey), nil, "PEM block 1: an Ed25519 key; ES256"},
-		{"a key of OpenSSH", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", nil, "PEM block 1: is a key of OpenSSH"},
-		{"a public key", pemOf(t, "PUBLIC KEY", func() ([]byte, error) { return x509.MarshalPKIXPublicKey(one.Public()) }), nil, `no private key: there is ["PUBLIC KEY"]`},
+		{"an OpenSSH key", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n", nil, "PEM block 1: is an OpenSSH key"},
+		{"a public key", pemOf(t, "PUBLIC KEY", func() ([]byte, error) { return x509.MarshalPKIXPublicKey(one.Public()) }), nil, `no private key: the PEM blocks are ["PUBLIC KEY"]`},
 		{"a public JWK", jwkOf(t, one.Public(), ""), nil, "JWK 1: a public key; ES256 is needed: a private key"},
 		{"a JWK of RSA", jwkOf(t, rsaKey, ""), nil, "JWK 1: an RSA key; ES256"},
 		{"a JWK of Ed25519", jwkOf(t, edKey, ""), nil, "JWK 1: an Ed25519 key; ES256"},
@@ -353,11 +353,11 @@ func TestKeysThatCannotBeUsed(t *testing.T) { // O15, O16, O17, O19
 		{"one key twice", func(cfg *oauth.Config) {
 			cfg.ClientKeys = []oauth.ClientKey{{ID: "a", Signer: one}, {ID: "b", Signer: one}}
 		}, "Config.ClientKeys[1] is the same key as ClientKeys[0]"},
-		{"O17 a native client", func(cfg *oauth.Config) { cfg.RedirectURIs = []string{"net.client-host.app:/cb"} }, "Config.ClientKeys are for web clients"},
+		{"O17 a native client", func(cfg *oauth.Config) { cfg.RedirectURIs = []string{"net.client-host.app:/cb"} }, "Config.ClientKeys cannot be used with a native client"},
 		{"a development client", func(cfg *oauth.Config) {
 			dev := oauth.Localhost(redirectURI, "")
 			cfg.ClientID, cfg.RedirectURIs, cfg.Scope = dev.ClientID, dev.RedirectURIs, dev.Scope
-		}, "Config.ClientKeys are for clients whose metadata is published"},
+		}, "Config.ClientKeys cannot be used with the development client"},
 		{"O15 a place for keys without keys", func(cfg *oauth.Config) {
 			cfg.ClientKeys, cfg.ClientKeysURI = nil, "https://app.client-host.net/jwks.json"
 		}, "Config.ClientKeysURI is set without ClientKeys"},
@@ -410,7 +410,7 @@ func TestNewClientCopiesWhatItIsGiven(t *testing.T) {
 func TestAnEmptySessionKeySaysSo(t *testing.T) {
 	client := newClient(t, sandbox(t))
 	_, err := client.Resume(t.Context(), oauth.SessionKey{})
-	if wantKind(t, err, oauth.ErrSessionUnknown); !strings.Contains(err.Error(), "it is empty: use Key of a Session") {
+	if wantKind(t, err, oauth.ErrSessionUnknown); !strings.Contains(err.Error(), "it is empty: use the Key of a Session") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -12,19 +12,19 @@ import (
 	"github.com/gimucco/atproto-go/internal/clientmetadata"
 )
 
-// A ClientInfo is what users are told about a client, on the page where they agree. All
-// of it may be left out.
+// A ClientInfo is what the server shows to users about the client, on the page where they approve a
+// login. Every field is optional.
 type ClientInfo struct {
-	Name      string // shown for clients that the server trusts
-	URI       string // the client's home page: the host of ClientID, or a folder that it is in
-	LogoURI   string // https
-	TermsURI  string // https
-	PolicyURI string // https
+	Name      string // the client's name; servers show it for clients that they trust
+	URI       string // the client's home page; it has the host of ClientID, and ClientID lies below it
+	LogoURI   string // an https URL of the client's logo
+	TermsURI  string // an https URL of the terms of service
+	PolicyURI string // an https URL of the privacy policy
 }
 
-// Metadata returns the document to publish under Config.ClientID: JSON, with status 200
-// and the content type application/json, and no redirect. A development client has none
-// to publish; for it, this is what servers make of its ClientID.
+// Metadata returns the document to publish at Config.ClientID. Serve it as JSON with status 200,
+// content type application/json, and without a redirect. A development client publishes no
+// document; for it, Metadata returns what servers derive from its ClientID.
 func (c *Client) Metadata() []byte { return indented(c.document()) }
 
 // document is the client's metadata.
@@ -49,15 +49,15 @@ func (c *Client) document() *clientmetadata.Document {
 	return d
 }
 
-// checkDocument holds the document to the rules that servers hold it to (O19). Its error
-// names the field of Config that a rule is about.
+// checkDocument checks the document by the rules of the servers (O19). Its error names the field of
+// Config that the rule is about.
 func (c *Client) checkDocument() error {
 	for _, problem := range c.document().Check() {
 		field, index, _ := strings.Cut(problem.Field, "[")
 		switch name := documentFields[field]; {
 		case clientmetadata.IsLocalhost(c.config.ClientID):
-			// All of the document is made from that.
-			return configError("ClientID", "declares what no server takes: %s", problem)
+			// The whole document comes from ClientID.
+			return configError("ClientID", "declares something that no server accepts: %s", problem)
 		case name == "":
 			return configError("ClientKeys", "%s", problem)
 		case index != "":
@@ -81,9 +81,9 @@ var documentFields = map[string]string{
 	"policy_uri":    "Info.PolicyURI",
 }
 
-// KeySet returns the public keys as a JWK set (RFC 7517): the document to publish under
-// Config.ClientKeysURI. Keys that are revoked or expired are not in it, so it changes with time
-// where Config.ClientKeys say so. A public client has no keys, and an empty set.
+// KeySet returns the public keys as a JWK set (RFC 7517). Publish it at Config.ClientKeysURI. It
+// leaves out keys that are revoked or expired, so it changes with time if Config.ClientKeys says
+// so. For a public client the set is empty.
 func (c *Client) KeySet() []byte { return indented(keySet(c.keys, c.now())) }
 
 func indented(v any) []byte {
@@ -95,8 +95,8 @@ func indented(v any) []byte {
 	return b.Bytes()
 }
 
-// applicationType is "native" for a client that users are sent back to in ways that only
-// a program on their device can take (O4).
+// applicationType is "native" if users are sent back in ways that only a program on their device
+// can receive (O4).
 func (cfg *Config) applicationType() string {
 	native := slices.ContainsFunc(cfg.RedirectURIs, func(uri string) bool {
 		u, err := url.Parse(uri)
@@ -108,14 +108,14 @@ func (cfg *Config) applicationType() string {
 	return clientmetadata.Web
 }
 
-// MetadataHandler serves Client.Metadata: mount it at the path of Config.ClientID.
+// MetadataHandler serves Client.Metadata. Mount it at the path of Config.ClientID.
 func (c *Client) MetadataHandler() http.Handler { return documentHandler(c.Metadata) }
 
-// KeySetHandler serves Client.KeySet: mount it at the path of Config.ClientKeysURI.
+// KeySetHandler serves Client.KeySet. Mount it at the path of Config.ClientKeysURI.
 func (c *Client) KeySetHandler() http.Handler { return documentHandler(c.KeySet) }
 
-// documentHandler serves a JSON document as servers want it: status 200, that very
-// content type, no redirect (O2). Pages of other origins may read it, for it is public.
+// documentHandler serves a JSON document in the way that servers want: status 200, exactly this
+// content type, no redirect (O2). The document is public, so pages of other origins may read it.
 func documentHandler(write func() []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -123,15 +123,16 @@ func documentHandler(write func() []byte) http.Handler {
 			http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
 			return
 		}
-		document := write() // anew, for keys come and go with time
+		document := write() // made anew each time: keys become valid and expire
 		h := w.Header()
 		h.Set("Content-Type", "application/json")
 		h.Set("Access-Control-Allow-Origin", "*")
 		h.Set("X-Content-Type-Options", "nosniff")
-		// Short, so that a new key is seen soon; servers keep documents for minutes.
+		// A short time, so that servers see a new key soon. They keep documents for minutes.
 		h.Set("Cache-Control", "public, max-age=300")
 		h.Set("Content-Length", strconv.Itoa(len(document)))
-		// Not http.ServeContent: ranges and conditions have answers other than 200.
+		// http.ServeContent does not fit: it answers range and conditional requests with a status
+		// other than 200.
 		w.Write(document)
 	})
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Sessions yields the keys of the sessions of an account, or of all (did ""), that are
-// in the store. Some may have expired or be over at the server: Resume and a call tell.
-// An error, of kind ErrStore, ends the sequence.
+// Sessions yields the keys of the sessions in the store: those of one account, or all if did is "".
+// Some sessions may have expired or ended at the server; Resume and a call show that. An error, of
+// kind ErrStore, ends the sequence.
 func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[SessionKey, error] {
 	return func(yield func(SessionKey, error) bool) {
 		for key, err := range c.store.List(ctx, store.RecordSession, did) {
@@ -30,10 +30,10 @@ func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[Session
 	}
 }
 
-// Purge removes from the store what is of no more use: logins that nobody finished
-// within an hour, and sessions that were not used for so long that the server has ended
-// them, by the store's own clock. It returns how many records went. Call it now and then,
-// such as once an hour.
+// Purge removes records from the store that are no longer of use: logins that nobody finished
+// within an hour, and sessions that were unused for so long that the server has ended them. It
+// measures time by the store's clock, and returns the number of removed records. Call it from time
+// to time, for example once an hour.
 func (c *Client) Purge(ctx context.Context) (int, error) {
 	n, err := c.store.Purge(ctx)
 	if err != nil {
@@ -42,17 +42,17 @@ func (c *Client) Purge(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Reseal seals every session anew that is not sealed by the first key of Config.Seal,
-// and returns how many it did. When it returns no error, nothing of this client is left that
-// another key has sealed, and the other keys can go, once no process seals with them any
-// more. It may be called while sessions are in use, by several processes too, and again: what
-// is done is not done twice.
+// Reseal seals every session again that is not sealed with the first key of Config.Seal. It returns
+// the number of sessions that it sealed. When it returns no error, no record of this client depends
+// on another key. You can then remove the other keys, as soon as no process seals with them. You
+// may call it while sessions are in use, in several processes, and more than once: a session that
+// is done is not done again.
 //
-// It reads whole pages of sessions where the store is a store.Scanner, and uses several
-// goroutines. What fails is tried again, from where it stopped. Sessions that cannot be
-// opened, and those of other clients, are left as they are; an error of kind ErrSealed names
-// the first that cannot be opened. An error of kind ErrStore says how many could not be
-// written, or that not all could be read.
+// It reads whole pages if the store is a store.Scanner, and uses several goroutines. It repeats
+// what fails, from the point where it stopped. It does not touch sessions that cannot be opened,
+// nor sessions of other clients; an error of kind ErrSealed names the first that cannot be opened.
+// An error of kind ErrStore says how many sessions could not be written, or that not all could be
+// read.
 func (c *Client) Reseal(ctx context.Context) (int, error) {
 	var mu sync.Mutex
 	resealed := 0
@@ -68,9 +68,9 @@ func (c *Client) Reseal(ctx context.Context) (int, error) {
 	return resealed, err
 }
 
-// resealed makes sure that a session is sealed by the first key. It reports whether it was this
-// call that did it. Whoever writes in between may have sealed with another key, so the
-// record is looked at again.
+// resealed makes sure that a session is sealed with the first key. It reports whether this call did
+// it. If somebody else writes the record meanwhile, it may be sealed with another key, so the
+// record is read again.
 func (c *Client) resealed(ctx context.Context, key SessionKey, state *sessionRecord, r *store.Record, current bool) (did bool, err error) {
 	for try := range sessionTries {
 		if current {
@@ -86,7 +86,7 @@ func (c *Client) resealed(ctx context.Context, key SessionKey, state *sessionRec
 		state, r, current, readErr = c.loadSession(ctx, key)
 		switch {
 		case errors.Is(readErr, ErrSessionUnknown):
-			return false, nil // it has ended meanwhile
+			return false, nil // the session has ended meanwhile
 		case errors.Is(readErr, ErrSealed):
 			return false, readErr
 		case readErr != nil:
@@ -96,19 +96,19 @@ func (c *Client) resealed(ctx context.Context, key SessionKey, state *sessionRec
 	return false, err
 }
 
-// How sessions are gone through: how many are read at a time and worked on at once, how often
-// what failed is tried, how long the first pause is, and how many sessions may fail one
-// after the other before the store is taken as down.
+// Numbers for going through all sessions: how many are read at a time, how many are worked on at
+// once, how often a failure is tried again, how long the first pause is, and how many sessions may
+// fail in a row before the store counts as down.
 const (
 	sessionPage     = 500
 	sessionWorkers  = 8
 	sessionTries    = 8
-	sessionPause    = 10 * time.Millisecond // twice as long each time
+	sessionPause    = 10 * time.Millisecond // doubles each time
 	sessionFailures = 16
 )
 
-// pauseBefore waits before a try is repeated, 1 being the first repetition. It reports
-// whether there is one.
+// pauseBefore waits before a try is repeated; try 1 is the first repetition. It returns false if
+// there are no more repetitions.
 func pauseBefore(ctx context.Context, try int) bool {
 	if try >= sessionTries {
 		return false
@@ -123,7 +123,8 @@ func pauseBefore(ctx context.Context, try int) bool {
 	}
 }
 
-// repeated calls f until it succeeds, a few times. What no repetition changes is not repeated.
+// repeated calls f a few times until it succeeds. It does not repeat errors that a repetition
+// cannot change.
 func repeated(ctx context.Context, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()
@@ -133,15 +134,15 @@ func repeated(ctx context.Context, f func() error) error {
 	}
 }
 
-// A found session is one to be worked on. Its record was read with its key, or is nil.
+// A foundSession is a session to work on. Its record was read together with its key, or is nil.
 type foundSession struct {
 	key    SessionKey
 	record *store.Record
 }
 
-// eachSession calls do for every session of this client in the store, several at a time, and
-// passes over those of others, and those that cannot be opened. The error names the first of
-// the latter, says how many failed, or that the reading stopped.
+// eachSession calls do for every session of this client in the store, several at a time. It skips
+// sessions of other clients and sessions that cannot be opened. The error names the first that
+// cannot be opened, says how many failed, or that reading stopped.
 func (c *Client) eachSession(ctx context.Context, do func(ctx context.Context, key SessionKey, state *sessionRecord, r *store.Record, current bool) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -203,8 +204,8 @@ func (c *Client) eachSession(ctx context.Context, do func(ctx context.Context, k
 	return errors.Join(sealed, failed)
 }
 
-// findSessions calls do for every session in the store until do fails, and goes on where the
-// store failed.
+// findSessions calls do for every session in the store until do fails. If the store fails, it
+// continues from the same point.
 func (c *Client) findSessions(ctx context.Context, do func(foundSession) error) error {
 	pages, ok := c.store.(store.Scanner)
 	if !ok {
@@ -231,7 +232,7 @@ func (c *Client) findSessions(ctx context.Context, do func(foundSession) error) 
 			return err
 		}
 		if next != "" && next == after {
-			return storeError(fmt.Errorf("the store goes on from %q to the same place", after))
+			return storeError(fmt.Errorf("the store returns the page after %q again and again", after))
 		}
 		for _, r := range page {
 			if err := do(foundSession{SessionKey{DID: r.Key.DID, ID: r.Key.ID}, r}); err != nil {
@@ -243,7 +244,7 @@ func (c *Client) findSessions(ctx context.Context, do func(foundSession) error) 
 	return nil
 }
 
-// openSession is loadSession for one whose record may have been read with others.
+// openSession is loadSession for a session whose record may have been read already.
 func (c *Client) openSession(ctx context.Context, found foundSession) (state *sessionRecord, r *store.Record, current bool, err error) {
 	if found.record == nil {
 		err = repeated(ctx, func() error {
@@ -257,20 +258,20 @@ func (c *Client) openSession(ctx context.Context, found foundSession) (state *se
 	return state, found.record, current, cmp.Or(err, c.ours(found.key, state))
 }
 
-// reseal writes a record as it is, sealed by the first key, and returns the revision it
-// then has. Whoever writes meanwhile seals it himself, and comes first.
+// reseal writes an unchanged record, sealed with the first key, and returns its new revision. If
+// somebody else writes meanwhile, that write seals the record itself and wins.
 func (c *Client) reseal(ctx context.Context, key SessionKey, state *sessionRecord, r *store.Record) uint64 {
 	err := c.sealAnew(ctx, key, state, r)
 	if err == nil {
 		return r.Revision + 1
 	}
 	if !errors.Is(err, store.ErrConflict) {
-		c.log.Warn("oauth: session could not be sealed anew", "did", key.DID, "session", key.ID, "error", err)
+		c.log.Warn("oauth: the session could not be sealed with the first key", "did", key.DID, "session", key.ID, "error", err)
 	}
 	return r.Revision
 }
 
-// sealAnew writes a record as it is. Its time stays what it is.
+// sealAnew writes an unchanged record. It keeps the record's time.
 func (c *Client) sealAnew(ctx context.Context, key SessionKey, state *sessionRecord, r *store.Record) error {
 	return c.save(ctx, key.record(), r.Revision+1, 0, state)
 }

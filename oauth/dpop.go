@@ -17,11 +17,11 @@ import (
 	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
-// A dpopKey is the P-256 key that a session's tokens are bound to (RFC 9449). It
-// lives as long as the session and signs for nothing else.
+// A dpopKey is the P-256 key that a session's tokens are bound to (RFC 9449). It lives as long as
+// the session and signs nothing else.
 type dpopKey struct {
 	private *ecdsa.PrivateKey
-	header  string // base64url of the proof's header, which never changes
+	header  string // base64url of the proof's header; it never changes
 }
 
 // newDPoPKey makes a fresh key.
@@ -50,17 +50,17 @@ func (k *dpopKey) MarshalJSON() ([]byte, error) {
 	return json.Marshal(key)
 }
 
-// UnmarshalJSON reads what MarshalJSON wrote.
+// UnmarshalJSON reads the output of MarshalJSON.
 func (k *dpopKey) UnmarshalJSON(data []byte) error {
-	// By hand: package jwk looks through the text several times, and this is a good part of what it costs to
-	// resume a session.
+	// Parsed by hand: package jwk reads the text several times, which is a large part of the cost
+	// of resuming a session.
 	var key struct {
 		Type  string `json:"kty"`
 		Curve string `json:"crv"`
 		D     string `json:"d"`
 	}
 	if err := json.Unmarshal(data, &key); err != nil {
-		return errors.New("DPoP key: is not a JSON Web Key") // err may hold a part of it
+		return errors.New("DPoP key: is not a JSON Web Key") // err may contain a part of it
 	}
 	if key.Type != "EC" || key.Curve != "P-256" {
 		return fmt.Errorf("DPoP key is of type %.20q on curve %.20q, not EC on P-256", key.Type, key.Curve)
@@ -69,10 +69,10 @@ func (k *dpopKey) UnmarshalJSON(data []byte) error {
 	if err != nil || len(d) > 32 {
 		return errors.New("DPoP key: its d is not base64url of 32 bytes")
 	}
-	d = append(make([]byte, 32-len(d)), d...) // some leave out the zeros that it begins with
+	d = append(make([]byte, 32-len(d)), d...) // some programs leave out leading zeros
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), d)
 	if err != nil {
-		return errors.New("DPoP key: its d is not a number that a key on P-256 can be")
+		return errors.New("DPoP key: its d is not a valid private key on P-256")
 	}
 	parsed, err := dpopKeyOf(private)
 	if err != nil {
@@ -82,16 +82,16 @@ func (k *dpopKey) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// A proof says what one DPoP proof is for.
+// A proof is the content of one DPoP proof.
 type proof struct {
 	method string
-	url    string // as dpopURL returns it
-	nonce  string // empty before the server gave one
-	token  string // access token, on resource requests only (O94)
+	url    string // in the form of dpopURL
+	nonce  string // empty until the server has sent one
+	token  string // access token, for requests to the PDS only (O94)
 	at     time.Time
 }
 
-// sign makes the proof p, with a jti of its own.
+// sign makes the DPoP proof p, with a new jti.
 func (k *dpopKey) sign(p proof) (string, error) {
 	signed, err := dpop.Sign(k.private, k.header, dpop.Proof{Method: p.method, URL: p.url, Nonce: p.nonce, Token: p.token, At: p.at})
 	if err != nil {
@@ -100,8 +100,8 @@ func (k *dpopKey) sign(p proof) (string, error) {
 	return signed, nil
 }
 
-// dpopURL returns the htu of a request URL: no query, no fragment, no userinfo, no
-// default port, scheme and host in lower case, the path as it is sent (O91).
+// dpopURL returns the htu of a request URL: without query, fragment, userinfo and default port,
+// with scheme and host in lower case, and with the path as it is sent (O91).
 func dpopURL(u *url.URL) string {
 	path := u.EscapedPath()
 	if path == "" {

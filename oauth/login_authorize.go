@@ -22,9 +22,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Login is a login that has begun. Send the user to URL; keep Binding with the
-// user (a cookie that scripts cannot read, or a variable in a command-line tool)
-// and give it to Callback.
+// A Login is a login in progress. Send the user to URL. Keep Binding with the user: in a cookie
+// that scripts cannot read, or in a variable of a command-line program. Pass it to Callback.
 type Login struct {
 	URL     string
 	Binding string
@@ -36,14 +35,14 @@ type Login struct {
 // LogValue keeps Binding out of logs.
 func (l Login) LogValue() slog.Value { return slog.GroupValue(slog.String("url", l.URL)) }
 
-// String returns the URL. Binding is to be read from its field, and is in nothing that
-// prints or encodes the Login.
+// String returns the URL. Nothing that prints or encodes a Login contains Binding; read it from its
+// field.
 func (l Login) String() string { return "login at " + l.URL }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (l Login) Format(f fmt.State, _ rune) { io.WriteString(f, l.String()) }
 
-// MarshalJSON writes the URL alone.
+// MarshalJSON writes the URL only.
 func (l Login) MarshalJSON() ([]byte, error) { return json.Marshal(struct{ URL string }{l.URL}) }
 
 // An AuthorizeOption changes one login.
@@ -61,84 +60,84 @@ type authorizeOptions struct {
 	lost        string
 }
 
-// A parameter is one of an authorization request that only the application knows of.
+// A parameter is an additional parameter of an authorization request, from the application.
 type parameter struct{ name, value string }
 
-// WithAppState carries a value of the application through the login; Callback
-// returns it, also in its errors. It is stored, not put into URLs.
+// WithAppState stores a value of the application with the login. Callback returns it, also in its
+// errors. The value is kept in the store and is in no URL.
 func WithAppState(state string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.appState = state }
 }
 
-// WithRedirectURI picks another of Config.RedirectURIs than the first. Where one of them
-// is on a loopback address, and is declared to servers without a port, any port will do:
-// that of a program which listens where it can (RFC 8252 §7.3).
+// WithRedirectURI uses another of Config.RedirectURIs than the first. If one of them is on a
+// loopback address, and is declared to servers without a port, uri may have any port. So a program
+// can listen on any free port (RFC 8252 §7.3).
 func WithRedirectURI(uri string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.redirectURI = uri }
 }
 
-// WithScope asks for other scopes than Config.Scope, which must hold each of them.
+// WithScope asks for other scopes than Config.Scope. Config.Scope must contain each of them.
 func WithScope(scope string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.scope = scope }
 }
 
-// WithServer begins the login at a server, the https URL of a PDS or of an authorization
-// server, when Authorize is given no identifier. It comes before Config.DefaultServer.
+// WithServer begins the login at a server: the https URL of a PDS or of an authorization server. It
+// needs an empty identifier in Authorize, and it overrides Config.DefaultServer.
 func WithServer(server string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.server = server }
 }
 
-// WithPrompt tells the server what to ask the user: "login", "consent",
-// "select_account", "create" (an account), or "none" for an answer without a page, which
-// servers give to confidential clients only. See OpenID Connect Core §3.1.2.1.
+// WithPrompt tells the server what to ask the user: "login", "consent", "select_account", "create"
+// (create an account), or "none" to answer without showing a page. Servers accept "none" from
+// confidential clients only. See OpenID Connect Core §3.1.2.1.
 func WithPrompt(prompt string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.prompt = prompt }
 }
 
-// WithIdentityOnly finds out who the user is, and no more: the login asks for the scope
-// "atproto" alone, its tokens are revoked at once, and nothing is kept. The result has a DID
-// and a handle, and no Session. A WithScope after it asks for another scope.
+// WithIdentityOnly finds out who the user is, and nothing more. The login asks for the scope
+// "atproto" alone, its tokens are revoked at once, and nothing is kept. The result has a DID and a
+// handle, but no Session. A WithScope after this option asks for another scope.
 func WithIdentityOnly() AuthorizeOption {
 	return func(o *authorizeOptions) { o.identity, o.scope = true, "atproto" }
 }
 
-// insteadOf is a login without a page, which a Web begins for a session that was lost.
+// insteadOf marks a login without a page that Web begins in place of a lost session.
 func insteadOf(lost SessionKey) AuthorizeOption {
 	return func(o *authorizeOptions) { o.lost, o.prompt = lost.ID, "none" }
 }
 
-// WithLocales says in which languages the server should speak to the user, the preferred one
-// first. See ui_locales in OpenID Connect Core §3.1.2.1.
+// WithLocales says which languages the server should use for the user, the preferred one first. See
+// ui_locales in OpenID Connect Core §3.1.2.1.
 func WithLocales(locales ...syntax.Language) AuthorizeOption {
 	return func(o *authorizeOptions) { o.locales = locales }
 }
 
-// WithParameter adds a parameter to the authorization request, for what servers understand and
-// this package has no option for, such as "display". A parameter that the client sets itself,
-// or that atproto servers refuse, is an error of Authorize, and so is one given twice.
+// WithParameter adds a parameter to the authorization request that this package has no option for,
+// for example "display". Authorize returns an error for a parameter that the client sets itself,
+// that atproto servers refuse, or that is given twice.
 //
-// "response_mode", which is "query" otherwise, changes how the user comes back: in the URL's fragment, which only scripts of
-// the page can read ("fragment"), or by a form that is posted ("form_post"). The application then
-// has to read it from there; Callback takes the same values.
+// "response_mode" changes how the user comes back. The default is "query". With "fragment", the
+// answer is in the URL's fragment, which only scripts in the page can read. With "form_post", the
+// browser posts it as a form. Read the values there and pass them to Callback in the same way.
 func WithParameter(name, value string) AuthorizeOption {
 	return func(o *authorizeOptions) { o.parameters = append(o.parameters, parameter{name, value}) }
 }
 
-// Authorize begins a login. identifier is what the user typed: a handle, a DID, the URL of
-// a profile, or the https URL of a server, all as identity.ParseTyped understands them. If
-// it is empty, or white space, the login begins at the server of WithServer or
-// Config.DefaultServer. It finds the authorization server,
-// pushes the authorization request there (RFC 9126) with PKCE and a DPoP key of its own,
-// and stores what Callback will need, for an hour.
+// Authorize begins a login. identifier is what the user typed: a handle, a DID, the URL of a
+// profile, or the https URL of a server, in the forms that identity.ParseTyped accepts. If it is
+// empty or white space, the login begins at the server of WithServer or Config.DefaultServer.
 //
-// A login that begins at a server lets the user choose the account there; Callback finds
-// out which it is, and whether that server speaks for it.
+// Authorize finds the authorization server, and pushes the authorization request to it (RFC 9126)
+// with PKCE and a new DPoP key. It stores what Callback needs for one hour.
 //
-// Errors: ErrUnresolved when the account does not exist or cannot be found, with an
-// *identity.InputError that says what to type instead when the identifier is none;
-// ErrInvalidMetadata when its server breaks the atproto profile, ErrAuthorization
-// when the server refuses, ErrNetwork when it cannot be reached, ErrStore. Whatever
-// went wrong, the user can try again.
+// If the login begins at a server, the user chooses the account there. Callback then finds out
+// which account it is, and whether that server is responsible for it.
+//
+// Errors: ErrUnresolved if the account does not exist or cannot be found; if identifier is not
+// valid, it contains an *identity.InputError that says what to type instead. ErrInvalidMetadata if
+// the account's server breaks the atproto profile, ErrAuthorization if the server refuses,
+// ErrNetwork if it cannot be reached, ErrStore if the store failed. After any of these errors the
+// user can try again.
 func (c *Client) Authorize(ctx context.Context, identifier string, opts ...AuthorizeOption) (*Login, error) {
 	o := authorizeOptions{redirectURI: c.config.RedirectURIs[0], scope: c.config.Scope}
 	for _, opt := range opts {
@@ -178,14 +177,14 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 		form.Set("prompt", o.prompt)
 	}
 	if len(server.ResponseModes) == 0 || slices.Contains(server.ResponseModes, "query") {
-		form.Set("response_mode", "query") // the default, but some servers want it said (P59)
+		form.Set("response_mode", "query") // the default, but some servers want it in the request (P59)
 	}
 	o.extend(form)
 	requestURI, err := c.push(ctx, server, clientID, clientKey, key, nonces, form)
 	if err != nil {
 		return nil, err
 	}
-	// Only now, so that a refused request leaves nothing behind.
+	// Stored only now, so that a refused request leaves no record.
 	err = c.save(ctx, stateKey(stateID), 1, stateLife, &loginState{
 		Issuer:      server.Issuer,
 		ClientID:    clientID,
@@ -217,9 +216,9 @@ func (c *Client) Authorize(ctx context.Context, identifier string, opts ...Autho
 	return &Login{URL: page.String(), Binding: binding, state: stateID, redirectURI: o.redirectURI, identity: o.identity}, nil
 }
 
-// clientIDFor is the client_id of a login that ends at a redirect URI. A development client is what its
-// client_id declares, and a server may read the first redirect URI alone, and to the letter (P55). So
-// that of this login is declared first.
+// clientIDFor returns the client_id for a login with this redirect URI. Servers know a development
+// client by its client_id only, and some read just the first redirect URI in it, and compare the
+// whole text (P55). So the redirect URI of this login is declared first.
 func (c *Client) clientIDFor(redirectURI string) string {
 	id := c.config.ClientID
 	declared, err := clientmetadata.ParseLocalhost(id)
@@ -235,29 +234,29 @@ func (c *Client) clientIDFor(redirectURI string) string {
 	return clientmetadata.LocalhostClientID(uris, declared.Scope)
 }
 
-// A destination is where a login goes.
+// A destination is the server and the account of a login.
 type destination struct {
 	server   *serverMetadata
 	pds      string             // "" if the login begins at an authorization server
 	identity *identity.Identity // nil if the user chooses the account at the server
-	account  syntax.DID         // of identity
-	hint     string             // the account that the user typed, for the server to show
+	account  syntax.DID         // the DID of identity
+	hint     string             // the account that the user typed; the server shows it
 }
 
-// destination finds the authorization server of an account, or behind a URL.
+// destination finds the authorization server of an account, or the one for a server's URL.
 func (c *Client) destination(ctx context.Context, identifier string, o *authorizeOptions) (*destination, error) {
 	typed, err := identity.ParseTyped(identifier)
 	switch {
 	case err != nil:
 		return nil, &Error{Kind: ErrUnresolved, Err: err}
 	case typed != identity.Typed{} && o.server != "":
-		return nil, optionError("WithServer", "goes without an identifier; there is %.200q", identifier)
+		return nil, optionError("WithServer", "cannot be combined with an identifier, which is %.200q: pass only one of them", identifier)
 	case typed.Server != "":
 		return c.serverBehind(ctx, typed.Server)
 	case typed.Account == "":
 		server := cmp.Or(o.server, c.config.DefaultServer)
 		if server == "" {
-			return nil, &Error{Kind: ErrUnresolved, Err: errors.New("there is neither an identifier nor a server to begin at")}
+			return nil, &Error{Kind: ErrUnresolved, Err: errors.New("no identifier and no server: pass an identifier, use WithServer, or set Config.DefaultServer")}
 		}
 		return c.serverBehind(ctx, server)
 	}
@@ -272,8 +271,8 @@ func (c *Client) destination(ctx context.Context, identifier string, o *authoriz
 	return &destination{server: server, pds: account.PDS, identity: account, account: account.DID, hint: string(typed.Account)}, nil
 }
 
-// serverBehind finds the authorization server that a user means by the origin of a PDS,
-// or of the authorization server itself.
+// serverBehind finds the authorization server for the origin that the user typed: that of a PDS, or
+// of the authorization server itself.
 func (c *Client) serverBehind(ctx context.Context, typed string) (*destination, error) {
 	u, err := url.Parse(typed)
 	if err == nil && u.Host != "" && !c.secure(u) {
@@ -287,7 +286,7 @@ func (c *Client) serverBehind(ctx context.Context, typed string) (*destination, 
 	server, err := c.serverOfPDS(ctx, pds)
 	if e, ok := errors.AsType[*safehttp.Error](err); ok && e.Status == http.StatusNotFound && e.URL == origin+resourceDocument {
 		pds = ""
-		server, err = c.serverOf(ctx, origin) // not a PDS (O37)
+		server, err = c.serverOf(ctx, origin) // the origin is not a PDS (O37)
 		if e, ok := errors.AsType[*Error](err); ok && e.Status == http.StatusNotFound && syntax.Handle(u.Host).Validate() == nil {
 			e.Err = fmt.Errorf("%s is neither a PDS nor an authorization server; if it is a handle, type it without https:// (%w)", u.Host, e.Err)
 		}
@@ -298,7 +297,7 @@ func (c *Client) serverBehind(ctx context.Context, typed string) (*destination, 
 	return &destination{server: server, pds: pds}, nil
 }
 
-// serverOfPDS finds the authorization server that speaks for a PDS.
+// serverOfPDS finds the authorization server of a PDS.
 func (c *Client) serverOfPDS(ctx context.Context, pds string) (*serverMetadata, error) {
 	issuer, err := c.issuerOfPDS(ctx, pds)
 	if err != nil {
@@ -314,8 +313,8 @@ func (c *Client) serverOfPDS(ctx context.Context, pds string) (*serverMetadata, 
 	return server, nil
 }
 
-// stateKey is where a login in progress is stored. The state itself travels
-// through browsers, so only its hash is written down.
+// stateKey is the key of a login in progress in the store. Browsers see the state itself, so the
+// store holds only its hash.
 func stateKey(state string) store.RecordKey {
 	return store.RecordKey{Kind: store.RecordState, ID: hash(state)}
 }
@@ -341,7 +340,7 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 	if err := clientmetadata.CheckScope(o.scope); err != nil {
 		return wrong("WithScope", "%w", err)
 	}
-	// Servers compare token by token, as strings (O6).
+	// Servers compare scopes as strings, one by one (O6).
 	known := strings.Split(c.config.Scope, " ")
 	for token := range strings.SplitSeq(o.scope, " ") {
 		if !slices.Contains(known, token) {
@@ -351,22 +350,22 @@ func (c *Client) checkOptions(o *authorizeOptions) error {
 	return nil
 }
 
-// mayAsk is the part of a scope that a login may ask for.
+// mayAsk returns the part of a scope that a login may ask for.
 func (c *Client) mayAsk(scope string) string {
 	known := strings.Split(c.config.Scope, " ")
 	tokens := slices.DeleteFunc(strings.Split(scope, " "), func(t string) bool { return !slices.Contains(known, t) })
 	return strings.Join(tokens, " ")
 }
 
-// ownParameters are not for WithParameter: the client sets them, or they belong to requests of
-// other kinds, which servers refuse (O52).
+// ownParameters cannot be set by WithParameter: the client sets them, or they belong to other
+// requests and servers refuse them here (O52).
 var ownParameters = []string{
 	"client_id", "response_type", "redirect_uri", "scope", "state", "code_challenge", "code_challenge_method",
 	"client_assertion", "client_assertion_type", "client_secret", "login_hint", "prompt", "ui_locales", "dpop_jkt",
 	"request", "request_uri", "nonce", "claims", "id_token_hint",
 }
 
-// checkParameters checks what WithLocales and WithParameter were given.
+// checkParameters checks the values of WithLocales and WithParameter.
 func (o *authorizeOptions) checkParameters() error {
 	for _, l := range o.locales {
 		if err := l.Validate(); err != nil {
@@ -376,9 +375,9 @@ func (o *authorizeOptions) checkParameters() error {
 	for i, p := range o.parameters {
 		switch {
 		case p.name == "":
-			return optionError("WithParameter", "is given no name")
+			return optionError("WithParameter", "needs a name")
 		case slices.Contains(ownParameters, p.name):
-			return optionError("WithParameter", "%q is not for applications to set", p.name)
+			return optionError("WithParameter", "%q cannot be set by applications: remove it", p.name)
 		case slices.ContainsFunc(o.parameters[:i], func(other parameter) bool { return other.name == p.name }):
 			return optionError("WithParameter", "%q is given twice", p.name)
 		}
@@ -386,7 +385,7 @@ func (o *authorizeOptions) checkParameters() error {
 	return nil
 }
 
-// extend adds to a request what WithLocales and WithParameter were given.
+// extend adds the values of WithLocales and WithParameter to a request.
 func (o *authorizeOptions) extend(form url.Values) {
 	for _, p := range o.parameters {
 		form.Set(p.name, p.value)
@@ -400,7 +399,7 @@ func (o *authorizeOptions) extend(form url.Values) {
 	}
 }
 
-// covers checks that a server which lists its resources lists this one (O42).
+// covers checks that a server which lists its protected resources lists this PDS (O42).
 func (m *serverMetadata) covers(pds string) error {
 	if len(m.ProtectedResources) > 0 && !slices.Contains(m.ProtectedResources, pds) {
 		return metadataError(m.Issuer+serverDocument, "protected_resources lacks %q", pds)
@@ -432,27 +431,27 @@ func (c *Client) push(ctx context.Context, server *serverMetadata, clientID, cli
 		return "", answer.invalid(ErrAuthorization, errors.Unwrap(err))
 	}
 	if !said.Visible(pushed.RequestURI, maxRequestURI) {
-		return "", answer.invalid(ErrAuthorization, fmt.Errorf("request_uri has a character that no URI has, or more than %d bytes", maxRequestURI))
+		return "", answer.invalid(ErrAuthorization, fmt.Errorf("request_uri has a character that no URI may have, or more than %d bytes", maxRequestURI))
 	}
-	// Its expires_in is not looked at: the user's browser is on its way at once (P61).
+	// expires_in is ignored: the browser goes there at once (P61).
 	if pushed.RequestURI == "" {
 		return "", answer.invalid(ErrAuthorization, errors.New("request_uri is missing"))
 	}
 	return pushed.RequestURI, nil
 }
 
-// refusedRequest adds to the refusal of a request what the server may not say: it need not
-// know the development client (O24).
+// refusedRequest adds a hint to the error of a refused request: the server need not support
+// development clients (O24).
 func (c *Client) refusedRequest(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	if ok && strings.HasPrefix(c.config.ClientID, "http://") && (e.Code == "invalid_client_metadata" || e.Code == "invalid_client" || e.Code == "invalid_client_id") {
-		e.Err = errors.New("the server may not take development clients; a client with published metadata can log in there")
+		e.Err = errors.New("the server may not accept development clients; use a client with published metadata")
 	}
 	return err
 }
 
-// maxRequestURI is more than a request_uri has; it goes into a URL for browsers.
+// maxRequestURI is longer than any real request_uri. The value goes into a URL for browsers.
 const maxRequestURI = 4 << 10
 
-// contentTypeForm is the one encoding of requests to an authorization server.
+// contentTypeForm is the only encoding of requests to an authorization server.
 const contentTypeForm = "application/x-www-form-urlencoded"

@@ -15,32 +15,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A CallbackResult is a login that succeeded.
+// A CallbackResult is the result of a successful login.
 type CallbackResult struct {
 	Session  *Session      // nil after WithIdentityOnly
 	DID      syntax.DID    // the account
-	Handle   syntax.Handle // its handle, verified, or syntax.HandleInvalid
-	AppState string        // what WithAppState carried
+	Handle   syntax.Handle // its verified handle, or syntax.HandleInvalid
+	AppState string        // the value of WithAppState
 }
 
-// Callback ends a login. query is the query of the URL the user came back to,
-// binding what Authorize returned as Login.Binding.
+// Callback completes a login. query is the query of the URL that the user came back to; binding is
+// the Login.Binding from Authorize.
 //
-// It takes the state once, compares the issuer, exchanges the code, and accepts
-// the tokens only if the account they name is the one asked for and is served by
-// this very authorization server. Tokens that it does not accept are revoked.
+// It uses the state once, compares the issuer, and exchanges the code. It accepts the tokens only
+// if their account is the one that was asked for, and if the account's PDS names this authorization
+// server. It revokes tokens that it does not accept.
 //
-// Errors: ErrStateUnknown for a state that is unknown, used or older than an hour,
-// ErrBinding, ErrInvalidCallback, ErrIssuerMismatch, ErrAccessDenied when the user
-// refused, ErrAuthorization for other refusals, ErrToken, ErrAccountMismatch,
-// ErrIssuerChanged, ErrUnresolved, ErrNetwork, ErrStore. Once the state is known,
-// errors carry the application's state in Error.AppState.
+// Errors: ErrStateUnknown for a state that is unknown, used or older than an hour; ErrBinding;
+// ErrInvalidCallback; ErrIssuerMismatch; ErrAccessDenied if the user refused; ErrAuthorization for
+// other refusals; ErrToken; ErrAccountMismatch; ErrIssuerChanged; ErrUnresolved; ErrNetwork;
+// ErrStore. Once the state is known, Error.AppState holds the application's value.
 func (c *Client) Callback(ctx context.Context, query url.Values, binding string) (*CallbackResult, error) {
 	result, _, err := c.callback(ctx, query, binding)
 	return result, err
 }
 
-// callback is Callback, which also tells which login it was, once that is known.
+// callback does the work of Callback. It also returns the login in progress, once that is known.
 func (c *Client) callback(ctx context.Context, query url.Values, binding string) (*CallbackResult, *loginState, error) {
 	if err := checkCallback(query); err != nil {
 		return nil, nil, err
@@ -60,7 +59,7 @@ func (c *Client) callback(ctx context.Context, query url.Values, binding string)
 	return result, login, nil
 }
 
-// checkCallback refuses what no honest server sends (O62).
+// checkCallback refuses a callback that no honest server sends (O62).
 func checkCallback(query url.Values) error {
 	invalid := func(format string, args ...any) error {
 		return &Error{Kind: ErrInvalidCallback, Err: fmt.Errorf(format, args...)}
@@ -79,9 +78,9 @@ func checkCallback(query url.Values) error {
 	return nil
 }
 
-// takeLogin takes the login in progress out of the store: of two callbacks with
-// one state, one gets it (O59). The binding is looked at first, so that somebody
-// else's browser cannot use a state up.
+// takeLogin takes the login in progress out of the store. If two callbacks have the same state,
+// only one of them gets it (O59). The binding is checked first, so that another person's browser
+// cannot use up a state.
 func (c *Client) takeLogin(ctx context.Context, state, binding string) (*loginState, error) {
 	unknown := &Error{Kind: ErrStateUnknown}
 	login := new(loginState)
@@ -108,7 +107,7 @@ func (c *Client) takeLogin(ctx context.Context, state, binding string) (*loginSt
 
 // finish turns a login and the server's answer into a session.
 func (c *Client) finish(ctx context.Context, login *loginState, query url.Values) (*CallbackResult, error) {
-	// Also on errors: a mix-up attack may well pretend one (O61).
+	// The issuer is checked on errors too: an attacker may fake an error in a mix-up attack (O61).
 	if iss := query.Get("iss"); iss != login.Issuer {
 		return nil, &Error{Kind: ErrIssuerMismatch,
 			Err: fmt.Errorf("the callback names issuer %q, the login went to %q", iss, login.Issuer)}
@@ -118,7 +117,7 @@ func (c *Client) finish(ctx context.Context, login *loginState, query url.Values
 	}
 	code := query.Get("code")
 	if code == "" {
-		return nil, &Error{Kind: ErrInvalidCallback, Err: errors.New("neither code nor error")}
+		return nil, &Error{Kind: ErrInvalidCallback, Err: errors.New("the callback has neither code nor error")}
 	}
 	server, err := c.serverOf(ctx, login.Issuer)
 	if err != nil {
@@ -142,14 +141,14 @@ func (c *Client) finish(ctx context.Context, login *loginState, query url.Values
 		result, err = c.accept(ctx, login, server, answer, nonces)
 	}
 	if err != nil {
-		// Nobody will use these tokens; the server should not go on honouring them.
+		// Nobody will use these tokens, so the server should stop accepting them.
 		c.revoke(context.WithoutCancel(ctx), login.session(server, answer), nonces)
 		return nil, err
 	}
 	return result, nil
 }
 
-// authorizationError is the typed form of an error callback (RFC 6749 §4.1.2.1).
+// authorizationError converts an error callback to an *Error (RFC 6749 §4.1.2.1).
 func authorizationError(query url.Values) error {
 	e := &Error{
 		Kind: ErrAuthorization,
@@ -175,7 +174,7 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 	}
 	if login.Account != "" && did != login.Account {
 		return nil, &Error{Kind: ErrAccountMismatch,
-			Err: fmt.Errorf("asked for %s, the server logged in %s", login.Account, did)}
+			Err: fmt.Errorf("asked for %s, but the server logged in %s", login.Account, did)}
 	}
 	account, err := c.verifyAuthority(ctx, did, server.Issuer)
 	if err != nil {
@@ -193,7 +192,8 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 	state.CreatedAt = c.now()
 	state.VerifiedAt, state.HandleAt, state.EndpointsAt = state.CreatedAt, state.CreatedAt, state.CreatedAt
 	if err := c.save(ctx, key.record(), 1, state.keep(c.now()), &sessionRecord{sessionState: *state}); err != nil {
-		// The store may have written it all the same; its tokens are about to be revoked.
+		// The store may have written the record in spite of its error, but these tokens are about
+		// to be revoked.
 		c.store.Delete(context.WithoutCancel(ctx), key.record(), 0)
 		return nil, err
 	}
@@ -202,8 +202,8 @@ func (c *Client) accept(ctx context.Context, login *loginState, server *serverMe
 	return result, nil
 }
 
-// dropTokens revokes tokens that nobody will use, in the background: the user has no reason
-// to wait for it. Shutdown does.
+// dropTokens revokes tokens that nobody will use. It works in the background, so that the user does
+// not wait; Shutdown waits for it.
 func (c *Client) dropTokens(state *sessionState, nonces *dpop.Nonces) {
 	c.keepers.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), orphanLimit)
@@ -212,7 +212,7 @@ func (c *Client) dropTokens(state *sessionState, nonces *dpop.Nonces) {
 	})
 }
 
-// session is what is known of the session that came of the login, before the account is.
+// session returns the session state of a login before its account is known.
 func (login *loginState) session(server *serverMetadata, answer *tokenAnswer) *sessionState {
 	return &sessionState{
 		ClientID:           login.ClientID,

@@ -7,35 +7,34 @@ import (
 	"github.com/gimucco/atproto-go/identity"
 )
 
-// A Discovery is where a login will go, and what the authorization server there says about
-// itself (RFC 8414).
+// A Discovery says where a login will go, and what the authorization server publishes about itself
+// (RFC 8414).
 type Discovery struct {
-	// Identity is the account, its handle verified both ways; nil when the login begins at
-	// a server, where the user chooses the account.
+	// Identity is the account; its handle is verified in both directions. It is nil if the login
+	// begins at a server, because the user chooses the account there.
 	Identity *identity.Identity
-	// PDS is the origin of the account's server; "" when the login begins at an
-	// authorization server that is no PDS.
+	// PDS is the origin of the account's server. It is "" if the login begins at an authorization
+	// server that is not a PDS.
 	PDS string
 	// Issuer is the authorization server.
 	Issuer string
 
 	AuthorizationEndpoint string // where the user is sent
-	PAREndpoint           string // where requests are pushed (RFC 9126)
+	PAREndpoint           string // where authorization requests are pushed (RFC 9126)
 	TokenEndpoint         string
 	RevocationEndpoint    string // "" if the server has none
 
-	Prompts []string // values for WithPrompt; nil if the server does not say
-	Scopes  []string // that the server lists; it may know others
+	Prompts []string // values for WithPrompt; nil if the server lists none
+	Scopes  []string // scopes that the server lists; it may support others
 }
 
-// Discover finds out what Authorize finds out before it begins a login: which account
-// identifier means, where its server is, and which authorization server speaks for it. All
-// of it is checked as Authorize checks it, and nothing is sent to the authorization server
-// but the request for its metadata. It is for programs that want to show where a login
-// goes, or to look into one that fails.
+// Discover finds out what Authorize finds out before it begins a login: which account identifier
+// means, where its server is, and which authorization server is responsible for it. It makes the
+// same checks as Authorize. It sends nothing to the authorization server except the request for its
+// metadata. It is for programs that show where a login goes, or that examine a failing login.
 //
-// identifier is as in Authorize; nothing typed is Config.DefaultServer. Errors are ErrUnresolved,
-// ErrInvalidMetadata and ErrNetwork, as there.
+// identifier has the same forms as in Authorize; if it is empty, Config.DefaultServer is used.
+// Errors are ErrUnresolved, ErrInvalidMetadata and ErrNetwork, as for Authorize.
 func (c *Client) Discover(ctx context.Context, identifier string) (*Discovery, error) {
 	found, err := c.destination(ctx, identifier, new(authorizeOptions))
 	if err != nil {

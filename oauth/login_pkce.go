@@ -19,8 +19,8 @@ func newVerifier() string { return randomString(32) }
 // challengeS256 derives the code challenge of a verifier (RFC 7636 §4.2).
 func challengeS256(verifier string) string { return hash(verifier) }
 
-// hash is the base64url form of the SHA-256 of s: code challenges, the ath of
-// proofs, and what is kept of values that only need to be recognised again.
+// hash returns the SHA-256 of s in base64url. It is used for code challenges, for the ath of
+// proofs, and for values that are stored only to be recognised later.
 func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return base64.RawURLEncoding.EncodeToString(sum[:])

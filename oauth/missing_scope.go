@@ -10,13 +10,15 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// MissingScope returns the permission for lack of which a PDS refused a call, if err
-// says so, in whatever words; its String is the scope to ask for in a new login. The error itself is found
-// with errors.Is(err, xrpc.ErrScopeMissing), also where the server does not tell what
-// is missing. The session lives on: nothing was refreshed, and nothing ended.
+// MissingScope returns the permission that a call lacked, if err says that a PDS refused the call
+// for that reason. It understands the different messages of servers. The String of the permission
+// is the scope to ask for in a new login. errors.Is(err, xrpc.ErrScopeMissing) finds the error even
+// if the server does not say which scope is missing. The session stays valid: nothing was
+// refreshed, and nothing ended.
 //
-// Some servers name a service by its DID alone, as in "rpc:…?aud=did:web:api.example.com". So does the
-// permission then; a login asks for the service, "did:web:api.example.com#name".
+// Some servers name a service by its DID only, as in "rpc:…?aud=did:web:api.example.com". The
+// permission then has that audience too, but a login must ask for the full service,
+// "did:web:api.example.com#name".
 func MissingScope(err error) (scope.Permission, bool) {
 	e, ok := errors.AsType[*xrpc.Error](err)
 	if !ok || !errors.Is(e, xrpc.ErrScopeMissing) {
@@ -29,7 +31,8 @@ func MissingScope(err error) (scope.Permission, bool) {
 		if c.Params["error"] != "insufficient_scope" {
 			continue
 		}
-		// All that the call needs (RFC 6750 §3). What every session has is not what lacks.
+		// The scope parameter lists everything that the call needs (RFC 6750 §3). Scopes that every
+		// session has are not the missing ones.
 		for token := range strings.FieldsSeq(c.Params["scope"]) {
 			if p, ok := parseMissing(token); ok && p != scope.Permission(scope.Atproto) {
 				return p, true
@@ -39,8 +42,8 @@ func MissingScope(err error) (scope.Permission, bool) {
 	return nil, false
 }
 
-// scopeInMessage reads messages such as `Missing required scope "repo:…"`, with the scope in
-// quotation marks of any kind or in none, and with a colon before it or without.
+// scopeInMessage finds the scope in messages such as `Missing required scope "repo:…"`. The scope
+// may be in quotation marks of any kind or in none, with or without a colon before it.
 func scopeInMessage(message string) (scope.Permission, bool) {
 	for _, quote := range []string{`"`, "'", "`"} {
 		_, rest, found := strings.Cut(message, quote)
@@ -62,12 +65,12 @@ func scopeInMessage(message string) (scope.Permission, bool) {
 		if token = strings.TrimRight(token, ".,;"); strings.Contains(token, ":") {
 			return parseMissing(token)
 		}
-		return nil, false // prose
+		return nil, false // plain text, not a scope
 	}
 	return nil, false
 }
 
-// parseMissing reads a scope as a server spells it.
+// parseMissing parses a scope in the spelling of servers.
 func parseMissing(token string) (scope.Permission, bool) {
 	if p, err := scope.ParseToken(token); err == nil {
 		return p, true
@@ -81,7 +84,7 @@ func parseMissing(token string) (scope.Permission, bool) {
 	if syntax.DID(audience).Validate() != nil {
 		return nil, false
 	}
-	parameters.Set("aud", audience+"#service") // any name will do, to have the rest checked
+	parameters.Set("aud", audience+"#service") // any fragment will do; this checks the rest
 	p, err := scope.ParseToken(head + "?" + parameters.Encode())
 	call, isRPC := p.(scope.RPCPermission)
 	if err != nil || !isRPC {

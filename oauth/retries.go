@@ -6,27 +6,27 @@ import (
 	"time"
 )
 
-// A cause is a reason that a server gives for wanting a request again.
+// A cause is a reason for which a server wants a request again.
 type cause int
 
 const (
 	none       cause = iota
 	wantsNonce       // another nonce in the proof
 	wantsToken       // another access token
-	wantsProof       // a proof that it has not seen, or one by its own clock
+	wantsProof       // a proof that it has not seen, or one with the time of its own clock
 	causes           // how many there are
 )
 
-// The pause before a request is sent again for the same cause as before grows from the
-// first to the last. The first time there is none: a challenge says what to do.
+// The pause before a request is sent again for the same cause grows from retryPauseFirst to retryPauseLast.
+// The first repetition has no pause: the server's challenge says what to do.
 const (
 	retryPauseFirst = 100 * time.Millisecond
 	retryPauseLast  = 2 * time.Second
 
-	maxRetries = 10 // what Config.Retries may be
+	maxRetries = 10 // the largest value of Config.Retries
 )
 
-// A budget counts how often one request was sent again, and for what (P8, P19).
+// A budget counts how often one request was sent again, and for which cause (P8, P19).
 type budget struct {
 	limit int // for each cause
 	total int
@@ -35,7 +35,7 @@ type budget struct {
 	given int // how often something was given back
 }
 
-// newBudget is the budget of one request. In all, it may be sent again twice as often as
+// newBudget returns the budget of one request. Its limit for all causes together is twice the limit
 // for one cause.
 func (c *Client) newBudget() *budget {
 	limit := max(c.config.Retries, 1)
@@ -56,7 +56,7 @@ func (b *budget) spend(why cause) bool {
 	return true
 }
 
-// giveBack takes a cause for not spent. There is an end to that, too.
+// giveBack makes a cause count as not spent. This works only a limited number of times.
 func (b *budget) giveBack(why cause) {
 	if b.given < maxAdopted {
 		b.given++

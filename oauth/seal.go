@@ -7,7 +7,7 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// vaultWords are what goes wrong with records, in the terms of this package.
+// vaultWords gives the errors of the vault the types of this package.
 var vaultWords = vault.Words{StoreFailed: storeError, CannotOpen: sealError}
 
 // sealError is for a record that cannot be sealed or opened.

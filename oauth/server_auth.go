@@ -17,15 +17,14 @@ import (
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 const (
-	// assertionLife is how long an assertion is good for; servers take none that is older.
+	// assertionLife is how long an assertion is valid. Servers accept none that is older.
 	assertionLife = time.Minute
-	// assertionBackdate is how far iat lies back: some servers refuse one that is ahead of
-	// their clock by any amount (O71).
+	// assertionBackdate is how far iat lies in the past: some servers refuse an iat that is ahead
+	// of their clock by any amount (O71).
 	assertionBackdate = 5 * time.Second
 )
 
-// assertion signs a client assertion for issuer, with a jti of its own (RFC 7523 §3,
-// O65, O66).
+// assertion signs a client assertion for issuer, with a new jti (RFC 7523 §3, O65, O66).
 func (c *Client) assertion(key *preparedKey, clientID, issuer string, now time.Time) (string, error) {
 	header, _ := json.Marshal(struct {
 		Alg  string `json:"alg"`
@@ -50,8 +49,8 @@ func (c *Client) assertion(key *preparedKey, clientID, issuer string, now time.T
 	return signed + "." + encode(signature), nil
 }
 
-// sign returns the ES256 signature of message: r and s, 32 bytes each (RFC 7518 §3.4).
-// A crypto.Signer returns them as ASN.1.
+// sign returns the ES256 signature of message: r and s with 32 bytes each (RFC 7518 §3.4). A
+// crypto.Signer returns them in ASN.1.
 func (k *preparedKey) sign(message []byte) ([]byte, error) {
 	digest := sha256.Sum256(message)
 	der, err := k.Signer.Sign(rand.Reader, digest[:], crypto.SHA256)
@@ -61,7 +60,7 @@ func (k *preparedKey) sign(message []byte) ([]byte, error) {
 	var pair struct{ R, S *big.Int }
 	rest, err := asn1.Unmarshal(der, &pair)
 	if err != nil || len(rest) > 0 || pair.R == nil || pair.S == nil || pair.R.Sign() <= 0 || pair.S.Sign() <= 0 || pair.R.BitLen() > 256 || pair.S.BitLen() > 256 {
-		return nil, errors.New("its Signer returned no ECDSA signature")
+		return nil, errors.New("its Signer did not return an ECDSA signature in ASN.1")
 	}
 	signature := make([]byte, 64)
 	pair.R.FillBytes(signature[:32])
@@ -69,8 +68,8 @@ func (k *preparedKey) sign(message []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// authenticate adds to form what says who the client is: its ID, and for a
-// confidential one an assertion made for this attempt only (O67).
+// authenticate adds the client's identity to form: its ID, and for a confidential client an
+// assertion for this attempt only (O67).
 func (c *Client) authenticate(form url.Values, r *asRequest, now time.Time) error {
 	form.Set("client_id", r.clientID)
 	if r.clientKey == "" {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Authorization servers move their endpoints, and sessions live for years (P60). So a session's endpoints
-// are read again before a refresh when they are not fresh any more, and at once where there is nothing
-// at the place that is known.
+// Authorization servers move their endpoints, and sessions live for years (P60). So before a
+// refresh the endpoints are read again if the known ones are old, and at once if there is nothing
+// at the known place.
 
-// endpointsFresh is how long a refresh trusts what an issuer said of its endpoints.
+// endpointsFresh is how long a refresh trusts the endpoints that an issuer named.
 const endpointsFresh = 10 * time.Minute
 
-// A serverCache knows what issuers said of themselves lately: thousands of sessions share one. The
-// zero value is empty and ready to use; it is safe for concurrent use.
+// A serverCache holds what issuers said about themselves lately; thousands of sessions share one.
+// The zero value is empty and ready to use. It is safe for concurrent use.
 type serverCache struct {
 	mu    sync.Mutex
 	known map[string]knownServer // by issuer
@@ -38,7 +38,7 @@ func (c *serverCache) put(issuer string, known knownServer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.known == nil || len(c.known) >= maxServers {
-		c.known = make(map[string]knownServer, 1) // they are asked again
+		c.known = make(map[string]knownServer, 1) // all are asked again
 	}
 	c.known[issuer] = known
 }
@@ -48,9 +48,9 @@ func isFresh(at, now time.Time) bool {
 	return age >= 0 && age < endpointsFresh
 }
 
-// withEndpoints returns state with the endpoints that its issuer names now, if they were not read
-// lately. When they cannot be had, those that are known have to do: an outage of a document is no
-// reason to stop.
+// withEndpoints returns state with the current endpoints of its issuer. It reads them if they were
+// not read lately. If reading fails, the known endpoints are used: a missing document is no reason
+// to stop.
 func (s *Session) withEndpoints(ctx context.Context, state *sessionState) *sessionState {
 	c := s.client
 	if isFresh(state.EndpointsAt, c.now()) {
@@ -67,7 +67,7 @@ func (s *Session) withEndpoints(ctx context.Context, state *sessionState) *sessi
 	return next
 }
 
-// readEndpoints returns state with the endpoints that its issuer names now.
+// readEndpoints returns state with the current endpoints of its issuer.
 func (c *Client) readEndpoints(ctx context.Context, state *sessionState) (*sessionState, error) {
 	server, err := c.serverOf(ctx, state.Issuer)
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *sessionState) servedBy(known knownServer) *sessionState {
 	return &next
 }
 
-// isNowhere reports whether an answer says that there is no endpoint where the request went.
+// isNowhere reports whether an answer says that there is no endpoint at the URL of the request.
 func isNowhere(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
@@ -98,13 +98,13 @@ func isNowhere(err error) bool {
 	return false
 }
 
-// requestMovedTokens sends r, which answered that there is nothing there, to where the issuer of
-// state says that its token endpoint is now. It returns nothing where that is the same place.
+// requestMovedTokens sends r again after the answer that nothing is there. It sends it to the token
+// endpoint that the issuer of state names now. If that is the same URL, it returns nothing.
 func (s *Session) requestMovedTokens(ctx context.Context, r *asRequest, state *sessionState) (moved *sessionState, answer *tokenAnswer, err error) {
 	c := s.client
 	moved, err = c.readEndpoints(ctx, state)
 	if err != nil || moved.TokenEndpoint == r.endpoint {
-		return nil, nil, nil // what the endpoint answered says more
+		return nil, nil, nil // the first answer says more
 	}
 	s.log(c.log.Info, "oauth: the server's token endpoint has moved", "endpoint", moved.TokenEndpoint)
 	r.endpoint = moved.TokenEndpoint

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	// issuerFresh is how long a refresh trusts what a PDS said of its authorization server:
-	// thousands of accounts share one, and its document hardly ever changes.
+	// issuerFresh is how long a refresh trusts the authorization server that a PDS named. Thousands
+	// of accounts share one PDS, and its document hardly ever changes.
 	issuerFresh = 5 * time.Minute
-	// handleFresh is how long a refresh trusts a handle that was verified.
+	// handleFresh is how long a refresh trusts a verified handle.
 	handleFresh = 24 * time.Hour
 )
 
-// An issuerCache knows which authorization servers PDSes named lately. The zero value is
-// empty and ready to use; it is safe for concurrent use.
+// An issuerCache holds which authorization servers PDSes named lately. The zero value is empty and
+// ready to use. It is safe for concurrent use.
 type issuerCache struct {
 	mu    sync.Mutex
 	named map[string]namedIssuer // by origin of the PDS
@@ -47,12 +47,12 @@ func (c *issuerCache) put(pds, issuer string, now time.Time) {
 		c.named = make(map[string]namedIssuer, 1)
 	}
 	if len(c.named) >= maxServers {
-		clear(c.named) // they are asked again
+		clear(c.named) // all are asked again
 	}
 	c.named[pds] = namedIssuer{issuer, now}
 }
 
-// recentIssuerOfPDS is issuerOfPDS with an answer that may be some minutes old.
+// recentIssuerOfPDS is issuerOfPDS, but its answer may be some minutes old.
 func (c *Client) recentIssuerOfPDS(ctx context.Context, pds string) (string, error) {
 	now := c.now()
 	if issuer, ok := c.issuers.get(pds, now); ok {
@@ -65,7 +65,7 @@ func (c *Client) recentIssuerOfPDS(ctx context.Context, pds string) (string, err
 	return issuer, err
 }
 
-// A settledHandle resolves afresh, but for one handle that was verified a short time ago.
+// A settledHandle resolves everything anew, except one handle that was verified a short time ago.
 type settledHandle struct {
 	identity.Resolver
 	handle syntax.Handle
@@ -80,15 +80,15 @@ func (r settledHandle) ResolveHandle(ctx context.Context, h syntax.Handle) (synt
 	return r.Resolver.ResolveHandle(ctx, h)
 }
 
-// verifyAuthority resolves an account freshly and makes sure that its PDS names
-// issuer as the server that speaks for it. Without this any server could log in
-// anybody (O79).
+// verifyAuthority resolves an account anew, and checks that its PDS names issuer as its
+// authorization server. Without this check any server could log in as anybody (O79).
 func (c *Client) verifyAuthority(ctx context.Context, did syntax.DID, issuer string) (*identity.Identity, error) {
 	return c.authorityOf(ctx, did, issuer, c.fresh, c.issuerOfPDS)
 }
 
-// verifyAgain is verifyAuthority before a refresh (P107): the account's document is asked for
-// each time, for that is what moves; its PDS and its handle are not.
+// verifyAgain is verifyAuthority before a refresh (P107). It asks for the account's document each
+// time, because that changes when an account moves. It takes the PDS's issuer and the handle from
+// the caches.
 func (c *Client) verifyAgain(ctx context.Context, did syntax.DID, state *sessionState) (*identity.Identity, error) {
 	resolver := c.fresh
 	if age := c.now().Sub(state.HandleAt); state.Handle != syntax.HandleInvalid && age >= 0 && age < handleFresh {

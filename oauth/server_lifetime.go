@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// maxTokenLife is the longest life of an access token that is believed.
+// maxTokenLife is the longest life of an access token that the client believes.
 const maxTokenLife = 30 * 24 * time.Hour
 
-// readLifetime reads an expires_in, in whatever spelling servers use (P61): a number, with a fraction or an
-// exponent or in quotes. It returns 0 where that says nothing: it is missing, no number, or not above 0.
+// readLifetime reads expires_in in every spelling that servers use (P61): a number, also with a
+// fraction or an exponent or in quotes. It returns 0 if the value is missing, is not a number, or
+// is not above 0.
 func readLifetime(said json.RawMessage) time.Duration {
 	text := strings.TrimSpace(string(said))
 	if strings.HasPrefix(text, `"`) {
@@ -22,7 +23,8 @@ func readLifetime(said json.RawMessage) time.Duration {
 		}
 		text = strings.TrimSpace(quoted)
 	}
-	// What ParseFloat takes and JSON does not, such as "inf" and "0x10", is not meant as a number of seconds.
+	// ParseFloat accepts texts that JSON does not, such as "inf" and "0x10". They are not meant as
+	// a number of seconds.
 	if text == "" || text[0] != '-' && (text[0] < '0' || text[0] > '9') || !json.Valid([]byte(text)) {
 		return 0
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
-// Where the documents are.
+// The paths of the documents.
 const (
 	resourceDocument = "/.well-known/oauth-protected-resource"
 	serverDocument   = "/.well-known/oauth-authorization-server"
@@ -23,8 +23,8 @@ type resourceMetadata struct {
 	AuthorizationServers []string `json:"authorization_servers"`
 }
 
-// serverMetadata is what an authorization server publishes (RFC 8414), as far as
-// the atproto profile has a rule about it.
+// serverMetadata is what an authorization server publishes (RFC 8414): the fields for which the
+// atproto profile has a rule.
 type serverMetadata struct {
 	Issuer                             string   `json:"issuer"`
 	AuthorizationEndpoint              string   `json:"authorization_endpoint"`
@@ -46,11 +46,11 @@ type serverMetadata struct {
 	ProtectedResources                 []string `json:"protected_resources"`
 	Prompts                            []string `json:"prompt_values_supported"`
 
-	// Only looked at by who asks for it: whatever a server says here, its users can log in.
+	// Not checked here. Users can log in whatever a server says in this field.
 	AccountPage json.RawMessage `json:"account_management_uri"`
 }
 
-// metadataError says what a discovery document gets wrong.
+// metadataError says what is wrong in a discovery document.
 func metadataError(document, format string, args ...any) error {
 	return &Error{Kind: ErrInvalidMetadata,
 		Err: fmt.Errorf(document+": "+format, args...)}
@@ -89,7 +89,7 @@ func (c *Client) serverOf(ctx context.Context, issuer string) (*serverMetadata, 
 	return m, nil
 }
 
-// check enforces the atproto profile on the metadata of issuer.
+// check applies the rules of the atproto profile to the metadata of issuer.
 func (m *serverMetadata) check(c *Client, issuer string) error {
 	if m.Issuer != issuer {
 		return fmt.Errorf("issuer is %q, not %q", m.Issuer, issuer)
@@ -101,7 +101,7 @@ func (m *serverMetadata) check(c *Client, issuer string) error {
 		{"revocation_endpoint", m.RevocationEndpoint},
 	} {
 		if endpoint.url == "" && endpoint.field == "revocation_endpoint" {
-			continue // the only optional one
+			continue // the only optional endpoint
 		}
 		if err := c.checkEndpoint(endpoint.url); err != nil {
 			return fmt.Errorf("%s: %w", endpoint.field, err)
@@ -147,7 +147,7 @@ func (m *serverMetadata) check(c *Client, issuer string) error {
 	return nil
 }
 
-// checkEndpoint accepts absolute URLs that a request, or a browser, may be sent to.
+// checkEndpoint accepts absolute URLs that are safe for requests and browsers.
 func (c *Client) checkEndpoint(endpoint string) error {
 	if endpoint == "" {
 		return errors.New("is missing")
@@ -162,8 +162,8 @@ func (c *Client) checkEndpoint(endpoint string) error {
 	return nil
 }
 
-// checkOrigin accepts an issuer or PDS in the one form the specification allows:
-// scheme and host, a port only if it is not the default, and nothing more.
+// checkOrigin accepts an issuer or PDS in the only form that the specification allows: scheme and
+// host, a port only if it is not the default, and nothing else.
 func (c *Client) checkOrigin(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil {
@@ -178,8 +178,8 @@ func (c *Client) checkOrigin(origin string) error {
 // secure reports whether u is https, or http where the Config allows it.
 func (c *Client) secure(u *url.URL) bool { return c.http.AllowsScheme(u) }
 
-// discover fetches a JSON object by the rules for discovery documents: status 200,
-// application/json, no redirect, 512 KiB at most (O35).
+// discover fetches a JSON object under the rules for discovery documents: status 200,
+// application/json, no redirect, at most 512 KiB (O35).
 func (c *Client) discover(ctx context.Context, document string, into any) error {
 	started := c.now()
 	answer, err := c.http.Fetch(ctx, document, safehttp.Rules{Accept: []string{"application/json"}})

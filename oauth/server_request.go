@@ -24,8 +24,8 @@ const (
 	maxServerAnswer = 512 << 10
 )
 
-// An asRequest is one request to an authorization server: pushed authorization,
-// token, refresh and revocation differ in nothing but their form.
+// An asRequest is one request to an authorization server. Pushed authorization, token, refresh and
+// revocation requests differ only in their form.
 type asRequest struct {
 	endpoint string
 	issuer   string
@@ -33,29 +33,29 @@ type asRequest struct {
 	key      *dpopKey
 	nonces   *dpop.Nonces
 
-	clientID  string // what the session was granted to
-	clientKey string // ID of the key to authenticate with, "" for a public client
+	clientID  string // the client that the session was granted to
+	clientKey string // ID of the key to authenticate with; "" for a public client
 
-	// fence, if set, is asked directly before every sending: what spends a refresh token
-	// must not be sent late. The time for all of it is then that of the context alone.
+	// fence, if set, is asked directly before every attempt: a refresh token must not be sent late.
+	// In this case only the context limits the time of the whole request.
 	fence func(context.Context) error
 }
 
 // An asAnswer is what the authorization server answered.
 type asAnswer struct {
-	origin  string // of who answered
+	origin  string // the origin that answered
 	status  int
 	header  http.Header
 	body    []byte
-	started time.Time // when the request that got this answer was begun
+	started time.Time // when the request of this answer began
 	now     time.Time
-	large   bool          // body is the beginning only
+	large   bool          // body holds only the beginning
 	ahead   time.Duration // how far the server's clock is ahead
 }
 
-// post sends r, and again with a new proof when the server asks for another nonce, as
-// far as the budget goes (O98). Errors are about the sending: a *Error of kind ErrNetwork
-// whose cause is a *xrpc.SendError, or ErrDPoP when the server asks for ever.
+// post sends r, and sends it again with a new proof if the server asks for another nonce, as long
+// as the budget allows (O98). Its errors are about sending: an *Error of kind ErrNetwork with an
+// *xrpc.SendError as its cause, or ErrDPoP if the server asks again and again.
 func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 	if r.fence == nil {
 		var cancel context.CancelFunc
@@ -86,7 +86,7 @@ func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 			return nil, e
 		}
 		if answer.status >= 400 {
-			// Not its body, nor its description: they may repeat what was sent.
+			// Neither the body nor the description is logged: they may repeat what was sent.
 			c.log.WarnContext(ctx, "oauth: server refused", "endpoint", r.endpoint, "status", answer.status, "code", said.Word(answer.words().Code))
 		}
 		c.noteNonceless(answer.origin, answer.status, dpop.NonceOf(answer.header))
@@ -94,8 +94,8 @@ func (c *Client) post(ctx context.Context, r *asRequest) (*asAnswer, error) {
 	}
 }
 
-// postOnce sends r with a proof of its own, with the nonce of challenge if there is one, and
-// reports why the server wants it again, if it does.
+// postOnce sends r with a new proof, with the nonce of challenge if there is one. It reports why
+// the server wants the request again, if it does.
 func (c *Client) postOnce(ctx context.Context, r *asRequest, challenge string) (answer *asAnswer, why cause, err error) {
 	started := c.now()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.endpoint, nil)
@@ -108,7 +108,7 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest, challenge string) (
 	if err := c.authenticate(form, r, at); err != nil {
 		return nil, none, err
 	}
-	// No GetBody: net/http must not send it again on its own, a code or a refresh token
+	// No GetBody: net/http must not repeat the request by itself, because a code or a refresh token
 	// works once.
 	encoded := form.Encode()
 	req.Body, req.ContentLength = io.NopCloser(strings.NewReader(encoded)), int64(len(encoded))
@@ -147,14 +147,14 @@ func (c *Client) postOnce(ctx context.Context, r *asRequest, challenge string) (
 			r.nonces.Refused(nonce)
 			return answer, wantsNonce, nil
 		case c.redated(origin, corrected) && (code == "invalid_dpop_proof" || code == "invalid_client"):
-			// Both are told before a code or a refresh token is looked at.
+			// Servers report both before they look at a code or a refresh token.
 			return answer, wantsProof, nil
 		}
 	}
 	return answer, none, nil
 }
 
-// fenceError is why something was not sent, or not sent again.
+// fenceError says why something was not sent, or not sent again.
 func fenceError(err error) error {
 	if _, ok := errors.AsType[*Error](err); ok {
 		return err
@@ -162,7 +162,8 @@ func fenceError(err error) error {
 	return storeError(err)
 }
 
-// words are the server's own about an error (RFC 6749 §5.2), as far as they have that form.
+// words returns the server's own words about an error (RFC 6749 §5.2), as far as they have that
+// form.
 func (a *asAnswer) words() (w struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
@@ -177,14 +178,14 @@ func (a *asAnswer) words() (w struct {
 			*word = ""
 		}
 	}
-	// Errors of other protocols have their say elsewhere, as those of XRPC do.
+	// Other protocols, such as XRPC, put the description of an error into "message".
 	if message := ""; w.Description == "" && json.Unmarshal(members["message"], &message) == nil {
 		w.Description = message
 	}
 	return w
 }
 
-// refusal is the error for an answer that is not a success.
+// refusal returns the error for an answer that is not a success.
 func (a *asAnswer) refusal(kind Kind) *Error {
 	w := a.words()
 	e := &Error{
@@ -195,12 +196,12 @@ func (a *asAnswer) refusal(kind Kind) *Error {
 	return e.saidBy(w.Code, w.Description, w.URI)
 }
 
-// invalid is the error for a success that breaks the rules.
+// invalid returns the error for a success that breaks the rules.
 func (a *asAnswer) invalid(kind Kind, cause error) error {
 	return &Error{Kind: kind, Status: a.status, Err: cause}
 }
 
-// unsound says why a success is not what was asked for, whatever is in it.
+// unsound says why a success cannot be used, whatever it contains.
 func (a *asAnswer) unsound() error {
 	switch media, _, err := mime.ParseMediaType(a.header.Get("Content-Type")); {
 	case a.large:

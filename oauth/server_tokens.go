@@ -16,18 +16,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A tokenAnswer is a token response (RFC 6749 §5.1), read but not yet trusted.
+// A tokenAnswer is a token response (RFC 6749 §5.1) that was read but is not trusted yet.
 type tokenAnswer struct {
 	*asAnswer
 	tokens    tokenSet
 	tokenType string
 	subject   string
-	flaw      error // what is wrong with the answer as a whole, whatever it holds
+	flaw      error // what is wrong with the answer as a whole
 }
 
-// requestTokens sends r to a token endpoint. Whatever the answer is like, tokens that are in it are
-// returned with the error, so that they can be used where they may be, or else be revoked. There
-// is no answer where none came.
+// requestTokens sends r to a token endpoint. If the answer contains tokens, it returns them
+// together with the error, so that the caller can use or revoke them. It returns no answer if none
+// came.
 func (c *Client) requestTokens(ctx context.Context, r *asRequest) (*tokenAnswer, error) {
 	answer, err := c.post(ctx, r)
 	if err != nil {
@@ -36,7 +36,7 @@ func (c *Client) requestTokens(ctx context.Context, r *asRequest) (*tokenAnswer,
 	members, broken := readMembers(answer.body)
 	text := func(name string) (s string) {
 		if json.Unmarshal(members[name], &s) != nil {
-			return "" // of another type: as good as missing
+			return "" // of another type: treated as missing
 		}
 		return s
 	}
@@ -46,7 +46,8 @@ func (c *Client) requestTokens(ctx context.Context, r *asRequest) (*tokenAnswer,
 		subject:   text("sub"),
 		tokens: tokenSet{
 			Access: text("access_token"), Refresh: text("refresh_token"), Scope: text("scope"),
-			// From when the request was begun: the server's clock started no earlier (O81).
+			// Counted from the beginning of the request: the server's clock started no earlier
+			// (O81).
 			Life: token.Life{IssuedAt: answer.started},
 		},
 	}
@@ -64,17 +65,17 @@ func (c *Client) requestTokens(ctx context.Context, r *asRequest) (*tokenAnswer,
 	return a, a.flaw
 }
 
-// readMembers reads the members of a JSON object as far as it goes. What comes before a fault, and
-// before what follows the object, is good.
+// readMembers reads the members of a JSON object as far as possible. It keeps what comes before a
+// fault, and ignores what follows the object.
 func readMembers(data []byte) (map[string]json.RawMessage, error) {
 	members := make(map[string]json.RawMessage)
 	d := json.NewDecoder(bytes.NewReader(data))
 	start, err := d.Token()
 	if err != nil {
-		return members, fmt.Errorf("the answer is no JSON: %w", err)
+		return members, fmt.Errorf("the answer is not JSON: %w", err)
 	}
 	if start != json.Delim('{') {
-		return members, errors.New("the answer is no JSON object")
+		return members, errors.New("the answer is not a JSON object")
 	}
 	for d.More() {
 		name, err := d.Token()
@@ -85,7 +86,7 @@ func readMembers(data []byte) (map[string]json.RawMessage, error) {
 		if err := d.Decode(&value); err != nil {
 			return members, err
 		}
-		members[name.(string)] = value // the decoder lets nothing else through
+		members[name.(string)] = value // the decoder accepts no other type here
 	}
 	if _, err := d.Token(); err != nil {
 		return members, err
@@ -96,7 +97,7 @@ func readMembers(data []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// check enforces what the token response of a login must hold (O74, O75, O77).
+// check applies the rules for the token response of a login (O74, O75, O77).
 func (a *tokenAnswer) check() error {
 	switch {
 	case a.checkAccess() != nil:
@@ -111,11 +112,11 @@ func (a *tokenAnswer) check() error {
 	return nil
 }
 
-// checkAccess makes sure that the access token can be sent. A refresh token goes into a form, which
-// takes anything.
+// checkAccess checks that the access token can be sent in a header. A refresh token goes into a
+// form, which accepts anything.
 func (a *tokenAnswer) checkAccess() error {
 	if a.tokens.Access == "" {
-		return a.invalid(errors.New("access_token is missing, or no text"))
+		return a.invalid(errors.New("access_token is missing or is not a text"))
 	}
 	if err := token.Check(a.tokens.Access); err != nil {
 		return a.invalid(fmt.Errorf("access_token %w", err))
@@ -123,9 +124,9 @@ func (a *tokenAnswer) checkAccess() error {
 	return nil
 }
 
-// merge applies the rules of a token response to a refresh of the tokens that are held, for an
-// account (O111). Nothing that may be missing decides: whoever holds tokens that work keeps them, for
-// the server has spent the ones before (P61). What is missing stays as it was.
+// merge applies the rules for a token response to a refresh of the held tokens of an account
+// (O111). A missing member is no reason to refuse: the server has used up the earlier tokens, so
+// whoever holds tokens that work must keep them (P61). A missing member keeps its earlier value.
 func (a *tokenAnswer) merge(held *tokenSet, did syntax.DID) (tokenSet, error) {
 	next := a.tokens
 	switch err := a.checkAccess(); {
@@ -141,10 +142,10 @@ func (a *tokenAnswer) merge(held *tokenSet, did syntax.DID) (tokenSet, error) {
 		return next, a.invalid(fmt.Errorf("token_type is %.50q, not DPoP", a.tokenType))
 	}
 	if next.Scope == "" {
-		next.Scope = held.Scope // RFC 6749 §5.1: left out where it is what it was
+		next.Scope = held.Scope // RFC 6749 §5.1: left out if it did not change
 	}
 	if next.Refresh == "" {
-		next.Refresh = held.Refresh // RFC 6749 §6: none given, the old one stays
+		next.Refresh = held.Refresh // RFC 6749 §6: without a new one, the old one stays valid
 	}
 	if !hasScope(next.Scope, "atproto") {
 		return next, a.invalid(fmt.Errorf("scope %.300q lacks atproto", next.Scope))
@@ -152,7 +153,7 @@ func (a *tokenAnswer) merge(held *tokenSet, did syntax.DID) (tokenSet, error) {
 	return next, nil
 }
 
-// An otherAccountError says that a refresh brought the tokens of another account.
+// An otherAccountError says that a refresh returned the tokens of another account.
 type otherAccountError struct{ subject string }
 
 func (e *otherAccountError) Error() string {
@@ -161,8 +162,8 @@ func (e *otherAccountError) Error() string {
 
 func (a *tokenAnswer) invalid(cause error) error { return a.asAnswer.invalid(ErrToken, cause) }
 
-// revoke asks the server to end the grant behind the tokens of state (RFC 7009). Revoking the
-// refresh token ends the access token with it.
+// revoke asks the server to end the grant of state's tokens (RFC 7009). Revoking the refresh token
+// also ends the access token.
 func (c *Client) revoke(ctx context.Context, state *sessionState, nonces *dpop.Nonces) error {
 	token, hint := state.Tokens.Refresh, "refresh_token"
 	if token == "" {
@@ -172,7 +173,7 @@ func (c *Client) revoke(ctx context.Context, state *sessionState, nonces *dpop.N
 		return nil
 	}
 	if state.RevocationEndpoint == "" {
-		c.log.Warn("oauth: the server has no revocation endpoint and cannot be told that tokens are done with; they end when they run out", "issuer", state.Issuer)
+		c.log.Warn("oauth: the server has no revocation endpoint, so tokens that are no longer used stay valid until they expire", "issuer", state.Issuer)
 		return nil
 	}
 	request := &asRequest{

@@ -22,35 +22,34 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Session is a logged-in account. It is an xrpc.Doer: give it to a generated
-// client and call typed methods, or use AuthenticatedRequest, AuthenticatedRawRequest
-// and HTTPClient.
+// A Session is a logged-in account. It is an xrpc.Doer: pass it to a generated client and call
+// typed methods, or use AuthenticatedRequest, AuthenticatedRawRequest and HTTPClient.
 //
-// It renews its tokens by itself, once for all goroutines and all processes that
-// share the store. It is safe for concurrent use.
+// It refreshes its tokens by itself, once for all goroutines and for all processes that share the
+// store. It is safe for concurrent use.
 type Session struct {
 	client   *Client
 	key      SessionKey
-	clientID string // what the session was granted to, and by whom: these never change
+	clientID string // the client and the issuer of the grant; these never change
 	issuer   string
 
 	keeper *keeper.Keeper[*sessionState]
 	nonces *dpop.Nonces
 
 	mu      sync.Mutex
-	ended   *Error    // why the session is over; the keeper knows it, too
-	moved   *Error    // if set, the account is at another issuer
+	ended   *Error    // why the session ended; the keeper knows it too
+	moved   *Error    // if set, the account has moved to another issuer
 	note    Kind      // why the record is gone from the store
-	refused *Error    // why the server does not go on with the session
+	refused *Error    // why the server does not refresh the session
 	useless string    // the access token that the server refused last
-	looked  time.Time // when the store was last read, or written
+	looked  time.Time // when the store was last read or written
 
 	events events.Queue
 
 	granted atomic.Pointer[scope.Set] // the scope of the tokens that Allows saw last
 
-	// jitter is the part of refreshSpan that this session uses, so that sessions which
-	// began together do not refresh together.
+	// jitter is the part of refreshSpan that this session uses. It keeps sessions that began
+	// together from refreshing together.
 	jitter float64
 }
 
@@ -67,7 +66,7 @@ func (c *Client) newSession(key SessionKey, state *sessionState, revision uint64
 	return s
 }
 
-// current returns the newest state this process knows, or why the session ended.
+// current returns the newest state that this process knows, or the reason why the session ended.
 func (s *Session) current() (*sessionState, error) {
 	state, over := s.keeper.Current()
 	if over != nil {
@@ -76,7 +75,7 @@ func (s *Session) current() (*sessionState, error) {
 	return state, nil
 }
 
-// reason is why the session is over.
+// reason returns why the session ended.
 func (s *Session) reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,13 +85,13 @@ func (s *Session) reason() error {
 	return s.ended
 }
 
-// view is current for accessors, which also answer after the end.
+// view is current for accessors, which also work after the end.
 func (s *Session) view() *sessionState {
 	state, _ := s.keeper.Current()
 	return state
 }
 
-// Key returns what Resume takes to bring the session back.
+// Key returns the key for Resume, which brings the session back.
 func (s *Session) Key() SessionKey { return s.key }
 
 // DID returns the account.

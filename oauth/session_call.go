@@ -17,22 +17,20 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An outgoing is a request before it has host and credentials.
+// An outgoing is a request that has no host and no credentials yet.
 type outgoing struct {
 	raw.Request
 	nsid  syntax.NSID // for error messages
-	probe bool        // it is sent to find out whether the server wants a nonce
+	probe bool        // sent only to find out whether the server wants a nonce
 }
 
-// Do implements xrpc.Doer: it sends req to the session's PDS, with a proof and
-// the current token, and returns the response whatever its status. A challenge for
-// a nonce, an expired token and, for requests without a body, a replayed proof are
-// dealt with by sending again, three times in all at most unless Config.Retries says
-// otherwise.
+// Do implements xrpc.Doer. It sends req to the session's PDS with a proof and the current token,
+// and returns the response whatever its status. It sends the request again if the server asks for a
+// nonce, if the token has expired, or, for a request without a body, if the server has seen the
+// proof before. It sends a request at most three times, unless Config.Retries says otherwise.
 //
-// Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the
-// session is over; ErrBodyNotReplayable when the server wants the request again and
-// its body can be read only once.
+// Errors: *xrpc.SendError if there was no response; ErrReauthRequired if the session has ended;
+// ErrBodyNotReplayable if the server wants the request again and its body can be read only once.
 func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
 	return s.send(ctx, &outgoing{
 		Request: raw.Request{
@@ -47,15 +45,16 @@ func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, er
 
 var _ xrpc.Follower = (*Session)(nil)
 
-// Follow implements xrpc.Follower: it gets what the session's PDS has redirected a download to, such as a
-// blob. Nothing of the session goes along, and nothing is learned from the answer (P82).
+// Follow implements xrpc.Follower. It fetches the URL that the session's PDS redirected a download
+// to, such as a blob. It sends no credentials of the session there, and learns nothing from the
+// answer (P82).
 func (s *Session) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
 	return xrpc.FollowHTTP(ctx, s.client.http.RoundTripper(), target, header)
 }
 
 // send is the one loop behind Do, the raw requests and HTTPClient.
 func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, error) {
-	if ctx.Err() != nil { // it is no reason for a refresh (P121)
+	if ctx.Err() != nil { // this is no reason for a refresh (P121)
 		return nil, &xrpc.SendError{NSID: out.nsid, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
 	}
 	if out.Body != nil && !out.Body.Replayable() {
@@ -86,8 +85,8 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 		case "invalid_token":
 			why = wantsToken
 		case "invalid_dpop_proof":
-			// net/http sends a GET again, proof and all, when an idle connection dies
-			// under it; the server then sees the proof twice (P50).
+			// If an idle connection dies, net/http sends a GET again with the same proof. The
+			// server then sees the proof twice (P50).
 			if redated || out.Body == nil && out.Method == http.MethodGet {
 				why = wantsProof
 			}
@@ -96,16 +95,16 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 			return resp, nil
 		}
 		s.client.log.DebugContext(ctx, "oauth: trying again", "session", s, "path", out.Target.Path, "code", said.Word(code))
-		// Nobody needs this answer any more, and many that are kept open here would leave no
-		// connection to the server for the refresh that they all wait for.
+		// Nobody needs this answer any more. If many of them stayed open here, they could use up
+		// all connections to the server, and the refresh that they wait for would get none.
 		resp.Body.Close()
 		var refreshErr error
 		if why == wantsToken {
 			s.setRefused(state.Tokens.Access)
 			var asked bool
 			if asked, refreshErr = s.renew(ctx, state); !asked {
-				// These tokens are another process's. They may be older than they look, so the one
-				// renewal of this call is still to come (P118).
+				// Another process got these tokens. They may be older than they look, so this call
+				// may still renew them once (P118).
 				spending.giveBack(wantsToken)
 			}
 		}
@@ -125,9 +124,9 @@ func (s *Session) send(ctx context.Context, out *outgoing) (*http.Response, erro
 	}
 }
 
-// sendOnce sends out with the tokens of state and a proof of its own, with the nonce that was
-// asked for if there is one. It returns the nonce that it used, and reports whether the proof
-// was dated by a clock that is now known to be wrong.
+// sendOnce sends out with the tokens of state and a new proof, with the nonce that was asked for,
+// if there is one. It returns the nonce that it used. It also reports whether the proof has a time
+// from a clock that is now known to be wrong.
 func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionState, asked string) (resp *http.Response, nonce dpop.Use, redated bool, err error) {
 	c := s.client
 	target, err := raw.Resolve(state.PDS, out.Target)
@@ -150,7 +149,7 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 		}
 		return nil, nonce, false, err
 	}
-	for name := range req.Header { // also those that are not written as net/http writes them
+	for name := range req.Header { // including names that are not in the canonical form of net/http
 		switch http.CanonicalHeaderKey(name) {
 		case "Authorization", "Dpop":
 			delete(req.Header, name)
@@ -165,7 +164,7 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 	}
 	given := dpop.NonceOf(resp.Header)
 	s.nonces.Learn(nonce, given)
-	if req.Method == http.MethodPost || out.probe { // others may need no credentials, and then no proof is looked at
+	if req.Method == http.MethodPost || out.probe { // other requests may need no credentials, and then the server checks no proof
 		c.noteNonceless(origin, resp.StatusCode, given)
 	}
 	c.learnTime(origin, resp.Header, started)
@@ -175,8 +174,8 @@ func (s *Session) sendOnce(ctx context.Context, out *outgoing, state *sessionSta
 	return resp, nonce, c.redated(origin, corrected), nil
 }
 
-// usable returns tokens that can be sent. Those that have run out are refreshed first. Those
-// that are about to are refreshed in the background: no call waits for that (P70).
+// usable returns tokens that can be sent. It refreshes expired tokens first. It refreshes tokens
+// that are about to expire in the background, and no call waits for that (P70).
 func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 	for tries := 0; ; tries++ {
 		state, err := s.current()
@@ -186,14 +185,14 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 		now := s.client.now()
 		switch {
 		case state.Tokens.Refresh == "":
-			return state, nil // when it has run out is for the server to say
+			return state, nil // the server decides when it has expired
 		case s.movedAway() == nil && (!state.Tokens.Spent(now) || state.Tokens.IsNew(now)):
 			if s.isDue(state, now) {
 				s.keeper.Start(state)
 			}
 			return state, nil
 		case tries == maxAdopted:
-			return state, nil // our clock may be wrong; the server says what it thinks of them
+			return state, nil // our clock may be wrong; the server decides
 		}
 		if _, err := s.renew(ctx, state); err != nil {
 			return nil, err
@@ -201,25 +200,24 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 	}
 }
 
-// maxAdopted is how often in a row one call takes tokens that another process got, and that
-// turn out to be of no use.
+// maxAdopted is how often in a row one call takes tokens from another process that turn out to be
+// useless.
 const maxAdopted = 10
 
-// isDue reports whether the tokens will run out soon.
+// isDue reports whether the tokens expire soon.
 func (s *Session) isDue(state *sessionState, now time.Time) bool {
 	return state.Tokens.isDue(now, s.jitter)
 }
 
-// oneWayWait is how long a body that can be read only once waits for tokens that have time
-// left.
+// oneWayWait is how long a request waits for fresh tokens if its body can be read only once.
 const oneWayWait = 5 * time.Second
 
-// prepareForOneWay does what can be done so that a body that can be read only once
-// is not sent in vain: the newest tokens, with time left, and a nonce that is fresh.
+// prepareForOneWay prepares for a body that can be read only once, so that it is not sent in vain.
+// It gets the newest tokens, with time left, and a fresh nonce.
 func (s *Session) prepareForOneWay(ctx context.Context) error {
 	attempt, cancel := context.WithTimeout(ctx, oneWayWait)
 	defer cancel()
-	s.keeper.Look(attempt) // should the store not answer: the tokens at hand may do
+	s.keeper.Look(attempt) // if the store does not answer, the known tokens may do
 	state, err := s.current()
 	if err != nil {
 		return err
@@ -242,14 +240,13 @@ func (s *Session) prepareForOneWay(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be reused
 	return nil
 }
 
-// challenge returns why the server wants the request again, in the terms of RFC 9449 and
-// RFC 6750 (O98, O114). Only a wish for a nonce is believed where it stands in the body alone,
-// as the atproto profile has it: of tokens, a service behind the PDS may speak, too, and
-// mean its own.
+// challenge returns why the server wants the request again, in the terms of RFC 9449 and RFC 6750
+// (O98, O114). An error name that is only in the body counts only if it asks for a nonce, as in the
+// atproto profile. A service behind the PDS may also write there about tokens, and mean its own.
 func challenge(resp *http.Response) string {
 	if resp.StatusCode != http.StatusUnauthorized && resp.StatusCode != http.StatusBadRequest {
 		return ""

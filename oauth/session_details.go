@@ -11,21 +11,21 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// SessionDetails are what an account page shows of a session, as it is stored.
+// SessionDetails are the stored facts of a session that an account page shows.
 type SessionDetails struct {
 	Key       SessionKey
-	Began     time.Time // the login
-	Refreshed time.Time // when it was given its tokens, at the login or since
-	Scope     string    // what was granted
+	Began     time.Time // when the user logged in
+	Refreshed time.Time // when the server issued the current tokens
+	Scope     string    // the granted scope
 	Handle    syntax.Handle
 	Issuer    string // the authorization server
 }
 
-// SessionDetails yields what is stored of the sessions of an account, or of all (did ""). One that
-// cannot be opened comes with its Key alone and an error of kind ErrSealed, and the others
-// follow. An error of kind ErrStore ends the sequence. Sessions of other clients are passed over.
+// SessionDetails yields what is stored about the sessions of one account, or about all if did is
+// "". For a session that cannot be opened, it yields only the Key, with an error of kind ErrSealed,
+// and goes on. An error of kind ErrStore ends the sequence. It skips sessions of other clients.
 //
-// Client.Logout ends one of them, here and at its server.
+// To end one of them, here and at its server, use Client.Logout.
 func (c *Client) SessionDetails(ctx context.Context, did syntax.DID) iter.Seq2[SessionDetails, error] {
 	return func(yield func(SessionDetails, error) bool) {
 		for key, err := range c.Sessions(ctx, did) {
@@ -35,7 +35,7 @@ func (c *Client) SessionDetails(ctx context.Context, did syntax.DID) iter.Seq2[S
 			}
 			state, _, _, err := c.loadSession(ctx, key)
 			switch {
-			case errors.Is(err, ErrSessionUnknown): // another client's, or over meanwhile
+			case errors.Is(err, ErrSessionUnknown): // it belongs to another client, or has ended meanwhile
 				continue
 			case errors.Is(err, ErrSealed):
 				if !yield(SessionDetails{Key: key}, err) {
@@ -59,10 +59,10 @@ func (s *sessionState) details(key SessionKey) SessionDetails {
 	}
 }
 
-// AccountURL returns the page where the user manages the account at its authorization server,
-// such as the applications that may use it; "" if the server names none (account_management_uri
-// in its metadata), or none that a browser should be sent to. It fails where the server's metadata
-// cannot be had.
+// AccountURL returns the page where the user manages the account at its authorization server, for
+// example which applications may use it. The server's metadata names it as account_management_uri.
+// The result is "" if the server names none, or one that is not safe for a browser. AccountURL
+// returns an error if the server's metadata cannot be fetched.
 func (s *Session) AccountURL(ctx context.Context) (string, error) {
 	server, err := s.client.serverOf(ctx, s.Issuer())
 	if err != nil {

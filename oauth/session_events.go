@@ -14,14 +14,14 @@ func (s *Session) notifyUpdate() {
 	}
 }
 
-// notifyEnd tells the application that the session is over.
+// notifyEnd tells the application that the session has ended.
 func (s *Session) notifyEnd(cause *Error) {
 	if f := s.client.config.OnEnd; f != nil {
 		s.tell(func() { f(context.Background(), s, cause) })
 	}
 }
 
-// log writes to the operator's log, which is code of the application, too.
+// log writes to the operator's log. The logger is code of the application too.
 func (s *Session) log(write func(msg string, args ...any), msg string, args ...any) {
 	args = append([]any{"session", s}, args...)
 	s.tell(func() { write(msg, args...) })

@@ -8,13 +8,14 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// MarshalText writes the key as its DID, a slash and its ID, such as
-// "did:plc:ewvi7nxzyoun6zhxrhs64oiz/3yQXGd9hT0c"; neither part can hold a slash. So keys can
-// be columns, flags, and keys of maps in JSON. A key that no login made, such as the zero
-// one, is refused with ErrSessionUnknown.
+// MarshalText returns the key as text: its DID, a slash and its ID, such as
+// "did:plc:ewvi7nxzyoun6zhxrhs64oiz/3yQXGd9hT0c". Neither part can contain a slash. So keys can be
+// columns, flags, and keys of maps in JSON. MarshalText refuses a key that no login made, such as
+// the zero value, with ErrSessionUnknown.
 //
-// The text is no secret: nobody can act for the account with it. Nor is it authentic: anybody
-// can write one. A value that comes back from a browser has to be made by Client.SealKey.
+// The text is not secret: nobody can act for the account with it. It is not protected either:
+// anybody can write one. A value that comes back from a browser must be made with
+// Client.SealSessionKey.
 func (k SessionKey) MarshalText() ([]byte, error) {
 	if err := k.check(); err != nil {
 		return nil, err
@@ -22,8 +23,8 @@ func (k SessionKey) MarshalText() ([]byte, error) {
 	return []byte(string(k.DID) + "/" + k.ID), nil
 }
 
-// UnmarshalText reads what MarshalText writes, and refuses anything else with
-// ErrSessionUnknown. Whether there is such a session is for Client.Resume to say.
+// UnmarshalText reads the output of MarshalText, and refuses anything else with ErrSessionUnknown.
+// It does not check that the session exists; Client.Resume does.
 func (k *SessionKey) UnmarshalText(text []byte) error {
 	did, id, found := strings.Cut(string(text), "/")
 	if !found {
@@ -37,10 +38,10 @@ func (k *SessionKey) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// check holds a key to what logins make: an account, and a random string in base64url.
+// check accepts a key of the form that logins make: a DID, and a random text in base64url.
 func (k SessionKey) check() error {
 	if k == (SessionKey{}) {
-		return malformedKey(errors.New("it is empty: use Key of a Session, or what Client.OpenSessionKey returns"))
+		return malformedKey(errors.New("it is empty: use the Key of a Session, or the result of Client.OpenSessionKey"))
 	}
 	if _, err := syntax.ParseDID(string(k.DID)); err != nil {
 		return malformedKey(err)

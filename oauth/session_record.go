@@ -12,26 +12,25 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// How long records are kept: a login, and a session after it was given tokens. Servers
-// end a session that was not used for three months, and every session after two years; a
-// record that outlives its session helps nobody, but for the margin that makes sure that
-// it does. Public clients get less from most servers, and the same from some: what is
-// kept for nothing goes when its tokens are refused.
+// How long records are kept: a login, and a session after it got new tokens. Servers end a session
+// after three months without use, and every session after two years. A record that lives longer
+// than its session is useless, so the times are these with a margin. Many servers give public
+// clients less time; the records of their sessions go when their tokens are refused.
 const (
 	stateLife     = time.Hour
 	sessionKeep   = 100 * 24 * time.Hour
 	sessionMargin = 10 * 24 * time.Hour
 )
 
-// How long servers let sessions live without a refresh, and altogether (O117). Nothing is
-// refused by these times: they tell why a server has refused.
+// How long servers keep sessions without a refresh, and in all (O117). The client refuses nothing
+// because of these times: they explain why a server has refused.
 const (
 	publicSessionLife       = 14 * 24 * time.Hour
 	confidentialSessionIdle = 90 * 24 * time.Hour
 	confidentialSessionLife = 2 * 365 * 24 * time.Hour
 )
 
-// A SessionKey names a session: an account may have several, one per login.
+// A SessionKey identifies a session. An account may have several sessions, one for each login.
 type SessionKey struct {
 	DID syntax.DID
 	ID  string
@@ -41,7 +40,7 @@ func (k SessionKey) record() store.RecordKey {
 	return store.RecordKey{Kind: store.RecordSession, DID: k.DID, ID: k.ID}
 }
 
-// loginState is what is kept between Authorize and Callback (O57).
+// loginState is stored between Authorize and Callback (O57).
 type loginState struct {
 	Issuer      string            `json:"issuer"`
 	ClientID    string            `json:"client_id"`
@@ -51,19 +50,19 @@ type loginState struct {
 	Binding     string            `json:"binding"` // hash of Login.Binding
 	Key         *dpopKey          `json:"dpop_key"`
 	ClientKey   string            `json:"client_key,omitempty"`
-	Account     syntax.DID        `json:"account,omitempty"` // empty when the server picks the account
+	Account     syntax.DID        `json:"account,omitempty"` // empty if the user chooses the account at the server
 	AppState    string            `json:"app_state,omitempty"`
-	Lost        string            `json:"lost,omitempty"`     // ID of the session of Account that a Web asks for anew
-	Identity    bool              `json:"identity,omitempty"` // who it is, and no session
+	Lost        string            `json:"lost,omitempty"`     // ID of the lost session of Account for which Web asks again
+	Identity    bool              `json:"identity,omitempty"` // WithIdentityOnly: only find out who the user is
 	Nonces      map[string]string `json:"nonces,omitempty"`
 	CreatedAt   time.Time         `json:"created_at"`
 }
 
-// recordVersion is the form of the records that are written. Later versions of this package
-// read it, too.
+// recordVersion is the version of the records that this package writes. Later versions of this
+// package can read it.
 const recordVersion = 1
 
-// A sessionRecord is what is stored of a session: its state, and the claim of who is about
+// A sessionRecord is a session in the store: its state, and the claim of the process that is about
 // to refresh it.
 type sessionRecord struct {
 	Version int `json:"v"`
@@ -71,7 +70,7 @@ type sessionRecord struct {
 	Claim *keeper.Claim `json:"claim,omitempty"`
 }
 
-// MarshalJSON writes the version that this package writes.
+// MarshalJSON writes the version of this package.
 func (r *sessionRecord) MarshalJSON() ([]byte, error) {
 	type plain sessionRecord
 	stamped := plain(*r)
@@ -79,7 +78,7 @@ func (r *sessionRecord) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stamped)
 }
 
-// UnmarshalJSON refuses what a later version has written and this one may misread.
+// UnmarshalJSON refuses a record of a later version, because this version may misread it.
 func (r *sessionRecord) UnmarshalJSON(data []byte) error {
 	type plain sessionRecord
 	if err := json.Unmarshal(data, (*plain)(r)); err != nil {
@@ -91,26 +90,26 @@ func (r *sessionRecord) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// sessionState is what is known of a session.
+// sessionState is everything that is known about a session.
 type sessionState struct {
 	ClientID           string            `json:"client_id"`
-	Asked              string            `json:"asked,omitempty"` // the scope of the login; what was granted is in Tokens
+	Asked              string            `json:"asked,omitempty"` // the scope of the login; Tokens holds the granted one
 	Issuer             string            `json:"issuer"`
 	TokenEndpoint      string            `json:"token_endpoint"`
 	RevocationEndpoint string            `json:"revocation_endpoint,omitempty"`
 	PDS                string            `json:"pds"`
 	Handle             syntax.Handle     `json:"handle"`
 	Key                *dpopKey          `json:"dpop_key"`
-	ClientKey          string            `json:"client_key,omitempty"` // ID of the key the session is tied to
+	ClientKey          string            `json:"client_key,omitempty"` // ID of the session's client key
 	Tokens             tokenSet          `json:"tokens"`
 	Nonces             map[string]string `json:"nonces,omitempty"`
 	CreatedAt          time.Time         `json:"created_at"`
-	VerifiedAt         time.Time         `json:"verified_at"`           // when Issuer was last found to serve the account
-	HandleAt           time.Time         `json:"handle_at"`             // when Handle was last found to be the account's
+	VerifiedAt         time.Time         `json:"verified_at"`           // when Issuer was last verified to serve the account
+	HandleAt           time.Time         `json:"handle_at"`             // when Handle was last verified
 	EndpointsAt        time.Time         `json:"endpoints_at,omitzero"` // when Issuer last named its endpoints
 }
 
-// idleEnd is when the session ends unless it is refreshed.
+// idleEnd is when the session ends if it is not refreshed.
 func (s *sessionState) idleEnd() time.Time {
 	if s.ClientKey != "" {
 		return s.Tokens.IssuedAt.Add(confidentialSessionIdle)
@@ -118,8 +117,8 @@ func (s *sessionState) idleEnd() time.Time {
 	return s.Tokens.IssuedAt.Add(publicSessionLife)
 }
 
-// outlived reports whether the session is as old as servers let it become, however often
-// it was refreshed.
+// outlived reports whether the session has reached the maximum age that servers allow, no matter
+// how often it was refreshed.
 func (s *sessionState) outlived(now time.Time) bool {
 	life := publicSessionLife
 	if s.ClientKey != "" {
@@ -128,20 +127,20 @@ func (s *sessionState) outlived(now time.Time) bool {
 	return !now.Before(s.idleEnd()) || now.Sub(s.CreatedAt) >= life-clocksApart
 }
 
-// keep is how long the record of a session is kept that has new tokens. A session that
-// was given some now lives on, whatever our clock says of its age.
+// keep is how long the record of a session with new tokens is kept. The server just issued tokens,
+// so the session lives on, whatever its age by our clock is.
 func (s *sessionState) keep(now time.Time) time.Duration {
 	left := s.CreatedAt.Add(confidentialSessionLife + sessionMargin).Sub(now)
 	return min(sessionKeep, max(left, sessionMargin))
 }
 
-// over reports whether the login is too old to be ended. The record's own time is no part
-// of that: it was not sealed (P124).
+// over reports whether the login is too old to be completed. It does not use the record's own time,
+// because that is not sealed (P124).
 func (l *loginState) over(now time.Time) bool {
 	return now.Sub(l.CreatedAt) >= stateLife
 }
 
-// clocksApart is how much earlier by its own clock a server may end a session.
+// clocksApart is how much earlier, by its own clock, a server may end a session.
 const clocksApart = 5 * time.Minute
 
 // A tokenSet is what one answer of the token endpoint granted.
@@ -152,31 +151,31 @@ type tokenSet struct {
 	token.Life
 }
 
-// same reports whether t and other came with one answer. Either token alone may stay what it
-// is when the other is renewed.
+// same reports whether t and other came with the same answer. When one of the two tokens is
+// renewed, the other may stay the same.
 func (t *tokenSet) same(other *tokenSet) bool {
 	return t.Access == other.Access && t.Refresh == other.Refresh
 }
 
-// isDue reports whether the tokens will run out soon, and can be renewed.
+// isDue reports whether the tokens expire soon and can be refreshed.
 func (t *tokenSet) isDue(now time.Time, part float64) bool {
 	return t.Refresh != "" && t.IsDue(now, part)
 }
 
-// load reads and opens a record. It returns the record so that the caller can write the next
+// load reads and opens a record. It returns the record too, so that the caller can write the next
 // revision.
 func (c *Client) load(ctx context.Context, key store.RecordKey, into any) (*store.Record, error) {
 	r, _, err := c.vault.Load(ctx, key, into)
 	return r, err
 }
 
-// save seals payload and writes it as the given revision. keep is that of a Record.
+// save seals payload and writes it at the given revision. keep has the meaning of Record.Keep.
 func (c *Client) save(ctx context.Context, key store.RecordKey, revision uint64, keep time.Duration, payload any) error {
 	return c.vault.Save(ctx, key, revision, keep, payload)
 }
 
-// storeError wraps a failure of the store that is neither ErrNotFound nor
-// ErrConflict, which callers handle themselves.
+// storeError wraps a failure of the store. It is not for ErrNotFound and ErrConflict, which the
+// callers handle.
 func storeError(err error) error {
 	return &Error{Kind: ErrStore, Retryable: true, Err: err}
 }

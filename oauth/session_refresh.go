@@ -15,37 +15,34 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// When tokens are renewed and by whom is for package keeper to say, which has the rules. What
-// is here is what it needs to know: how a session's record is read and written, how its server
-// is asked, and what the server's answers mean.
+// Package keeper decides when tokens are refreshed, and by which process. This file gives it what
+// it needs: how to read and write a session's record, how to ask the server, and what the server's
+// answers mean.
 
 const (
-	// verifiedFor is how long it is taken for granted that an issuer serves an account
-	// when that cannot be looked up.
+	// verifiedFor is how long an issuer counts as verified if it cannot be looked up again.
 	verifiedFor = 24 * time.Hour
 
-	// orphanLimit bounds the revocation of tokens that nobody will use.
+	// orphanLimit limits the time to revoke tokens that nobody will use.
 	orphanLimit = 30 * time.Second
 )
 
-// Refresh renews the tokens now, whatever is left of their life; when another
-// goroutine or process is at it already, it waits for that and is satisfied with
-// its result. The refresh goes on when ctx ends, so that its result is not lost;
-// only the waiting ends.
+// Refresh refreshes the tokens now, even if they are still valid. If another goroutine or process
+// is refreshing them already, Refresh waits and uses that result. If ctx ends, only the waiting
+// ends; the refresh continues, so that its result is not lost.
 //
-// Before it asks for tokens it makes sure that the session's authorization server still
-// serves the account, and finds out at which PDS.
+// Before the refresh, it checks that the session's authorization server is still the one of the
+// account, and finds out the account's PDS.
 //
-// After a failure that may pass, none is tried before as much time has gone by as the
-// server asked for, or one second, which grows to a minute with every failure; until then
-// Refresh returns the same error at once, and its RetryAfter says how long that will be.
+// After a failure that may pass, the next attempt waits as long as the server asked for. If the
+// server did not ask, it waits one second, and longer after each further failure, up to a minute.
+// Until then Refresh returns the same error at once; its RetryAfter says how long that is.
 //
-// Errors: ErrReauthRequired with its cause when the session is over, or, as ErrRefused, when the
-// server does not renew it and its access token is of no use any more; ErrIssuerChanged
-// when the account has moved to another authorization server, where a new login helps;
-// ErrStore, ErrNetwork, ErrToken, ErrBusy and ErrShutdown when it goes on and a later try can
-// help. After ErrStore there may be new tokens, which are in use; they are stored as soon
-// as the store takes them.
+// Errors: ErrReauthRequired, with the reason, if the session has ended. ErrRefused, which is ErrReauthRequired too, if the server does not refresh the tokens and the access token no longer works. ErrIssuerChanged means that the
+// account moved to another authorization server; a new login there helps. After ErrStore,
+// ErrNetwork, ErrToken, ErrBusy and ErrShutdown the session goes on, and a later try can help.
+// After ErrStore there may be new tokens; they are in use, and are stored as soon as the store
+// accepts them.
 func (s *Session) Refresh(ctx context.Context) error {
 	state, err := s.current()
 	if err != nil {
@@ -55,8 +52,8 @@ func (s *Session) Refresh(ctx context.Context) error {
 	return s.refreshError(err)
 }
 
-// renew makes sure that the session's tokens are others than those of used. It reports
-// whether the server was asked. New tokens that are not stored yet are good enough.
+// renew makes sure that the session has other tokens than those of used. It reports whether the
+// server was asked. New tokens that are not stored yet are good enough.
 func (s *Session) renew(ctx context.Context, used *sessionState) (asked bool, err error) {
 	asked, err = s.keeper.Renew(ctx, used)
 	if _, unsaved := errors.AsType[*keeper.UnsavedError](err); unsaved {
@@ -67,7 +64,7 @@ func (s *Session) renew(ctx context.Context, used *sessionState) (asked bool, er
 	return asked, s.refreshError(err)
 }
 
-// refreshError is a keeper's error in the terms of this package.
+// refreshError converts an error of the keeper to an error of this package.
 func (s *Session) refreshError(err error) error {
 	err = s.translated(err)
 	if e, ok := errors.AsType[*Error](err); ok && e == err {
@@ -76,8 +73,8 @@ func (s *Session) refreshError(err error) error {
 	return err
 }
 
-// translated is refreshError without a look at the tokens, for which the keeper would have to be
-// asked. It returns an *Error of its own, except where a context ended.
+// translated is refreshError without a look at the tokens, because that would need the keeper. It
+// returns a new *Error, except if a context ended.
 func (s *Session) translated(err error) error {
 	if err == nil {
 		return nil
@@ -92,7 +89,7 @@ func (s *Session) translated(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case ok:
-		e = new(*e) // others have it, too
+		e = new(*e) // others have it too
 	case errors.Is(err, keeper.ErrStopped):
 		return &Error{Kind: ErrShutdown, Err: err}
 	case errors.Is(err, keeper.ErrBusy):
@@ -108,7 +105,7 @@ func (s *Session) translated(err error) error {
 	return e
 }
 
-// retryAfter is how long a server wants to be left alone after an error.
+// retryAfter returns how long a server wants no requests after an error.
 func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -146,13 +143,13 @@ func (s party) Read(ctx context.Context) (keeper.Entry[*sessionState], error) {
 	return keeper.Entry[*sessionState]{Value: state, Claim: stored.Claim, Revision: r.Revision}, nil
 }
 
-// Swap implements keeper.Party. Only new tokens move the time that the record is kept.
+// Swap implements keeper.Party. Only new tokens change how long the record is kept.
 func (s party) Swap(ctx context.Context, e keeper.Entry[*sessionState], fresh bool) error {
 	record := &sessionRecord{sessionState: *e.Value, Claim: e.Claim}
 	if fresh {
 		record.Nonces = s.nonces.Stored()
 	}
-	var keep time.Duration // as it is
+	var keep time.Duration // unchanged
 	if fresh {
 		keep = e.Value.keep(s.client.now())
 	}
@@ -163,8 +160,8 @@ func (s party) Swap(ctx context.Context, e keeper.Entry[*sessionState], fresh bo
 	return err
 }
 
-// Drop implements keeper.Party. The record goes at this revision only: another process may
-// have got new tokens meanwhile.
+// Drop implements keeper.Party. It deletes the record at this revision only, because another
+// process may have got new tokens meanwhile.
 func (s party) Drop(ctx context.Context, revision uint64, why *keeper.Ending) error {
 	refused := s.refusal(why)
 	s.mu.Lock()
@@ -185,11 +182,11 @@ func (s party) Drop(ctx context.Context, revision uint64, why *keeper.Ending) er
 	return nil
 }
 
-// errNoRefreshToken: the server gave an access token alone. The session lasts as long as
-// that does, and only the server knows how long that is: our clock may be wrong (P66).
+// errNoRefreshToken: the server issued only an access token. The session lasts as long as that
+// token, and only the server knows how long that is, because our clock may be wrong (P66).
 var errNoRefreshToken = errors.New("there is no refresh token")
 
-// Prepare implements keeper.Party: what can be known without spending the refresh token.
+// Prepare implements keeper.Party. It finds out what it can without using the refresh token.
 func (s party) Prepare(ctx context.Context, held *sessionState) (*sessionState, error) {
 	c := s.client
 	if held.Tokens.Refresh == "" {
@@ -197,7 +194,7 @@ func (s party) Prepare(ctx context.Context, held *sessionState) (*sessionState, 
 	}
 	if held.ClientKey != "" {
 		if _, err := c.keyOf(held.ClientKey); err != nil {
-			// Not the end of its record: the key may only be missing in this process.
+			// The record stays: perhaps only this process lacks the key.
 			return nil, err
 		}
 	}
@@ -207,8 +204,9 @@ func (s party) Prepare(ctx context.Context, held *sessionState) (*sessionState, 
 	}
 	next := s.withEndpoints(ctx, verified.into(held))
 	if _, known := c.clocks.Known(s.issuer); !known {
-		// A claim is dated by the server's clock. Without a date it has to be watched should
-		// this process die, for longer than some commands live (P117).
+		// A claim has a time by the server's clock. Without that time, other processes have to
+		// watch the claim if this process dies, and that takes longer than some commands live
+		// (P117).
 		if _, err := c.serverOf(ctx, s.issuer); err != nil {
 			c.log.Debug("oauth: the server's clock is not known", "session", s.Session, "error", err)
 		}
@@ -239,8 +237,8 @@ func (s party) Exchange(ctx context.Context, held *sessionState, fence func(cont
 	next := *held
 	if next.Tokens, err = answer.merge(&held.Tokens, s.key.DID); err != nil {
 		if _, other := errors.AsType[*otherAccountError](err); other {
-			// Somebody else's tokens should not live on because of us. In the background: the time
-			// here is the claim's.
+			// These tokens belong to somebody else, and should not stay valid because of us. They
+			// are revoked in the background, because the time here belongs to the claim.
 			c.keepers.Go(func() { s.Orphan(context.Background(), &next) })
 		}
 		if answer.status < 200 || answer.status > 299 {
@@ -249,15 +247,15 @@ func (s party) Exchange(ctx context.Context, held *sessionState, fence func(cont
 			}
 			return keeper.Answer[*sessionState]{Verdict: verdictOf(err), Err: err}
 		}
-		// The server has rotated, yet its answer cannot be used. The session is kept
-		// as it was; the next try shows whether the server still knows it.
+		// The server has issued new tokens, but its answer cannot be used. The session stays as it
+		// was. The next try shows whether the server still accepts its refresh token.
 		return keeper.Answer[*sessionState]{Verdict: keeper.Unknown, Err: err}
 	}
 	return keeper.Answer[*sessionState]{Verdict: keeper.Fresh, Value: &next}
 }
 
-// verdictOf says what the failure of a refresh proves. What proves that the server did
-// nothing is listed; anything else may be a gateway that lost the server's answer (P62).
+// verdictOf says what the failure of a refresh proves. It lists the errors that prove that the
+// server did nothing. Any other error may come from a gateway that lost the server's answer (P62).
 func verdictOf(err error) keeper.Verdict {
 	if send, ok := errors.AsType[*xrpc.SendError](err); ok {
 		if send.Sent == xrpc.SentNo {
@@ -272,12 +270,12 @@ func verdictOf(err error) keeper.Verdict {
 	if e.Status == 0 {
 		switch e.Kind {
 		case ErrStore, ErrSealed, ErrClientKey, ErrClientKeyGone, ErrDPoP, ErrInvalidMetadata:
-			return keeper.Unspent // before anything left: a fence, a signature, an endpoint that is no URL
+			return keeper.Unspent // nothing was sent: the fence, a signature or the endpoint's URL failed
 		}
 	}
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		return keeper.Unspent // whoever answers so has not come as far as the token
+		return keeper.Unspent // a server that answers so has not looked at the token yet
 	case http.StatusBadRequest, http.StatusUnauthorized:
 		switch e.Code {
 		case "invalid_grant":
@@ -296,7 +294,7 @@ func verdictOf(err error) keeper.Verdict {
 func (s party) Orphan(ctx context.Context, fresh *sessionState) {
 	ctx, cancel := context.WithTimeout(ctx, orphanLimit)
 	defer cancel()
-	s.client.revoke(ctx, fresh, s.nonces) // it logs what goes wrong
+	s.client.revoke(ctx, fresh, s.nonces) // it logs its errors
 }
 
 // ServerTime implements keeper.Party.
@@ -316,8 +314,8 @@ func (s party) KnownServerTime() time.Time {
 	return s.client.now().Add(ahead)
 }
 
-// Notice implements keeper.Party. The keeper is locked meanwhile: nothing here may call it,
-// and what is the application's is told in order, and later.
+// Notice implements keeper.Party. The keeper is locked during this call, so nothing here may call
+// it. The application's functions are called in order, and later.
 func (s party) Notice(e keeper.Event, cause error) {
 	c := s.client
 	switch e {
@@ -348,8 +346,8 @@ func (s party) Notice(e keeper.Event, cause error) {
 	}
 }
 
-// refusal says, in the terms of this package, why a session is over whose server does not take
-// its refresh token any more.
+// refusal says, in the terms of this package, why a session has ended whose server no longer
+// accepts its refresh token.
 func (s *Session) refusal(ending *keeper.Ending) *Error {
 	e := &Error{Kind: ErrRevoked}
 	if said, ok := errors.AsType[*Error](ending.Err); ok {
@@ -364,9 +362,9 @@ func (s *Session) refusal(ending *keeper.Ending) *Error {
 	return e
 }
 
-// An authority is what was found out about who serves an account.
+// An authority is what was found out about the server of an account.
 type authority struct {
-	account *identity.Identity // nil if that could not be found out now
+	account *identity.Identity // nil if it could not be found out now
 	at      time.Time
 }
 
@@ -378,7 +376,7 @@ func (a *authority) into(state *sessionState) *sessionState {
 	next := *state
 	changed := false
 	next.PDS, next.VerifiedAt = a.account.PDS, a.at
-	// A handle that only failed to resolve just now is still the account's.
+	// If the handle only failed to resolve just now, it is still the account's.
 	if claimed, ok := a.account.Document.Handle(); !ok || claimed.Normalize() != state.Handle {
 		next.Handle, changed = a.account.Handle, true
 	}
@@ -388,11 +386,11 @@ func (a *authority) into(state *sessionState) *sessionState {
 	return &next
 }
 
-// verify, before a refresh, makes sure that the session's issuer still serves its account, and finds out
-// at which PDS (O112). When the account has moved to another issuer, the session is of
-// no more use and stays unused, though not forgotten, until the account moves back or
-// logs in anew (O113). When nobody can be asked, what was found out within verifiedFor
-// stands: an outage of a directory is no reason to stop.
+// verify checks, before a refresh, that the session's issuer is still the one of the account, and
+// finds out the account's PDS (O112). If the account has moved to another issuer, the session
+// cannot be used. It stays stored until the account moves back or logs in again (O113). If nobody
+// can be asked, a result that is younger than verifiedFor is used: a directory that is down is no
+// reason to stop.
 func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, error) {
 	c := s.client
 	account, err := c.verifyAgain(ctx, s.key.DID, state)
@@ -406,7 +404,7 @@ func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, 
 		c.log.Warn("oauth: account moved to another authorization server", "session", s, "error", err)
 		return nil, moved
 	case mayPass(err) && c.now().Sub(state.VerifiedAt) < verifiedFor:
-		// What was found out last stands: that the account has moved as well.
+		// The last result stands, also if it was that the account has moved.
 		if moved := s.movedAway(); moved != nil {
 			return nil, moved
 		}
@@ -416,10 +414,9 @@ func (s *Session) verify(ctx context.Context, state *sessionState) (*authority, 
 	return nil, err
 }
 
-// mayPass reports whether a look-up failed in a way that says nothing about the account: a
-// server or directory that is down, that will not answer, or behind a page of somebody
-// else's (P122). A document that breaks the rules says something, and so does one that is gone for
-// good.
+// mayPass reports whether a look-up failed in a way that says nothing about the account: a server
+// or directory is down, does not answer, or somebody else's page is in front of it (P122). A
+// document that breaks the rules does say something, and so does one that is permanently gone.
 func mayPass(err error) bool {
 	if errors.Is(err, ErrNetwork) {
 		return true

@@ -235,7 +235,7 @@ func TestDeadSessionsInOtherWords(t *testing.T) {
 }
 
 func TestManySessionsRefusedAlike(t *testing.T) {
-	const line = "refuses many sessions alike"
+	const line = "refuses many sessions in the same way"
 	for name, tt := range map[string]struct {
 		answer   oauthtest.Answer
 		sessions int

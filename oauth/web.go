@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A Web is the browser's side of a Client: handlers for login, callback and logout, and
-// the cookies that keep a login and a session with the browser that they belong to.
+// A Web connects a Client to browsers. It has the handlers for login, callback and logout, and it
+// sets the cookies that tie a login and a session to their browser.
 //
 //	web := &oauth.Web{Client: client}
 //	mux.Handle("POST /login", web.LoginHandler())
@@ -21,53 +21,55 @@ import (
 //	mux.Handle("GET /client-metadata.json", client.MetadataHandler())
 //	mux.Handle("GET /jwks.json", client.KeySetHandler())
 //
-// Client is required, the rest may be left zero. Do not change a Web once it is in use;
-// then it is safe for concurrent use.
+// Only Client is required; all other fields are optional. Do not change a Web after its first use.
+// It is then safe for concurrent use.
 type Web struct {
 	Client *Client
 
-	// Options returns the options of a login that r begins; nil: none. A WithAppState among
-	// them takes the place of the path to go to afterwards, for LoggedIn to read.
+	// Options returns the options for a login that r begins. If it is nil, there are none. A
+	// WithAppState among the options replaces the path to go to afterwards; LoggedIn can then read
+	// its value.
 	Options func(r *http.Request) []AuthorizeOption
 
-	// LoggedIn answers the callback of a user who is logged in now; the session's cookie
-	// is set, and result.AppState is the path to go to unless Options said otherwise. nil
-	// redirects to AppState if that is a path on this site, else to AfterLogin.
+	// LoggedIn answers the callback after a successful login. The session's cookie is already set.
+	// result.AppState is the path to go to, unless Options has set another value. If LoggedIn is
+	// nil, the user is redirected to AppState if that is a path on this site, and else to
+	// AfterLogin.
 	LoggedIn func(w http.ResponseWriter, r *http.Request, result *CallbackResult)
 
-	// Failed answers what failed: a login, callback or logout, also with ErrForm. nil says
-	// what Explain says, and logs.
+	// Failed answers a login, callback or logout that failed, also a refused form (ErrForm). If it
+	// is nil, the answer is the text of Explain, and the error is logged.
 	Failed func(w http.ResponseWriter, r *http.Request, err error)
 
-	// Home is the path of the first page; "" is "/".
+	// Home is the path of the first page. The default is "/".
 	Home string
 
-	// AfterLogin and AfterLogout are the paths to go to after a login that names none, and
-	// after a logout; "" is Home.
+	// AfterLogin is the path to go to after a login that names none, and AfterLogout the path to go
+	// to after a logout. The default of both is Home.
 	AfterLogin, AfterLogout string
 
-	// LoginPage is the path of the page with the login form, which Require sends users to. It
-	// is given the path that they wanted as "return_to" in its query, for the form. "" is
+	// LoginPage is the path of the page with the login form. Require sends users there, with the
+	// path that they wanted as "return_to" in the query, for the form to send back. The default is
 	// Home.
 	LoginPage string
 
-	// IdentifierField and ReturnToField are the names of the form's fields; "" is
+	// IdentifierField and ReturnToField are the names of the form's fields. The defaults are
 	// "identifier" and "return_to".
 	IdentifierField, ReturnToField string
 
-	// CookieName is what the session's cookie is called, "" is "atproto-session". On https
-	// "__Host-" comes before it, so that no other host can set it.
+	// CookieName is the name of the session's cookie. The default is "atproto-session". On https
+	// the name gets the prefix "__Host-", so that no other host can set the cookie.
 	CookieName string
 }
 
-// LoginHandler begins logins. It takes a form by POST: "identifier" is what the user
-// typed, as for Client.Authorize, and may be missing; "return_to" is the path on this site
-// to go to afterwards. Forms on pages of other origins are refused.
+// LoginHandler begins logins. It accepts a form by POST. The field "identifier" is what the user
+// typed, as for Client.Authorize, and may be missing. The field "return_to" is the path on this
+// site to go to after the login. Forms from pages of other origins are refused.
 //
-// Each login has a cookie of its own, so that a user may begin several, in as many tabs. A
-// browser keeps the eight that were begun last.
+// Each login has its own cookie, so a user may begin several logins in several tabs. A browser
+// keeps the cookies of the last eight.
 //
-// It panics if Client is nil or CookieName cannot be the name of a cookie.
+// LoginHandler panics if Client is nil or if CookieName cannot be the name of a cookie.
 func (web *Web) LoginHandler() http.Handler {
 	return web.posted(func(w http.ResponseWriter, r *http.Request) {
 		identifier := r.PostForm.Get(cmp.Or(web.IdentifierField, "identifier"))
@@ -75,8 +77,8 @@ func (web *Web) LoginHandler() http.Handler {
 	})
 }
 
-// sendToServer begins a login that r asks for, and sends the browser on. What opts say comes
-// before what the application's Options say.
+// sendToServer begins a login for r, and sends the browser to the server. opts override the
+// application's Options.
 func (web *Web) sendToServer(w http.ResponseWriter, r *http.Request, identifier, returnTo string, opts ...AuthorizeOption) {
 	login, err := web.begin(r.Context(), r, identifier, returnTo, opts...)
 	if err != nil {
@@ -87,7 +89,7 @@ func (web *Web) sendToServer(w http.ResponseWriter, r *http.Request, identifier,
 	http.Redirect(w, r, login.URL, http.StatusSeeOther)
 }
 
-// begin begins a login that r asks for.
+// begin begins a login for r.
 func (web *Web) begin(ctx context.Context, r *http.Request, identifier, returnTo string, opts ...AuthorizeOption) (*Login, error) {
 	all := []AuthorizeOption{WithAppState(returnTo)}
 	if web.Options != nil {
@@ -101,23 +103,23 @@ func (web *Web) begin(ctx context.Context, r *http.Request, identifier, returnTo
 		return nil, err
 	}
 	if login.identity && web.LoggedIn == nil {
-		return nil, optionError("WithIdentityOnly", "needs Web.LoggedIn, which is told who it is")
+		return nil, optionError("WithIdentityOnly", "needs Web.LoggedIn, which receives the result: set it")
 	}
 	return login, nil
 }
 
-// LogoutHandler logs the browser's session out, by POST, and goes to AfterLogout, also when
-// only the server could not be told. Forms on pages of other origins are refused.
+// LogoutHandler logs the browser's session out. It accepts POST, and redirects to AfterLogout, even
+// if the server could not be told. Forms from pages of other origins are refused.
 //
-// It panics as LoginHandler does.
+// It panics in the same cases as LoginHandler.
 func (web *Web) LogoutHandler() http.Handler {
 	return web.posted(func(w http.ResponseWriter, r *http.Request) {
 		key, err := web.sessionKey(r)
 		if err == nil {
 			err = web.Client.Logout(r.Context(), key)
 		}
-		// The cookie goes whatever came of it (P76): nobody should be logged in who asked to be
-		// logged out. A record that could not be deleted is of no use without it.
+		// The cookie is deleted even after an error (P76): a user who asked to log out must not
+		// stay logged in. If the record could not be deleted, it is useless without the cookie.
 		web.setCookie(w, r, web.cookieName(), "", -1)
 		if errors.Is(err, ErrStore) {
 			web.failed(w, r, err)
@@ -127,8 +129,8 @@ func (web *Web) LogoutHandler() http.Handler {
 	})
 }
 
-// Session returns the session of the browser that sent r. It fails as Client.Resume does:
-// with ErrReauthRequired, and ErrSessionUnknown, where there is none.
+// Session returns the session of the browser that sent r. It fails like Client.Resume. If the
+// browser has no session, the error is ErrReauthRequired and ErrSessionUnknown.
 func (web *Web) Session(r *http.Request) (*Session, error) {
 	if s, ok := r.Context().Value(requiredBy{web}).(*Session); ok && s.reason() == nil {
 		return s, nil
@@ -140,7 +142,7 @@ func (web *Web) Session(r *http.Request) (*Session, error) {
 	return web.Client.Resume(r.Context(), key)
 }
 
-// sessionKey reads the key of the session that the browser which sent r has.
+// sessionKey reads the session key of the browser that sent r.
 func (web *Web) sessionKey(r *http.Request) (SessionKey, error) {
 	c, err := r.Cookie(web.hostPrefix(r) + web.cookieName())
 	if err != nil {
@@ -149,7 +151,7 @@ func (web *Web) sessionKey(r *http.Request) (SessionKey, error) {
 	return web.Client.OpenSessionKey(r.Context(), c.Value)
 }
 
-// check fails loudly where cookies could not be set later on.
+// check panics if the cookies could not be set later.
 func (web *Web) check() {
 	if web.Client == nil {
 		panic("oauth: Web.Client is nil")
@@ -159,10 +161,10 @@ func (web *Web) check() {
 	}
 }
 
-// private keeps an answer about one user out of caches and its URL out of other sites.
+// private keeps an answer for one user out of caches, and its URL away from other sites.
 func private(w http.ResponseWriter) {
 	w.Header().Set("Cache-Control", "no-store")
-	// Not no-referrer, which makes the origin of forms on the page unknown.
+	// Not no-referrer: with that, browsers do not send the origin of forms on the page.
 	w.Header().Set("Referrer-Policy", "same-origin")
 }
 
@@ -177,7 +179,7 @@ func (web *Web) failed(w http.ResponseWriter, r *http.Request, err error) {
 	http.Error(w, text, status)
 }
 
-// logFailure tells the operator of a request that failed.
+// logFailure tells the operator about a failed request.
 func (web *Web) logFailure(r *http.Request, status int, err error) {
 	level := slog.LevelInfo
 	if status >= 500 {
@@ -186,14 +188,14 @@ func (web *Web) logFailure(r *http.Request, status int, err error) {
 	web.Client.log.Log(r.Context(), level, "oauth: request failed", "path", r.URL.Path, "error", err)
 }
 
-// setRetryAfter tells programs how long to wait, where that is known.
+// setRetryAfter tells programs how long to wait, if that is known.
 func setRetryAfter(h http.Header, err error) {
 	if wait := retryAfterOf(err); wait > 0 {
 		h.Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 	}
 }
 
-// notAllowed answers a request by another method than those that allow lists.
+// notAllowed answers a request whose method is not in allow.
 func notAllowed(w http.ResponseWriter, allow string) {
 	w.Header().Set("Allow", allow)
 	http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)

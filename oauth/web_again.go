@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// againLife is how long a browser is not sent again to ask for a session that was lost.
+	// againLife is how long a browser is not sent again to ask for a lost session.
 	againLife = 10 * time.Minute
-	// againLimit is how long such a login may take to begin: a page is waited for.
+	// againLimit limits the time to begin such a login, because the user is waiting for a page.
 	againLimit = 5 * time.Second
 )
 
-// lostKinds are the causes of an end that nobody is known to have wanted.
+// lostKinds are the reasons for an end that, as far as we know, nobody wanted.
 func lostKinds() []Kind { return []Kind{ErrAmbiguousRefresh, ErrRefused} }
 
-// isLost reports whether err says that a session was lost, and not that somebody ended it.
+// isLost reports whether err says that a session was lost, and not ended on purpose.
 func isLost(err error) bool {
 	if errors.Is(err, ErrLoggedOut) || errors.Is(err, ErrRevoked) {
 		return false
@@ -26,9 +26,9 @@ func isLost(err error) bool {
 	return slices.ContainsFunc(lostKinds(), func(k Kind) bool { return errors.Is(err, k) })
 }
 
-// lostSession reports whether the session under key, which failed with err, was lost, and for
-// which scope its login had asked. What was noted when it ended counts more than err. It fails
-// where the store does.
+// lostSession reports whether the session under key, whose error was err, was lost, and which scope
+// its login asked for. The note that was left at the session's end has priority over err. It fails
+// if the store fails.
 func (c *Client) lostSession(ctx context.Context, key SessionKey, err error) (asked string, lost bool, failed error) {
 	note := new(endingNote)
 	_, noteErr := c.load(ctx, key.endingRecord(), note)
@@ -47,11 +47,11 @@ func (c *Client) lostSession(ctx context.Context, key SessionKey, err error) (as
 	case stateErr != nil:
 		return "", true, nil
 	}
-	return state.Asked, true, nil // refused, and kept
+	return state.Asked, true, nil // refused, but kept
 }
 
-// again sends the browser to ask for a session that was lost once more, without a page. It
-// reports whether it has answered.
+// again sends the browser to ask for a lost session once more, without a page. It reports whether
+// it has answered.
 func (web *Web) again(w http.ResponseWriter, r *http.Request, err error) bool {
 	c := web.Client
 	if len(c.keys) == 0 || !isNavigation(r) {
@@ -89,7 +89,7 @@ func (web *Web) again(w http.ResponseWriter, r *http.Request, err error) bool {
 	}
 	web.setCookie(w, r, web.againCookie(), "1", againLife)
 	if err != nil {
-		c.log.Info("oauth: a lost session was not asked for again", "did", key.DID, "error", err)
+		c.log.Info("oauth: a lost session could not be asked for again", "did", key.DID, "error", err)
 		return false
 	}
 	web.keepLogin(w, r, login)
@@ -97,5 +97,6 @@ func (web *Web) again(w http.ResponseWriter, r *http.Request, err error) bool {
 	return true
 }
 
-// againCookie is the name of the cookie of a browser that was sent to ask for a lost session.
+// againCookie is the name of the cookie that marks a browser which was sent to ask for a lost
+// session.
 func (web *Web) againCookie() string { return web.cookieName() + "-again" }

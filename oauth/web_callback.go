@@ -7,13 +7,15 @@ import (
 	"time"
 )
 
-// CallbackHandler ends logins: it belongs to the path of the redirect URI. The session
-// that it makes takes the place of the one the browser had, which is logged out. A browser
-// that comes with a login that it has ended already, and is logged in, is sent Home. One that
-// comes twice before it is answered gets the same answer twice, and a login goes on when its
-// browser stops waiting. A HEAD request is answered and uses nothing up.
+// CallbackHandler completes logins. Mount it at the path of the redirect URI. The new session
+// replaces the browser's old one, which is logged out.
 //
-// It panics as LoginHandler does.
+// A browser that comes back with a login that it has completed already, and that is logged in, is
+// sent Home. If a browser sends the same callback twice before it is answered, both requests get
+// the same answer. A login continues if its browser stops waiting. A HEAD request gets an answer
+// and uses nothing up.
+//
+// It panics in the same cases as LoginHandler.
 func (web *Web) CallbackHandler() http.Handler {
 	web.check()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -21,7 +23,7 @@ func (web *Web) CallbackHandler() http.Handler {
 		switch r.Method {
 		case http.MethodGet:
 			web.callback(w, r)
-		case http.MethodHead: // what looks at links, and does not follow them
+		case http.MethodHead: // from programs that check links and do not follow them
 		default:
 			notAllowed(w, "GET, HEAD")
 		}
@@ -33,14 +35,14 @@ func (web *Web) callback(w http.ResponseWriter, r *http.Request) {
 	binding := web.loginBinding(r, query.Get("state"))
 	result, login, err := web.Client.sharedCallback(r.Context(), query, binding)
 	if binding != "" && !errors.Is(err, ErrStore) {
-		web.setCookie(w, r, loginCookie(query.Get("state")), "", -1) // done with, whatever came of it
+		web.setCookie(w, r, loginCookie(query.Get("state")), "", -1) // no longer needed, whatever the result
 	}
 	if err != nil {
 		web.callbackFailed(w, r, login, err)
 		return
 	}
 	if result.Session == nil {
-		web.LoggedIn(w, r, result) // that there is one was checked when the login was begun
+		web.LoggedIn(w, r, result) // begin has checked that LoggedIn is set
 		return
 	}
 	sealed, err := web.Client.SealSessionKey(r.Context(), result.Session.Key())
@@ -51,12 +53,12 @@ func (web *Web) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	before, beforeErr := web.Session(r)
 	if login.Lost != "" && beforeErr == nil && before.Key() != (SessionKey{DID: login.Account, ID: login.Lost}) {
-		// Another tab was faster, and its user may be somebody else.
+		// Another tab was faster, and its user may be another person.
 		replace(r.Context(), result.Session)
 		http.Redirect(w, r, web.after(result), http.StatusSeeOther)
 		return
 	}
-	// The old session lives until its successor is stored and the browser is given its key.
+	// The old session lives until the new one is stored and the browser has its key.
 	web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
 	if beforeErr == nil && before.Key() != result.Session.Key() {
 		replace(r.Context(), before)
@@ -68,19 +70,19 @@ func (web *Web) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, web.after(result), http.StatusSeeOther)
 }
 
-// callbackFailed answers a callback that failed. login is nil where it is not known which
-// login it was to end.
+// callbackFailed answers a failed callback. login is nil if it is not known which login the
+// callback belongs to.
 func (web *Web) callbackFailed(w http.ResponseWriter, r *http.Request, login *loginState, err error) {
 	if errors.Is(err, ErrStateUnknown) {
-		// A page that was loaded again, or the button that goes back.
+		// The user loaded the page again, or pressed the back button.
 		if _, none := web.Session(r); none == nil {
 			http.Redirect(w, r, web.home(), http.StatusSeeOther)
 			return
 		}
 	}
 	if login != nil && login.Lost != "" && !errors.Is(err, ErrStore) {
-		// Nobody has asked for this login, so nobody is told that it failed.
-		web.Client.log.Info("oauth: a lost session was not given back", "error", err)
+		// The user did not ask for this login, so no error page is shown.
+		web.Client.log.Info("oauth: the server did not give back a lost session", "error", err)
 		if web.toLoginPage(w, r, login.AppState) {
 			return
 		}
@@ -88,18 +90,18 @@ func (web *Web) callbackFailed(w http.ResponseWriter, r *http.Request, login *lo
 	web.failed(w, r, err)
 }
 
-// replace logs out a session that nobody has the key of any more. Its server is told in
-// the background: the user has no reason to wait for it.
+// replace logs out a session whose key nobody has any more. It tells the server in the background,
+// so that the user does not wait.
 func replace(ctx context.Context, s *Session) {
 	if first, err := s.discard(ctx); err != nil || !first {
-		return // what is left in the store expires
+		return // the record in the store expires
 	}
 	s.client.keepers.Go(func() { // Shutdown waits for it
 		ctx, cancel := context.WithTimeout(context.Background(), revokeLater)
 		defer cancel()
-		s.revoke(ctx) // it logs what goes wrong
+		s.revoke(ctx) // it logs its errors
 	})
 }
 
-// revokeLater is how long the server of a session that was replaced may take to hear of it.
+// revokeLater limits the time to tell the server about a replaced session.
 const revokeLater = time.Minute

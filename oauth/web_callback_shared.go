@@ -7,39 +7,40 @@ import (
 	"time"
 )
 
-// A browser may come with one callback twice before it is answered: the page is loaded again, or the button is
-// pressed twice. It then waits for the second answer alone, and what the first would have given it is lost. So both
-// get what the one login came to; and a login goes on when its browser no longer waits.
+// A browser may send the same callback twice before it is answered: the user loads the page again,
+// or presses the button twice. The browser then waits for the second answer only, and drops the
+// first. So both requests get the result of the one login, and a login continues when its browser
+// no longer waits.
 
 const (
-	// callbackLimit is how long a login may take that no browser may be waiting for.
+	// callbackLimit limits the time of a login, because its browser may not be waiting any more.
 	callbackLimit = time.Minute
-	// callbackKept is how long after its end a login still answers the browser that began it. A browser that got the
-	// answer has no binding any more, and does not get another.
+	// callbackKept is how long a finished login still answers the browser that began it. A browser
+	// that got the answer no longer has the binding, and gets no other answer.
 	callbackKept = 30 * time.Second
 )
 
-// sharedCallbacks are the logins that end now, or did a moment ago. The zero value is empty and ready to use; it
-// is safe for concurrent use.
+// sharedCallbacks are the callbacks in progress, and those that ended a moment ago. The zero value
+// is empty and ready to use. It is safe for concurrent use.
 type sharedCallbacks struct {
 	mu  sync.Mutex
 	all map[sharedKey]*sharedCallback
 }
 
-// A sharedKey is all of a callback: who brings the same has the right to the same.
+// A sharedKey is the whole callback: whoever sends the same gets the same answer.
 type sharedKey struct{ query, binding string }
 
 type sharedCallback struct {
-	done  chan struct{} // closed when what follows is set
+	done  chan struct{} // closed when the fields below are set
 	ended time.Time
 
 	result   *CallbackResult
 	login    *loginState
 	err      error
-	panicked any // what code of the application's own panicked with, for net/http to deal with
+	panicked any // the panic of the application's own code, passed on to net/http
 }
 
-// join returns the callback under key. It reports whether it is new, so that the caller has to end it.
+// join returns the callback under key. If it is new, the caller has to end it.
 func (s *sharedCallbacks) join(key sharedKey, now time.Time) (shared *sharedCallback, isNew bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +60,8 @@ func (s *sharedCallbacks) join(key sharedKey, now time.Time) (shared *sharedCall
 	return shared, true
 }
 
-// end gives the callback to who waits for it. One that failed is forgotten: the next may do better.
+// end gives the result to all who wait for it. A failed callback is forgotten, because the next try
+// may succeed.
 func (s *sharedCallbacks) end(key sharedKey, shared *sharedCallback, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -70,7 +72,8 @@ func (s *sharedCallbacks) end(key sharedKey, shared *sharedCallback, now time.Ti
 	close(shared.done)
 }
 
-// sharedCallback is callback for browsers: see sharedCallbacks. Without a binding it is callback.
+// sharedCallback is callback for browsers: see sharedCallbacks. Without a binding it is the same as
+// callback.
 func (c *Client) sharedCallback(ctx context.Context, query url.Values, binding string) (*CallbackResult, *loginState, error) {
 	if binding == "" {
 		return c.callback(ctx, query, binding)

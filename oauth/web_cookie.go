@@ -13,25 +13,25 @@ import (
 	"github.com/gimucco/atproto-go/internal/loopback"
 )
 
-// cookieLife is as long as browsers keep a cookie. Whether the session still lives is for
-// the store and the server to say.
+// cookieLife is the longest time that browsers keep a cookie. The store and the server decide
+// whether the session still lives.
 const cookieLife = 400 * 24 * time.Hour
 
-// cookieName is the name of the session's cookie, but for the prefix.
+// cookieName is the name of the session's cookie, without the host prefix.
 func (web *Web) cookieName() string { return cmp.Or(web.CookieName, "atproto-session") }
 
-// loginPrefix is what the names of the cookies begin with that bind logins to a browser.
+// loginPrefix is the prefix of the cookies that tie logins to a browser.
 const loginPrefix = "atproto-login-"
 
-// loginCookie is the name of such a cookie, but for the prefix of the host.
+// loginCookie is the name of such a cookie, without the host prefix.
 func loginCookie(state string) string { return loginPrefix + hash(state)[:16] }
 
-// maxLogins is how many logins a browser may have begun and not ended. Browsers and servers
-// bound what all cookies together take, and one too many would lock the user out.
+// maxLogins is how many unfinished logins a browser may have. Browsers and servers limit the total
+// size of cookies, and one cookie too many would lock the user out.
 const maxLogins = 8
 
-// keepLogin gives the browser the cookie of a login, and takes those from it that are one too
-// many: the oldest, or what is none of ours.
+// keepLogin sets the cookie of a login, and deletes those above the limit: the oldest, or those
+// that this package did not set.
 func (web *Web) keepLogin(w http.ResponseWriter, r *http.Request, login *Login) {
 	begun := func(c *http.Cookie) int64 {
 		at, _, _ := strings.Cut(c.Value, ".")
@@ -48,8 +48,8 @@ func (web *Web) keepLogin(w http.ResponseWriter, r *http.Request, login *Login) 
 	web.setCookie(w, r, loginCookie(login.state), value, stateLife)
 }
 
-// loginBinding is what binds the login with state to the browser that sent r, "" if nothing
-// does.
+// loginBinding returns the value that ties the login with state to the browser that sent r, or ""
+// if there is none.
 func (web *Web) loginBinding(r *http.Request, state string) string {
 	c, err := r.Cookie(web.hostPrefix(r) + loginCookie(state))
 	if err != nil {
@@ -59,7 +59,7 @@ func (web *Web) loginBinding(r *http.Request, state string) string {
 	return binding
 }
 
-// setCookie sets a cookie for this host alone. A life below zero deletes it.
+// setCookie sets a cookie for this host only. A negative life deletes it.
 func (web *Web) setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
 	prefix := web.hostPrefix(r)
 	age := int(life / time.Second)
@@ -68,15 +68,15 @@ func (web *Web) setCookie(w http.ResponseWriter, r *http.Request, name, value st
 	}
 	http.SetCookie(w, &http.Cookie{
 		Name: prefix + name, Value: value, Path: "/", MaxAge: age,
-		// Lax: the callback is a navigation from the authorization server's site.
+		// Lax, because the callback is a navigation from the authorization server's site.
 		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: prefix != "",
 	})
 }
 
-// hostPrefix is what the names of cookies begin with on https: browsers take such a
-// cookie from the host itself only, not from others of the same domain. What browsers see
-// is told by the redirect URIs: behind a proxy, r itself does not know. Only a redirect to
-// the very host of r by http says that this is not https.
+// hostPrefix is the prefix of cookie names on https. Browsers accept such a cookie only from the
+// host itself, not from other hosts of the same domain. Behind a proxy, r does not show which
+// scheme the browser uses; the redirect URIs do. Only an http redirect URI on the host of r means
+// that this is not https.
 func (web *Web) hostPrefix(r *http.Request) string {
 	prefix := ""
 	for _, uri := range web.Client.config.RedirectURIs {
@@ -92,7 +92,7 @@ func (web *Web) hostPrefix(r *http.Request) string {
 	return prefix
 }
 
-// hostname is a host without its port, and without the brackets of an IPv6 address.
+// hostname returns a host without its port, and without the brackets of an IPv6 address.
 func hostname(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
@@ -100,15 +100,15 @@ func hostname(host string) string {
 	return strings.Trim(host, "[]")
 }
 
-// checkReturnHost tells a developer who opened the application as localhost that its
-// cookies will not be there when the browser comes back to 127.0.0.1.
+// checkReturnHost helps a developer who opened the application as localhost: the cookies will be
+// missing when the browser comes back to 127.0.0.1.
 func checkReturnHost(host, redirectURI string) error {
 	u, err := url.Parse(redirectURI)
 	if err != nil {
 		return err
 	}
 	if !loopback.IsHost(u.Hostname()) || hostname(host) == u.Hostname() {
-		return nil // cookies do not mind the port
+		return nil // cookies ignore the port
 	}
-	return optionError("RedirectURIs", "the login was begun at %s, but users come back to %s, where its cookie is not sent: open the application there", host, u.Host)
+	return optionError("RedirectURIs", "the login began at %s, but users come back to %s, where browsers do not send its cookie: open the application at that host", host, u.Host)
 }

@@ -7,16 +7,16 @@ import (
 	"net/http"
 )
 
-// maxLoginForm is more than a DID and a path can be long.
+// maxLoginForm is larger than any DID and path.
 const maxLoginForm = 64 << 10
 
-// Why a form is not taken.
+// Reasons to refuse a form.
 var (
 	errOtherSite = errors.New("it was sent from another site")
 	errNoForm    = errors.New("it is not an HTML form")
 )
 
-// posted is a handler for forms that pages of this origin post.
+// posted returns a handler for forms that pages of this origin post.
 func (web *Web) posted(h http.HandlerFunc) http.Handler {
 	web.check()
 	protection := http.NewCrossOriginProtection()
@@ -35,7 +35,7 @@ func (web *Web) posted(h http.HandlerFunc) http.Handler {
 	})
 }
 
-// readForm reads the form of r, which may have none.
+// readForm reads the form of r; it may be missing.
 func readForm(r *http.Request, protection *http.CrossOriginProtection) error {
 	if err := protection.Check(r); err != nil {
 		return fmt.Errorf("%w: %w", errOtherSite, err)

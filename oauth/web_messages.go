@@ -11,12 +11,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// Explain says in a sentence or two what a user can do about err, for a page that the
-// application shows, and which HTTP status goes with it. err may come from this package or
-// from a call through a session. The text is English and plain: put it into HTML by
-// html/template. What err says itself is for the log.
+// Explain returns one or two sentences that tell a user what to do about err, and the HTTP status
+// that fits. It is for a page that the application shows. err may come from this package or from a
+// call with a session. The text is plain English: use html/template to put it into HTML. The text
+// of err itself is for the log.
 //
-// For err == nil the status is 200 and the text is empty.
+// If err is nil, the status is 200 and the text is empty.
 func Explain(err error) (status int, text string) {
 	if err == nil {
 		return http.StatusOK, ""
@@ -34,8 +34,8 @@ func Explain(err error) (status int, text string) {
 	return status, text
 }
 
-// Explain is the function Explain for an error of a request to this application. In
-// development, where the reader can do something about it, a wrong Config is told in full.
+// Explain is the function Explain for an error of a request to this application. In development, it
+// shows an error of the Config in full, because the reader can correct it.
 func (web *Web) Explain(r *http.Request, err error) (status int, text string) {
 	status, text = Explain(err)
 	if errors.Is(err, ErrConfig) && web.hostPrefix(r) == "" {
@@ -44,22 +44,22 @@ func (web *Web) Explain(r *http.Request, err error) (status int, text string) {
 	return status, text
 }
 
-// explainForm is Explain for forms that were not taken; 0 for anything else.
+// explainForm is Explain for refused forms. The status is 0 for any other error.
 func explainForm(err error) (status int, text string) {
 	_, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
 	case errors.Is(err, errOtherSite):
 		return http.StatusForbidden, "This form was sent from another site. Please use the form on this one."
 	case errors.Is(err, errNoForm):
-		return http.StatusUnsupportedMediaType, "This is not a form."
+		return http.StatusUnsupportedMediaType, "This request is not a form. Please use the form on this page."
 	case large:
 		return http.StatusRequestEntityTooLarge, "This form is too large."
 	}
 	return 0, ""
 }
 
-// explainKind is Explain for the kinds of this package; 0 for anything else. The more special
-// kinds come before ErrReauthRequired, which they are, too.
+// explainKind is Explain for the kinds of this package. The status is 0 for any other error. The
+// more special kinds come before ErrReauthRequired, because they are that kind too.
 func explainKind(err error) (status int, text string) {
 	for _, known := range []struct {
 		kind   Kind
@@ -67,36 +67,36 @@ func explainKind(err error) (status int, text string) {
 		text   string
 	}{
 		{ErrRevoked, http.StatusUnauthorized, "Your account's server has ended this session. Please log in again."},
-		{ErrSessionExpired, http.StatusUnauthorized, "You were logged in for as long as your account's server allows. Please log in again."},
-		{ErrRefused, http.StatusUnauthorized, "Your account's server does not renew this session. Please log in again."},
-		{ErrAmbiguousRefresh, http.StatusUnauthorized, "The connection to your account's server broke at a bad moment, and your session with it. Please log in again."},
+		{ErrSessionExpired, http.StatusUnauthorized, "Your session has reached the time limit of your account's server. Please log in again."},
+		{ErrRefused, http.StatusUnauthorized, "Your account's server no longer accepts this session. Please log in again."},
+		{ErrAmbiguousRefresh, http.StatusUnauthorized, "The connection to your account's server broke, and your session was lost. Please log in again."},
 		{ErrLoggedOut, http.StatusUnauthorized, "You have logged out. Please log in again."},
 		{ErrClientKeyGone, http.StatusUnauthorized, "This application has changed its keys. Please log in again."},
 		{ErrSessionUnknown, http.StatusUnauthorized, "Please log in."},
 		{ErrReauthRequired, http.StatusUnauthorized, "Please log in again."},
 
 		{ErrForm, http.StatusBadRequest, "This form cannot be read. Please load the page again."},
-		{ErrUnresolved, http.StatusBadRequest, "There is no such account or server. Please look at what you typed."},
+		{ErrUnresolved, http.StatusBadRequest, "There is no such account or server. Please check what you typed."},
 		{ErrAccessDenied, http.StatusForbidden, "You did not agree to log in. Nothing has changed."},
 		{ErrStateUnknown, http.StatusBadRequest, "This login has expired, or has been used already. Please begin again."},
 		{ErrBinding, http.StatusBadRequest, "This login was begun in another browser, or has expired. Please begin again in this one."},
 		{ErrInvalidCallback, http.StatusBadRequest, "The answer of your account's server is not complete. Please begin again."},
-		{ErrAccountMismatch, http.StatusForbidden, "Another account was logged in than the one that was asked for. Please choose the right one at your account's server."},
-		{ErrIssuerChanged, http.StatusForbidden, "Your account is at another server now. Please log in again with your handle."},
-		{ErrIssuerMismatch, http.StatusBadGateway, "Another server has answered than the one of your account. Please do not go on, and begin again from this page."},
-		{ErrInvalidMetadata, http.StatusBadGateway, "Your account's server does not say what is needed to log in there. Its operator can help."},
+		{ErrAccountMismatch, http.StatusForbidden, "You logged in with another account than the one you asked for. Please choose the right account at your account's server."},
+		{ErrIssuerChanged, http.StatusForbidden, "Your account has moved to another server. Please log in again with your handle."},
+		{ErrIssuerMismatch, http.StatusBadGateway, "The answer came from a server that is not your account's. Please stop there, and begin again from this page."},
+		{ErrInvalidMetadata, http.StatusBadGateway, "Your account's server does not publish what is needed to log in there. Please ask its operator."},
 		{ErrAuthorization, http.StatusBadGateway, "Your account's server did not let you log in here. Please try again later."},
 		{ErrToken, http.StatusBadGateway, "Your account's server did not let you in. Please try again later."},
-		{ErrDPoP, http.StatusBadGateway, "Your account's server did not take what this application sent. Please try again later."},
+		{ErrDPoP, http.StatusBadGateway, "Your account's server did not accept the request of this application. Please try again later."},
 		{ErrNetwork, http.StatusBadGateway, "Your account's server cannot be reached. Please try again later."},
-		{ErrBusy, http.StatusServiceUnavailable, "Your session is being renewed at the moment. Please try again later."},
+		{ErrBusy, http.StatusServiceUnavailable, "Your session is being refreshed at the moment. Please try again later."},
 		{ErrShutdown, http.StatusServiceUnavailable, "This application is being restarted. Please try again later."},
 		{ErrStore, http.StatusServiceUnavailable, "This application cannot reach its database. Please try again later."},
-		{ErrSealed, http.StatusInternalServerError, "Your session cannot be read here any more. Please log out, and log in again."},
-		{ErrBodyNotReplayable, http.StatusServiceUnavailable, "Your account's server wants to be sent that again. Please send it once more."},
-		{ErrOrigin, http.StatusInternalServerError, "This application asked a server that is not your account's. Its operator can help."},
-		{ErrClientKey, http.StatusInternalServerError, "This application cannot sign with its keys. Its operator can help."},
-		{ErrConfig, http.StatusInternalServerError, "This application is not set up right. Its operator can help."},
+		{ErrSealed, http.StatusInternalServerError, "This application can no longer read your session. Please log out, and log in again."},
+		{ErrBodyNotReplayable, http.StatusServiceUnavailable, "Your account's server asked for the same request again. Please send it once more."},
+		{ErrOrigin, http.StatusInternalServerError, "This application asked a server that is not your account's. Please tell its operator."},
+		{ErrClientKey, http.StatusInternalServerError, "This application cannot sign with its keys. Please tell its operator."},
+		{ErrConfig, http.StatusInternalServerError, "This application is not set up correctly. Please tell its operator."},
 	} {
 		if errors.Is(err, known.kind) {
 			return known.status, known.text
@@ -105,15 +105,15 @@ func explainKind(err error) (status int, text string) {
 	return 0, ""
 }
 
-// explainCall is Explain for calls, and for all else.
+// explainCall is Explain for calls and for everything else.
 func explainCall(err error) (status int, text string) {
 	refused, _ := errors.AsType[*xrpc.Error](err)
 	send, _ := errors.AsType[*xrpc.SendError](err)
 	switch {
 	case errors.Is(err, xrpc.ErrScopeMissing):
-		return http.StatusForbidden, "You have not allowed this application to do that. Log in again and agree to it."
+		return http.StatusForbidden, "You have not allowed this application to do that. Log in again and allow it."
 	case refused != nil && refused.Status == http.StatusTooManyRequests:
-		return http.StatusTooManyRequests, "Your account's server was asked too often. Please try again later."
+		return http.StatusTooManyRequests, "Your account's server got too many requests. Please try again later."
 	case refused != nil && (refused.Status >= 500 || refused.Message == ""):
 		return http.StatusBadGateway, "Your account's server could not do that. Please try again later."
 	case refused != nil:
@@ -123,12 +123,12 @@ func explainCall(err error) (status int, text string) {
 	case send != nil && send.Sent == xrpc.SentNo:
 		return http.StatusBadGateway, "Your account's server cannot be reached. Please try again later."
 	case send != nil:
-		return http.StatusBadGateway, "Your account's server did not answer. Please look whether it was done before you try again."
+		return http.StatusBadGateway, "Your account's server did not answer. Please check whether it was done before you try again."
 	}
 	return http.StatusInternalServerError, "Something went wrong here. Please try again later."
 }
 
-// retryAfterOf is how long to wait before a repetition, 0 if nobody said.
+// retryAfterOf returns how long to wait before another try, or 0 if nobody said.
 func retryAfterOf(err error) time.Duration {
 	if refused, ok := errors.AsType[*xrpc.Error](err); ok {
 		return refused.RetryAfter
@@ -136,7 +136,7 @@ func retryAfterOf(err error) time.Duration {
 	return retryAfter(err)
 }
 
-// inWords is a time to wait for people.
+// inWords returns a waiting time in words.
 func inWords(d time.Duration) string {
 	switch seconds := int64((d + time.Second - 1) / time.Second); {
 	case seconds == 1:

@@ -81,13 +81,13 @@ func TestExplain(t *testing.T) {
 		{"in minutes", &oauth.Error{Kind: oauth.ErrToken, RetryAfter: time.Hour}, 502, "try again in 60 minutes."},
 		{"in hours", &oauth.Error{Kind: oauth.ErrToken, RetryAfter: 150 * time.Minute}, 502, "try again in 3 hours."},
 		{"and not below a second", &oauth.Error{Kind: oauth.ErrBusy, RetryAfter: time.Millisecond}, 503, "try again in a second."},
-		{"a scope that is missing", refused(403, xrpc.ErrScopeMissing, "Missing required scope"), 403, "agree to it"},
-		{"too many requests", refused(429, xrpc.ErrRateLimitExceeded, "slow down"), 429, "too often"},
+		{"a scope that is missing", refused(403, xrpc.ErrScopeMissing, "Missing required scope"), 403, "and allow it"},
+		{"too many requests", refused(429, xrpc.ErrRateLimitExceeded, "slow down"), 429, "too many requests"},
 		{"what a server says", refused(400, "InvalidRequest", "text is too long"), 502, `says: "text is too long"`},
 		{"P80 and it is quoted and bounded", refused(400, "InvalidRequest", "a\nb"+strings.Repeat("x", 1<<16)), 502, `"a\nbxxx`},
 		{"a server that fails", refused(500, "InternalServerError", "stack trace"), 502, "could not do that"},
 		{"nothing was sent", &xrpc.SendError{Sent: xrpc.SentNo, Err: errors.New("dial")}, 502, "cannot be reached"},
-		{"nobody knows whether it arrived", &xrpc.SendError{Sent: xrpc.SentMaybe, Err: errors.New("reset")}, 502, "look whether it was done"},
+		{"nobody knows whether it arrived", &xrpc.SendError{Sent: xrpc.SentMaybe, Err: errors.New("reset")}, 502, "check whether it was done"},
 		{"a time that was over", fmt.Errorf("x: %w", context.DeadlineExceeded), 503, "too long"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -16,7 +16,7 @@ func isLocalPath(path string) bool {
 		!strings.HasPrefix(path, "//") && !strings.ContainsAny(path, "\\\t\r\n")
 }
 
-// returnTo is the path that the form of r names, "" if it names none on this site.
+// returnTo returns the path in the form of r, or "" if it has none on this site.
 func (web *Web) returnTo(r *http.Request) string {
 	path := r.PostForm.Get(cmp.Or(web.ReturnToField, "return_to"))
 	if !isLocalPath(path) {
@@ -25,7 +25,7 @@ func (web *Web) returnTo(r *http.Request) string {
 	return path
 }
 
-// after is the path to go to after a login.
+// after returns the path to go to after a login.
 func (web *Web) after(result *CallbackResult) string {
 	if isLocalPath(result.AppState) {
 		return result.AppState

@@ -9,15 +9,16 @@ import (
 	"strings"
 )
 
-// requiredBy is the key of the session in the context of requests that Require lets pass.
+// requiredBy is the context key of the session, for requests that Require lets pass.
 type requiredBy struct{ web *Web }
 
-// Require is next for browsers that are logged in; Session returns their session in it. Others
-// are sent to LoginPage, from where they come back, as Fail says.
+// Require calls next for browsers that are logged in. In next, Session returns the browser's
+// session. Other requests are answered by Fail: a browser that asks for a page is sent to
+// LoginPage, and comes back after the login.
 //
 //	mux.Handle("GET /notes", web.Require(notes))
 //
-// It panics as LoginHandler does.
+// It panics in the same cases as LoginHandler.
 func (web *Web) Require(next http.Handler) http.Handler {
 	web.check()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -30,18 +31,20 @@ func (web *Web) Require(next http.Handler) http.Handler {
 	})
 }
 
-// Fail answers a request that failed with err, of this package or of a call through the
-// session of the request, before anything else was written.
+// Fail answers a request that failed with err. err comes from this package, or from a call with the
+// session of the request. Nothing else may have been written before.
 //
-// Where err means that the user has to log in (ErrReauthRequired) and r asks for a page by GET,
-// the user is sent to LoginPage and comes back. A session that was lost, and that nobody is known
-// to have ended, is first asked for anew without a page (prompt=none), which costs one redirect
-// there and back: an answer was lost on its way (ErrAmbiguousRefresh), or the server does not
-// renew it and says so in words of its own (ErrRefused). Servers do that for clients with keys.
-// It is tried once in ten minutes for a browser, and only for the same account.
+// If err means that the user has to log in (ErrReauthRequired), and r asks for a page by GET, the
+// user is sent to LoginPage and comes back after the login.
 //
-// All else is answered by Failed: forms, which are lost by a redirect, what scripts ask for, and
-// a store that is down, which ends nobody's session.
+// A session may have been lost although nobody ended it, as far as we know: an answer was lost
+// (ErrAmbiguousRefresh), or the server does not refresh it and says so in words of its own
+// (ErrRefused). In this case Fail first asks for the session again without a page (prompt=none).
+// That costs one redirect to the server and back, and servers allow it for clients with keys. It is
+// tried once in ten minutes for each browser, and only for the same account.
+//
+// Failed answers everything else: forms, because a redirect loses them; requests from scripts; and
+// a store that is down, which ends no session.
 func (web *Web) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	private(w)
 	if errors.Is(err, ErrReauthRequired) && asksForPage(r) {
@@ -52,8 +55,8 @@ func (web *Web) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	web.failed(w, r, err)
 }
 
-// toLoginPage sends the browser to the login page, from where it goes on to returnTo. It reports
-// false where that is the page that the browser asks for.
+// toLoginPage sends the browser to the login page, which leads back to returnTo. It returns false
+// if the browser is asking for the login page itself.
 func (web *Web) toLoginPage(w http.ResponseWriter, r *http.Request, returnTo string) bool {
 	page, err := url.Parse(cmp.Or(web.LoginPage, web.home()))
 	if err != nil || page.Path == r.URL.Path {
@@ -68,18 +71,18 @@ func (web *Web) toLoginPage(w http.ResponseWriter, r *http.Request, returnTo str
 	return true
 }
 
-// maxReturnTo is how long a path may be that is carried through a login.
+// maxReturnTo limits the length of a path that is carried through a login.
 const maxReturnTo = 2 << 10
 
-// isNavigation reports whether a person goes to a page with r, by the word of the browser
-// (Fetch Metadata Request Headers).
+// isNavigation reports whether a person opens a page with r, as the browser says (Fetch Metadata
+// Request Headers).
 func isNavigation(r *http.Request) bool {
 	return r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" &&
 		!strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch")
 }
 
-// asksForPage reports whether a redirect to a page makes sense for r. Browsers that are older
-// than Sec-Fetch-Mode are taken by what they accept.
+// asksForPage reports whether a redirect to a page makes sense for r. For browsers older than
+// Sec-Fetch-Mode, the Accept header decides.
 func asksForPage(r *http.Request) bool {
 	if r.Header.Get("Sec-Fetch-Mode") != "" {
 		return isNavigation(r)

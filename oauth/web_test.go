@@ -431,7 +431,7 @@ func TestWebTellsWhatWentWrong(t *testing.T) {
 			req.Host = "localhost:8080"
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			return s.do(t, req)
-		}, 500, "open the application there"},
+		}, 500, "open the application at that host"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// With a default server, a form that was not understood would begin a login there.

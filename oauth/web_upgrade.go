@@ -9,13 +9,16 @@ import (
 	"github.com/gimucco/atproto-go/oauth/scope"
 )
 
-// UpgradeHandler asks the user to allow more than the browser's session may do: what the session's
-// login has asked for, and more with it. It takes a form by POST, in which "return_to" is the path to
-// go to afterwards, and Options and LoggedIn have their say as for any login. Nothing is lost by asking:
-// the session goes on until the one that takes its place is stored and its cookie is set, also
-// when the user refuses. Another account than the session's is refused, and its tokens are revoked.
+// UpgradeHandler asks the user for more permissions than the browser's session has. The new login
+// asks for the scope of the session's login, and for more in addition. The handler accepts a form
+// by POST; its field "return_to" is the path to go to afterwards. Options and LoggedIn apply as for
+// any login.
 //
-// It panics as LoginHandler does, and where Config.Scope lacks one of more.
+// The old session continues until the new one is stored and its cookie is set. So the user keeps it
+// if the user refuses. If the user logs in with another account than the session's, that login is
+// refused and its tokens are revoked.
+//
+// It panics in the same cases as LoginHandler, and if Config.Scope does not contain one of more.
 func (web *Web) UpgradeHandler(more ...scope.Permission) http.Handler {
 	handler := web.posted(func(w http.ResponseWriter, r *http.Request) {
 		session, err := web.Session(r)
@@ -33,7 +36,7 @@ func (web *Web) UpgradeHandler(more ...scope.Permission) http.Handler {
 	})
 	for _, p := range more {
 		if token := p.String(); web.Client.mayAsk(token) == "" {
-			panic(fmt.Sprintf("oauth: Web.UpgradeHandler asks for %q, which Config.Scope lacks", token))
+			panic(fmt.Sprintf("oauth: Web.UpgradeHandler asks for %q, which Config.Scope does not contain", token))
 		}
 	}
 	return handler

@@ -11,8 +11,8 @@ import (
 // errLate: something did not arrive in time.
 var errLate = errors.New("it did not arrive in time")
 
-// A watch ends a context when what is expected of a server does not come in time, and cuts the
-// connection to a browser that sends or takes nothing.
+// A watch ends a context if a server does not send something in time. It cuts the connection to a
+// browser that sends nothing or reads nothing.
 type watch struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -28,10 +28,11 @@ func newWatch(ctx context.Context, cut func()) *watch {
 	return w
 }
 
-// expect ends the context in d, unless something else is expected before; 0: nothing is expected.
+// expect ends the context after d, unless expect is called again before. With 0, nothing is
+// expected.
 func (w *watch) expect(d time.Duration) { w.after(d, func() { w.cancel(errLate) }) }
 
-// expectBrowser is expect for what the browser has to do.
+// expectBrowser is expect for something that the browser has to do.
 func (w *watch) expectBrowser(d time.Duration) {
 	w.after(d, func() {
 		w.cancel(errLate)
@@ -57,7 +58,7 @@ func (w *watch) stop() {
 	w.cancel(nil)
 }
 
-// why is err, with errLate where that is its cause.
+// why returns err. It adds errLate if that is why the context ended.
 func (w *watch) why(err error) error {
 	if errors.Is(context.Cause(w.ctx), errLate) {
 		return fmt.Errorf("%w: %w", errLate, err)

@@ -24,54 +24,57 @@ import (
 type XRPCMethod struct {
 	NSID syntax.NSID
 
-	// Procedure: it changes something, and is called by POST. A query is called by GET.
+	// Procedure says that the method changes something and is called by POST. Otherwise it is a
+	// query and is called by GET.
 	Procedure bool
 
-	// Proxy is the service that the account's server passes the call on to, such as
-	// "did:web:api.bsky.app#bsky_appview"; "" is none. Scripts cannot choose another.
+	// Proxy is the service that the account's server forwards the call to, such as
+	// "did:web:api.bsky.app#bsky_appview". "" means none. Scripts cannot choose another one.
 	Proxy string
 
-	// MaxInput and MaxOutput bound the bodies, in bytes; 0 is 1 MiB and 16 MiB.
+	// MaxInput and MaxOutput limit the bodies, in bytes. 0 means 1 MiB for MaxInput and 16 MiB for
+	// MaxOutput.
 	MaxInput, MaxOutput int64
 }
 
 const (
 	defaultMaxInput  = 1 << 20
 	defaultMaxOutput = 16 << 20
-	// keptInput is how much of an input is read before it is sent, so that it can be sent again.
+	// keptInput is how much of an input is kept in memory, so that it can be sent again.
 	keptInput = 64 << 10
 	// answerWait is how long a server may take from the end of an input to the header of its
-	// answer, and idleWait how long it, or the browser, may take for each piece of a body.
+	// answer. idleWait is how long the server or the browser may take for each piece of a body.
 	answerWait = 30 * time.Second
 	idleWait   = 60 * time.Second
 )
 
-// ErrSessionLost is the name of the error, with status 401, that scripts get from Web.XRPC when
-// their user has to log in. Nothing else has this name.
+// ErrSessionLost is the name of the error, with status 401, that scripts get from Web.XRPC if their
+// user has to log in. No other error has this name.
 const ErrSessionLost xrpc.ErrorName = "SessionLost"
 
-// XRPCHeader is the header field that a script sends, with any value, where its browser is
-// too old for Sec-Fetch-Site: no page of another site can send it unasked.
+// XRPCHeader is a header field that scripts send, with any value, in browsers that are too old for
+// Sec-Fetch-Site. A page of another site cannot send it without permission.
 const XRPCHeader = "Atproto-Web"
 
-// XRPC passes calls of scripts on pages of this site on to the server of the account that is logged
-// in, so that an application in the browser has a session that lasts and never holds a token:
+// XRPC forwards calls of scripts on pages of this site to the server of the logged-in account. So
+// an application in the browser has a session that lasts, and never holds a token:
 //
 //	mux.Handle("/xrpc/", web.XRPC(
 //		oauth.XRPCMethod{NSID: "com.atproto.repo.listRecords"},
 //		oauth.XRPCMethod{NSID: "com.atproto.repo.createRecord", Procedure: true},
 //	))
 //
-// Only the methods that are listed are passed on. Calls of other sites are refused, those by GET,
-// too. Of the request the body goes on, the query, and what says which form the answer
-// should have; cookies do not. Of the answer come back its body, in pieces as they arrive, and the header fields
-// that are known to be harmless. What is not JSON is somebody's file on this site's origin: it
-// is never shown as a page, and no script of it runs.
+// Only the listed methods are forwarded. Calls from other sites are refused, GET calls too. XRPC
+// forwards the request's query, its body, and the headers that say which form the answer should
+// have; it does not forward cookies. It returns the answer's body piece by piece as it arrives, and
+// only header fields that are known to be harmless. An answer that is not JSON is some user's file
+// on the origin of this site: it is never shown as a page, and no script in it runs.
 //
-// Errors are JSON as for any method; a session that is over is ErrSessionLost.
+// Errors are JSON, as for any method. If the session has ended, the error is ErrSessionLost.
 //
-// It panics as LoginHandler does, and for a method that is listed twice, that hands out
-// credentials, such as com.atproto.server.getServiceAuth, or whose name or Proxy is none.
+// It panics in the same cases as LoginHandler. It also panics for a method that is listed twice,
+// that hands out credentials, such as com.atproto.server.getServiceAuth, or whose NSID or Proxy is
+// not valid.
 func (web *Web) XRPC(methods ...XRPCMethod) http.Handler {
 	web.check()
 	listed := make(map[syntax.NSID]*XRPCMethod, len(methods))
@@ -107,14 +110,14 @@ func (web *Web) XRPC(methods ...XRPCMethod) http.Handler {
 // check says what is wrong with the method.
 func (m *XRPCMethod) check() error {
 	if err := m.NSID.Validate(); err != nil {
-		return fmt.Errorf("is no method: %w", err)
+		return fmt.Errorf("is not a valid NSID: %w", err)
 	}
 	if handsOutCredentials(string(m.NSID)) {
 		return errors.New("hands out credentials, or ends the account: scripts must not have that")
 	}
 	if m.Proxy != "" {
 		if _, err := xrpc.HeaderOf(xrpc.WithProxy(m.Proxy)); err != nil {
-			return fmt.Errorf("has a Proxy that is none: %w", err)
+			return fmt.Errorf("has a Proxy that is not valid: %w", err)
 		}
 	}
 	if m.MaxInput < 0 || m.MaxOutput < 0 {
@@ -130,9 +133,9 @@ func (m *XRPCMethod) verb() string {
 	return http.MethodGet
 }
 
-// handsOutCredentials reports whether a method gives away what works outside of this session, or
-// takes the account itself. Where such methods are, those that do no harm are listed; a newer
-// method is not among them.
+// handsOutCredentials reports whether a method gives away something that works outside of this
+// session, or takes over the account. In groups that have such methods, the harmless ones are
+// listed; so a newer method counts as harmful.
 func handsOutCredentials(nsid string) bool {
 	nsid = strings.ToLower(nsid)
 	name := nsid[strings.LastIndexByte(nsid, '.')+1:]
@@ -153,8 +156,9 @@ func containsAny(s string, parts ...string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(s, part) })
 }
 
-// fromOwnPage reports whether a script, or an element, of a page of this site made the request. What
-// browsers run or show as a page of its own is not among it: an answer is somebody's file.
+// fromOwnPage reports whether a script or an element on a page of this site made the request. It
+// excludes requests whose answer browsers run or show as a page, because an answer is some user's
+// file.
 func fromOwnPage(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Dest") {
 	case "", "empty", "image", "audio", "video", "track", "document": // a document is only saved: see guardAnswer
@@ -181,7 +185,7 @@ func sameOrigin(r *http.Request) bool {
 	return err == nil && u.Host == r.Host
 }
 
-// passedOn are the header fields that a request takes along.
+// passedOn returns the header fields to forward with a request.
 func passedOn(r *http.Request, m *XRPCMethod) http.Header {
 	header := make(http.Header)
 	for _, name := range []string{"Accept", "Accept-Language", "Atproto-Accept-Labelers"} {
@@ -205,7 +209,7 @@ func (web *Web) passOn(w http.ResponseWriter, r *http.Request, m *XRPCMethod) {
 	connection := http.NewResponseController(w)
 	watch := newWatch(r.Context(), func() {
 		past := time.Unix(1, 0)
-		connection.SetReadDeadline(past) // what cannot be cut off ends with its connection
+		connection.SetReadDeadline(past) // a read that cannot be cancelled ends with its connection
 		connection.SetWriteDeadline(past)
 	})
 	defer watch.stop()
@@ -223,7 +227,7 @@ func (web *Web) passOn(w http.ResponseWriter, r *http.Request, m *XRPCMethod) {
 	m.answer(w, resp, watch)
 }
 
-// input is the body of r. A small one can be sent again, when the server wants that.
+// input returns the body of r. A small body can be sent again if the server asks for that.
 func (m *XRPCMethod) input(w http.ResponseWriter, r *http.Request, watch *watch) (*xrpc.Body, error) {
 	if !m.Procedure || r.ContentLength == 0 {
 		watch.expect(answerWait)
@@ -249,10 +253,10 @@ func (m *XRPCMethod) input(w http.ResponseWriter, r *http.Request, watch *watch)
 	return xrpc.BytesBody(data, contentType), nil
 }
 
-// errInput: the body of a request cannot be taken.
+// errInput: the body of a request cannot be used.
 var errInput = errors.New("the input cannot be read")
 
-// watchedInput counts the time for the answer from its end on.
+// watchedInput starts the time limit for the answer when the input ends.
 type watchedInput struct {
 	io.Reader
 	watch *watch
@@ -268,15 +272,15 @@ func (i *watchedInput) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// comesBack are the header fields of an answer that scripts may see. Not among them is what acts
-// on this site: cookies, redirects, permissions for other sites, and challenges for a
+// comesBack are the header fields of an answer that scripts may see. It leaves out fields that have
+// an effect on this site: cookies, redirects, permissions for other sites, and challenges for a
 // session that is not the script's.
 var comesBack = []string{
 	"Atproto-Content-Labelers", "Atproto-Repo-Rev", "Content-Language", "Content-Length", "Retry-After",
 	"Ratelimit-Limit", "Ratelimit-Policy", "Ratelimit-Remaining", "Ratelimit-Reset",
 }
 
-// guardAnswer keeps an answer from being more than data.
+// guardAnswer makes sure that an answer is nothing but data.
 func guardAnswer(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
@@ -285,14 +289,14 @@ func guardAnswer(h http.Header) {
 	h.Set("Referrer-Policy", "same-origin")
 }
 
-// answer hands an answer on.
+// answer forwards an answer.
 func (m *XRPCMethod) answer(w http.ResponseWriter, resp *http.Response, watch *watch) {
 	if resp.StatusCode < 200 || resp.StatusCode >= 300 && resp.StatusCode < 400 {
-		answerXRPC(w, http.StatusBadGateway, xrpc.ErrUpstreamFailure, fmt.Sprintf("the server answers with status %d, and is not followed", resp.StatusCode))
+		answerXRPC(w, http.StatusBadGateway, xrpc.ErrUpstreamFailure, fmt.Sprintf("the server answered with status %d, which is not followed", resp.StatusCode))
 		return
 	}
 	if resp.ContentLength > m.MaxOutput {
-		answerXRPC(w, http.StatusBadGateway, xrpc.ErrUpstreamFailure, fmt.Sprintf("the answer has %d bytes, and %d are allowed", resp.ContentLength, m.MaxOutput))
+		answerXRPC(w, http.StatusBadGateway, xrpc.ErrUpstreamFailure, fmt.Sprintf("the answer has %d bytes, but only %d are allowed", resp.ContentLength, m.MaxOutput))
 		return
 	}
 	if resp.Header.Get("Content-Encoding") != "" {
@@ -308,7 +312,7 @@ func (m *XRPCMethod) answer(w http.ResponseWriter, resp *http.Response, watch *w
 	contentType, isJSON := harmlessType(resp.Header.Get("Content-Type"))
 	if resp.StatusCode >= 400 && !isJSON {
 		h.Del("Content-Length")
-		answerXRPC(w, resp.StatusCode, xrpc.ErrUpstreamFailure, "the account's server, or what is in front of it, gives no reason")
+		answerXRPC(w, resp.StatusCode, xrpc.ErrUpstreamFailure, "the account's server, or a proxy in front of it, gave no reason")
 		return
 	}
 	h.Set("Content-Type", contentType)
@@ -317,11 +321,11 @@ func (m *XRPCMethod) answer(w http.ResponseWriter, resp *http.Response, watch *w
 	}
 	w.WriteHeader(resp.StatusCode)
 	if m.copy(w, resp.Body, watch) != nil {
-		panic(http.ErrAbortHandler) // so that nobody takes what has arrived for the whole
+		panic(http.ErrAbortHandler) // so that nobody takes the part that arrived for the whole
 	}
 }
 
-// copy hands the body of an answer on, piece by piece.
+// copy forwards the body of an answer, piece by piece.
 func (m *XRPCMethod) copy(w http.ResponseWriter, body io.Reader, watch *watch) error {
 	flush := http.NewResponseController(w)
 	piece := make([]byte, 32<<10)
@@ -347,8 +351,8 @@ func (m *XRPCMethod) copy(w http.ResponseWriter, body io.Reader, watch *watch) e
 	}
 }
 
-// harmlessType is the content type that an answer is handed on as. What browsers would run is
-// bytes: pages, scripts, styles, and pictures that hold scripts.
+// harmlessType returns the content type for an answer. Types that browsers would run become plain
+// bytes: pages, scripts, styles, and images that can contain scripts.
 func harmlessType(contentType string) (harmless string, isJSON bool) {
 	media, params, err := mime.ParseMediaType(contentType)
 	top, _, _ := strings.Cut(media, "/")
