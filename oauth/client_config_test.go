@@ -54,7 +54,7 @@ func TestNewClientNamesFieldAndRule(t *testing.T) {
 		{"O121 openid", web(func(c *Config) { c.Scope = "atproto openid" }), `Config.Scope token "openid"`},
 		{"O122 chat without generic", web(func(c *Config) { c.Scope = "atproto transition:chat.bsky" }), "transition:generic"},
 		{"O123 a part of a collection's name", web(func(c *Config) { c.Scope = "atproto repo:com.example.*" }), `token "repo:com.example.*" at byte 8: collection`},
-		{"O124 an audience without a service", web(func(c *Config) { c.Scope = "atproto rpc:com.example.get?aud=did:web:api.example.com" }), "no service of it"},
+		{"O124 an audience without a service", web(func(c *Config) { c.Scope = "atproto rpc:com.example.get?aud=did:web:api.example.com" }), "names a DID but no service"},
 		{"O129 an unknown parameter", web(func(c *Config) { c.Scope = "atproto repo:com.example.post?actions=create" }), `unknown parameter "actions"`},
 		{"O129 a character that scopes may not have", web(func(c *Config) { c.Scope = "atproto repo:qu\u00e9bec" }), "may not have"},
 		{"O129 a resource of a newer grammar", web(func(c *Config) { c.Scope = "atproto future:com.example.thing?how=later" }), ""},

@@ -16,7 +16,7 @@ type outcome struct {
 	err     error
 }
 
-// waiting waits for the browser to come back.
+// waiting is the handler that waits for the browser to come back.
 type waiting struct {
 	client   *oauth.Client
 	login    *oauth.Login
@@ -24,8 +24,9 @@ type waiting struct {
 	ended    chan outcome // has room for the one outcome that counts
 }
 
-// take ends the login by the query of a callback. It reports whether that was the end: whatever else comes, from
-// another program, another tab or an earlier login, is not this person's answer.
+// take ends the login with the query of a callback. It reports whether that ended it. A callback
+// from another program, another tab or an earlier login is not this person's answer, and does not
+// end it.
 func (w *waiting) take(ctx context.Context, query url.Values) (o outcome, final bool) {
 	result, err := w.client.Callback(ctx, query, w.login.Binding)
 	if err != nil {
@@ -38,7 +39,7 @@ func (w *waiting) take(ctx context.Context, query url.Values) (o outcome, final 
 	}
 	select {
 	case w.ended <- o:
-	default: // another one was faster
+	default: // another callback was faster
 	}
 	return o, true
 }
@@ -50,15 +51,15 @@ func (w *waiting) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("X-Content-Type-Options", "nosniff")
 	rw.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 	switch {
-	case r.Host != w.redirect.Host: // a name that leads here, and a page of somebody else's behind it
-		http.Error(rw, "This address is for the login alone.", http.StatusMisdirectedRequest)
+	case r.Host != w.redirect.Host: // another name that leads here; somebody else's page may be behind it
+		http.Error(rw, "This address is only for the login.", http.StatusMisdirectedRequest)
 		return
 	case r.URL.Path != w.redirect.Path:
 		http.NotFound(rw, r)
 		return
 	case r.Method != http.MethodGet: // HEAD uses nothing up
 		rw.Header().Set("Allow", http.MethodGet)
-		http.Error(rw, "GET is what the login comes by.", http.StatusMethodNotAllowed)
+		http.Error(rw, "Use GET: the login comes back by GET.", http.StatusMethodNotAllowed)
 		return
 	}
 	o, _ := w.take(r.Context(), r.URL.Query())

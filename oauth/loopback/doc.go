@@ -1,10 +1,11 @@
-// Package loopback logs a person in at a command-line program, in one call: it opens the browser, takes the answer on a
-// free port of this machine (RFC 8252 §7.3), and says in the browser that it is done.
+// Package loopback logs a person in to a command-line program, in one call. It opens the browser,
+// receives the answer on a free port of this machine (RFC 8252 §7.3), and tells the person in the
+// browser that the login is done.
 //
 //	session, err := loopback.Open(ctx, "my-bot", "alice.example.com")
 //
-// The session is in files of the program, and is resumed the next time. A program with a client of its own, and another
-// place for sessions, has the two halves of it:
+// Open keeps the session in files of the program, and resumes it the next time. A program that has
+// a client of its own, or keeps sessions in another place, uses ResumeOrLogin:
 //
 //	config := oauth.Localhost("http://127.0.0.1/callback", "atproto transition:generic")
 //	config.Store, config.Seal = files, seal.Keys(key) // filestore.Open, seal.KeyFile
@@ -12,11 +13,12 @@
 //	…
 //	session, err := loopback.ResumeOrLogin(ctx, client, "alice.example.com")
 //
-// ResumeOrLogin takes the session that is in the store, so that the person logs in once. Login always asks.
+// ResumeOrLogin uses a session from the store if there is one, so the person logs in once. Login
+// always starts a new login.
 //
 // # Over SSH
 //
-// The browser is then on another machine, where nothing listens. Login notices that, opens no browser, and says what to
-// do: either forward the port (it prints the line of ssh -L), or paste the address of the page on which the browser
-// ended, which could not be shown.
+// Over SSH the browser runs on another machine, where this program does not listen. Login notices
+// that and opens no browser. It tells the person what to do: forward the port (it prints the ssh -L
+// command), or paste the address of the last page, the one that the browser could not show.
 package loopback

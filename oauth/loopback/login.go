@@ -21,14 +21,14 @@ import (
 	"github.com/gimucco/atproto-go/oauth"
 )
 
-// ErrNoRedirect: the client has no redirect URI on this machine. Make it with oauth.Localhost, or give
-// Config.RedirectURIs one such as "http://127.0.0.1/callback".
+// ErrNoRedirect: the client has no redirect URI on this machine. Make the Config with
+// oauth.Localhost, or add one such as "http://127.0.0.1/callback" to Config.RedirectURIs.
 var ErrNoRedirect = errors.New("the client has no redirect URI on 127.0.0.1 or [::1]")
 
-// loginLife is how long a login that has begun can end.
+// loginLife is how long a person has to complete a login.
 const loginLife = time.Hour
 
-// An Option changes how a person is asked to log in.
+// An Option changes how a login is done.
 type Option func(*settings)
 
 type settings struct {
@@ -37,30 +37,33 @@ type settings struct {
 	out       io.Writer
 	in        io.Reader
 	open      func(url string) error
-	away      string // the host that the person is connected to by SSH, "" for none
+	away      string // the host that the person is connected to by SSH; "" for none
 
-	// Of Open alone.
+	// Only for Open:
 	scope     string
 	dir       string
 	configure []func(*oauth.Config)
 }
 
-// WithAuthorize gives options to the login, such as oauth.WithScope or oauth.WithServer.
+// WithAuthorize passes options to Client.Authorize, such as oauth.WithScope or oauth.WithServer.
 func WithAuthorize(opts ...oauth.AuthorizeOption) Option {
 	return func(s *settings) { s.authorize = append(s.authorize, opts...) }
 }
 
-// WithPort listens on a port instead of a free one: one that is forwarded, for example.
+// WithPort listens on this port instead of a free one, for example because it is forwarded.
 func WithPort(port int) Option { return func(s *settings) { s.port = port } }
 
-// WithOutput says where the person reads what to do; the default is os.Stderr. io.Discard keeps quiet.
+// WithOutput sets where instructions for the person are written. The default is os.Stderr.
+// io.Discard writes none.
 func WithOutput(w io.Writer) Option { return func(s *settings) { s.out = w } }
 
-// WithInput says where the person may paste the address on which the browser ended. Over SSH the default is
-// os.Stdin, else nothing is read. Lines are read until the login has ended; one that is typed later may be lost.
+// WithInput sets where the person can paste the address of the last page. Over SSH the default is
+// os.Stdin; otherwise nothing is read. Lines are read until the login ends. A line that is typed
+// later may be lost.
 func WithInput(r io.Reader) Option { return func(s *settings) { s.in = r } }
 
-// WithBrowser says how a page is opened. Nil opens none. The default is the person's browser, and none over SSH.
+// WithBrowser sets how a page is opened. Nil opens none. The default is the person's browser, and
+// none over SSH.
 func WithBrowser(open func(url string) error) Option { return func(s *settings) { s.open = open } }
 
 func settingsOf(opts []Option) *settings {
@@ -74,11 +77,12 @@ func settingsOf(opts []Option) *settings {
 	return s
 }
 
-// Login logs a person in: identifier is a handle, a DID or the URL of a server, as Client.Authorize takes them. It
-// returns when the person has agreed or refused, or when ctx ends; servers give them an hour at most.
+// Login logs a person in. identifier is a handle, a DID or the URL of a server, as for
+// Client.Authorize. Login returns when the person has agreed or refused, or when ctx ends, and
+// after one hour at most.
 //
-// Errors: ErrNoRedirect; those of Client.Authorize and Client.Callback, such as oauth.ErrAccessDenied; that of the
-// port when it cannot be listened on; the context's.
+// Errors: ErrNoRedirect; the errors of Client.Authorize and Client.Callback, such as
+// oauth.ErrAccessDenied; an error if the port cannot be opened; the error of ctx.
 func Login(ctx context.Context, client *oauth.Client, identifier string, opts ...Option) (*oauth.Session, error) {
 	s := settingsOf(opts)
 	redirect, err := redirectOf(client)
@@ -102,7 +106,7 @@ func Login(ctx context.Context, client *oauth.Client, identifier string, opts ..
 	server := &http.Server{Handler: w, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	go server.Serve(listener)
 	defer func() {
-		// The page that says how it ended is on its way.
+		// The page with the result may still be on its way to the browser.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		server.Shutdown(ctx)
@@ -116,9 +120,9 @@ func Login(ctx context.Context, client *oauth.Client, identifier string, opts ..
 	case o := <-w.ended:
 		return o.session, o.err
 	case <-time.After(loginLife):
-		return nil, fmt.Errorf("loopback: nobody has logged in within an hour: begin anew")
+		return nil, fmt.Errorf("loopback: nobody logged in within an hour: run the program again")
 	case <-ctx.Done():
-		return nil, fmt.Errorf("loopback: nobody has logged in: %w", context.Cause(ctx))
+		return nil, fmt.Errorf("loopback: nobody logged in: %w", context.Cause(ctx))
 	}
 }
 
@@ -139,7 +143,7 @@ func redirectOf(client *oauth.Client) (*url.URL, error) {
 			return nil, err
 		}
 		if u.Path == "" {
-			u.Path = "/" // as browsers ask for it
+			u.Path = "/" // browsers ask for this path
 		}
 		return u, nil
 	}
@@ -155,14 +159,14 @@ func (s *settings) ask(page string, redirect *url.URL) {
 	}
 	fmt.Fprintf(s.out, "To log in, open this page in your browser:\n\n  %s\n\n", page)
 	if s.away != "" {
-		fmt.Fprintf(s.out, "Your browser is on another machine. Forward the port to it, in another terminal there:\n\n  ssh -N -L %s:%s %s\n\n", redirect.Port(), redirect.Host, s.away)
+		fmt.Fprintf(s.out, "Your browser is on another machine. Forward the port: run this there, in another terminal:\n\n  ssh -N -L %s:%s %s\n\n", redirect.Port(), redirect.Host, s.away)
 	}
 	if s.in != nil {
-		fmt.Fprintf(s.out, "Or agree on the page, and when the browser cannot show the next one, paste its address here\nand press Enter. It begins with %s\n\n", redirect)
+		fmt.Fprintf(s.out, "Or agree on the page. The browser then cannot show the next page: paste its address here\nand press Enter. It begins with %s\n\n", redirect)
 	}
 }
 
-// readPasted takes addresses that the person pastes, until one ends the login.
+// readPasted reads addresses that the person pastes, until one of them ends the login.
 func (s *settings) readPasted(ctx context.Context, w *waiting) {
 	const maxAddress = 64 << 10
 	lines := bufio.NewScanner(s.in)

@@ -11,38 +11,41 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store/filestore"
 )
 
-// defaultScope is all that an app password may do.
+// defaultScope allows everything that an app password allows.
 const defaultScope = "atproto transition:generic"
 
-// redirect is where Open's client has logins end; each login has a port of its own.
+// redirect is the redirect URI of Open's client; each login uses another port.
 const redirect = "http://127.0.0.1/callback"
 
-// WithScope says what Open may ask for, instead of "atproto transition:generic". A session that is in the store keeps
-// the scope with which it began: with a wider one, log in again.
+// WithScope sets the scope for Open, instead of "atproto transition:generic". A stored session
+// keeps the scope of its login; to get a larger scope, log in again.
 func WithScope(scope string) Option { return func(s *settings) { s.scope = scope } }
 
-// WithDir says in which folder Open keeps the sessions.
+// WithDir sets the folder in which Open keeps the sessions.
 func WithDir(dir string) Option { return func(s *settings) { s.dir = dir } }
 
-// WithConfig changes Open's client before it is made. It can give it a store of its own, or a sandbox for tests:
+// WithConfig changes the Config of Open's client before the client is made. For example, it can set
+// another store, or connect to a sandbox for tests:
 //
 //	loopback.WithConfig(server.Environment().Configure)
 func WithConfig(change func(*oauth.Config)) Option {
 	return func(s *settings) { s.configure = append(s.configure, change) }
 }
 
-// Open gives a command-line program its session in one call. It makes a client for development (oauth.Localhost), keeps
-// its sessions in files, and resumes one or logs the person in, as ResumeOrLogin does.
+// Open returns a session for a command-line program, in one call. It makes a development client
+// (oauth.Localhost), keeps its sessions in files, and resumes a session or logs the person in, like
+// ResumeOrLogin.
 //
-// The files are in a folder that is named program in the user's folder for configuration (os.UserConfigDir), or in that
-// of WithDir. They are sealed by a key that lies beside them (seal.KeyFile), which keeps them from whoever gets a copy of
-// the sessions alone, and from nobody who can read the folder. A program that can do better makes the client itself, with
-// another Store and Seal, and calls ResumeOrLogin.
+// The files are in a folder with the name program in the user's configuration folder
+// (os.UserConfigDir), or in the folder of WithDir. They are encrypted with a key that is stored
+// beside them (seal.KeyFile). That protects against somebody who gets a copy of the session files
+// only, but not against somebody who can read the folder. For better protection, make a client with
+// another Store and Seal, and call ResumeOrLogin.
 //
-// Servers end the sessions of such a client after two weeks. The first call then says oauth.ErrReauthRequired, and the
-// next start of the program logs in again.
+// Servers end the sessions of such a client after two weeks. The next call then fails with
+// oauth.ErrReauthRequired, and the next start of the program logs in again.
 //
-// Errors: those of the files; those of ResumeOrLogin.
+// Errors: those of the files, and those of ResumeOrLogin.
 func Open(ctx context.Context, program, identifier string, opts ...Option) (*oauth.Session, error) {
 	s := settingsOf(opts)
 	config := oauth.Localhost(redirect, s.scope)
@@ -59,7 +62,7 @@ func Open(ctx context.Context, program, identifier string, opts ...Option) (*oau
 	return ResumeOrLogin(ctx, client, identifier, opts...)
 }
 
-// keepInFiles gives a client files to keep its sessions in.
+// keepInFiles makes a client keep its sessions in files.
 func (s *settings) keepInFiles(config *oauth.Config, program string) error {
 	dir := s.dir
 	if dir == "" {
@@ -68,7 +71,7 @@ func (s *settings) keepInFiles(config *oauth.Config, program string) error {
 		}
 		folder, err := os.UserConfigDir()
 		if err != nil {
-			return fmt.Errorf("there is no folder to keep sessions in; say one by WithDir: %w", err)
+			return fmt.Errorf("there is no folder for the sessions; set one with WithDir: %w", err)
 		}
 		dir = filepath.Join(folder, program)
 	}

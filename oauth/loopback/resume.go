@@ -11,17 +11,19 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ErrWhichAccount: there are sessions of several accounts, and identifier names none of them.
-var ErrWhichAccount = errors.New("there are sessions of several accounts: say which")
+// ErrWhichAccount: several accounts have sessions, and identifier is none of them.
+var ErrWhichAccount = errors.New("there are sessions of several accounts: say which one")
 
-// ResumeOrLogin resumes the newest session of an account that is in the client's store, and logs the person in where there
-// is none. identifier is a handle, a DID or the URL of a server; "" is the one account that has sessions. A handle is that
-// which the account had when it was last looked up.
+// ResumeOrLogin resumes the newest session of an account in the client's store. If there is none,
+// it logs the person in. identifier is a handle, a DID or the URL of a server. "" means the only
+// account that has sessions. A handle is compared with the one that the account had when it was
+// last looked up.
 //
-// A session that the server has ended in the meantime is resumed all the same: the first call says oauth.ErrReauthRequired,
-// and Login is what helps.
+// If the server has ended the session meanwhile, it is still resumed. The first call then fails
+// with oauth.ErrReauthRequired; use Login.
 //
-// Errors: ErrWhichAccount; those of Client.Resume that may pass, such as oauth.ErrStore; those of Login.
+// Errors: ErrWhichAccount; errors of Client.Resume that may pass, such as oauth.ErrStore; those of
+// Login.
 func ResumeOrLogin(ctx context.Context, client *oauth.Client, identifier string, opts ...Option) (*oauth.Session, error) {
 	newest, err := find(ctx, client, identifier)
 	if err != nil {
@@ -42,7 +44,7 @@ func ResumeOrLogin(ctx context.Context, client *oauth.Client, identifier string,
 	return Login(ctx, client, identifier, opts...)
 }
 
-// find returns the newest session of an account, the zero value if there is none.
+// find returns the newest session of an account, or the zero value if there is none.
 func find(ctx context.Context, client *oauth.Client, identifier string) (newest oauth.SessionDetails, err error) {
 	wanted := func(oauth.SessionDetails) bool { return true }
 	if identifier != "" {
@@ -71,7 +73,7 @@ func find(ctx context.Context, client *oauth.Client, identifier string) (newest 
 	return newest, nil
 }
 
-// names reports whether what a person typed names the account of a session.
+// names reports whether the typed identifier is the account of a session.
 func names(typed identity.Typed, d oauth.SessionDetails) bool {
 	return typed.Account != "" && (typed.Account == syntax.AtIdentifier(d.Key.DID) || strings.EqualFold(string(typed.Account), string(d.Handle)))
 }

@@ -5,12 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// An Error says which token of a scope breaks which rule. All that this package
-// refuses about scopes and permissions is one.
+// An Error says which token of a scope breaks which rule. Every error of this package about scopes
+// and permissions is an *Error.
 type Error struct {
-	Token  string // cut short if it is long; "" if the scope as a whole is meant
+	Token  string // the token, cut off if it is long; "" if the error is about the whole scope
 	Offset int    // where the token begins in the scope, in bytes; 0 for a single token
-	Err    error  // the rule, and how it is broken
+	Err    error  // the rule, and how the token breaks it
 }
 
 // Error quotes the token and says what is wrong with it.
@@ -27,10 +27,10 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// maxErrorToken bounds how much of a hostile scope ends up in logs.
+// maxErrorToken limits how much of a hostile scope gets into logs.
 const maxErrorToken = 120
 
-// tokenError returns nil if err is.
+// tokenError returns nil if err is nil.
 func tokenError(token string, offset int, err error) error {
 	if err == nil {
 		return nil

@@ -9,27 +9,29 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ErrNotForOAuth: the method is one that no OAuth session may call at a PDS, whatever
-// its scope. The message around it says why.
+// ErrNotForOAuth: no OAuth session may call this method at a PDS, whatever its scope. The error's
+// text says why.
 var ErrNotForOAuth = errors.New("not for OAuth sessions")
 
-// ForMethod returns the permission that a session needs to call a query or procedure
-// of its PDS: Atproto for what every session may, or anybody, and otherwise
+// ForMethod returns the permission that a session needs to call a query or procedure at its PDS. It
+// returns Atproto for methods that every session, or everybody, may call. Otherwise it returns one
+// of:
 //
-//   - what com.atproto demands for it. Where that depends on the input it is the widest:
-//     Repo(Any, …) for writes of records, Blob("*/*") for uploads, RPC(audience, Any) for
-//     com.atproto.server.getServiceAuth. Put the collection, the media type or the
-//     method in its place.
-//   - RPC(audience, method) for what the PDS passes on or answers in the name of a
-//     service. audience is that service, as the header Atproto-Proxy of the call has it
-//     (xrpc.WithProxy) or as the PDS is configured, which for app.bsky is usually
-//     "did:web:api.bsky.app#bsky_appview". For the registration of push notifications it
-//     is the service of the input, with #bsky_notif.
+//   - The permission that com.atproto demands for the method. If that depends on the input, it is
 //
-// audience is looked at in the second case only, where it must name a service. Methods
-// newer than this module are taken for ones that are passed on.
+// the widest one: Repo(Any, …) for writes of records, Blob("*/*") for uploads, RPC(audience, Any)
+// for com.atproto.server.getServiceAuth. Replace these with your collection, media type or method.
+//   - RPC(audience, method) for methods that the PDS forwards to a service, or answers in its
 //
-// It fails with ErrNotForOAuth, or an *Error for an audience or method that is invalid.
+// place. audience is that service: the one in the call's Atproto-Proxy header (xrpc.WithProxy), or
+// the one in the configuration of the PDS, which for app.bsky is usually
+// "did:web:api.bsky.app#bsky_appview". To register for push notifications, it is the service in the
+// input, with #bsky_notif.
+//
+// audience is used in the second case only, and must name a service there. Methods that are newer
+// than this module count as forwarded.
+//
+// It fails with ErrNotForOAuth, or with an *Error if audience or method is not valid.
 func ForMethod(method syntax.NSID, audience string) (Permission, error) {
 	if err := method.Validate(); err != nil {
 		return nil, &Error{Err: err}
@@ -52,7 +54,7 @@ func ForMethod(method syntax.NSID, audience string) (Permission, error) {
 			return nil, err
 		}
 		return need, nil
-	case RepoPermission: // a copy, as the following: the table stays ours
+	case RepoPermission: // a copy here and below, so that callers cannot change the table
 		return RepoPermission{slices.Clone(need.Collections), slices.Clone(need.Actions)}, nil
 	case BlobPermission:
 		return Blob(need.Accept...), nil
@@ -61,27 +63,26 @@ func ForMethod(method syntax.NSID, audience string) (Permission, error) {
 	}
 }
 
-// A methodNeed is a line of the table.
+// A methodNeed is an entry of the table.
 type methodNeed struct {
 	method  syntax.NSID
-	need    Permission // nil: no permission helps
-	refused string     // then why
+	need    Permission // nil: no permission is enough
+	refused string     // the reason in that case
 }
 
-// Why methods refuse OAuth sessions.
+// Reasons why methods refuse OAuth sessions.
 const (
-	forAdministrators = "it wants an administrator's credentials"
-	forPasswords      = "it belongs to sessions made with a password"
+	forAdministrators = "it needs an administrator's credentials"
+	forPasswords      = "it is for sessions that were made with a password"
 	onAccountPage     = "users do this on the account page of their server"
 	withoutSession    = "it is called without a session"
 )
 
-// passedOn is the need of what the PDS does not answer out of its own: the method at
-// the audience.
+// passedOn is the need of a method that the PDS forwards: the method at the audience.
 var passedOn = RPCPermission{}
 
-// methodNeeds is how the reference PDS decides, in alphabetical order. It has every
-// method of com.atproto, and of others what differs from passedOn.
+// methodNeeds lists the decisions of the reference PDS, in alphabetical order. It has every method
+// of com.atproto, and those others that differ from passedOn.
 var methodNeeds = []methodNeed{
 	{"app.bsky.feed.getFeed", RPCPermission{Methods: []syntax.NSID{"app.bsky.feed.getFeed", "app.bsky.feed.getFeedSkeleton"}}, ""},
 	{"com.atproto.admin.deleteAccount", nil, forAdministrators},
@@ -130,12 +131,12 @@ var methodNeeds = []methodNeed{
 	{"com.atproto.server.createInviteCodes", nil, forAdministrators},
 	{"com.atproto.server.createSession", Atproto, ""},
 	{"com.atproto.server.deactivateAccount", Account(AccountStatus, Manage), ""},
-	{"com.atproto.server.deleteAccount", Atproto, ""}, // the input has password and token
+	{"com.atproto.server.deleteAccount", Atproto, ""}, // the input has a password and a token
 	{"com.atproto.server.deleteSession", nil, forPasswords},
 	{"com.atproto.server.describeServer", Atproto, ""},
 	{"com.atproto.server.getAccountInviteCodes", nil, onAccountPage},
 	{"com.atproto.server.getServiceAuth", RPCPermission{Methods: []syntax.NSID{Any}}, ""},
-	{"com.atproto.server.getSession", Atproto, ""}, // with the email address: Account(AccountEmail, Read)
+	{"com.atproto.server.getSession", Atproto, ""}, // with the email address it needs Account(AccountEmail, Read)
 	{"com.atproto.server.listAppPasswords", nil, onAccountPage},
 	{"com.atproto.server.refreshSession", nil, forPasswords},
 	{"com.atproto.server.requestAccountDelete", nil, onAccountPage},

@@ -9,42 +9,41 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Permission is what one token of a scope stands for. Its types are Static,
-// RepoPermission, RPCPermission, BlobPermission, AccountPermission, IdentityPermission,
-// IncludePermission, and Opaque for what cannot be interpreted.
+// A Permission is the meaning of one token of a scope. Its types are Static, RepoPermission,
+// RPCPermission, BlobPermission, AccountPermission, IdentityPermission and IncludePermission, and
+// Opaque for a token that cannot be interpreted.
 type Permission interface {
-	// String returns the token in its normal form: defaults left out, lists sorted and
-	// without repetition, a single positional value behind the colon. It is the form
-	// that the reference server gives its own scopes.
+	// String returns the token in its normal form: without defaults, with lists sorted and without
+	// repetition, and with a single positional value after the colon. The reference server writes
+	// its own scopes in the same form.
 	String() string
 
-	// Validate says which rule of https://atproto.com/specs/permission is broken, in an
-	// *Error.
+	// Validate returns an *Error if the permission breaks a rule of
+	// https://atproto.com/specs/permission.
 	Validate() error
 
 	rule() error
 	missing(from Set) []Permission
 }
 
-// Any stands for all collections, all methods, all audiences or all attributes, where
-// the grammar has a wildcard for them. There are none for parts of a name.
+// Any stands for all collections, all methods, all audiences or all attributes, where the grammar
+// has a wildcard for them. There is no wildcard for a part of a name.
 const Any = "*"
 
 // A Static permission has no parameters.
 type Static string
 
-// The static permissions. Those of the transition stem from the time before resources
-// had scopes of their own, and will go away (https://atproto.com/specs/oauth#authorization-scopes).
+// The static permissions. The transition permissions are older than the scopes for resources, and
+// will be removed (https://atproto.com/specs/oauth#authorization-scopes).
 const (
-	// Atproto is part of every scope of atproto. It lets a client know the account.
+	// Atproto is part of every scope in atproto. It lets a client know the account.
 	Atproto Static = "atproto"
-	// TransitionGeneric allows what an app password does: all records, all blobs, all
-	// methods but those of chat.bsky.
+	// TransitionGeneric allows what an app password allows: all records, all blobs, and all methods
+	// except those of chat.bsky.
 	TransitionGeneric Static = "transition:generic"
-	// TransitionChat allows the methods of chat.bsky. It is asked for together with
-	// TransitionGeneric.
+	// TransitionChat allows the methods of chat.bsky. Ask for it together with TransitionGeneric.
 	TransitionChat Static = "transition:chat.bsky"
-	// TransitionEmail allows to read the account's email address.
+	// TransitionEmail allows reading the account's email address.
 	TransitionEmail Static = "transition:email"
 )
 
@@ -64,33 +63,33 @@ func (p Static) Validate() error { return tokenError(p.String(), 0, p.rule()) }
 
 func (p Static) rule() error {
 	if !isStatic(string(p)) {
-		return errors.New("is none of the permissions without parameters")
+		return errors.New("is not one of the permissions without parameters")
 	}
 	return nil
 }
 
-// An Action is what may be done to records.
+// An Action is an operation on records.
 type Action string
 
-// The actions on records. To put a record takes Create and Update, because the server
-// cannot tell beforehand which it will be.
+// The actions on records. To put a record, a client needs Create and Update, because the server
+// cannot know in advance which of the two it will be.
 const (
 	Create Action = "create"
 	Update Action = "update"
 	Delete Action = "delete"
 )
 
-// actions are all actions, in the order in which they are written.
+// actions lists all actions in the order in which they are written.
 var actions = []Action{Create, Update, Delete}
 
-// A RepoPermission allows to write records of the account's repository.
+// A RepoPermission allows writing records of the account's repository.
 type RepoPermission struct {
-	Collections []syntax.NSID // one at least; Any is all of them
-	Actions     []Action      // none is all of them
+	Collections []syntax.NSID // at least one; Any means all
+	Actions     []Action      // none means all
 }
 
-// Repo returns the permission for actions on the records of a collection, or of all
-// with Any; no action means all of them. Several collections go into a RepoPermission.
+// Repo returns the permission for actions on the records of one collection. Any means all
+// collections; no action means all actions. For several collections, use a RepoPermission.
 func Repo(collection syntax.NSID, actions ...Action) RepoPermission {
 	return RepoPermission{Collections: []syntax.NSID{collection}, Actions: slices.Clone(actions)}
 }
@@ -106,8 +105,8 @@ func (p RepoPermission) String() string {
 	return t.String()
 }
 
-// chosen returns the actions in their order, all of them if none is named. What is no
-// action stays, so that Validate can be told from the text what is wrong.
+// chosen returns the actions in their order, or all of them if none is named. It keeps unknown
+// actions, so that Validate can find them in the text.
 func (p RepoPermission) chosen() []Action {
 	if len(p.Actions) == 0 {
 		return actions
@@ -129,19 +128,19 @@ func (p RepoPermission) rule() error {
 	}
 	for _, a := range p.Actions {
 		if !slices.Contains(actions, a) {
-			return fmt.Errorf("action %q is none of create, update and delete", a)
+			return fmt.Errorf("action %q is not create, update or delete", a)
 		}
 	}
 	return nil
 }
 
-// An RPCPermission allows to call methods of another service, through the PDS or with
-// a service token of it.
+// An RPCPermission allows calling methods of another service, through the PDS or with a service
+// token from the PDS.
 type RPCPermission struct {
-	// Audience is the service: its DID and the name it has there, as in
-	// "did:web:api.bsky.app#bsky_appview", or Any. Not with Any method.
+	// Audience is the service: its DID and the name of the service, such as
+	// "did:web:api.bsky.app#bsky_appview", or Any. Audience and Methods cannot both be Any.
 	Audience string
-	Methods  []syntax.NSID // one at least; Any is all of them
+	Methods  []syntax.NSID // at least one; Any means all
 }
 
 // RPC returns the permission to call methods of the service audience.
@@ -163,7 +162,7 @@ func (p RPCPermission) rule() error {
 	}
 	if p.Audience == Any {
 		if slices.Contains(p.Methods, Any) {
-			return errors.New("allows any method of any audience: one of them must be named")
+			return errors.New("allows any method of any audience: name the methods or the audience")
 		}
 		return nil
 	}
@@ -180,13 +179,13 @@ func (p RPCPermission) methodRule() error {
 	return checkNames("method", p.Methods)
 }
 
-// A BlobPermission allows to upload blobs.
+// A BlobPermission allows uploading blobs.
 type BlobPermission struct {
-	Accept []string // media types such as "image/png", ranges such as "image/*", or "*/*"; one at least
+	Accept []string // at least one: media types such as "image/png", ranges such as "image/*", or "*/*"
 }
 
-// Blob returns the permission to upload blobs of media types or ranges of them. It
-// writes them in lower case.
+// Blob returns the permission to upload blobs of these media types or ranges. It writes them in
+// lower case.
 func Blob(accept ...string) BlobPermission {
 	lower := make([]string, len(accept))
 	for i, a := range accept {
@@ -195,10 +194,10 @@ func Blob(accept ...string) BlobPermission {
 	return BlobPermission{Accept: lower}
 }
 
-// anyBlob is the range that holds all media types.
+// anyBlob is the range of all media types.
 const anyBlob = "*/*"
 
-// String implements Permission. What a range among them holds is left out.
+// String implements Permission. It leaves out what another range already contains.
 func (p BlobPermission) String() string {
 	accept := Blob(p.Accept...).Accept
 	if slices.Contains(accept, anyBlob) {
@@ -226,23 +225,23 @@ func (p BlobPermission) rule() error {
 		}
 		if kind == "" || sub == "" || strings.Contains(a, " ") || strings.Contains(sub, "/") ||
 			strings.Contains(kind, "*") || sub != "*" && strings.Contains(sub, "*") {
-			return fmt.Errorf("%q is no media type, nor type/* or */*", a)
+			return fmt.Errorf("%q is not a media type such as image/png, or a range such as image/* or */*", a)
 		}
 	}
 	return nil
 }
 
-// An AccountAttribute is a part of how an account is hosted.
+// An AccountAttribute is a property of an account at its server.
 type AccountAttribute string
 
 // The attributes of accounts.
 const (
 	AccountEmail  AccountAttribute = "email"
-	AccountRepo   AccountAttribute = "repo"   // to manage it is to import a whole repository
-	AccountStatus AccountAttribute = "status" // to manage it is to deactivate the account
+	AccountRepo   AccountAttribute = "repo"   // managing it means importing a whole repository
+	AccountStatus AccountAttribute = "status" // managing it means deactivating the account
 )
 
-// An AccountAction is a degree of control.
+// An AccountAction is the level of access to an attribute.
 type AccountAction string
 
 // The actions on accounts. Manage includes Read.
@@ -251,10 +250,10 @@ const (
 	Manage AccountAction = "manage"
 )
 
-// An AccountPermission allows to see or change how the account is hosted.
+// An AccountPermission allows reading or changing an attribute of the account.
 type AccountPermission struct {
 	Attribute AccountAttribute
-	Action    AccountAction // "": Read
+	Action    AccountAction // "" means Read
 }
 
 // Account returns the permission for an action on an attribute of the account.
@@ -278,7 +277,7 @@ func (p AccountPermission) rule() error {
 	switch p.Attribute {
 	case AccountEmail, AccountRepo, AccountStatus:
 	default:
-		return fmt.Errorf("attribute %q is none of email, repo and status", p.Attribute)
+		return fmt.Errorf("attribute %q is not email, repo or status", p.Attribute)
 	}
 	switch p.Action {
 	case "", Read, Manage:
@@ -290,17 +289,16 @@ func (p AccountPermission) rule() error {
 // An IdentityAttribute is a part of an account's identity.
 type IdentityAttribute string
 
-// IdentityHandle is the account's handle. The other attribute is Any: all of the DID
-// document.
+// IdentityHandle is the account's handle. The only other attribute is Any: the whole DID document.
 const IdentityHandle IdentityAttribute = "handle"
 
-// An IdentityPermission allows to change the account's handle or DID document.
+// An IdentityPermission allows changing the account's handle or DID document.
 type IdentityPermission struct {
 	Attribute IdentityAttribute
 }
 
-// Identity returns the permission to change an attribute of the identity, or all with
-// Any.
+// Identity returns the permission to change one attribute of the identity, or with Any the whole
+// identity.
 func Identity(attribute IdentityAttribute) IdentityPermission {
 	return IdentityPermission{Attribute: attribute}
 }
@@ -320,17 +318,16 @@ func (p IdentityPermission) rule() error {
 	return nil
 }
 
-// An IncludePermission asks for what a permission set bundles. A server answers with
-// the permissions of the set in its place, so in a Set it allows nothing by itself.
+// An IncludePermission asks for a permission set. A server grants the permissions of the set in its
+// place, so in a Set it allows nothing by itself.
 type IncludePermission struct {
 	Set syntax.NSID
-	// Audience is the service for those methods of the set that leave it open:
-	// a DID and the name of a service there. "": such methods are not asked for.
+	// Audience is the service for the methods of the set that name none: a DID and the name of a
+	// service. If it is "", these methods are not asked for.
 	Audience string
 }
 
-// Include returns the request for the permission set that is published under set;
-// audience may be empty.
+// Include returns the request for the permission set with the NSID set. audience may be empty.
 func Include(set syntax.NSID, audience string) IncludePermission {
 	return IncludePermission{Set: set, Audience: audience}
 }
@@ -357,16 +354,16 @@ func (p IncludePermission) rule() error {
 	return checkService(p.Audience)
 }
 
-// Opaque is a token that cannot be interpreted: its resource is unknown here, or its
-// parameters break the rules of the resource. It keeps its spelling, and allows what is spelled
-// like it.
+// Opaque is a token that cannot be interpreted: this package does not know its resource, or its
+// parameters break the rules of the resource. It keeps its spelling, and allows only what has the
+// same spelling.
 type Opaque string
 
-// String returns the token as it is.
+// String returns the token unchanged.
 func (p Opaque) String() string { return string(p) }
 
-// Validate fails if the token is no token at all, or if it belongs to a resource whose
-// rules it breaks. One of a resource that is unknown here may be right.
+// Validate fails if the text is not a token, or if it breaks the rules of its resource. A token
+// with a resource that this package does not know passes, because it may be valid.
 func (p Opaque) Validate() error { return tokenError(string(p), 0, p.rule()) }
 
 func (p Opaque) rule() error {
@@ -374,7 +371,7 @@ func (p Opaque) rule() error {
 	return err
 }
 
-// checkNames checks the NSIDs of a list that may hold Any.
+// checkNames checks the NSIDs of a list, which may contain Any.
 func checkNames(what string, names []syntax.NSID) error {
 	for _, name := range names {
 		if name == Any {
@@ -387,8 +384,8 @@ func checkNames(what string, names []syntax.NSID) error {
 	return nil
 }
 
-// normalNames returns names sorted and without repetition; Any leaves no room for
-// others.
+// normalNames returns names sorted and without repetition. If Any is among them, it returns only
+// Any.
 func normalNames(names []syntax.NSID) []string {
 	if slices.Contains(names, Any) {
 		return []string{Any}

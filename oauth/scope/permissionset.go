@@ -10,8 +10,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A PermissionSet is a bundle of permissions that the author of lexicons publishes
-// under an NSID of theirs, with words that users see when they are asked for it.
+// A PermissionSet is a bundle of permissions. The author of lexicons publishes it under an NSID,
+// with texts that users see when a client asks for it.
 type PermissionSet struct {
 	id      syntax.NSID
 	title   localized
@@ -19,14 +19,14 @@ type PermissionSet struct {
 	entries []map[string]json.RawMessage
 }
 
-// localized is a text with translations by language.
+// localized is a text with translations.
 type localized struct {
 	text         string
 	translations map[string]string
 }
 
-// ParsePermissionSet reads a lexicon document of the type permission-set. Entries that
-// are not understood stay out of Expand and are no error: the grammar grows.
+// ParsePermissionSet reads a lexicon document of the type permission-set. Entries that it does not
+// understand are not an error, because the grammar grows; Expand leaves them out.
 func ParsePermissionSet(document []byte) (*PermissionSet, error) {
 	var doc struct {
 		ID   syntax.NSID `json:"id"`
@@ -49,7 +49,7 @@ func ParsePermissionSet(document []byte) (*PermissionSet, error) {
 	}
 	main := doc.Defs.Main
 	if main.Type != "permission-set" {
-		return nil, fmt.Errorf("scope: %s is no permission set: its main definition has the type %q", doc.ID, main.Type)
+		return nil, fmt.Errorf("scope: %s is not a permission set: its main definition has the type %q", doc.ID, main.Type)
 	}
 	set := &PermissionSet{
 		id:     doc.ID,
@@ -65,20 +65,19 @@ func ParsePermissionSet(document []byte) (*PermissionSet, error) {
 	return set, nil
 }
 
-// ID returns the NSID that the set is published under.
+// ID returns the NSID of the set.
 func (s *PermissionSet) ID() syntax.NSID { return s.id }
 
-// Title returns the set's name in the first of the languages that it has: also "pt"
-// when asked for "pt-BR", and the other way round. Without a match it is in the
-// author's own language.
+// Title returns the set's name in the first of the given languages that it has. "pt-BR" also
+// matches "pt", and "pt" also matches "pt-BR". If none matches, the result is in the author's own
+// language.
 func (s *PermissionSet) Title(languages ...syntax.Language) string { return s.title.in(languages) }
 
-// Detail returns what the set lets an application do, in a language as Title does; ""
-// if the author did not say.
+// Detail returns what the set allows an application to do, in a language chosen as in Title. It is
+// "" if the author gave no text.
 func (s *PermissionSet) Detail(languages ...syntax.Language) string { return s.detail.in(languages) }
 
-// in looks a translation up (RFC 4647 §3.4), and takes a more special one where that
-// finds none.
+// in looks a translation up (RFC 4647 §3.4). If that finds none, it accepts a more specific one.
 func (t localized) in(languages []syntax.Language) string {
 	tags := slices.Sorted(maps.Keys(t.translations))
 	for _, language := range languages {
@@ -104,11 +103,11 @@ func (t localized) in(languages []syntax.Language) string {
 	return t.text
 }
 
-// Expand returns the permissions that a server grants in the place of include, in the
-// order of the set: a preview, since servers fetch sets anew, also when they refresh
-// tokens. Left out is what a set cannot give: other resources than repo and rpc,
-// wildcards, collections and methods outside the set's own group of NSIDs, audiences
-// of its own choice, and whatever has unknown parts.
+// Expand returns the permissions that a server grants in place of include, in the order of the set.
+// It is a preview, because servers fetch sets again, also when they refresh tokens. It leaves out
+// everything that a set cannot grant: resources other than repo and rpc, wildcards, collections and
+// methods outside the set's own group of NSIDs, audiences that the set chose itself, and entries
+// with unknown parts.
 //
 // It fails if include asks for another set or is not valid.
 func (s *PermissionSet) Expand(include IncludePermission) ([]Permission, error) {
@@ -127,7 +126,7 @@ func (s *PermissionSet) Expand(include IncludePermission) ([]Permission, error) 
 	return permissions, nil
 }
 
-// expand interprets one entry, or returns nil.
+// expand interprets one entry. It returns nil if the entry grants nothing.
 func (s *PermissionSet) expand(entry map[string]json.RawMessage, audience string) Permission {
 	p := parameters{values: make(map[string]value, len(entry))}
 	for name, raw := range entry {
@@ -149,7 +148,7 @@ func (s *PermissionSet) expand(entry map[string]json.RawMessage, audience string
 	return nil
 }
 
-// expandRPC interprets an entry for methods, whose audience is "*" or left open to the
+// expandRPC interprets an entry for methods. Its audience is "*", or it takes the audience of the
 // include.
 func (s *PermissionSet) expandRPC(p *parameters, audience string) Permission {
 	_, named := p.values["aud"]
@@ -169,8 +168,8 @@ func (s *PermissionSet) expandRPC(p *parameters, audience string) Permission {
 	return rpc
 }
 
-// jsonValue reads a string or a list of strings, or true. Anything else, also false as
-// servers have it, is a value that no parameter can have.
+// jsonValue reads a string, a list of strings, or true. Anything else becomes a value that no
+// parameter can have; servers treat false in the same way.
 func jsonValue(raw json.RawMessage) value {
 	var text string
 	var list []*string
@@ -190,7 +189,7 @@ func jsonValue(raw json.RawMessage) value {
 	return value{}
 }
 
-// governs reports whether all names are in the group of the set's NSID or below it.
+// governs reports whether all names are in the NSID group of the set or below it.
 func (s *PermissionSet) governs(names []syntax.NSID) bool {
 	group := s.id[:strings.LastIndexByte(string(s.id), '.')+1]
 	return !slices.ContainsFunc(names, func(n syntax.NSID) bool { return !strings.HasPrefix(string(n), string(group)) })

@@ -8,15 +8,15 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// checkService checks a reference to a service: the DID of who runs it and, as a
-// fragment, its name in the DID document.
+// checkService checks a reference to a service: the DID of its operator and, as a fragment, its
+// name in the DID document.
 func checkService(ref string) error {
 	did, fragment, found := strings.Cut(ref, "#")
 	if err := checkDID(syntax.DID(did)); err != nil {
 		return fmt.Errorf("audience %q: %w", ref, err)
 	}
 	if !found {
-		return fmt.Errorf("audience %q names a DID but no service of it, as in %s#service", ref, did)
+		return fmt.Errorf("audience %q names a DID but no service: write %s#service with the service's name", ref, did)
 	}
 	if !isFragment(fragment) {
 		return fmt.Errorf("audience %q has an empty or invalid service name", ref)
@@ -24,7 +24,7 @@ func checkService(ref string) error {
 	return nil
 }
 
-// checkDID checks that did is one of the kinds that atproto blesses
+// checkDID checks that did uses one of the DID methods of atproto
 // (https://atproto.com/specs/did#blessed-did-methods).
 func checkDID(did syntax.DID) error {
 	if err := did.Validate(); err != nil {
@@ -34,7 +34,7 @@ func checkDID(did syntax.DID) error {
 	switch did.Method() {
 	case "plc":
 		if len(id) != 24 || strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") != "" {
-			return errors.New("a did:plc has 24 characters of a to z and 2 to 7")
+			return errors.New("a did:plc has 24 characters from a to z and 2 to 7")
 		}
 		return nil
 	case "web":

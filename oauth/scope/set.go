@@ -9,16 +9,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Set is a scope: the permissions of its tokens, and their spelling. The zero Set has
-// none. It does not change and is safe for concurrent use.
+// A Set is a parsed scope: its text, and the permissions of its tokens. The zero Set has no
+// permissions. A Set does not change, and is safe for concurrent use.
 type Set struct {
 	text        string
-	permissions []Permission // one for each token, in their order
+	permissions []Permission // one for each token, in the same order
 }
 
-// Parse reads a scope: tokens with one space between them, none twice (RFC 6749 §3.3).
-// What breaks this is an *Error. Tokens that cannot be interpreted are Opaque, so that
-// a scope of a newer grammar can be read; Validate judges them.
+// Parse reads a scope: tokens with single spaces between them, and no token twice (RFC 6749 §3.3).
+// If the text breaks these rules, the error is an *Error. A token that cannot be interpreted
+// becomes Opaque, so scopes of a newer grammar can be read. Validate checks the tokens.
 func Parse(scope string) (Set, error) {
 	if scope == "" {
 		return Set{}, &Error{Err: errors.New("is empty")}
@@ -29,7 +29,7 @@ func Parse(scope string) (Set, error) {
 		err := checkCharacters(token)
 		switch {
 		case token == "":
-			return Set{}, &Error{Offset: offset, Err: fmt.Errorf("has an empty token at byte %d: one space goes between tokens", offset)}
+			return Set{}, &Error{Offset: offset, Err: fmt.Errorf("has an empty token at byte %d: put one space between tokens", offset)}
 		case err == nil && seen[token]:
 			err = errors.New("comes twice")
 		}
@@ -43,8 +43,8 @@ func Parse(scope string) (Set, error) {
 	return set, nil
 }
 
-// ParseGranted reads the scope of a server's answer. It never fails: what is no token
-// is Opaque, and tokens may come twice, as they do when permission sets overlap.
+// ParseGranted reads the scope in a server's answer. It never fails: text that is not a token
+// becomes Opaque, and tokens may come twice, because permission sets can overlap.
 func ParseGranted(scope string) Set {
 	set := Set{text: scope}
 	for token := range strings.FieldsFuncSeq(scope, func(r rune) bool { return r == ' ' }) {
@@ -53,7 +53,7 @@ func ParseGranted(scope string) Set {
 	return set
 }
 
-// interpret returns what a token stands for.
+// interpret returns the permission of a token.
 func interpret(token string) Permission {
 	if p, err := parseToken(token); err == nil {
 		return p
@@ -61,18 +61,18 @@ func interpret(token string) Permission {
 	return Opaque(token)
 }
 
-// String returns the scope as it was parsed, byte by byte.
+// String returns the parsed text, byte for byte.
 func (s Set) String() string { return s.text }
 
-// Equal reports whether both are the same scope in the same spelling.
+// Equal reports whether both have the same text.
 func (s Set) Equal(other Set) bool { return s.text == other.text }
 
-// Permissions returns what the tokens stand for, in their order.
+// Permissions returns the permissions of the tokens, in their order.
 func (s Set) Permissions() []Permission { return slices.Clone(s.permissions) }
 
-// Validate checks a scope that a client means to ask for: it holds Atproto, no openid,
-// TransitionChat only with TransitionGeneric, and no token that breaks the rules of its
-// resource. Tokens of resources that are unknown here pass. It fails with an *Error.
+// Validate checks a scope that a client wants to ask for. It must contain Atproto, must not contain
+// openid, and may contain TransitionChat only with TransitionGeneric. No token may break the rules
+// of its resource; tokens of unknown resources pass. The error is an *Error.
 func (s Set) Validate() error {
 	offset, permissions := 0, s.permissions
 	for token := range strings.SplitSeq(s.text, " ") {
@@ -94,27 +94,26 @@ func (s Set) Validate() error {
 func (s Set) judge(p Permission) error {
 	switch {
 	case p == Opaque("openid"):
-		return errors.New("is for OpenID Connect, which atproto is not")
+		return errors.New("is for OpenID Connect, which atproto does not use: remove it")
 	case p == TransitionChat && !s.has(TransitionGeneric):
-		return fmt.Errorf("is of use only together with %q", TransitionGeneric)
+		return fmt.Errorf("has no effect without %q: add that", TransitionGeneric)
 	}
 	return p.rule()
 }
 
-// has reports whether the set holds a static permission.
+// has reports whether the set contains a static permission.
 func (s Set) has(p Static) bool { return slices.Contains(s.permissions, Permission(p)) }
 
-// Allows reports whether the set covers all of every need, as the reference server
-// decides it: each collection with each action, each method at its audience, each
-// media type. Tokens may share the work. What is needed of all, by Any, is covered by
-// Any only. An Include and an Opaque are covered by a token with the same spelling, and by
-// nothing else; a need that breaks the rules is not covered.
-// An audience without the name of a service is covered by Any, as by servers.
+// Allows reports whether the set covers every permission in need completely, by the rules of the
+// reference server: each collection with each action, each method at its audience, each media type.
+// Several tokens together may cover one need. A need with Any is covered only by Any. An Include or
+// an Opaque is covered only by a token with the same spelling. A need that is not valid is not
+// covered. An audience without a service name is covered only by Any, as on servers.
 func (s Set) Allows(need ...Permission) bool { return len(s.Missing(need...)) == 0 }
 
-// Missing returns what of the needs the set does not cover, in their order and cut down
-// to the part that lacks: the actions on a collection, the methods of an audience. The
-// first makes a good message.
+// Missing returns the parts of need that the set does not cover, in their order. Each is reduced to
+// what is missing: the actions on a collection, or the methods of an audience. The first one makes
+// a good message.
 func (s Set) Missing(need ...Permission) []Permission {
 	var missing []Permission
 	for _, p := range need {
@@ -128,7 +127,7 @@ func (s Set) Missing(need ...Permission) []Permission {
 	return missing
 }
 
-// covered reports whether one of the set's permissions of type P does it.
+// covered reports whether by accepts one of the set's permissions of type P.
 func covered[P Permission](s Set, by func(P) bool) bool {
 	return slices.ContainsFunc(s.permissions, func(p Permission) bool {
 		granted, ok := p.(P)
@@ -169,14 +168,14 @@ func (p RepoPermission) missing(s Set) []Permission {
 }
 
 func (p RPCPermission) missing(s Set) []Permission {
-	// A service token may be for a DID as a whole, which no token of a scope can name.
+	// A service token may be for a whole DID, which no token of a scope can name.
 	if p.rule() != nil && (p.methodRule() != nil || checkDID(syntax.DID(p.Audience)) != nil) {
 		return []Permission{p}
 	}
 	var lacking []syntax.NSID
 	for _, name := range normalNames(p.Methods) {
 		method := syntax.NSID(name)
-		// The wildcard is no method of chat.bsky to the reference, so that it is covered.
+		// The reference does not count the wildcard as a method of chat.bsky, so it is covered.
 		if strings.HasPrefix(name, "chat.bsky.") {
 			if s.has(TransitionChat) {
 				continue
@@ -217,7 +216,7 @@ func (p BlobPermission) missing(s Set) []Permission {
 	return []Permission{BlobPermission{Accept: lacking}}
 }
 
-// accepts reports whether a media type or range holds all of another.
+// accepts reports whether a media type or range contains all of another.
 func accepts(accept, need string) bool {
 	kind, isRange := strings.CutSuffix(accept, "*")
 	return accept == need || accept == anyBlob || isRange && strings.HasPrefix(need, kind)
@@ -252,8 +251,8 @@ func (p IncludePermission) missing(s Set) []Permission {
 
 func (p Opaque) missing(s Set) []Permission { return s.unlessSpelled(p) }
 
-// unlessSpelled returns p, unless a token of the set is spelled like it. What a token means that
-// cannot be interpreted is for the server to say, but that it was granted can be seen.
+// unlessSpelled returns p, unless the set has a token with the same spelling. Only the server knows
+// the meaning of a token that cannot be interpreted, but the spelling shows that it was granted.
 func (s Set) unlessSpelled(p Permission) []Permission {
 	spelled := p.String()
 	if slices.ContainsFunc(s.permissions, func(granted Permission) bool { return granted.String() == spelled }) {
@@ -262,7 +261,7 @@ func (s Set) unlessSpelled(p Permission) []Permission {
 	return []Permission{p}
 }
 
-// names reports whether a list holds a name, or Any.
+// names reports whether a list contains a name, or Any.
 func names(list []syntax.NSID, name syntax.NSID) bool {
 	return slices.Contains(list, Any) || slices.Contains(list, name)
 }

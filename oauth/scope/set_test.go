@@ -78,7 +78,7 @@ func TestScopesThatAreAskedFor(t *testing.T) {
 		{"O121 openid", "atproto openid", "OpenID Connect"},
 		{"O122 chat alone", "atproto transition:chat.bsky", "transition:generic"},
 		{"O123 a partial wildcard", "atproto repo:com.example.*", `token "repo:com.example.*" at byte 8`},
-		{"O124 a bare DID", "atproto rpc:com.a.x?aud=did:web:a.example", "no service of it"},
+		{"O124 a bare DID", "atproto rpc:com.a.x?aud=did:web:a.example", "names a DID but no service"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for how, set := range map[string]scope.Set{"Parse": mustParse(t, tt.scope), "ParseGranted": scope.ParseGranted(tt.scope + "  ")} {

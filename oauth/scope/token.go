@@ -12,7 +12,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// checkCharacters checks that token is one of RFC 6749 §3.3.
+// checkCharacters checks the characters of token by RFC 6749 §3.3.
 func checkCharacters(token string) error {
 	if token == "" {
 		return errors.New("is empty")
@@ -25,8 +25,8 @@ func checkCharacters(token string) error {
 	return nil
 }
 
-// ParseToken reads one token. A token of a resource that is unknown here is Opaque; one
-// that breaks the rules of its resource is an *Error.
+// ParseToken reads one token. A token with an unknown resource becomes Opaque. A token that breaks
+// the rules of its resource is an *Error.
 func ParseToken(token string) (Permission, error) {
 	p, err := parseToken(token)
 	if err != nil {
@@ -42,7 +42,7 @@ func parseToken(token string) (Permission, error) {
 	if isStatic(token) {
 		return Static(token), nil
 	}
-	// "resource:positional?name=value&…": the spec's "Scope String Syntax".
+	// "resource:positional?name=value&…": see "Scope String Syntax" in the specification.
 	head, query, _ := strings.Cut(token, "?")
 	resource, positional, hasPositional := strings.Cut(head, ":")
 	read, known := resources[resource]
@@ -82,16 +82,16 @@ var resources = map[string]func(*parameters) (Permission, error){
 	"rpc":      readRPC,
 }
 
-// parameters are what a token or an entry of a permission set says about a resource.
-// The methods one and many take what is known out; check tells whether that was all.
+// parameters are the parameters of a token, or of an entry of a permission set. The methods one and
+// many take known parameters out; check tells whether any are left.
 type parameters struct {
 	positional *string
 	values     map[string]value
-	err        error // the first rule that is broken
+	err        error // the first broken rule
 }
 
-// A value is that of one name. In a token, one that is not repeated may be a single
-// value or a list; in a permission set it is what it is, or yes.
+// A value is the value of one parameter. In a token, a parameter that is not repeated may be a
+// single value or a list. In a permission set, the JSON type decides; yes is true.
 type value struct {
 	items          []string
 	one, many, yes bool
@@ -103,19 +103,19 @@ func (p *parameters) fail(format string, args ...any) {
 	}
 }
 
-// first is many for the parameter that may be positional.
+// first is many, for the parameter that may be positional.
 func (p *parameters) first(name string) []string {
 	named := p.many(name)
 	if p.positional == nil {
 		return named
 	}
 	if named != nil {
-		p.fail("has %s both before and among its parameters", name)
+		p.fail("has %s twice: before the parameters and among them", name)
 	}
 	return []string{*p.positional}
 }
 
-// many takes a list.
+// many takes a list out.
 func (p *parameters) many(name string) []string {
 	v, ok := p.values[name]
 	if !ok {
@@ -123,12 +123,12 @@ func (p *parameters) many(name string) []string {
 	}
 	delete(p.values, name)
 	if !v.many || len(v.items) == 0 {
-		p.fail("%s is no list with something in it", name)
+		p.fail("%s is not a list with at least one value", name)
 	}
 	return v.items
 }
 
-// one takes a single value, "" if there is none.
+// one takes a single value out; it is "" if there is none.
 func (p *parameters) one(name string) string {
 	v, ok := p.values[name]
 	if !ok {
@@ -136,24 +136,24 @@ func (p *parameters) one(name string) string {
 	}
 	delete(p.values, name)
 	if !v.one || v.items[0] == "" {
-		p.fail("%s is not one value", name)
+		p.fail("%s is not a single value", name)
 		return ""
 	}
 	return v.items[0]
 }
 
-// firstOne is one for the parameter that may be positional.
+// firstOne is one, for the parameter that may be positional.
 func (p *parameters) firstOne(name string) string {
 	if p.positional == nil {
 		return p.one(name)
 	}
 	if _, ok := p.values[name]; ok {
-		p.fail("has %s both before and among its parameters", name)
+		p.fail("has %s twice: before the parameters and among them", name)
 	}
 	return *p.positional
 }
 
-// check returns permission if it breaks no rule and nothing unknown is left.
+// check returns permission if no rule is broken and no unknown parameter is left.
 func (p *parameters) check(permission Permission) (Permission, error) {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		p.fail("has the unknown parameter %q", name)
@@ -179,8 +179,8 @@ func readBlob(p *parameters) (Permission, error) {
 	return p.check(BlobPermission{Accept: p.first("accept")})
 }
 
-// readAccount takes repeated actions, as the reference does, though the specification
-// has one: manage is what both together come to.
+// readAccount accepts repeated actions, like the reference, although the specification allows one.
+// Both together mean manage.
 func readAccount(p *parameters) (Permission, error) {
 	read := AccountPermission{Attribute: AccountAttribute(p.firstOne("attr"))}
 	for _, action := range convert[AccountAction](p.many("action")) {
@@ -213,7 +213,7 @@ func convert[T ~string](items []string) []T {
 	return converted
 }
 
-// A token is being written.
+// A token is a token that is being written.
 type token struct {
 	strings.Builder
 	params bool
@@ -231,7 +231,7 @@ func (t *token) positional(text string) *token {
 	return t
 }
 
-// list writes one item in the positional place, several as parameters.
+// list writes one item in the positional place, and several as parameters.
 func (t *token) list(name string, items []string) *token {
 	if len(items) == 1 {
 		return t.positional(items[0])
@@ -254,10 +254,9 @@ func (t *token) param(name, text string) *token {
 	return t
 }
 
-// escape writes text as the reference implementation does, which leaves more in
-// clear than URLs usually do. It differs where the reference could not read its own
-// spelling again: a plus in a parameter would be read as a space, and a percent sign
-// as the beginning of an escape.
+// escape escapes text like the reference implementation, which escapes less than URLs usually do.
+// It differs where the reference could not read its own output: a plus in a parameter would become
+// a space, and a percent sign would begin an escape.
 func (t *token) escape(text, clear string, parameter bool) {
 	for i := range len(text) {
 		c := text[i]
@@ -271,7 +270,7 @@ func (t *token) escape(text, clear string, parameter bool) {
 	}
 }
 
-// unescapeQuery reads a name or value of a form. What is no escape stays as it is.
+// unescapeQuery unescapes a name or value of a form. It keeps what is not an escape.
 func unescapeQuery(s string) string {
 	if !strings.ContainsAny(s, "%+") {
 		return s
@@ -309,8 +308,8 @@ func isAlnum(c byte) bool {
 	return '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
 }
 
-// Join writes a scope of permissions, in their order; those that come twice are
-// written once. It does not judge them: NewClient of package oauth does.
+// Join returns a scope with these permissions, in their order and without repetitions. It does not
+// check them; oauth.NewClient does.
 func Join(permissions ...Permission) string {
 	var tokens []string
 	for _, p := range permissions {

@@ -15,21 +15,22 @@ import (
 
 const (
 	keySize = 32
-	// maxKeyFile is more than a file with a key has.
+	// maxKeyFile is larger than any key file.
 	maxKeyFile = 4096
 )
 
-// KeyFile returns the key in a file, for Keys. Where there is no file, it makes a key and writes it there, for the
-// owner alone (mode 0600), so that a program has one from its first start on:
+// KeyFile returns the key in a file, for use with Keys. If the file does not exist, KeyFile makes a
+// new key and writes it there with mode 0600. So a program has a key from its first start:
 //
 //	key, err := seal.KeyFile(filepath.Join(dir, "seal.key"))
 //	config.Seal = seal.Keys(key)
 //
-// Of programs that start at once for the first time, one makes the key and all use it. The file has the key as one line
-// of base64url; one that others may read is refused.
+// If several programs start for the first time at once, one makes the key and all use it. The file
+// holds the key as one line of base64url. KeyFile refuses a file that other users may read.
 //
-// A key beside the sessions that it seals keeps them from whoever gets a copy of the sessions alone, such as a backup of
-// a database. Who can read the user's files reads both. A key that is lost costs all sessions.
+// If the key is stored beside the sessions, it protects against somebody who gets a copy of the
+// sessions only, such as a backup of a database. Somebody who can read the user's files can read
+// both. If the key is lost, all sessions are lost.
 func KeyFile(path string) ([]byte, error) {
 	key, err := readKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
@@ -52,7 +53,7 @@ func readKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	if mode := info.Mode(); !mode.IsRegular() {
-		return nil, fmt.Errorf("seal: %s is no file", path)
+		return nil, fmt.Errorf("seal: %s is not a regular file", path)
 	} else if runtime.GOOS != "windows" && mode.Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("seal: %s has mode %04o: others may read the key; chmod 600", path, mode.Perm())
 	}
@@ -62,13 +63,13 @@ func readKey(path string) ([]byte, error) {
 	}
 	key, err := base64.RawURLEncoding.DecodeString(string(bytes.TrimSpace(text)))
 	if err != nil || len(key) < keySize {
-		return nil, fmt.Errorf("seal: %s holds no key: it has to be %d bytes or more in base64url, without padding", path, keySize)
+		return nil, fmt.Errorf("seal: %s holds no key: write %d bytes or more into it, in base64url without padding", path, keySize)
 	}
 	return key, nil
 }
 
-// makeKey writes a new key to path, unless something is there. The file is whole before it has its name: another program
-// may read it at once.
+// makeKey writes a new key to path, unless the file exists. The file is complete before it gets its
+// name, because another program may read it at once.
 func makeKey(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -76,7 +77,7 @@ func makeKey(path string) error {
 	}
 	key := make([]byte, keySize)
 	rand.Read(key)
-	file, err := os.CreateTemp(dir, ".seal-*") // which nobody else may read
+	file, err := os.CreateTemp(dir, ".seal-*") // nobody else may read it
 	if err != nil {
 		return err
 	}
@@ -88,9 +89,9 @@ func makeKey(path string) error {
 	if err := os.Link(file.Name(), path); err != nil {
 		return err
 	}
-	// The name has to outlive a crash as well: sessions are sealed by the key from now on.
+	// The name must survive a crash too, because from now on sessions are sealed with this key.
 	if folder, err := os.Open(dir); err == nil {
-		folder.Sync() // which not every system can
+		folder.Sync() // not every system can do this
 		folder.Close()
 	}
 	return nil

@@ -16,32 +16,32 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Memory is a Store that lives and dies with the process. The zero value is ready to
-// use. It must not be copied.
+// Memory is a Store in the memory of the process. The zero value is ready to use. It must not be
+// copied.
 type Memory struct {
-	// Clock tells the time; nil is time.Now. It is set before the first use.
+	// Clock returns the current time; nil is time.Now. Set it before the first use.
 	Clock func() time.Time
 
 	mu      sync.RWMutex
 	records map[RecordKey]kept
 }
 
-// String says no more than what it is: records that stay in the process are not sealed.
+// String returns only the type's name, because records in memory are not sealed.
 func (m *Memory) String() string { return "store.Memory" }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (m *Memory) Format(f fmt.State, _ rune) { io.WriteString(f, m.String()) }
 
-// kept is what is in the memory of a record.
+// kept is a record in memory.
 type kept struct {
 	revision uint64
-	until    time.Time // without monotonic part; zero: for ever
+	until    time.Time // without monotonic part; zero means for ever
 	data     []byte
 }
 
 var _ Scanner = (*Memory)(nil)
 
-// now is wall time alone: the monotonic clock stands still while a machine sleeps.
+// now returns the wall time without the monotonic reading, which stops while a machine sleeps.
 func (m *Memory) now() time.Time {
 	if m.Clock == nil {
 		return time.Now().Round(0)
@@ -73,7 +73,7 @@ func (m *Memory) Put(ctx context.Context, r *Record) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	// An absent record has revision 0, so creating is the same comparison.
+	// A missing record has revision 0, so creating one is the same comparison.
 	old := m.records[r.Key]
 	if r.Revision == 0 || old.revision != r.Revision-1 {
 		return ErrConflict
@@ -111,7 +111,7 @@ func (m *Memory) Delete(ctx context.Context, key RecordKey, revision uint64) err
 	return nil
 }
 
-// List implements Store. It yields the keys present when the iteration begins.
+// List implements Store. It yields the keys that exist when the iteration begins.
 func (m *Memory) List(ctx context.Context, kind RecordKind, did syntax.DID) iter.Seq2[RecordKey, error] {
 	return func(yield func(RecordKey, error) bool) {
 		m.mu.RLock()
@@ -162,7 +162,7 @@ func (m *Memory) Scan(ctx context.Context, kind RecordKind, after string, limit 
 	return page, next, nil
 }
 
-// inOrder compares the keys of a kind.
+// inOrder compares two keys of the same kind.
 func inOrder(a, b RecordKey) int {
 	return cmp.Or(cmp.Compare(a.DID, b.DID), cmp.Compare(a.ID, b.ID))
 }

@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// A disk is what is done to files where a crash or another process may come between. Tests
-// have disks that fail or look on.
+// A disk holds the file operations that a crash or another process can interrupt. Tests use disks
+// that fail or observe.
 type disk struct {
 	open    func(name string) (*os.File, error)
 	sync    func(*os.File) error
 	syncDir func(dir string) error
 	rename  func(from, to string) error
 	remove  func(name string) error
-	inUse   func(error) bool // whether an error says that another process has the file open
+	inUse   func(error) bool // reports whether an error means that another process has the file open
 }
 
 var system = disk{open: os.Open, sync: (*os.File).Sync, syncDir: syncDir, rename: os.Rename, remove: os.Remove, inUse: inUse}
 
-// syncDir makes renames and removals in a directory last.
+// syncDir makes renames and removals in a directory durable.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
-		return nil // directories cannot be synced there, and need not: NTFS has a journal of names
+		return nil // directories cannot be synced on Windows, and need not be: NTFS has a journal of names
 	}
 	d, err := os.Open(dir)
 	if err != nil {
@@ -38,10 +38,10 @@ const (
 	useLimit = 2 * time.Second
 )
 
-// patiently does something to a file, and again while others have the file open in a way
-// that forbids it, as happens on Windows: there a file that somebody reads cannot be replaced
-// or removed, and one that is being replaced cannot be read. Our own readers are done in a
-// moment; scanners for viruses take longer. It ends with ctx, and after useLimit.
+// patiently runs a file operation, and repeats it while another process has the file open in a way
+// that forbids it. This happens on Windows: a file that is being read cannot be replaced or
+// removed, and a file that is being replaced cannot be read. Readers of this package take a moment;
+// virus scanners take longer. It stops when ctx ends, and after useLimit.
 func (s *Store) patiently(ctx context.Context, do func() error) error {
 	err := do()
 	if err == nil || !s.disk.inUse(err) {

@@ -2,6 +2,6 @@
 
 package filestore
 
-// inUse reports whether err may pass as soon as another process closes the file: nobody
-// stands in anybody's way here.
+// inUse reports whether err may pass as soon as another process closes the file. Here no process
+// can block another in this way.
 func inUse(error) bool { return false }

@@ -230,7 +230,7 @@ func TestNoWaitForALockIsWithoutEnd(t *testing.T) {
 				if waited := time.Since(begun); err == nil || waited < 10*time.Second || waited > 11*time.Second {
 					t.Errorf("after %v: %v", waited, err)
 				}
-				if err == nil || !strings.Contains(err.Error(), "another writer") {
+				if err == nil || !strings.Contains(err.Error(), "another process") {
 					t.Errorf("it does not say why: %v", err)
 				}
 			})

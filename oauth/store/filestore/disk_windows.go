@@ -5,15 +5,16 @@ import (
 	"syscall"
 )
 
-// What Windows answers where another process has a file open, or is removing it.
+// The errors of Windows if another process has a file open, or is removing it.
 const (
 	accessDenied     = syscall.Errno(5)
 	sharingViolation = syscall.Errno(32)
 	lockViolation    = syscall.Errno(33)
 )
 
-// inUse reports whether err may pass as soon as another process closes the file. Access is
-// denied, too, to a file that is being replaced; where it is denied for good, this costs a wait.
+// inUse reports whether err may pass as soon as another process closes the file. Windows also
+// denies access to a file that is being replaced. If access is denied for another reason, this
+// costs only a wait.
 func inUse(err error) bool {
 	return errors.Is(err, accessDenied) || errors.Is(err, sharingViolation) || errors.Is(err, lockViolation)
 }

@@ -1,18 +1,18 @@
-// Package filestore keeps records in files, for programs on one machine: command-line
-// tools, bots, small servers of several processes.
+// Package filestore keeps records in files. It is for programs on one machine: command-line tools,
+// bots, and small servers with several processes.
 //
 //	store, err := filestore.Open("/var/lib/app/sessions")
 //	…
 //	config.Store, config.Seal = store, seal.Keys(key)
 //
-// Each record is a file of mode 0600, in a folder for its account, of mode 0700. A write is
-// a new file that takes the old one's place, with everything on disk before it does, so
-// that a crash leaves one of the two and never a part. Processes take turns by flock, only
-// while one compares and replaces, and for ten seconds at most; nothing is held while a
-// Client talks to a server.
+// Each record is a file with mode 0600, in a folder for its account with mode 0700. A write makes a
+// new file, syncs it to disk, and then renames it to the old file's name. So after a crash there is
+// the old file or the new one, and never a part. Processes take turns with flock. They hold the
+// lock only while they compare and replace, for ten seconds at most, and never while a Client talks
+// to a server.
 //
-// The directory has to be on a local file system: network file systems may not keep
-// what flock and rename promise.
+// The directory must be on a local file system: on network file systems, flock and rename may not
+// be reliable.
 package filestore
 
 import (
@@ -35,31 +35,31 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Store is a store.Store in a directory. It is safe for concurrent use, by several
-// processes too. Records are kept by the wall clock of this machine.
+// A Store is a store.Store in a directory. It is safe for concurrent use, also by several
+// processes. The wall clock of this machine decides how long records are kept.
 type Store struct {
-	dir   string // absolute
+	dir   string // an absolute path
 	clock func() time.Time
 	disk  disk
 
-	// In front of the file locks: goroutines of one process queue here instead of
-	// asking the system again and again. Who has put a value into the channel has the turn.
+	// Goroutines of this process queue here before they use the file locks, so that they do not ask
+	// the system again and again. The goroutine that has put a value into the channel has the turn.
 	turns [shards]chan struct{}
 }
 
 // An Option changes a Store.
 type Option func(*Store)
 
-// WithClock sets what tells the time instead of time.Now, for tests.
+// WithClock sets a clock for tests. The default is time.Now.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.clock = now } }
 
 var _ store.Scanner = (*Store)(nil)
 
-// Open returns the store in dir, which it makes with mode 0700 if it is not there. It
-// fails if others than the owner may enter the directory.
+// Open returns the store in dir. If dir does not exist, Open makes it with mode 0700. It fails if
+// other users than the owner may enter dir.
 func Open(dir string, opts ...Option) (*Store, error) {
-	// A program may change its directory later, and on Windows its drive; and paths of any
-	// length work there if they are absolute.
+	// A program may change its directory later, and on Windows its drive. And on Windows only
+	// absolute paths may have any length.
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("filestore: %w", err)
@@ -86,22 +86,22 @@ func Open(dir string, opts ...Option) (*Store, error) {
 	return s, nil
 }
 
-// A header is the first line of a file; the data follows. The parts of the key are
-// escaped as in a URL's path: they may hold bytes that JSON does not.
+// A header is the first line of a file; the data follows. The parts of the key are escaped like a
+// URL path, because they may contain bytes that JSON cannot hold.
 type header struct {
-	Format   int        `json:"format"` // 1
+	Format   int        `json:"format"` // always 1
 	Kind     string     `json:"kind"`
 	DID      string     `json:"did,omitempty"`
 	ID       string     `json:"id"`
 	Revision uint64     `json:"revision"`
-	Until    *time.Time `json:"until,omitempty"` // nil: for ever
+	Until    *time.Time `json:"until,omitempty"` // nil means for ever
 	Size     int        `json:"size"`            // of the data, in bytes
 }
 
 const format = 1
 
-// read returns header and data in a file, or store.ErrNotFound. The header is returned also
-// where the data is damaged.
+// read returns the header and the data of a file, or store.ErrNotFound. It returns the header even
+// if the data is damaged.
 func (s *Store) read(ctx context.Context, file string) (*header, []byte, error) {
 	f, err := s.open(ctx, file)
 	if err != nil {
@@ -111,7 +111,7 @@ func (s *Store) read(ctx context.Context, file string) (*header, []byte, error) 
 	return readAll(file, f)
 }
 
-// readAll is read of an open file. Its errors are those of a damaged one.
+// readAll is read for an open file. It fails if the file is damaged.
 func readAll(file string, f *os.File) (*header, []byte, error) {
 	r := bufio.NewReader(f)
 	h, err := readHeader(r)
@@ -123,12 +123,12 @@ func readAll(file string, f *os.File) (*header, []byte, error) {
 		return h, nil, fmt.Errorf("filestore: %s: %w", file, err)
 	}
 	if len(data) != h.Size {
-		return h, nil, fmt.Errorf("filestore: %s: %d bytes of data, the header says %d", file, len(data), h.Size)
+		return h, nil, fmt.Errorf("filestore: %s: damaged: it has %d bytes of data, but its header says %d", file, len(data), h.Size)
 	}
 	return h, data, nil
 }
 
-// open opens a file to be read, or fails with store.ErrNotFound.
+// open opens a file for reading, or fails with store.ErrNotFound.
 func (s *Store) open(ctx context.Context, file string) (f *os.File, err error) {
 	err = s.patiently(ctx, func() error { f, err = s.disk.open(file); return err })
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,7 +150,7 @@ func readHeader(r *bufio.Reader) (*header, error) {
 		return nil, fmt.Errorf("header: %w", err)
 	}
 	if h.Format != format {
-		return nil, fmt.Errorf("format %d is not known", h.Format)
+		return nil, fmt.Errorf("unknown format %d: a newer version may have written it", h.Format)
 	}
 	return h, nil
 }
@@ -162,10 +162,10 @@ func (h *header) key() (store.RecordKey, error) {
 	return store.RecordKey{Kind: store.RecordKind(kind), DID: syntax.DID(did), ID: id}, cmp.Or(kindErr, didErr, idErr)
 }
 
-// past reports whether the record's time is over.
+// past reports whether the record's time has passed.
 func (h *header) past(now time.Time) bool { return h.Until != nil && !h.Until.After(now) }
 
-// until is the end of a record's time that is written now, over one that ended at old.
+// until returns the end of a record's time for a write now, if the earlier end was old.
 func (s *Store) until(keep time.Duration, old *time.Time) *time.Time {
 	switch keep {
 	case 0:
@@ -173,10 +173,10 @@ func (s *Store) until(keep time.Duration, old *time.Time) *time.Time {
 	case store.Forever:
 		return nil
 	}
-	return new(s.clock().UTC().Add(keep)) // its monotonic part is not written
+	return new(s.clock().UTC().Add(keep)) // the monotonic part is not written
 }
 
-// Get implements store.Store. It takes no turn: a file is always complete.
+// Get implements store.Store. It needs no lock, because a file is always complete.
 func (s *Store) Get(ctx context.Context, key store.RecordKey) (*store.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (s *Store) Put(ctx context.Context, r *store.Record) error {
 	return nil
 }
 
-// stored returns the header in a file, an empty one if there is none.
+// stored returns the header of a file, or an empty one if there is no file.
 func (s *Store) stored(ctx context.Context, file string) (*header, error) {
 	h, _, err := s.read(ctx, file)
 	if errors.Is(err, store.ErrNotFound) {
@@ -225,7 +225,7 @@ func (s *Store) stored(ctx context.Context, file string) (*header, error) {
 	return h, err
 }
 
-// replace puts a record into file: complete and on disk, or not at all.
+// replace writes a record to file: completely and durably, or not at all.
 func (s *Store) replace(ctx context.Context, file string, r *store.Record, until *time.Time) (err error) {
 	h := header{
 		Format: format, Kind: url.PathEscape(string(r.Key.Kind)), DID: url.PathEscape(string(r.Key.DID)), ID: url.PathEscape(r.Key.ID),
@@ -266,7 +266,7 @@ func (s *Store) replace(ctx context.Context, file string, r *store.Record, until
 	if err := s.disk.syncDir(folder); err != nil || r.Revision > 1 {
 		return err
 	}
-	// The folders above may be new, and made by somebody who has not synced them yet.
+	// The folders above may be new, and their maker may not have synced them yet.
 	for folder != s.records() {
 		folder = filepath.Dir(folder)
 		if err := s.disk.syncDir(folder); err != nil {
@@ -301,11 +301,11 @@ func (s *Store) Delete(ctx context.Context, key store.RecordKey, rev uint64) err
 	if err := s.disk.syncDir(folder); err != nil {
 		return fmt.Errorf("filestore: %w", err)
 	}
-	os.Remove(folder) // which fails unless it is empty
+	os.Remove(folder) // fails unless the folder is empty
 	return nil
 }
 
-// remove removes a file, which is not on disk before its folder is synced.
+// remove removes a file. The removal is durable only after its folder is synced.
 func (s *Store) remove(ctx context.Context, file string) error {
 	err := s.patiently(ctx, func() error { return s.disk.remove(file) })
 	if errors.Is(err, fs.ErrNotExist) {

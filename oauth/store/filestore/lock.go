@@ -10,18 +10,18 @@ import (
 )
 
 const (
-	shards    = 64 // lock files; folders share them by their hash
+	shards    = 64 // number of lock files; the hash of a folder chooses one
 	lockPause = 2 * time.Millisecond
-	lockLimit = 10 * time.Second // a writer holds a lock for milliseconds
+	lockLimit = 10 * time.Second // a writer normally holds a lock for milliseconds
 )
 
-// lock takes the turn of a shard, in this process and among processes. It waits for as long
-// as ctx allows, for lockLimit at most: whoever holds a lock that long was stopped.
+// lock takes the lock of a shard, in this process and among processes. It waits until ctx ends, and
+// at most lockLimit: a process that holds a lock for so long was stopped.
 func (s *Store) lock(ctx context.Context, shard int) (unlock func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, lockLimit, fmt.Errorf("another writer has held the lock for %v: %w", lockLimit, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, lockLimit, fmt.Errorf("another process has held the lock for %v; if it is stopped, end it: %w", lockLimit, context.DeadlineExceeded))
 	defer cancel()
 	select {
 	case s.turns[shard] <- struct{}{}:

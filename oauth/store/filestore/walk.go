@@ -16,16 +16,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// leftover is the age after which a temporary file was left by a crash.
+// leftover is the age of a temporary file from which on it must come from a crash.
 const leftover = time.Hour
 
-// walk yields the paths of the files below dir in order: those that are levels below it and,
-// where after has as many names, come after it. What goes away meanwhile is passed over.
+// walk yields the paths of files below dir, in order: those that are exactly levels deep and come
+// after after, if after has that many names. It skips what is removed meanwhile.
 func walk(ctx context.Context, dir string, levels int, after []string) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) { descend(ctx, dir, levels, after, yield) }
 }
 
-// descend reports whether to go on.
+// descend reports whether walk should go on.
 func descend(ctx context.Context, dir string, levels int, after []string, yield func(string, error) bool) bool {
 	if err := ctx.Err(); err != nil {
 		yield("", err)
@@ -59,7 +59,7 @@ func descend(ctx context.Context, dir string, levels int, after []string, yield 
 	return true
 }
 
-// there fails if the folder of all records is gone: that is not an empty store.
+// there fails if the folder of all records is gone, because that is not an empty store.
 func (s *Store) there() error {
 	if _, err := os.Stat(s.records()); err != nil {
 		return fmt.Errorf("filestore: %w", err)
@@ -67,8 +67,8 @@ func (s *Store) there() error {
 	return nil
 }
 
-// header returns the header in a file, and its key. One that is damaged, or gone, is not
-// there; an error says that this cannot be told.
+// header returns the header and the key in a file. there is false if the file is damaged or gone.
+// An error means that this is unknown.
 func (s *Store) header(ctx context.Context, file string) (h *header, key store.RecordKey, there bool, err error) {
 	f, err := s.open(ctx, file)
 	if errors.Is(err, store.ErrNotFound) {
@@ -85,8 +85,8 @@ func (s *Store) header(ctx context.Context, file string) (h *header, key store.R
 	return h, key, damage == nil, nil
 }
 
-// List implements store.Store. It reads the header of every record of the account, or of
-// the kind; what is damaged is left out.
+// List implements store.Store. It reads the header of every record of the account, or of the kind.
+// It leaves out damaged records.
 func (s *Store) List(ctx context.Context, kind store.RecordKind, did syntax.DID) iter.Seq2[store.RecordKey, error] {
 	return func(yield func(store.RecordKey, error) bool) {
 		if err := s.there(); err != nil {
@@ -118,8 +118,8 @@ func (s *Store) List(ctx context.Context, kind store.RecordKind, did syntax.DID)
 	}
 }
 
-// Scan implements store.Scanner. A record whose header is damaged is left out; one whose
-// data is damaged has none.
+// Scan implements store.Scanner. It leaves out a record with a damaged header. A record with
+// damaged data has no Data.
 func (s *Store) Scan(ctx context.Context, kind store.RecordKind, after string, limit int) (page []*store.Record, next string, err error) {
 	if err := s.there(); err != nil {
 		return nil, "", err
@@ -167,7 +167,7 @@ func (s *Store) Scan(ctx context.Context, kind store.RecordKind, after string, l
 }
 
 // Purge implements store.Store. It takes one lock at a time, for one file. It also removes
-// what crashes have left behind.
+// temporary files that crashes have left behind.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	if err := s.there(); err != nil {
 		return 0, err
@@ -200,21 +200,21 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 	return purged, nil
 }
 
-// purge removes a record that is past its time, and its folder if that was the last one. It
-// need not be on disk: what a crash brings back is removed once more.
+// purge removes a record that has expired, and its folder if that is now empty. The removal need
+// not be durable: after a crash it is simply done again.
 func (s *Store) purge(ctx context.Context, at place, now time.Time) (int, error) {
 	unlock, err := s.lock(ctx, at.shard)
 	if err != nil {
 		return 0, err
 	}
 	defer unlock()
-	// Once more, now that nobody writes.
+	// Checked again, now that nobody else can write.
 	if current, err := s.stored(ctx, at.file); err != nil || !current.past(now) {
 		return 0, nil
 	}
 	if err := s.remove(ctx, at.file); err != nil {
 		return 0, err
 	}
-	os.Remove(filepath.Dir(at.file)) // which fails unless it is empty
+	os.Remove(filepath.Dir(at.file)) // fails unless the folder is empty
 	return 1, nil
 }

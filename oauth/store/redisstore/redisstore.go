@@ -7,16 +7,16 @@
 //	…
 //	config.Store, config.Seal = store, seal.Keys(key)
 //
-// Every write is a script, which the server runs as one step. Records are removed by the
-// server when their time has come, by its own clock.
+// Every write is a script, which the server runs as one step. The server removes records when they
+// have expired, by its own clock.
 //
-// The command has to obey its context: of go-redis, set ContextTimeoutEnabled.
+// The command must obey its context: with go-redis, set ContextTimeoutEnabled.
 //
-// Give the server a disk to write to (appendonly yes) and room enough that it evicts
-// nothing: a session that the server forgets is a user who has to log in again. A failover
-// to a replica that has not got the last write brings the tokens of before it back: if the
-// server has revoked these, the session is lost as well, and no program can help it. On a
-// cluster all keys are in one slot, that of the prefix.
+// Configure the server so that it loses nothing. It must write to disk (appendonly yes), and it
+// must have enough memory, so that it evicts no records: if it loses a session, its user has to log
+// in again. A failover to a replica that lacks the last write brings older tokens back. If their
+// server has revoked them, the session is lost, and no program can prevent that. On a cluster, all
+// keys are in one slot, which the prefix decides.
 package redisstore
 
 import (
@@ -31,9 +31,9 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Command sends one command to the server and returns its reply: an integer as
-// int64, a string as string or []byte, an array as []any. Arguments are strings and
-// []byte. It is safe for concurrent use. Every Redis client has a function like it.
+// A Command sends one command to the server and returns its reply: an integer as int64, a string as
+// string or []byte, an array as []any. Arguments are strings and []byte. It must be safe for
+// concurrent use. Every Redis client has a function like this.
 type Command func(ctx context.Context, args ...any) (any, error)
 
 // A Store is a store.Store in a Redis database. It is safe for concurrent use.
@@ -47,11 +47,11 @@ var _ store.Scanner = (*Store)(nil)
 // An Option changes a Store.
 type Option func(*Store)
 
-// WithPrefix sets what the names of all keys begin with; the default is "atproto".
-// Braces are added around it; a brace that closes, and a percent sign, are escaped.
+// WithPrefix sets the prefix of all key names. The default is "atproto". The store puts braces
+// around it, and escapes closing braces and percent signs in it.
 func WithPrefix(prefix string) Option { return func(s *Store) { s.prefix = prefix } }
 
-// New returns a store that sends its commands by do.
+// New returns a store that sends its commands with do.
 func New(do Command, opts ...Option) *Store {
 	s := &Store{do: do, prefix: "atproto"}
 	for _, opt := range opts {
@@ -61,14 +61,14 @@ func New(do Command, opts ...Option) *Store {
 	return s
 }
 
-// Scripts take three keys: the record, a hash of revision and data with a time to live;
-// the names of its account's records; and those of its kind. Names are in sorted sets with
-// one score, so that they are in order and can be read by pages. They are written once, not
-// at every write, and outlive what the server removes by itself: Purge takes them away.
+// Scripts use three keys: the record, which is a hash of revision and data with a time to live; the
+// names of its account's records; and the names of its kind's records. Names are in sorted sets,
+// all with the same score, so they are in order and can be read in pages. A name is written once,
+// not at every write. It stays when the server removes an expired record; Purge removes it.
 
-// putScript takes the revision to replace, the new one, how long to keep the record (in
-// milliseconds, 0 to leave its time as it is, or "forever"), the data, and the record's
-// names in the two sets.
+// putScript takes the revision to replace, the new revision, how long to keep the record (in
+// milliseconds; 0 keeps its time unchanged; or "forever"), the data, and the record's names in the
+// two sets.
 const putScript = `
 local stored = redis.call('HGET', KEYS[1], 'revision')
 if (stored or '0') ~= ARGV[1] then return 0 end
@@ -84,7 +84,7 @@ if not stored then
 end
 return 1`
 
-// deleteScript takes a revision ("0": any) and the names.
+// deleteScript takes a revision ("0" means any) and the names.
 const deleteScript = `
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if not revision then return 0 end
@@ -94,16 +94,17 @@ redis.call('ZREM', KEYS[2], ARGV[2])
 redis.call('ZREM', KEYS[3], ARGV[3])
 return 1`
 
-// getScript takes records, and returns revision and data of each: one command for a page.
+// getScript takes several records, and returns the revision and data of each. It needs one command
+// for a page.
 const getScript = `
 local all = {}
 for i, key in ipairs(KEYS) do all[i] = redis.call('HMGET', key, 'revision', 'data') end
 return all`
 
-// purgeScript takes the names of a kind, and then a record and the names of its account for
-// each of some records; and as arguments each one's name in the latter and in the former.
-// It removes the names of records that are gone, and returns how many. What was written
-// again meanwhile is there.
+// purgeScript takes as keys the names of a kind, and then for each record its key and the names of
+// its account. Its arguments are, for each record, its name in the latter and in the former. It
+// removes the names of records that are gone, and returns their number. Records that were written
+// again meanwhile exist, so their names stay.
 const purgeScript = `
 local gone = 0
 for i = 2, #KEYS, 2 do
@@ -114,11 +115,11 @@ for i = 2, #KEYS, 2 do
 end
 return gone`
 
-// pageSize is how many names are read or looked at by one command. The server does nothing
-// else meanwhile, for less than a millisecond.
+// pageSize is how many names one command reads or checks. The server does nothing else meanwhile;
+// that takes less than a millisecond.
 const pageSize = 250
 
-// forever is the keep of a record whose time never ends.
+// forever is the keep of a record that never expires.
 const forever = "forever"
 
 // keysOf returns the three keys of a record.
@@ -128,7 +129,8 @@ func (s *Store) keysOf(key store.RecordKey) (record, account, kind string) {
 		s.name("kind", string(key.Kind))
 }
 
-// name puts a key's name together: each part with its length, so that no two are alike.
+// name joins the parts of a key's name. Each part comes with its length, so that no two names are
+// equal.
 func (s *Store) name(parts ...string) string {
 	var b strings.Builder
 	b.WriteString(s.prefix)
@@ -138,8 +140,8 @@ func (s *Store) name(parts ...string) string {
 	return b.String()
 }
 
-// hashTag puts braces around a prefix. A cluster chooses the slot by what is between the
-// first "{" and the next "}", unless that is empty.
+// hashTag puts braces around a prefix. A cluster chooses the slot by the text between the first "{"
+// and the next "}", unless that text is empty.
 func hashTag(prefix string) string {
 	if prefix == "" {
 		return "{%}"
@@ -147,7 +149,7 @@ func hashTag(prefix string) string {
 	return "{" + strings.NewReplacer("%", "%25", "}", "%7D").Replace(prefix) + "}"
 }
 
-// script runs one of the scripts on a record and returns its number.
+// script runs a script on a record and returns its number.
 func (s *Store) script(ctx context.Context, script string, key store.RecordKey, args ...any) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -156,7 +158,7 @@ func (s *Store) script(ctx context.Context, script string, key store.RecordKey, 
 	return s.number(ctx, append([]any{"EVAL", script, "3", record, account, kind}, args...))
 }
 
-// number sends a command that answers a number.
+// number sends a command whose reply is a number.
 func (s *Store) number(ctx context.Context, command []any) (int, error) {
 	reply, err := s.do(ctx, command...)
 	if err != nil {
@@ -189,7 +191,7 @@ func (s *Store) Get(ctx context.Context, key store.RecordKey) (*store.Record, er
 	return r, nil
 }
 
-// fill reads revision and data of a record, which may be gone.
+// fill reads the revision and data of a record; found is false if it is gone.
 func fill(r *store.Record, reply any) (found bool, err error) {
 	fields, ok := reply.([]any)
 	if !ok || len(fields) != 2 {
@@ -205,7 +207,7 @@ func fill(r *store.Record, reply any) (found bool, err error) {
 	return true, nil
 }
 
-// text is a string of a reply, in whichever form the client has it.
+// text returns a string of a reply; clients return strings in different types.
 func text(v any) string {
 	switch v := v.(type) {
 	case string:
@@ -252,7 +254,7 @@ func (s *Store) Delete(ctx context.Context, key store.RecordKey, revision uint64
 	return nil
 }
 
-// names returns the names in a set that come after one, limit at most.
+// names returns at most limit names in a set, after the name after.
 func (s *Store) names(ctx context.Context, set, after string, limit int) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -276,7 +278,7 @@ func (s *Store) names(ctx context.Context, set, after string, limit int) ([]stri
 	return all, nil
 }
 
-// List implements store.Store. It reads pages of names.
+// List implements store.Store. It reads names in pages.
 func (s *Store) List(ctx context.Context, kind store.RecordKind, did syntax.DID) iter.Seq2[store.RecordKey, error] {
 	return func(yield func(store.RecordKey, error) bool) {
 		_, set, all := s.keysOf(store.RecordKey{Kind: kind, DID: did})
@@ -351,9 +353,8 @@ func (s *Store) Scan(ctx context.Context, kind store.RecordKind, after string, l
 	return there, next, nil
 }
 
-// Purge implements store.Store. The server removes by itself what is past its time; Purge
-// removes the names that are left, and counts them. It looks at every name, a page at a
-// time.
+// Purge implements store.Store. The server removes expired records by itself. Purge removes the
+// names that they leave, and counts them. It checks every name, one page at a time.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	purged := 0
 	for _, kind := range []store.RecordKind{store.RecordSession, store.RecordState, store.RecordMeta, store.RecordEnding, store.RecordAppPassword} {
@@ -377,7 +378,7 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 	return purged, nil
 }
 
-// purge removes from set those of the names whose records are gone.
+// purge removes from set the names whose records are gone.
 func (s *Store) purge(ctx context.Context, kind store.RecordKind, set string, names []string) (int, error) {
 	if len(names) == 0 {
 		return 0, nil

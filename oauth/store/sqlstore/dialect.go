@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// A Dialect is a kind of database. The zero value is none.
+// A Dialect is a kind of database. The zero value is not valid.
 type Dialect int
 
 // The dialects.
 const (
 	SQLite   Dialect = iota + 1 // 3.15 or newer
 	Postgres                    // PostgreSQL
-	MySQL                       // MySQL 8 or MariaDB, tested on the latter
+	MySQL                       // MySQL 8 or MariaDB; tested on MariaDB
 )
 
 // String returns the database's name.
@@ -36,15 +36,15 @@ func (d Dialect) String() string {
 const (
 	defaultTable = "atproto_records"
 
-	// The longest parts of a key, in bytes. Together they stay below what an index
-	// entry may have: 2,704 bytes in PostgreSQL, 3,072 in InnoDB.
+	// The longest parts of a key, in bytes. Together they stay below the limit of an index entry:
+	// 2,704 bytes in PostgreSQL, 3,072 in InnoDB.
 	maxKind, maxDID, maxID = 16, 2048, 255
 
 	pageSize  = 500 // keys that List reads at a time
 	purgeSize = 100 // records that Purge removes at a time
 )
 
-// Names are written into statements, so nothing else gets there.
+// Table names are written into statements, so only these characters are allowed.
 var tableName = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]{0,47}\.)?[A-Za-z_][A-Za-z0-9_]{0,47}$`)
 
 func check(d Dialect, table string) error {
@@ -52,7 +52,7 @@ func check(d Dialect, table string) error {
 		return fmt.Errorf("sqlstore: %v is not a known dialect: use SQLite, Postgres or MySQL", d)
 	}
 	if !tableName.MatchString(table) {
-		return fmt.Errorf("sqlstore: %q is not a table name of letters, digits and underscores, 48 at most", table)
+		return fmt.Errorf("sqlstore: %q is not a valid table name: use at most 48 letters, digits and underscores", table)
 	}
 	return nil
 }
@@ -64,14 +64,14 @@ type queries struct {
 	scan, scanAfter, purge                                      string
 }
 
-// now is the server's clock in milliseconds since 1970, as an expression. SQLite has no
-// server: its time is the Store's clock, and comes as a parameter.
+// now returns an expression for the server's clock, in milliseconds since 1970. SQLite has no
+// server: its time is the Store's clock, passed as a parameter.
 func (d Dialect) now() string {
 	switch d {
 	case Postgres:
 		return "CAST(EXTRACT(EPOCH FROM now()) * 1000 AS BIGINT)"
 	case MySQL:
-		// UNIX_TIMESTAMP(NOW(3)) would be wrong for an hour when summer time ends.
+		// UNIX_TIMESTAMP(NOW(3)) would be wrong for one hour when summer time ends.
 		return "TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000"
 	}
 	return "?"
@@ -83,7 +83,7 @@ func (d Dialect) queries(table string) queries {
 	records := "SELECT did, id, revision, data FROM " + table + " WHERE kind = ?"
 	after, order := " AND did >= ? AND (did > ? OR id > ?)", " ORDER BY did, id"
 	limit := " LIMIT " + strconv.Itoa(pageSize)
-	// The end of a record's time: see Store.until. NULL stays NULL: for ever.
+	// The end of a record's time: see Store.until. NULL stays NULL, which means for ever.
 	until := "?"
 	switch d {
 	case Postgres:
@@ -106,10 +106,10 @@ func (d Dialect) queries(table string) queries {
 		scan:           records + order + " LIMIT ?",
 		scanAfter:      records + after + order + " LIMIT ?",
 	}
-	// Where the condition stands twice: PostgreSQL, when it had to wait for a row, looks again
-	// at that row as it is then, and not at the list of rows it has made before. Without the
-	// second condition it would delete what was prolonged meanwhile (P77). It finds rows by
-	// their place: by keys, it may choose to read all that has expired for each hundred.
+	// The condition appears twice. When PostgreSQL had to wait for a row, it checks the condition
+	// on that row's new version, but keeps its earlier list of rows. Without the second condition
+	// it would delete records that were extended meanwhile (P77). The statement finds rows by ctid.
+	// By keys, PostgreSQL might read all expired rows for each hundred.
 	past, some := "expires <= "+d.now(), " LIMIT "+strconv.Itoa(purgeSize)
 	switch d {
 	case SQLite:
@@ -132,7 +132,7 @@ func (d Dialect) queries(table string) queries {
 	return q
 }
 
-// numbered replaces each ? by $1, $2, …; no statement has one in a literal.
+// numbered replaces each ? with $1, $2, …; no statement has a ? in a literal.
 func numbered(query string) string {
 	var b strings.Builder
 	for n := 1; ; n++ {
@@ -146,15 +146,15 @@ func numbered(query string) string {
 	}
 }
 
-// How often a statement is tried that lost against another, and the pause before the
-// second try, which doubles.
+// How often a statement is repeated that lost against another one, and the pause before the second
+// try, which doubles each time.
 const (
 	busyTries = 8
 	busyPause = 5 * time.Millisecond
 )
 
-// again runs a statement, and runs it again when the database says that it was not
-// carried out because of another one.
+// again runs a statement. It runs it again if the database says that another statement prevented
+// it.
 func (s *Store) again(ctx context.Context, statement func() error) error {
 	pause := busyPause
 	for try := 1; ; try++ {
@@ -171,19 +171,19 @@ func (s *Store) again(ctx context.Context, statement func() error) error {
 	}
 }
 
-// busy tells whether err says that a statement lost against another and did nothing.
-// Drivers have types of their own for that, which cannot be named here; the words
-// are the database's.
+// busy reports whether err means that a statement lost against another one and did nothing. Drivers
+// have their own error types for this, which this package cannot import; the texts come from the
+// database.
 func (d Dialect) busy(err error) bool {
 	switch d {
 	case SQLite:
 		return strings.Contains(err.Error(), "database is locked") || strings.Contains(err.Error(), "table is locked")
 	case Postgres:
-		var state interface{ SQLState() string } // pgx and lib/pq have it
+		var state interface{ SQLState() string } // implemented by pgx and lib/pq
 		if !errors.As(err, &state) {
 			return false
 		}
-		return state.SQLState() == "40001" || state.SQLState() == "40P01" // serialization failure, deadlock
+		return state.SQLState() == "40001" || state.SQLState() == "40P01" // serialization failure or deadlock
 	case MySQL:
 		return strings.Contains(err.Error(), "Deadlock found") || strings.Contains(err.Error(), "Record has changed since last read")
 	}

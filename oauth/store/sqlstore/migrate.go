@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// A Migration is one step of the table's life. Steps are never changed once published;
-// new ones follow.
+// A Migration is one step in the history of the table. A published step never changes; new steps
+// follow it.
 type Migration struct {
 	Version    int      // 1, 2, …
-	Name       string   // what it does
-	Statements []string // to be run in order; the last one writes the version down
+	Name       string   // what the step does
+	Statements []string // to run in order; the last one stores the version
 }
 
-// SQL returns the statements as a script.
+// SQL returns the statements as one script.
 func (m Migration) SQL() string {
 	return "-- " + strconv.Itoa(m.Version) + ": " + m.Name + "\n" + strings.Join(m.Statements, ";\n") + ";\n"
 }
@@ -28,7 +28,7 @@ func (m Migration) SQL() string {
 //		fmt.Println(m.SQL())
 //	}
 //
-// A later Migrate knows what they did.
+// A later Migrate knows which of them were run.
 func Migrations(dialect Dialect, opts ...Option) ([]Migration, error) {
 	s := &Store{dialect: dialect, table: defaultTable}
 	for _, opt := range opts {
@@ -40,9 +40,9 @@ func Migrations(dialect Dialect, opts ...Option) ([]Migration, error) {
 	return s.migrations(), nil
 }
 
-// migrations lists the steps. A step that was cut off can be run again: MySQL keeps
-// what was done until then. Keys are compared byte by byte: DIDs that differ in
-// letter case are different accounts.
+// migrations lists the steps. An interrupted step can be run again, because MySQL keeps the part
+// that was done. Keys are compared byte by byte: DIDs that differ in letter case are different
+// accounts.
 func (s *Store) migrations() []Migration {
 	version := s.table + versionTable
 	index := strings.ReplaceAll(s.table, ".", "_") + "_expires"
@@ -54,7 +54,8 @@ func (s *Store) migrations() []Migration {
 		table += "  kind TEXT NOT NULL,\n  did TEXT NOT NULL,\n  id TEXT NOT NULL,\n" +
 			"  revision INTEGER NOT NULL,\n  expires INTEGER,\n  data BLOB NOT NULL,\n"
 	case Postgres:
-		// Text could not hold every byte. SET bytea_output = escape shows it as text.
+		// A text column cannot hold every byte. With SET bytea_output = escape, it is shown as
+		// text.
 		table += "  kind BYTEA NOT NULL,\n  did BYTEA NOT NULL,\n  id BYTEA NOT NULL,\n" +
 			"  revision BIGINT NOT NULL,\n  expires BIGINT,\n  data BYTEA NOT NULL,\n"
 	case MySQL:
@@ -62,7 +63,7 @@ func (s *Store) migrations() []Migration {
 			"  revision BIGINT NOT NULL,\n  expires BIGINT,\n  data MEDIUMBLOB NOT NULL,\n"
 		options = " ENGINE=InnoDB ROW_FORMAT=DYNAMIC"
 		create += options
-		last += ",\n  KEY " + index + " (expires)" // MySQL cannot make an index unless it exists
+		last += ",\n  KEY " + index + " (expires)" // MySQL has no CREATE INDEX IF NOT EXISTS
 	}
 	statements := []string{create, table + last + "\n)" + options}
 	if s.dialect != MySQL {
@@ -87,9 +88,9 @@ func (s *Store) migrations() []Migration {
 
 const versionTable = "_version"
 
-// Migrate creates the table, or brings it up to this version of the package. It may be
-// called at every start, by several processes at once. A table that a newer version
-// has changed is an error.
+// Migrate creates the table, or updates it to this version of the package. Call it at every start
+// if you like; several processes may call it at once. It fails if a newer version has changed the
+// table.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.err != nil {
 		return s.err
@@ -102,8 +103,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 
 func (s *Store) migrate(ctx context.Context) (err error) {
 	var conn *sql.Conn
-	// Opening a connection may change the database's journal, which SQLite lets one do at a
-	// time, without waiting.
+	// Opening a connection may change the database's journal. SQLite allows only one process at a
+	// time to do that, and does not wait.
 	err = s.again(ctx, func() error { conn, err = s.db.Conn(ctx); return err })
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -116,7 +117,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	defer func() { err = unlock(err) }()
 
 	all := s.migrations()
-	// The first statement makes the table of versions, so that it can be asked.
+	// The first statement creates the table of versions, so that it can be read.
 	if _, err := conn.ExecContext(ctx, all[0].Statements[0]); err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 		return err
 	}
 	if newest := int64(all[len(all)-1].Version); done.Int64 > newest {
-		return fmt.Errorf("table %s has version %d, newer than %d, the newest that is known here", s.table, done.Int64, newest)
+		return fmt.Errorf("table %s has version %d, but this program knows only versions up to %d: update the program", s.table, done.Int64, newest)
 	}
 	for _, m := range all[done.Int64:] {
 		for _, statement := range m.Statements {
@@ -137,21 +138,21 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	return nil
 }
 
-// lock makes other processes wait. What it returns ends that, given whether the
-// migration failed, and returns the error to report.
+// lock makes other processes wait. It returns a function that ends the lock. That function receives
+// the error of the migration, and returns the error to report.
 func (s *Store) lock(ctx context.Context, conn *sql.Conn) (unlock func(error) error, err error) {
 	begin, commit, rollback := "BEGIN", "COMMIT", "ROLLBACK"
 	switch s.dialect {
 	case SQLite:
-		begin = "BEGIN IMMEDIATE" // takes the one write lock there is
+		begin = "BEGIN IMMEDIATE" // takes SQLite's only write lock
 	case MySQL:
-		// Its statements commit by themselves, so there is nothing to roll back.
+		// MySQL commits each of these statements by itself, so a rollback is not possible.
 		var got sql.NullInt64
 		if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, 60)", s.lockName()).Scan(&got); err != nil {
 			return nil, err
 		}
 		if got.Int64 != 1 {
-			return nil, errors.New("another process has been at it for a minute")
+			return nil, errors.New("another process has been migrating the table for a minute: try again later")
 		}
 		return func(failed error) error {
 			_, err := conn.ExecContext(context.WithoutCancel(ctx), "DO RELEASE_LOCK(?)", s.lockName())
@@ -177,7 +178,7 @@ func (s *Store) lock(ctx context.Context, conn *sql.Conn) (unlock func(error) er
 	return end, nil
 }
 
-// lockName is at most 64 bytes, which is what MySQL takes.
+// lockName returns at most 64 bytes, the limit of MySQL.
 func (s *Store) lockName() string {
 	name := "sqlstore " + s.table
 	return name[max(0, len(name)-64):]

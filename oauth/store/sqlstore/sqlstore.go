@@ -6,14 +6,14 @@
 //	…
 //	config.Store, config.Seal = store, seal.Keys(key)
 //
-// Every method is one short statement, or two; no connection and no transaction is held
-// while a Client talks to a server. The package imports no driver.
+// Every method runs one or two short statements. It holds no connection and no transaction while a
+// Client talks to a server. The package imports no driver.
 //
-// It is tested on SQLite (modernc.org/sqlite), PostgreSQL (pgx) and MariaDB
-// (go-sql-driver/mysql), and not on MySQL itself, of which it asks nothing that MariaDB
-// does not share: InnoDB, VARBINARY keys and INSERT, UPDATE, DELETE by key.
+// It is tested on SQLite (modernc.org/sqlite), PostgreSQL (pgx) and MariaDB (go-sql-driver/mysql).
+// It is not tested on MySQL, but it uses only what MySQL and MariaDB share: InnoDB, VARBINARY keys,
+// and INSERT, UPDATE and DELETE by key.
 //
-// Let SQLite write ahead (PRAGMA journal_mode=WAL) and wait (PRAGMA busy_timeout=5000).
+// For SQLite, set PRAGMA journal_mode=WAL and PRAGMA busy_timeout=5000.
 package sqlstore
 
 import (
@@ -30,18 +30,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Store is a store.Store in a database table. It is safe for concurrent use, by
-// several processes too.
+// A Store is a store.Store in a database table. It is safe for concurrent use, also by several
+// processes.
 //
-// Records are kept by the clock of the database server; in SQLite, which has none, by the
-// wall clock of this machine.
+// The clock of the database server decides how long records are kept. SQLite has no server, so
+// there it is the wall clock of this machine.
 type Store struct {
 	db      *sql.DB
 	dialect Dialect
 	table   string
-	clock   func() time.Time // of SQLite
+	clock   func() time.Time // for SQLite
 	queries queries
-	err     error // of New, which every method returns
+	err     error // error of New; every method returns it
 }
 
 var _ store.Scanner = (*Store)(nil)
@@ -49,25 +49,24 @@ var _ store.Scanner = (*Store)(nil)
 // String names the database and the table.
 func (s *Store) String() string { return fmt.Sprintf("table %s of %s", s.table, s.dialect) }
 
-// Format writes what String returns, whatever the verb: a *sql.DB knows the password of its database, and
-// shows it to who prints what holds it.
+// Format writes the same text as String, for every verb. A *sql.DB contains the database's
+// password, and fmt would print it.
 func (s *Store) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // An Option changes a Store.
 type Option func(*Store)
 
-// WithTable sets the name of the table, with its schema if you like ("auth.records").
-// The default is "atproto_records". The table of versions has the same name with
-// "_version" behind it.
+// WithTable sets the name of the table, with or without a schema ("auth.records"). The default is
+// "atproto_records". The table of versions has the same name with the suffix "_version".
 func WithTable(name string) Option { return func(s *Store) { s.table = name } }
 
-// WithClock sets what tells the time instead of time.Now where the database is SQLite, for
-// tests. Database servers have clocks of their own.
+// WithClock sets a clock for tests with SQLite. The default is time.Now. Database servers have
+// their own clocks.
 func WithClock(now func() time.Time) Option { return func(s *Store) { s.clock = now } }
 
-// New returns the store in db. The table must be there before it is used: see Migrate.
-// An unknown dialect and a table name that is more than letters, digits and underscores
-// are errors of every method.
+// New returns the store in db. The table must exist before the first use: see Migrate. If the
+// dialect is unknown, or if the table name contains anything but letters, digits and underscores,
+// every method returns an error.
 func New(db *sql.DB, dialect Dialect, opts ...Option) *Store {
 	s := &Store{db: db, dialect: dialect, table: defaultTable, clock: time.Now}
 	for _, opt := range opts {
@@ -104,8 +103,8 @@ func (s *Store) Get(ctx context.Context, key store.RecordKey) (*store.Record, er
 	return r, nil
 }
 
-// text is a part of a key as the column has it: in SQLite, text, which may be any bytes
-// there; elsewhere bytes, since text there may not.
+// text returns a part of a key in the type of its column. In SQLite that is text, which may hold
+// any bytes there. Elsewhere it is bytes, because text there cannot.
 func (s *Store) text(part string) any {
 	if s.dialect == SQLite {
 		return part
@@ -113,19 +112,19 @@ func (s *Store) text(part string) any {
 	return []byte(part)
 }
 
-// args are the parts of a key, with others behind them.
+// args returns the parts of a key, followed by others.
 func (s *Store) args(key store.RecordKey, others ...any) []any {
 	return append([]any{s.text(string(key.Kind)), s.text(string(key.DID)), s.text(key.ID)}, others...)
 }
 
-// until are the parameters that say how long a record is kept: the end of its time in
-// milliseconds, or for a server what to add to its time, and twice the unit that the sum is
-// rounded down to. NULL is for ever.
+// until returns the parameters for how long a record is kept. For SQLite that is the end of its
+// time in milliseconds. For a server it is what to add to its clock, and twice the unit to which
+// the sum is rounded down. NULL means for ever.
 func (s *Store) until(keep time.Duration) []any {
 	unit := roundTo(keep).Milliseconds()
 	var end sql.NullInt64
 	if keep != 0 && keep != store.Forever {
-		end = sql.NullInt64{Int64: (keep - 1).Milliseconds() + 1 + unit - 1, Valid: true} // both rounded up
+		end = sql.NullInt64{Int64: (keep - 1).Milliseconds() + 1 + unit - 1, Valid: true} // both are rounded up
 	}
 	if s.dialect != SQLite {
 		return []any{end, unit, unit}
@@ -134,9 +133,9 @@ func (s *Store) until(keep time.Duration) []any {
 	return []any{end}
 }
 
-// roundTo is what the end of a record's time is rounded up to: less than a thirtieth of the
-// time itself. So a session that is written many times a day has the same end in all of
-// these writes but one, and PostgreSQL need not touch its indexes for them (P108).
+// roundTo returns the unit to which the end of a record's time is rounded up. It is less than a
+// thirtieth of the time. So most of the many writes of a session in a day keep the same end, and
+// PostgreSQL need not change its indexes for them (P108).
 func roundTo(keep time.Duration) time.Duration {
 	for _, unit := range []time.Duration{24 * time.Hour, time.Hour, time.Minute, time.Second} {
 		if keep >= 30*unit {
@@ -159,12 +158,12 @@ func (s *Store) Put(ctx context.Context, r *store.Record) error {
 	case r.Revision > math.MaxInt64:
 		return fmt.Errorf("sqlstore: put: revision %d is too high", r.Revision)
 	case len(r.Key.DID) > maxDID || len(r.Key.ID) > maxID || len(r.Key.Kind) > maxKind:
-		// Said here for all databases alike: some would cut it short.
+		// Checked here for all databases, because some would cut the text off.
 		return fmt.Errorf("sqlstore: put: kind, DID or ID is longer than %d, %d or %d bytes", maxKind, maxDID, maxID)
 	}
 	data := r.Data
 	if data == nil {
-		data = []byte{} // nil would be NULL
+		data = []byte{} // nil would become NULL
 	}
 	revision := int64(r.Revision)
 	if r.Revision == 1 {
@@ -172,7 +171,8 @@ func (s *Store) Put(ctx context.Context, r *store.Record) error {
 		if err == nil {
 			return nil
 		}
-		// How a driver tells that the key is taken differs; whether it is does not.
+		// Drivers report a duplicate key in different ways. Reading the record shows whether it is
+		// one.
 		if stored, lookErr := s.stored(ctx, r.Key); lookErr == nil && stored > 0 {
 			return store.ErrConflict
 		}
@@ -203,7 +203,7 @@ func (s *Store) Delete(ctx context.Context, key store.RecordKey, revision uint64
 		switch {
 		case revision == 0:
 			removed, err = s.exec(ctx, s.queries.delete, s.args(key)...)
-		case revision <= math.MaxInt64: // none higher was ever written
+		case revision <= math.MaxInt64: // no higher revision was ever written
 			removed, err = s.exec(ctx, s.queries.deleteRevision, s.args(key, int64(revision))...)
 		}
 		if err != nil {
@@ -223,12 +223,12 @@ func (s *Store) Delete(ctx context.Context, key store.RecordKey, revision uint64
 		case uint64(stored) != revision:
 			return store.ErrConflict
 		}
-		// It has got this revision in between.
+		// The record got this revision in between.
 	}
 }
 
-// List implements store.Store. It reads pages of keys, and holds no connection while
-// one is worked on.
+// List implements store.Store. It reads keys in pages, and holds no connection while the caller
+// works on one.
 func (s *Store) List(ctx context.Context, kind store.RecordKind, did syntax.DID) iter.Seq2[store.RecordKey, error] {
 	return func(yield func(store.RecordKey, error) bool) {
 		if s.err != nil {
@@ -263,7 +263,7 @@ func (s *Store) List(ctx context.Context, kind store.RecordKind, did syntax.DID)
 	}
 }
 
-// page returns what a query for DIDs and IDs finds.
+// page returns the keys that a query for DIDs and IDs finds.
 func (s *Store) page(ctx context.Context, kind store.RecordKind, query string, args []any) (page []store.RecordKey, err error) {
 	err = s.again(ctx, func() error {
 		page = page[:0]
@@ -325,9 +325,9 @@ func (s *Store) Scan(ctx context.Context, kind store.RecordKind, after string, l
 	return page, next, nil
 }
 
-// Purge implements store.Store. It removes a hundred records at a time, and gives way to
-// writers for longer than each time took: SQLite has one lock for all of them, and nobody
-// gets it by waiting in a queue.
+// Purge implements store.Store. It removes a hundred records at a time. Then it pauses for longer
+// than that took, so that writers can work: SQLite has one lock for all of them, and no queue for
+// it.
 func (s *Store) Purge(ctx context.Context) (int, error) {
 	if s.err != nil {
 		return 0, s.err
@@ -344,7 +344,7 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 			return purged, fmt.Errorf("sqlstore: purge: %w", err)
 		}
 		purged += int(n)
-		if n == 0 { // fewer than a page may only mean that some were prolonged
+		if n == 0 { // fewer than a page may only mean that some records were extended
 			return purged, nil
 		}
 		pause := time.NewTimer(max(purgePause, purgePauses*time.Since(begun)))
@@ -357,14 +357,14 @@ func (s *Store) Purge(ctx context.Context) (int, error) {
 	}
 }
 
-// How long Purge pauses after each time: as many times as long as that took, and at least
-// so long.
+// The pause of Purge after each step: a multiple of the time that the step took, and at least the
+// minimum.
 const (
 	purgePauses = 2
 	purgePause  = 2 * time.Millisecond
 )
 
-// stored returns the revision of the record under key, 0 if there is none.
+// stored returns the revision of the record under key, or 0 if there is none.
 func (s *Store) stored(ctx context.Context, key store.RecordKey) (revision int64, err error) {
 	err = s.again(ctx, func() error {
 		return s.db.QueryRowContext(ctx, s.queries.revision, s.args(key)...).Scan(&revision)
@@ -375,7 +375,7 @@ func (s *Store) stored(ctx context.Context, key store.RecordKey) (revision int64
 	return revision, err
 }
 
-// exec runs a statement and returns how many rows it touched.
+// exec runs a statement and returns how many rows it changed.
 func (s *Store) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
 	err = s.again(ctx, func() error {
 		result, err := s.db.ExecContext(ctx, query, args...)

@@ -18,21 +18,21 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What several writers saw of a few keys is held to a model of one: there must be an order
-// of all calls, each at some moment between its begin and its end, in which a register
-// that compares and swaps would have answered as the store did. A call that was cut off has no
-// end: it may have been carried out, at any later time, or never.
+// These tests compare what several writers saw on a few keys with a model of one register. There
+// must be an order of all calls, each at a moment between its begin and its end, in which a
+// register with compare-and-swap would have given the same answers. An interrupted call has no end:
+// it may have been carried out at any later time, or never.
 //
-// The checker is porcupine, which only those who run this suite build.
+// The checker is porcupine. Only programs that run this suite link it.
 
-// An operation is a call and what came of it. It travels between processes as JSON.
+// An operation is a call and its result. Processes exchange operations as JSON.
 type operation struct {
 	Key          int
-	Kind         string // of kinds
-	Revision     uint64 // written, or deleted at
-	Write        string `json:",omitempty"` // what was written: no two writes are alike
+	Kind         string // one of kinds
+	Revision     uint64 // the revision to write, or to delete
+	Write        string `json:",omitempty"` // the written data; no two writes have the same
 	Begin, End   int64  // by the wall clock, which the processes of a machine share
-	Outcome      string // of outcomes
+	Outcome      string // one of outcomes
 	ReadRevision uint64 `json:",omitempty"`
 	Read         string `json:",omitempty"`
 }
@@ -43,8 +43,8 @@ const (
 	done, notFound, conflict, unknown = "done", "not found", "conflict", "unknown"
 )
 
-// How long histories are: keys, writers of a process, calls of each, and how many of a
-// hundred calls are cut off.
+// The size of a history: keys, writers in a process, calls of each writer, and how many calls of a
+// hundred are interrupted.
 const (
 	historyKeys, historyWriters, historyCalls, historyCuts = 3, 4, 60, 6
 )
@@ -53,7 +53,7 @@ func historyKey(did syntax.DID, i int) store.RecordKey {
 	return store.RecordKey{Kind: store.RecordSession, DID: did, ID: fmt.Sprint("register ", i)}
 }
 
-// history makes some writers call a store at random, and returns what they saw.
+// history makes several writers call a store at random, and returns what they saw.
 func history(ctx context.Context, did syntax.DID, name string, handles ...store.Store) []operation {
 	var mu sync.Mutex
 	var all []operation
@@ -61,7 +61,7 @@ func history(ctx context.Context, did syntax.DID, name string, handles ...store.
 	for w := range historyWriters {
 		s := handles[w%len(handles)]
 		writers.Go(func() {
-			var seen [historyKeys]uint64 // the revision that this writer believes in
+			var seen [historyKeys]uint64 // the revision that this writer expects
 			for call := range historyCalls {
 				op := operation{Key: rand.IntN(historyKeys), Write: fmt.Sprint(name, " ", w, " ", call)}
 				switch n := rand.IntN(10); {
@@ -73,7 +73,7 @@ func history(ctx context.Context, did syntax.DID, name string, handles ...store.
 					op.Kind, op.Revision = del, seen[op.Key]
 				}
 				if rand.IntN(12) == 0 {
-					op.Revision = rand.Uint64N(4) // which may be 0 in a Put, too
+					op.Revision = rand.Uint64N(4) // this may be 0 in a Put too
 				}
 				perform(ctx, s, historyKey(did, op.Key), &op)
 				switch {
@@ -96,7 +96,7 @@ func history(ctx context.Context, did syntax.DID, name string, handles ...store.
 	return all
 }
 
-// perform makes the call, and writes down what came of it.
+// perform makes the call and notes its result.
 func perform(ctx context.Context, s store.Store, key store.RecordKey, op *operation) {
 	if rand.IntN(100) < historyCuts {
 		var cancel context.CancelFunc
@@ -129,13 +129,13 @@ func perform(ctx context.Context, s store.Store, key store.RecordKey, op *operat
 	}
 }
 
-// A register is the state of the model: revision 0 is nothing.
+// A register is the state of the model; revision 0 means nothing.
 type register struct {
 	revision uint64
 	data     string
 }
 
-// step says whether the model could answer as the store did, and what it holds after that.
+// step reports whether the model could give the store's answer, and returns its next state.
 func step(before register, op operation) (bool, register) {
 	outcome, after := done, before
 	switch {
@@ -150,7 +150,7 @@ func step(before register, op operation) (bool, register) {
 		after = register{}
 	}
 	if op.Outcome == unknown {
-		return true, after // carried out now; one that never was comes after all others
+		return true, after // carried out now; a call that never was comes after all others
 	}
 	if op.Kind == get && outcome == done && before != (register{op.ReadRevision, op.Read}) {
 		return false, before
@@ -158,7 +158,7 @@ func step(before register, op operation) (bool, register) {
 	return op.Outcome == outcome, after
 }
 
-// explainable fails the test unless the model explains a history.
+// explainable fails the test if the model cannot explain a history.
 func explainable(t *testing.T, all []operation) {
 	t.Helper()
 	histories := make([][]porcupine.Operation, historyKeys)
@@ -199,7 +199,7 @@ func linearizable(t *testing.T, first, second store.Store) {
 	}
 }
 
-// forget removes what a history has left behind.
+// forget removes the records of a history.
 func forget(t *testing.T, s store.Store, did syntax.DID) {
 	for i := range historyKeys {
 		if err := s.Delete(t.Context(), historyKey(did, i), 0); err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -234,7 +234,7 @@ func linearizableProcesses(t *testing.T, b Backend, first store.Store) {
 	forget(t, first, did)
 }
 
-// historyChild is what a process does that linearizableProcesses has started.
+// historyChild is the work of a process that linearizableProcesses has started.
 func historyChild(t *testing.T, s store.Store, did syntax.DID) {
 	text, err := json.Marshal(history(t.Context(), did, fmt.Sprint("process ", rand.Uint64()), s))
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package storetest is the contract of store.Store as a test suite, for stores of
-// one's own:
+// Package storetest is the contract of store.Store as a test suite. Use it to test a store of your
+// own:
 //
 //	func TestStore(t *testing.T) {
 //		dir := t.TempDir()
@@ -8,8 +8,8 @@
 //		})
 //	}
 //
-// A store that passes does not lose sessions: writers never overwrite each other, a
-// login is taken once, and what is deleted stays deleted.
+// A store that passes does not lose sessions: writers never overwrite each other, a login is taken
+// once, and what was deleted stays deleted.
 package storetest
 
 import (
@@ -34,26 +34,25 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Backend is the storage under test.
+// A Backend is the storage to test.
 type Backend struct {
-	// Open returns a handle on the storage, which is the same each time. The suite
-	// uses account names of its own, and purges what is past its time, so the storage
-	// need not be empty.
+	// Open returns a handle on the storage, which is the same each time. The storage need not be
+	// empty: the suite uses account names of its own. It purges expired records.
 	Open func(ctx context.Context) (store.Store, error)
 
-	// Location, if set, says that other processes can open the storage too. The suite
-	// starts some: they run the same test with Location in the environment, and
-	// OpenAt opens it there.
+	// Location, if set, says that other processes can open the storage too. The suite then starts
+	// some. They run the same test with Location in their environment, and OpenAt opens the storage
+	// there.
 	Location string
 	OpenAt   func(ctx context.Context, location string) (store.Store, error)
 
-	// Block, if set, makes every write of the record wait, as another process does that
-	// is in the middle of one, until release is called. The suite then looks whether
-	// those that wait obey their contexts.
+	// Block, if set, makes every write of the record wait until release is called, as if another
+	// process were in the middle of a write. The suite then checks that the waiting writers obey
+	// their contexts.
 	Block func(t *testing.T, key store.RecordKey) (release func())
 }
 
-// What the suite tells the processes it starts.
+// The environment variables for the processes that the suite starts.
 const (
 	environmentLocation = "STORETEST_LOCATION"
 	environmentDID      = "STORETEST_DID"
@@ -62,8 +61,7 @@ const (
 	taskCounter, taskHistory = "counter", "history"
 )
 
-// Child reports whether this process is one that the suite has started: Run then needs
-// OpenAt alone.
+// Child reports whether the suite has started this process. Run then needs only OpenAt.
 func Child() bool { return os.Getenv(environmentLocation) != "" }
 
 // Run runs the suite.
@@ -110,7 +108,7 @@ func Run(t *testing.T, b Backend) {
 	}
 }
 
-// newDID makes an account that no other test has.
+// newDID makes an account that no other test uses.
 func newDID() syntax.DID { return syntax.DID("did:plc:" + strings.ToLower(rand.Text())[:24]) }
 
 func record(did syntax.DID, id string, revision uint64, data string) *store.Record {
@@ -150,7 +148,7 @@ func comesBack(t *testing.T, first, second store.Store) {
 				t.Fatal(err)
 			}
 			want := *r
-			want.Keep = 0 // which Get does not tell
+			want.Keep = 0 // Get does not return it
 			data := cmp.Comparer(func(a, b []byte) bool { return bytes.Equal(a, b) })
 			if diff := cmp.Diff(&want, got, data); diff != "" {
 				t.Errorf("(-put +got):\n%s", diff)
@@ -345,7 +343,7 @@ func list(t *testing.T, first, second store.Store) {
 	if got := collect(newDID()); len(got) != 0 {
 		t.Errorf("of an account without sessions: %v", got)
 	}
-	// Whoever reads a list may write meanwhile, and may stop.
+	// Whoever reads a list may write or stop meanwhile.
 	n := 0
 	for key, err := range first.List(t.Context(), store.RecordSession, a) {
 		if err != nil {
@@ -366,11 +364,11 @@ func list(t *testing.T, first, second store.Store) {
 	}
 }
 
-// scan reads by pages, where the store can, what it also reads by List and Get.
+// scan reads in pages, if the store can do that, and compares the result with List and Get.
 func scan(t *testing.T, first, second store.Store) {
 	pager, ok := first.(store.Scanner)
 	if !ok {
-		return // it need not be one
+		return // the store need not be a Scanner
 	}
 	a, b := newDID(), newDID()
 	want := make(map[store.RecordKey]string)
@@ -392,7 +390,7 @@ func scan(t *testing.T, first, second store.Store) {
 		seen := make(map[store.RecordKey]bool)
 		handles, pages := []store.Store{first, second}, 0
 		for after, begun := "", false; !begun || after != ""; begun = true {
-			// Another handle goes on where this one stopped.
+			// Another handle continues where this one stopped.
 			pager, ok = handles[pages%2].(store.Scanner)
 			if pages++; !ok {
 				t.Fatal("the second handle is no Scanner")
@@ -424,7 +422,7 @@ func scan(t *testing.T, first, second store.Store) {
 			}
 		}
 	}
-	// Whoever reads a page may remove what is on it, and write, before the next.
+	// Whoever reads a page may remove its records, and write, before reading the next.
 	gone := 0
 	for after, begun := "", false; !begun || after != ""; begun = true {
 		page, next, err := pager.Scan(t.Context(), store.RecordSession, after, 10)
@@ -454,7 +452,7 @@ func scan(t *testing.T, first, second store.Store) {
 	}
 }
 
-// past purges until a record is gone. It does so again and again: stores may round.
+// past purges until a record is gone. It repeats the purge, because stores may round times up.
 func past(t *testing.T, s store.Store, key store.RecordKey) {
 	t.Helper()
 	for end := time.Now().Add(15 * time.Second); ; {
@@ -486,7 +484,8 @@ func purge(t *testing.T, first, second store.Store) {
 	}
 	past(t, second, record(did, "past", 0, "").Key)
 	past(t, second, record(did, "past as well", 0, "").Key)
-	// A record may have ended between the purge and the look at it: a list may name it until the next purge.
+	// A record may have expired between the purge and the list: a list may contain it until the
+	// next purge.
 	if _, err := second.Purge(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -505,14 +504,13 @@ func purge(t *testing.T, first, second store.Store) {
 	}
 }
 
-// keeps writes records a second time, and looks which of them are gone after the time of
-// the first write.
+// keeps writes records twice, and checks which of them are gone after the time of the first write.
 func keeps(t *testing.T, first, second store.Store) {
 	for name, tt := range map[string]struct {
 		before, then time.Duration
 		gone         bool
 	}{
-		"0 leaves an end as it is":              {0, 0, true}, // 0 before: the time that is waited for
+		"0 leaves an end as it is":              {0, 0, true}, // 0 before: the time that the test waits for
 		"a time shortens":                       {time.Hour, time.Millisecond, true},
 		"a time ends what was for ever":         {store.Forever, time.Millisecond, true},
 		"a time prolongs":                       {0, time.Hour, false},
@@ -535,12 +533,12 @@ func keeps(t *testing.T, first, second store.Store) {
 				next.Revision, next.Keep = 2, tt.then
 				err := second.Put(t.Context(), &next)
 				if errors.Is(err, store.ErrConflict) && wait < time.Minute {
-					continue // the time was over before: this machine is slow
+					continue // the time had passed before: this machine is slow
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				// Its time began after the first one of r, so that it ends after it.
+				// Its time began after the first one of r, so it ends after that.
 				mustPut(t, second, mark)
 				past(t, first, mark.Key)
 				if tt.gone {
@@ -567,8 +565,8 @@ func keeps(t *testing.T, first, second store.Store) {
 	})
 }
 
-// updateBeforePurge prolongs records whose time is over while they are purged: each is
-// either prolonged or gone, as Put says.
+// updateBeforePurge extends expired records while they are purged. Each must be extended or gone,
+// as Put reported.
 func updateBeforePurge(t *testing.T, first, second store.Store) {
 	did := newDID()
 	const records, writers = 120, 4
@@ -649,7 +647,7 @@ func takenOnce(t *testing.T, first, second store.Store) {
 	}
 }
 
-// increment adds one to the number that a record holds, against whoever does the same.
+// increment adds one to the number in a record, against others who do the same.
 func increment(ctx context.Context, s store.Store, key store.RecordKey) error {
 	for {
 		r, err := s.Get(ctx, key)
@@ -732,8 +730,8 @@ func cancelled(t *testing.T, first, second store.Store) {
 	}
 }
 
-// deadline lets writers wait for another one. The first of them waits without a deadline,
-// so that the others wait behind it, too.
+// deadline makes writers wait for another writer. The first of them has no deadline, so that the
+// others also wait behind it.
 func deadline(t *testing.T, b Backend, first store.Store) {
 	r := record(newDID(), "1", 1, "x")
 	r.Keep = time.Hour
@@ -764,7 +762,7 @@ func deadline(t *testing.T, b Backend, first store.Store) {
 		}
 	}
 	release()
-	// One of those that gave up may have been carried out by a server after all.
+	// A server may have carried out one of the abandoned writes after all.
 	if err := <-patient; err != nil && !errors.Is(err, store.ErrConflict) {
 		t.Errorf("the one that waited: %v", err)
 	}
@@ -773,7 +771,7 @@ func deadline(t *testing.T, b Backend, first store.Store) {
 	}
 }
 
-// What each process does.
+// The work of each process.
 const (
 	processCount     = 4
 	processWrites    = 25
@@ -784,7 +782,7 @@ func takeable(did syntax.DID, i int) store.RecordKey {
 	return store.RecordKey{Kind: store.RecordState, DID: did, ID: fmt.Sprint("take ", i)}
 }
 
-// processes lets other processes count and take, all at once.
+// processes makes other processes count and take, all at once.
 func processes(t *testing.T, b Backend, first store.Store) {
 	did := newDID()
 	r := record(did, "counter", 1, "0")
@@ -835,7 +833,7 @@ func start(t *testing.T, b Backend, did syntax.DID, task string) (outputs [proce
 	return outputs
 }
 
-// child is what a process does that start has started.
+// child is the work of a process that start has started.
 func child(t *testing.T, b Backend, location string, did syntax.DID) {
 	first, err := b.OpenAt(t.Context(), location)
 	if err != nil {
