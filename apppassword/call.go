@@ -14,13 +14,13 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Do implements xrpc.Doer: it sends req to the account's server with the current token, and returns the
-// response whatever its status. Where the server says that the token has run out, it is renewed and req is
-// sent once more.
+// Do implements xrpc.Doer. It sends req to the account's server with the current token, and returns
+// the response whatever its status. If the server says that the token has expired, Do refreshes it
+// and sends req once more.
 //
-// Errors: *xrpc.SendError when there was no response; ErrReauthRequired when the session is
-// over; ErrBodyNotReplayable when the server wants the request again and its body can be read only
-// once; those of Refresh when a new token is needed and cannot be had now.
+// Errors: *xrpc.SendError if there was no response; ErrReauthRequired if the session has ended;
+// ErrBodyNotReplayable if the server wants the request again and its body can be read only once;
+// the errors of Refresh if a new token is needed and is not available now.
 func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
 	return s.send(ctx, req.NSID, &raw.Request{
 		Method: req.Method,
@@ -30,9 +30,9 @@ func (s *Session) Do(ctx context.Context, req *xrpc.Request) (*http.Response, er
 	})
 }
 
-// send is the loop of all calls. nsid is for error messages, and empty where there is none.
+// send is the loop of all calls. nsid is for error messages; it may be empty.
 func (s *Session) send(ctx context.Context, nsid syntax.NSID, req *raw.Request) (*http.Response, error) {
-	if ctx.Err() != nil { // it is no reason for a refresh (P121)
+	if ctx.Err() != nil { // this is no reason for a refresh (P121)
 		return nil, &xrpc.SendError{NSID: nsid, Sent: xrpc.SentNo, Err: context.Cause(ctx)}
 	}
 	oneWay := req.Body != nil && !req.Body.Replayable()
@@ -54,16 +54,16 @@ func (s *Session) send(ctx context.Context, nsid syntax.NSID, req *raw.Request) 
 		if renewed || !s.wantsToken(resp, state) {
 			return resp, nil
 		}
-		// Nobody needs this answer any more, and many that are kept open here would leave no
-		// connection to the server for the refresh that they all wait for.
+		// Nobody needs this answer any more. If many of them stayed open here, they could use up
+		// all connections to the server, and the refresh that they wait for would get none.
 		resp.Body.Close()
 		s.setUseless(state.Tokens.Access)
 		asked, err := s.renew(ctx, state)
 		if err != nil {
 			return nil, err
 		}
-		// Tokens that another process got may be older than they look: then the one renewal of
-		// this call is still to come (P118).
+		// Tokens from another process may be older than they look. So this call may still refresh
+		// them once (P118).
 		adopted++
 		renewed = asked || adopted == maxAdopted
 		if oneWay {
@@ -74,8 +74,9 @@ func (s *Session) send(ctx context.Context, nsid syntax.NSID, req *raw.Request) 
 
 var _ xrpc.Follower = (*Session)(nil)
 
-// Follow implements xrpc.Follower: it gets what the account's server has redirected a download to, such as a
-// blob. Nothing of the session goes along, and nothing is learned from the answer (P82).
+// Follow implements xrpc.Follower. It fetches the URL that the account's server redirected a
+// download to, such as a blob. It sends no credentials of the session there, and learns nothing
+// from the answer (P82).
 func (s *Session) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
 	return xrpc.FollowHTTP(ctx, s.client.http.RoundTripper(), target, header)
 }
@@ -90,7 +91,7 @@ func (s *Session) sendOnce(ctx context.Context, nsid syntax.NSID, req *raw.Reque
 	if err != nil {
 		return nil, err
 	}
-	for name := range out.Header { // also those that are not written as net/http writes them
+	for name := range out.Header { // including names that are not in the canonical form of net/http
 		switch http.CanonicalHeaderKey(name) {
 		case "Authorization", "Dpop":
 			delete(out.Header, name)
@@ -106,10 +107,10 @@ func (s *Session) sendOnce(ctx context.Context, nsid syntax.NSID, req *raw.Reque
 	return resp, nil
 }
 
-// wantsToken reports whether the answer is a refusal that another token may change. "ExpiredToken" is
-// what servers say of one that has run out. "InvalidToken" they say of one that they do not know, and services
-// behind them may say it of their own: it does not make a refresh of every call, for it is not believed
-// of a token that was given within the last minute.
+// wantsToken reports whether the answer is a refusal that another token may change. Servers say
+// "ExpiredToken" for an expired token. They say "InvalidToken" for a token that they do not know,
+// but a service behind them may say it about a token of its own. So that not every call makes a
+// refresh, "InvalidToken" is ignored for a token that was issued within the last minute.
 func (s *Session) wantsToken(resp *http.Response, state *sessionState) bool {
 	if resp.StatusCode != http.StatusBadRequest && resp.StatusCode != http.StatusUnauthorized {
 		return false
@@ -123,12 +124,12 @@ func (s *Session) wantsToken(resp *http.Response, state *sessionState) bool {
 	return false
 }
 
-// maxAdopted is how often in a row one call takes tokens that another process got, and that
-// turn out to be of no use.
+// maxAdopted is how often in a row one call takes tokens from another process that turn out to be
+// useless.
 const maxAdopted = 10
 
-// usable returns tokens that can be sent. Those that have run out are refreshed first. Those
-// that are about to are refreshed in the background: no call waits for that (P70).
+// usable returns tokens that can be sent. It refreshes expired tokens first. It refreshes tokens
+// that are about to expire in the background, and no call waits for that (P70).
 func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 	for tries := 0; ; tries++ {
 		state, err := s.current()
@@ -143,7 +144,7 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 			}
 			return state, nil
 		case tries == maxAdopted:
-			return state, nil // our clock may be wrong; the server says what it thinks of them
+			return state, nil // our clock may be wrong; the server decides
 		}
 		if _, err := s.renew(ctx, state); err != nil {
 			return nil, err
@@ -151,16 +152,15 @@ func (s *Session) usable(ctx context.Context) (*sessionState, error) {
 	}
 }
 
-// oneWayWait is how long a body that can be read only once waits for tokens that have time
-// left.
+// oneWayWait is how long a request waits for fresh tokens if its body can be read only once.
 const oneWayWait = 5 * time.Second
 
-// prepareForOneWay does what can be done so that a body that can be read only once is not sent in
-// vain: it goes with the newest tokens, with time left.
+// prepareForOneWay prepares for a body that can be read only once, so that it is not sent in vain.
+// It gets the newest tokens, with time left.
 func (s *Session) prepareForOneWay(ctx context.Context) error {
 	attempt, cancel := context.WithTimeout(ctx, oneWayWait)
 	defer cancel()
-	s.keeper.Look(attempt) // should the store not answer: the tokens at hand may do
+	s.keeper.Look(attempt) // if the store does not answer, the known tokens may do
 	state, err := s.current()
 	if err != nil {
 		return err
@@ -179,6 +179,6 @@ func (s *Session) prepareForOneWay(ctx context.Context) error {
 		return err
 	}
 	defer resp.Body.Close()
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be reused
 	return nil
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Client logs accounts in and brings their sessions back. Make one per program and keep it: it
-// holds the live sessions. It is safe for concurrent use.
+// A Client logs accounts in and brings their sessions back. Make one per program and keep it,
+// because it holds the live sessions. It is safe for concurrent use.
 type Client struct {
 	config   Config
 	vault    *vault.Vault
@@ -34,20 +34,20 @@ type Client struct {
 	now      func() time.Time
 
 	clocks   serverclock.Clocks
-	keepers  *keeper.Group // what keeps the tokens of all sessions
+	keepers  *keeper.Group // they hold the tokens of all sessions
 	sessions *live.Sessions[SessionKey, Session]
 	resuming singleflight.Group // by session key
 }
 
-// String says no more than what it is.
+// String returns only the type's name.
 func (c *Client) String() string { return "apppassword client" }
 
-// Format writes what String returns, whatever the verb: what is inside is secret, and changes while it
-// is read.
+// Format writes the same text as String, for every verb. The fields hold secrets, and they change
+// while fmt would read them.
 func (c *Client) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
-// NewClient checks cfg and returns a Client for it. Errors are ErrConfig and name the field and the
-// rule it breaks. No request is made.
+// NewClient checks cfg and returns a Client for it. It makes no request. An error is ErrConfig, and
+// names the field and the rule that it breaks.
 func NewClient(cfg Config) (*Client, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -63,8 +63,8 @@ func NewClient(cfg Config) (*Client, error) {
 	if clock == nil {
 		clock = time.Now
 	}
-	// The time of day alone: what counts the time that a machine runs stands still while it is
-	// suspended, and tokens die meanwhile (P67).
+	// Keep the wall clock and drop the monotonic reading. The monotonic clock stops while a machine
+	// is suspended, but tokens still expire (P67).
 	c.now = func() time.Time { return clock().Round(0) }
 	var err error
 	if c.keepers, err = keeper.NewGroup(keeper.SystemClock(c.now), cfg.times, retryAfter); err != nil {
@@ -85,12 +85,12 @@ func NewClient(cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// Resume returns the session stored under key. While a *Session for the key lives in this process,
-// every Resume returns that one. No server is asked: a session that is over there is found out by the
-// next call.
+// Resume returns the session that is stored under key. If a *Session for this key is live in this
+// process, every Resume returns that same one. Resume asks no server: if the session has ended
+// there, the next call finds out.
 //
-// It fails with ErrSessionUnknown when there is no such session, ErrStore when the store could not be
-// asked, and ErrSealed when the record cannot be opened.
+// It fails with ErrSessionUnknown if there is no such session, with ErrStore if the store failed,
+// and with ErrSealed if the record cannot be opened.
 func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 	if s := c.sessions.Get(key); s != nil {
 		s.lookAgain(ctx)
@@ -99,8 +99,8 @@ func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 		}
 		return s, nil
 	}
-	// Those who come at once share one read. It has a time of its own, for the first of them
-	// may leave.
+	// Callers that arrive at the same time share one read. The read does not use the first caller's
+	// context, because that caller may leave early.
 	arrived := c.resuming.DoChan(string(key.DID)+" "+key.ID, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), vault.Patience)
 		defer cancel()
@@ -115,7 +115,8 @@ func (c *Client) Resume(ctx context.Context, key SessionKey) (*Session, error) {
 	}
 }
 
-// resume reads a session from the store, and seals it anew where it is sealed by an old key.
+// resume reads a session from the store. If it is sealed with an old key, resume seals it with the
+// first key.
 func (c *Client) resume(ctx context.Context, key SessionKey) (*Session, error) {
 	stored, r, current, err := c.load(ctx, key)
 	if err != nil {
@@ -127,7 +128,7 @@ func (c *Client) resume(ctx context.Context, key SessionKey) (*Session, error) {
 		case err == nil:
 			revision++
 		case !errors.Is(err, store.ErrConflict):
-			c.log.Warn("apppassword: session could not be sealed anew", "did", key.DID, "session", key.ID, "error", err)
+			c.log.Warn("apppassword: the session could not be sealed with the first key", "did", key.DID, "session", key.ID, "error", err)
 		}
 	}
 	return c.sessions.Intern(key, c.newSession(key, &stored.sessionState, revision)), nil
@@ -143,8 +144,9 @@ func (c *Client) load(ctx context.Context, key SessionKey) (stored *sessionRecor
 	return stored, r, current, err
 }
 
-// Sessions yields the keys of the sessions of an account, or of all (did ""), that are in the
-// store. Some may be over at the server: a call tells. An error, of kind ErrStore, ends the sequence.
+// Sessions yields the keys of the sessions in the store: those of one account, or all if did is "".
+// Some sessions may have ended at the server; a call shows that. An error, of kind ErrStore, ends
+// the sequence.
 func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[SessionKey, error] {
 	return func(yield func(SessionKey, error) bool) {
 		for key, err := range c.vault.Store().List(ctx, store.RecordAppPassword, did) {
@@ -159,8 +161,9 @@ func (c *Client) Sessions(ctx context.Context, did syntax.DID) iter.Seq2[Session
 	}
 }
 
-// Purge removes from the store what is of no more use, such as sessions that were not refreshed for 100
-// days, by the store's own clock. It returns how many records went. Call it now and then.
+// Purge removes records from the store that are no longer of use, such as sessions without a
+// refresh for 100 days. It measures time by the store's clock, and returns the number of removed
+// records. Call it from time to time.
 func (c *Client) Purge(ctx context.Context) (int, error) {
 	n, err := c.vault.Store().Purge(ctx)
 	if err != nil {
@@ -169,10 +172,11 @@ func (c *Client) Purge(ctx context.Context) (int, error) {
 	return n, nil
 }
 
-// Reseal seals every session anew that is not sealed by the first key of Config.Seal, and returns how
-// many it did. When it returns no error, no session of an app password is left in the store that another
-// key has sealed. It may be called while sessions are in use, and again. Sessions that cannot be opened are
-// left as they are; an error of kind ErrSealed names the first. An error of kind ErrStore stops it.
+// Reseal seals every session again that is not sealed with the first key of Config.Seal. It returns
+// the number of sessions that it sealed. When it returns no error, no app-password session in the
+// store depends on another key. You may call it while sessions are in use, and more than once. It
+// does not touch sessions that cannot be opened; an error of kind ErrSealed names the first. An
+// error of kind ErrStore stops it.
 func (c *Client) Reseal(ctx context.Context) (int, error) {
 	var sealed error
 	n := 0
@@ -194,18 +198,18 @@ func (c *Client) Reseal(ctx context.Context) (int, error) {
 	return n, sealed
 }
 
-// resealTries is how often a session is sealed anew that somebody else writes meanwhile. He may
-// have sealed with another key, so it is looked at again.
+// resealTries is how often a session is sealed again if somebody else writes it meanwhile. That
+// write may have used another key, so the record is read again.
 const resealTries = 8
 
-// reseal makes sure that a session is sealed by the first key. It reports whether it was this call that
-// did it.
+// reseal makes sure that a session is sealed with the first key. It reports whether this call did
+// it.
 func (c *Client) reseal(ctx context.Context, key SessionKey) (did bool, err error) {
 	for range resealTries {
 		stored, r, current, err := c.load(ctx, key)
 		switch {
 		case errors.Is(err, ErrSessionUnknown):
-			return false, nil // it has ended meanwhile
+			return false, nil // the session has ended meanwhile
 		case err != nil || current:
 			return false, err
 		}
@@ -217,19 +221,19 @@ func (c *Client) reseal(ctx context.Context, key SessionKey) (did bool, err erro
 	return false, storeError(store.ErrConflict)
 }
 
-// Stats counts what became of a Client's sessions, for metrics.
+// Stats counts what happened to the sessions of a Client, for metrics.
 type Stats struct {
-	Live        int    // sessions in this process, now
-	Unsaved     int    // sessions whose tokens the store has not taken yet, now
-	Refreshes   uint64 // new tokens from a server
-	Adoptions   uint64 // new tokens that another process had got
-	Takeovers   uint64 // refreshes that another process had left behind
+	Live        int    // sessions that are live in this process now
+	Unsaved     int    // sessions whose new tokens the store has not saved yet, now
+	Refreshes   uint64 // new tokens that this process got from a server
+	Adoptions   uint64 // new tokens that another process got, and this one took from the store
+	Takeovers   uint64 // refreshes that another process began and did not finish, and this one took over
 	Failures    uint64 // refreshes that failed and will be tried again
-	Endings     uint64 // sessions that were found to be over
+	Endings     uint64 // sessions that ended
 	StoreErrors uint64 // reads and writes of sessions that failed
 }
 
-// Stats returns the counts since the Client was made.
+// Stats returns the counts since the Client was made, and the current numbers of sessions.
 func (c *Client) Stats() Stats {
 	kept := c.keepers.Stats()
 	return Stats{
@@ -239,10 +243,11 @@ func (c *Client) Stats() Stats {
 	}
 }
 
-// Shutdown lets no refresh begin any more, waits for those under way, and for new tokens that the store
-// has not taken yet. Call it before the process ends: then no session is lost by its end. Calls whose
-// tokens live go on meanwhile; one that needs a refresh fails with ErrShutdown. When ctx ends first, the
-// error, of kind ErrShutdown, says what is left.
+// Shutdown stops new refreshes. Then it waits for the refreshes that are under way, and for new
+// tokens that the store has not saved yet. Call it before the process ends; then the end of the
+// process loses no session. Calls whose tokens are still valid continue. A call that needs a
+// refresh fails with ErrShutdown. If ctx ends first, the error is ErrShutdown and says what is
+// left.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if err := c.keepers.Shutdown(ctx); err != nil {
 		return &Error{Kind: ErrShutdown, Err: err}

@@ -17,80 +17,87 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// A Config describes a client. The zero Config is right for a program that runs once: its
-// sessions live in memory.
+// A Config describes a client. The zero Config is good for a program that runs once: it keeps
+// sessions in memory.
 type Config struct {
-	// Store keeps sessions; nil keeps them in memory. With a Store, Seal is required. An
+	// Store keeps sessions. If it is nil, they are kept in memory. A Store needs a Seal. An
 	// oauth.Client may use the same Store.
 	Store store.Store
 
-	// Seal encrypts what is stored: seal.Keys, seal.Passphrase, or seal.Plaintext.
+	// Seal encrypts what is stored. Use seal.Keys, seal.Passphrase, or seal.Plaintext.
 	Seal *seal.Seal
 
-	// WrapTransport, if set, is given the transport of requests, which connects to public
-	// addresses only, and returns what they go through: for tracing and metrics. It sees every
-	// request, with its password or tokens; what it sends on is checked all the same. One that does not use
-	// what it is given replaces the transport, and with it the checks: see UnguardedTransport.
+	// WrapTransport, if set, receives the client's transport and returns the one to use, for
+	// example for tracing and metrics. The transport that it receives connects to public addresses
+	// only. The returned transport sees every request, with its password or tokens. If it changes a
+	// request, the changed request is checked too.
+	//
+	// If the returned transport does not use the one that it received, it replaces it, and the
+	// address checks are gone: see UnguardedTransport.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	// Proxy, an http or https URL, is what connections go through; nil: none, whatever
-	// the environment says. Names are resolved and addresses checked here, and the proxy is told (CONNECT)
-	// to connect to the address that was checked. Servers of PrivateHosts are connected to directly.
+	// Proxy is the http or https URL of a proxy for all connections. If it is nil, no proxy is
+	// used, whatever the environment says. This process resolves names and checks addresses, and
+	// tells the proxy (CONNECT) to connect to the checked address. Connections to servers in
+	// PrivateHosts do not use the proxy.
 	Proxy *url.URL
 
-	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers, for networks that
-	// resolve none of the Internet's. Strangers choose these names: no address that one
-	// leads to is checked then, unless the proxy does it.
+	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers. It is for networks that
+	// cannot resolve public names. Strangers choose these names, and this process then checks no
+	// address. Set it only if the proxy does that check.
 	ProxyResolvesUnchecked bool
 
-	// RootCAs are the certificate authorities to believe; nil: the system's.
+	// RootCAs are the certificate authorities to trust. If it is nil, the system's are used.
 	RootCAs *x509.CertPool
 
-	// PrivateHosts are servers of your own network, "host:port" as in their URLs, such as
-	// "pds:2583" of a compose file: they may have a private address, and http. Nothing else is
-	// let through by it.
+	// PrivateHosts lists servers of your own network, as "host:port" like in their URLs, for
+	// example "pds:2583" in a compose file. They may have a private address and may use http. No
+	// other server gets these exceptions.
 	PrivateHosts []string
 
-	// UnguardedTransport, if set, takes the place of the transport, and with it goes the check of
-	// addresses: whom it connects to is its own business. It is for tests, and for networks
-	// that guard themselves. It goes without Proxy and RootCAs.
+	// UnguardedTransport, if set, replaces the client's transport, and nothing checks the addresses
+	// that it connects to. It is for tests, and for networks that have their own checks. It cannot
+	// be combined with Proxy and RootCAs.
 	UnguardedTransport http.RoundTripper
 
-	// Resolver looks up handles and DIDs; nil uses DNS, HTTPS and the PLC directory, under the
-	// settings above. Of a resolver with a method Fresh() identity.Resolver, such as identity.Cache,
-	// what that returns is asked: a password must not go where the account is no more.
+	// Resolver looks up handles and DIDs. If it is nil, the client uses DNS, HTTPS and the PLC
+	// directory with the settings above. If the resolver has a method Fresh() identity.Resolver, as
+	// identity.Cache has, the client asks the resolver that Fresh returns: a password must not be
+	// sent to a server that the account has left.
 	Resolver identity.Resolver
 
-	// Clock tells the time; nil is time.Now.
+	// Clock returns the current time. If it is nil, time.Now is used.
 	Clock func() time.Time
 
-	// Logger receives what an operator wants to know, and never a secret; nil
-	// discards it.
+	// Logger receives what an operator needs to know, and never a secret. If it is nil, nothing is
+	// logged.
 	Logger *slog.Logger
 
-	// OnUpdate, if set, is told that a session has new tokens, by a refresh here or one
-	// that another process made. OnEnd is told that it is over: logged out (ErrLoggedOut,
-	// also in another process), ended by the server, or lost; every cause is
-	// ErrReauthRequired too. Events of a session come one at a time and in order, in a
-	// goroutine of their own, so that the functions may use the session as they like.
-	// They are told of the sessions that live in this process, and not after it ended.
+	// OnUpdate, if set, is called when a session has new tokens, from a refresh in this process or
+	// in another one. OnEnd, if set, is called when a session has ended: by logout (ErrLoggedOut,
+	// also in another process), by the server, or because it was lost. Its cause is always
+	// ErrReauthRequired too.
+	//
+	// The events of one session come one at a time and in order, in a goroutine of their own, so
+	// the functions may use the session freely. Only sessions that are live in this process have
+	// events, and none follows the end of a session.
 	OnUpdate func(ctx context.Context, s *Session)
 	OnEnd    func(ctx context.Context, s *Session, cause *Error)
 
-	// AllowLoopback permits servers on loopback addresses and plain http to them.
-	// It is for development.
+	// AllowLoopback permits servers on loopback addresses, and plain http to them. It is for
+	// development.
 	AllowLoopback bool
 
 	times keeper.Times // of refreshes; only tests set them
 }
 
-// String says no more than what it is: a Proxy may have a password.
+// String returns only the type's name, because a Proxy may contain a password.
 func (cfg Config) String() string { return "apppassword.Config" }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (cfg Config) Format(f fmt.State, _ rune) { io.WriteString(f, cfg.String()) }
 
-// LogValue keeps all of it out of logs.
+// LogValue gives loggers the type's name only.
 func (cfg Config) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
 
 // transport is how the client reaches servers.
@@ -102,7 +109,7 @@ func (cfg *Config) transport() safehttp.Options {
 	}
 }
 
-// resolver is who answers for accounts.
+// resolver returns the resolver for accounts.
 func (cfg *Config) resolver() identity.Resolver {
 	if cached, ok := cfg.Resolver.(interface{ Fresh() identity.Resolver }); ok {
 		return cached.Fresh()

@@ -16,8 +16,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// A Kind says what went wrong in the terms a program decides on. Kinds are errors
-// themselves, to be used with errors.Is:
+// A Kind says what went wrong, in the terms that a program makes decisions on. A Kind is an error
+// itself, for errors.Is:
 //
 //	if errors.Is(err, apppassword.ErrReauthRequired) { … log in again … }
 type Kind string
@@ -25,73 +25,76 @@ type Kind string
 // Error returns the kind as a short sentence.
 func (k Kind) Error() string { return string(k) }
 
-// Is reports whether target is ErrReauthRequired and k one of the kinds that mean it: those
-// marked "reauth" below.
+// Is reports whether target is ErrReauthRequired and k means the same: those kinds are marked
+// "reauth" below.
 func (k Kind) Is(target error) bool { return target == ErrReauthRequired && k.endsSession() }
 
-// The kinds of failure. Those marked "reauth" are also found as ErrReauthRequired,
-// bare or in an *Error.
+// The kinds of errors. errors.Is also finds those marked "reauth" as ErrReauthRequired, alone or in
+// an *Error.
 const (
-	// ErrReauthRequired: the session is over; only a new login helps.
+	// ErrReauthRequired: the session has ended; only a new login helps.
 	ErrReauthRequired Kind = "log in again"
-	// ErrRevoked (reauth): the server ended the session: its app password was taken away, or it
-	// was not used for three months.
+	// ErrRevoked (reauth): the server ended the session, because its app password was revoked or it
+	// was unused for three months.
 	ErrRevoked Kind = "session was ended by the server"
-	// ErrAmbiguousRefresh (reauth): an earlier refresh was sent but its answer was lost, and
-	// the server does not take the refresh token a second time.
+	// ErrAmbiguousRefresh (reauth): an earlier refresh was sent, its answer was lost, and the
+	// server does not accept the refresh token a second time.
 	ErrAmbiguousRefresh Kind = "an earlier refresh was interrupted and its answer lost"
 	// ErrLoggedOut (reauth): the session was logged out, here or in another process.
 	ErrLoggedOut Kind = "session was logged out"
-	// ErrRefused (reauth): the server does not renew the tokens, which are of no use any more, and
-	// does not say in the words of the protocol that the session is over. The session is kept, and
-	// tried once a minute; OnEnd is not told. It is the one kind marked "reauth" after which a
-	// session may go on.
+	// ErrRefused (reauth): the tokens no longer work and the server does not refresh them, but it
+	// does not say, in the protocol's words, that the session has ended. The session is kept and
+	// tried once a minute, and OnEnd is not called. This is the only kind marked "reauth" after
+	// which a session may go on.
 	ErrRefused Kind = "the server does not renew the session"
 	// ErrSessionUnknown (reauth): the store holds no session under this key.
 	ErrSessionUnknown Kind = "no such session"
 
-	// ErrWrongPassword: there is no such account at the server, or this is not its password.
-	// Servers do not say which, and count the attempts.
+	// ErrWrongPassword: the server has no such account, or the password is wrong. Servers do not
+	// say which, and they limit the attempts.
 	ErrWrongPassword Kind = "identifier or password is wrong"
-	// ErrAuthFactorRequired: the account's own password was given, and the server has sent a code
-	// by email. Log in again with WithAuthFactor and the code, or with an app password, which needs none.
+	// ErrAuthFactorRequired: the login used the account's own password, and the server has sent a
+	// code by email. Log in again with WithAuthFactor and the code, or with an app password, which
+	// needs no code.
 	ErrAuthFactorRequired Kind = "the server wants the code that it has sent by email"
 	// ErrAuthFactorInvalid: the code is wrong, or too old.
 	ErrAuthFactorInvalid Kind = "the code is wrong or too old"
-	// ErrAccountTakedown: the server has taken the account down. A session that there was is kept.
+	// ErrAccountTakedown: the server has taken the account down. An existing session is kept.
 	ErrAccountTakedown Kind = "the account is taken down"
-	// ErrRateLimited: too many logins or refreshes; RetryAfter says how long to wait, as far as the
-	// server says it.
+	// ErrRateLimited: too many logins or refreshes. RetryAfter says how long to wait, if the server
+	// says so.
 	ErrRateLimited Kind = "too many requests"
-	// ErrAccountMismatch: the server logged in another account than the one asked for. The session
-	// that it made was given back.
+	// ErrAccountMismatch: the server logged in another account than the one that was asked for. The
+	// client has ended that session.
 	ErrAccountMismatch Kind = "another account was logged in"
-	// ErrServer: the server refused in other words, failed, or gave an answer that cannot be used.
+	// ErrServer: the server refused for another reason, failed, or sent an answer that cannot be
+	// used.
 	ErrServer Kind = "the server failed or refused"
 
-	// ErrConfig: the Config, or what a login was given, is wrong; the message names the rule.
+	// ErrConfig: the Config or an argument of a login is wrong; the message names the rule that it
+	// breaks.
 	ErrConfig Kind = "invalid configuration"
-	// ErrUnresolved: the account or its server could not be found.
+	// ErrUnresolved: the account or its server was not found.
 	ErrUnresolved Kind = "account or server could not be resolved"
-	// ErrBodyNotReplayable: the server asked for the request again, but its body can be read
-	// only once. Use a body that can be opened twice.
+	// ErrBodyNotReplayable: the server asked for the request again, but its body can be read only
+	// once. Use a body that can be opened again.
 	ErrBodyNotReplayable Kind = "body cannot be sent again"
-	// ErrOrigin: the URL is not on the account's server; nothing was sent.
+	// ErrOrigin: the URL is not on the account's server; no request was sent.
 	ErrOrigin Kind = "not the session's server"
-	// ErrStore: the store failed. Nothing is lost that was not lost before.
+	// ErrStore: the store failed. This failure loses no session.
 	ErrStore Kind = "session store failed"
-	// ErrBusy: another process refreshes the session, or began to and left; this caller has
-	// waited for long enough. RetryAfter says when to try again.
+	// ErrBusy: another process is refreshing the session, or began to and stopped, and this caller
+	// waited for the maximum time. RetryAfter says when to try again.
 	ErrBusy Kind = "another process refreshes the session"
-	// ErrShutdown: a refresh is needed, and Client.Shutdown was called.
+	// ErrShutdown: the call needs a refresh, but Client.Shutdown was called.
 	ErrShutdown Kind = "the client is shutting down"
-	// ErrSealed: a stored record was tampered with, moved, or sealed under another key.
+	// ErrSealed: a stored record was changed, moved, or sealed with another key.
 	ErrSealed Kind = "stored record cannot be opened"
 	// ErrNetwork: a server could not be reached or did not answer in time.
 	ErrNetwork Kind = "server not reached"
 )
 
-// endsSession reports whether k means that a new login is what helps.
+// endsSession reports whether k means that the program has to log in again.
 func (k Kind) endsSession() bool {
 	switch k {
 	case ErrReauthRequired, ErrRevoked, ErrAmbiguousRefresh, ErrLoggedOut, ErrRefused, ErrSessionUnknown:
@@ -100,26 +103,27 @@ func (k Kind) endsSession() bool {
 	return false
 }
 
-// An Error is what every function of this package fails with, except where a context ended
-// first or a call got no answer (*xrpc.SendError). Test for a Kind with errors.Is, read the details with
+// An Error is the error of every function in this package, except if a context ended first or a
+// call got no answer (*xrpc.SendError). Test its Kind with errors.Is, and read the details with
 // errors.AsType[*apppassword.Error].
 type Error struct {
 	Kind Kind
 
-	// Name and Message are the server's own words, empty when it said none, and cut short at
-	// 2,000 bytes. Message may hold anything: quote it wherever you write it. errors.Is finds the name,
-	// too, as one of the errors of the method's lexicon, such as comatproto.ErrAuthFactorTokenRequired.
+	// Name and Message are the server's own words. They are empty if the server sent none, and cut
+	// off after 2,000 bytes. Message may contain anything, so quote it wherever you write it.
+	// errors.Is also finds Name, as one of the errors in the method's lexicon, such as
+	// comatproto.ErrAuthFactorTokenRequired.
 	Name    xrpc.ErrorName
 	Message string
 
-	Status     int           // HTTP status of the server's answer, 0 if there was none
-	RetryAfter time.Duration // what the server asked to wait, or what is left of a pause; 0: not known
-	Retryable  bool          // trying again, unchanged, can help
-	Err        error         // the cause, may be nil
+	Status     int           // HTTP status of the server's answer; 0 if there was none
+	RetryAfter time.Duration // how long to wait before the next try; 0 if unknown
+	Retryable  bool          // the same call may succeed later
+	Err        error         // the cause; may be nil
 }
 
-// Error returns kind, the server's words and the cause, in this order. What servers say is quoted
-// and cut short.
+// Error returns the kind, the server's words and the cause, in this order. The server's words are
+// quoted and cut off.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString("apppassword: ")
@@ -142,11 +146,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary returns Retryable: an xrpc.Stream that runs on a session connects again after such an error.
+// Temporary returns Retryable. It makes an xrpc.Stream on a session connect again after such an
+// error.
 func (e *Error) Temporary() bool { return e.Retryable }
 
-// Is reports whether target is the error's Kind or Name, or ErrReauthRequired when the kind means that
-// the session is over.
+// Is reports whether target is the error's Kind or Name. It also reports true for ErrReauthRequired
+// if the Kind means that the session has ended.
 func (e *Error) Is(target error) bool {
 	if name, ok := target.(xrpc.ErrorName); ok {
 		return name == e.Name && name != ""
@@ -154,8 +159,8 @@ func (e *Error) Is(target error) bool {
 	return errors.Is(e.Kind, target)
 }
 
-// LogValue is the error as log/slog writes it: without Message, in which a server may repeat what
-// it was sent.
+// LogValue returns the error for log/slog. It leaves out Message, because a server may repeat there
+// what it was sent.
 func (e *Error) LogValue() slog.Value {
 	attributes := []slog.Attr{slog.String("kind", string(e.Kind))}
 	if e.Status != 0 {
@@ -174,8 +179,8 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attributes...)
 }
 
-// networkError wraps a failure to get an answer. Where the caller's context ended first, that stays
-// visible to errors.Is. An address that must not be connected to will not do better the next time.
+// networkError wraps a failure to get an answer. If the caller's context ended first, errors.Is
+// still finds that. If the address is forbidden, another try cannot help.
 func networkError(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		err = fmt.Errorf("%w (%w)", err, cause)
@@ -183,8 +188,8 @@ func networkError(ctx context.Context, err error) error {
 	return &Error{Kind: ErrNetwork, Retryable: !errors.Is(err, safehttp.ErrBlocked), Err: err}
 }
 
-// resolutionError wraps a failed look-up of an account: the network's fault can pass, anything
-// else cannot.
+// resolutionError wraps a failed look-up of an account. A network failure may pass; other failures
+// do not.
 func resolutionError(ctx context.Context, err error) error {
 	if ctx.Err() != nil || errors.Is(err, identity.ErrUnreachable) {
 		return networkError(ctx, err)
@@ -192,7 +197,7 @@ func resolutionError(ctx context.Context, err error) error {
 	return &Error{Kind: ErrUnresolved, Err: err}
 }
 
-// storeError wraps a failure of the store that callers do not handle themselves.
+// storeError wraps a failure of the store that the callers do not handle.
 func storeError(err error) error { return &Error{Kind: ErrStore, Retryable: true, Err: err} }
 
 // sealError is for a record that cannot be sealed or opened.
@@ -200,7 +205,7 @@ func sealError(r *store.Record, err error) error {
 	return &Error{Kind: ErrSealed, Err: fmt.Errorf("record %s %s: %w", r.Key.Kind, r.Key.DID, err)}
 }
 
-// configError names what is wrong with a setting or an argument, and the rule it breaks.
+// configError names the wrong setting or argument, and the rule that it breaks.
 func configError(what, format string, args ...any) error {
 	return &Error{Kind: ErrConfig, Err: fmt.Errorf(what+" "+format, args...)}
 }

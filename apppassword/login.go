@@ -26,26 +26,27 @@ type loginOptions struct {
 	factor  string
 }
 
-// WithService says where to log in, such as "https://pds.example.com": nothing is resolved, and the
-// identifier may also be an email address. Without it, the account's server is found by its handle or DID.
+// WithService sets the server to log in at, such as "https://pds.example.com". Nothing is resolved
+// then, and the identifier may also be an email address. Without WithService, the account's server
+// is found by its handle or DID.
 func WithService(origin string) LoginOption { return func(o *loginOptions) { o.service = origin } }
 
-// WithAuthFactor gives the code that the server has sent by email: see ErrAuthFactorRequired.
+// WithAuthFactor passes the code that the server has sent by email: see ErrAuthFactorRequired.
 func WithAuthFactor(code string) LoginOption { return func(o *loginOptions) { o.factor = code } }
 
-// loginLimit bounds the resolution and the request of one login.
+// loginLimit limits the time for the resolution and the request of one login.
 const loginLimit = 45 * time.Second
 
-// Login makes a new session (com.atproto.server.createSession) and stores it. identifier is a handle or a
-// DID; with WithService, it may be an email address. The password is not kept. It is best an app
-// password, which the account's owner can take away again.
+// Login makes a new session (com.atproto.server.createSession) and stores it. identifier is a
+// handle or a DID; with WithService, it may be an email address. Use an app password, because the
+// account's owner can revoke it. The password is not stored.
 //
-// Servers count logins: the reference server allows an account 30 in 5 minutes and 300 a day. A program
-// that is often restarted calls ResumeOrLogin.
+// Servers limit logins: the reference server allows an account 30 in 5 minutes and 300 a day. A
+// program that is often restarted should use ResumeOrLogin.
 //
-// Errors: ErrWrongPassword, ErrAuthFactorRequired, ErrAuthFactorInvalid, ErrAccountTakedown, ErrRateLimited,
-// ErrUnresolved, ErrAccountMismatch, ErrServer, ErrNetwork, ErrStore and ErrConfig. Where the session
-// could not be stored, it is given back to the server.
+// Errors: ErrWrongPassword, ErrAuthFactorRequired, ErrAuthFactorInvalid, ErrAccountTakedown,
+// ErrRateLimited, ErrUnresolved, ErrAccountMismatch, ErrServer, ErrNetwork, ErrStore and ErrConfig.
+// If the session cannot be stored, it is ended at the server.
 func (c *Client) Login(ctx context.Context, identifier, password string, opts ...LoginOption) (*Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, loginLimit)
 	defer cancel()
@@ -76,7 +77,7 @@ func (c *Client) Login(ctx context.Context, identifier, password string, opts ..
 		err = a.unusable(errors.New("refreshJwt is missing"))
 	}
 	if err == nil && did != "" && g.did != did {
-		err = &Error{Kind: ErrAccountMismatch, Err: fmt.Errorf("%s was asked for, and the server logged in %s", did, g.did)}
+		err = &Error{Kind: ErrAccountMismatch, Err: fmt.Errorf("asked for %s, but the server logged in %s", did, g.did)}
 	}
 	if err != nil {
 		c.giveBack(ctx, host, g)
@@ -95,10 +96,10 @@ func (c *Client) Login(ctx context.Context, identifier, password string, opts ..
 	return c.sessions.Intern(key, c.newSession(key, state, 1)), nil
 }
 
-// ResumeOrLogin returns the newest session that Login or ResumeOrLogin has made of the same identifier and service, and
-// logs in where the store has none. So a program begins the same way every time, and logs in when it has to. No
-// server is asked about a session that there is: a call tells whether it is over. A program whose call
-// failed with ErrReauthRequired then calls Login.
+// ResumeOrLogin returns the newest stored session that was made with the same identifier and
+// service. If there is none, it logs in. So a program can begin in the same way every time, and
+// logs in only if it has to. ResumeOrLogin does not ask the server about a stored session; a call
+// shows whether it has ended. If a call fails with ErrReauthRequired, use Login.
 //
 // Errors are those of Resume and Login.
 func (c *Client) ResumeOrLogin(ctx context.Context, identifier, password string, opts ...LoginOption) (*Session, error) {
@@ -116,7 +117,7 @@ func (c *Client) ResumeOrLogin(ctx context.Context, identifier, password string,
 		stored, _, _, err := c.load(ctx, key)
 		switch {
 		case errors.Is(err, ErrSessionUnknown), errors.Is(err, ErrSealed):
-			continue // over meanwhile, or not for us
+			continue // it has ended meanwhile, or belongs to another login
 		case err != nil:
 			return nil, err
 		case stored.Login == name && !stored.CreatedAt.Before(began):
@@ -132,13 +133,14 @@ func (c *Client) ResumeOrLogin(ctx context.Context, identifier, password string,
 	return c.Login(ctx, identifier, password, opts...)
 }
 
-// loginName tells which login made a session, without telling an email address.
+// loginName identifies the login that made a session, without revealing an email address.
 func loginName(identifier, service string) string {
 	sum := sha256.Sum256([]byte(strings.ToLower(identifier) + "\n" + service))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// checkLogin holds what a login was given to its rules. It returns the identifier as servers know it.
+// checkLogin checks the arguments of a login. It returns the identifier in the form that servers
+// use.
 func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, loginOptions, error) {
 	var o loginOptions
 	for _, opt := range opts {
@@ -148,7 +150,7 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 	if o.service == "" {
 		if _, err := syntax.ParseAtIdentifier(identifier); err != nil {
 			if strings.Contains(identifier, "@") {
-				return "", o, configError("identifier", "is an email address: say by WithService whose it is")
+				return "", o, configError("identifier", "is an email address: name its server with WithService")
 			}
 			return "", o, configError("identifier", "is neither a handle nor a DID: %w", err)
 		}
@@ -159,7 +161,7 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 	}
 	u, err := url.Parse(o.service)
 	if err != nil {
-		return "", o, configError("WithService:", "%.200q is no URL", o.service)
+		return "", o, configError("WithService:", "%.200q is not a URL", o.service)
 	}
 	if u.Path == "/" {
 		u.Path = ""
@@ -171,7 +173,7 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 	return identifier, o, nil
 }
 
-// whereToLogIn finds the account's server, and who the account is, as far as that is known.
+// whereToLogIn finds the account's server, and the account's DID if that is known.
 func (c *Client) whereToLogIn(ctx context.Context, identifier string, o loginOptions) (host string, did syntax.DID, err error) {
 	id, err := syntax.ParseAtIdentifier(identifier)
 	if o.service != "" {
@@ -190,7 +192,7 @@ func (c *Client) whereToLogIn(ctx context.Context, identifier string, o loginOpt
 	return found.PDS, found.DID, nil
 }
 
-// loginRefused says why there is no session.
+// loginRefused says why the login made no session.
 func (a *reply) loginRefused(withFactor bool) *Error {
 	kind := ErrServer
 	switch name := a.words().name; {
@@ -214,18 +216,18 @@ func (c *Client) giveBack(ctx context.Context, host string, g *grant) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), orphanLimit)
 	defer cancel()
 	if err := c.delete(ctx, host, g.tokens.Refresh); err != nil {
-		c.log.WarnContext(ctx, "apppassword: a session could not be given back", "host", host, "error", err)
+		c.log.WarnContext(ctx, "apppassword: a session could not be ended at its server", "host", host, "error", err)
 	}
 }
 
-// delete ends a session at its server. Its refresh token is what names it there.
+// delete ends a session at its server. The refresh token identifies it there.
 func (c *Client) delete(ctx context.Context, host, refresh string) error {
 	a, err := c.ask(ctx, &request{host: host, method: deleteSession, bearer: refresh})
 	if err != nil || a.ok() {
 		return err
 	}
 	if name := a.words().name; name == "ExpiredToken" || name == "InvalidToken" {
-		return nil // it is over
+		return nil // it has ended already
 	}
 	return a.refusal(ErrServer)
 }

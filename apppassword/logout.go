@@ -8,15 +8,15 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// endingLife is how long it is remembered why a session ended.
+// endingLife is how long the reason for a session's end is kept.
 const endingLife = time.Hour
 
-// Logout ends the session: its record is deleted first, so that no other process goes on with it, then
-// the server is told (com.atproto.server.deleteSession). An access token that the server gave out may be good
-// until it runs out.
+// Logout ends the session. It first deletes the session's record, so that no other process goes on
+// with it. Then it tells the server (com.atproto.server.deleteSession). An access token that the
+// server issued may stay valid until it expires.
 //
-// An error of kind ErrStore means that the record may still be there: call Logout again. Any other error
-// means that the session is gone here but the server could not be told.
+// An error of kind ErrStore means that the record may still exist: call Logout again. Any other
+// error means that the session has ended here, but the server could not be told.
 func (s *Session) Logout(ctx context.Context) error {
 	if err := s.client.deleteRecord(ctx, s.key); err != nil {
 		return err
@@ -26,7 +26,7 @@ func (s *Session) Logout(ctx context.Context) error {
 		return nil
 	}
 	s.over(reason)
-	// A refresh under way finds its record gone and gives back what it got.
+	// A refresh that is under way finds its record gone, and ends its new session.
 	if err := s.keeper.Idle(ctx); err != nil {
 		return err
 	}
@@ -34,9 +34,9 @@ func (s *Session) Logout(ctx context.Context) error {
 	return s.client.delete(ctx, state.Host, state.Tokens.Refresh)
 }
 
-// Logout is Session.Logout for the session under key, which need not be resumed for it. A record that
-// cannot be opened is deleted all the same; the error, of kind ErrSealed, says that its server could not
-// be told. A session that does not exist is ErrSessionUnknown.
+// Logout is Session.Logout for the session under key. The session need not be resumed before. A
+// record that cannot be opened is deleted too; an error of kind ErrSealed then says that its server
+// could not be told. If there is no such session, the error is ErrSessionUnknown.
 func (c *Client) Logout(ctx context.Context, key SessionKey) error {
 	s := c.sessions.Get(key)
 	if s == nil {
@@ -54,8 +54,8 @@ func (c *Client) Logout(ctx context.Context, key SessionKey) error {
 	return s.Logout(ctx)
 }
 
-// deleteRecord removes a session's record, whatever its revision. Processes that find it gone
-// take that for a logout: no note is needed.
+// deleteRecord deletes a session's record at any revision. Other processes that find it gone take
+// that as a logout, so no note is needed.
 func (c *Client) deleteRecord(ctx context.Context, key SessionKey) error {
 	err := c.vault.Store().Delete(ctx, key.record(), 0)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -64,13 +64,13 @@ func (c *Client) deleteRecord(ctx context.Context, key SessionKey) error {
 	return nil
 }
 
-// An endingNote says why a session ended, for the processes that find its record gone. It is
-// kept for an hour, and nothing depends on it.
+// An endingNote says why a session ended, for processes that find its record gone. It is kept for
+// an hour. Nothing depends on it.
 type endingNote struct {
 	Cause Kind `json:"cause"`
 }
 
-// noteEnding leaves a note, as well as it can.
+// noteEnding tries to leave a note.
 func (s *Session) noteEnding(ctx context.Context, cause Kind) {
 	c, key := s.client, s.key
 	for range 2 {
@@ -82,19 +82,19 @@ func (s *Session) noteEnding(ctx context.Context, cause Kind) {
 			c.log.Debug("apppassword: why a session ended could not be noted", "session", s, "error", err)
 			return
 		}
-		c.forgetEnding(ctx, key) // an older note, which was wrong
+		c.forgetEnding(ctx, key) // an older note was wrong
 	}
 }
 
-// forgetEnding takes a note back.
+// forgetEnding deletes a note.
 func (c *Client) forgetEnding(ctx context.Context, key SessionKey) {
 	if err := c.vault.Store().Delete(ctx, key.ending(), 0); err != nil && !errors.Is(err, store.ErrNotFound) {
 		c.log.Debug("apppassword: a note could not be taken back", "did", key.DID, "session", key.ID, "error", err)
 	}
 }
 
-// learnEnding finds out why the record of this session is gone: what another process has noted,
-// or else that it was logged out.
+// learnEnding finds out why the record of this session is gone: the reason that another process
+// noted, or else it was logged out.
 func (s *Session) learnEnding(ctx context.Context) {
 	cause := ErrLoggedOut
 	note := new(endingNote)

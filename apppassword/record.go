@@ -11,12 +11,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// sessionKeep is how long a record is kept after it was given tokens. The reference server ends a
-// session that was not refreshed for 90 days, and no other.
+// sessionKeep is how long a record is kept after new tokens. The reference server ends a session
+// after 90 days without a refresh, and has no other limit.
 const sessionKeep = 100 * 24 * time.Hour
 
-// A SessionKey names a session: an account may have several, one per login. It is no secret: nobody
-// can act for the account with it.
+// A SessionKey identifies a session. An account may have several sessions, one for each login. It
+// is not secret: nobody can act for the account with it.
 type SessionKey struct {
 	DID syntax.DID
 	ID  string
@@ -30,11 +30,11 @@ func (k SessionKey) ending() store.RecordKey {
 	return store.RecordKey{Kind: store.RecordEnding, DID: k.DID, ID: k.ID}
 }
 
-// recordVersion is the form of the records that are written. Later versions of this package
-// read it, too.
+// recordVersion is the version of the records that this package writes. Later versions of this
+// package can read it.
 const recordVersion = 1
 
-// A sessionRecord is what is stored of a session: its state, and the claim of who is about
+// A sessionRecord is a session in the store: its state, and the claim of the process that is about
 // to refresh it.
 type sessionRecord struct {
 	Version int `json:"v"`
@@ -42,7 +42,7 @@ type sessionRecord struct {
 	Claim *keeper.Claim `json:"claim,omitempty"`
 }
 
-// MarshalJSON writes the version that this package writes.
+// MarshalJSON writes the version of this package.
 func (r *sessionRecord) MarshalJSON() ([]byte, error) {
 	type plain sessionRecord
 	stamped := plain(*r)
@@ -50,7 +50,7 @@ func (r *sessionRecord) MarshalJSON() ([]byte, error) {
 	return json.Marshal(stamped)
 }
 
-// UnmarshalJSON refuses what a later version has written and this one may misread.
+// UnmarshalJSON refuses a record of a later version, because this version may misread it.
 func (r *sessionRecord) UnmarshalJSON(data []byte) error {
 	type plain sessionRecord
 	if err := json.Unmarshal(data, (*plain)(r)); err != nil {
@@ -62,16 +62,16 @@ func (r *sessionRecord) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// sessionState is what is known of a session.
+// sessionState is everything that is known about a session.
 type sessionState struct {
 	Host      string        `json:"host"`   // origin of the account's server
-	Handle    syntax.Handle `json:"handle"` // as the server says
-	Login     string        `json:"login"`  // which login made it: see loginName
+	Handle    syntax.Handle `json:"handle"` // the handle that the server reports
+	Login     string        `json:"login"`  // identifies the login that made it: see loginName
 	Tokens    tokenSet      `json:"tokens"`
 	CreatedAt time.Time     `json:"created_at"`
 }
 
-// A tokenSet is what a login or a refresh gave.
+// A tokenSet is the result of a login or a refresh.
 type tokenSet struct {
 	Access  string `json:"access"`
 	Refresh string `json:"refresh"`

@@ -13,33 +13,34 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// When tokens are renewed and by whom is for package keeper to say, which has the rules. What
-// is here is what it needs to know: how a session's record is read and written, how its server
-// is asked, and what the server's answers mean.
+// Package keeper decides when tokens are refreshed, and by which process. This file gives it what
+// it needs: how to read and write a session's record, how to ask the server, and what the server's
+// answers mean.
 //
-// The reference server takes a refresh token once, and again within two hours of that, for the
-// same successor. So a refresh whose answer was lost costs nothing there: whoever comes next asks again. No
-// server has to do that, and nothing here relies on it.
+// The reference server accepts a refresh token once, and again within two hours, for the same new
+// tokens. So a lost answer does no harm there: the next process asks again. Servers do not have to
+// do that, and nothing here relies on it.
 
 const (
-	// orphanLimit bounds the end of a session that nobody will use.
+	// orphanLimit limits the time to end a session that nobody will use.
 	orphanLimit = 30 * time.Second
-	// refusedPause is how long a session that its server does not renew is left alone.
+	// refusedPause is how long a session rests after its server refused to refresh it.
 	refusedPause = time.Minute
 )
 
-// Refresh renews the tokens now, whatever is left of their life; when another goroutine or
-// process is at it already, it waits for that and is satisfied with its result. The refresh goes on when
-// ctx ends, so that its result is not lost; only the waiting ends.
+// Refresh refreshes the tokens now, even if they are still valid. If another goroutine or process
+// is refreshing them already, Refresh waits and uses that result. If ctx ends, only the waiting
+// ends; the refresh continues, so that its result is not lost.
 //
-// After a failure that may pass, none is tried before as much time has gone by as the server asked
-// for, or one second, which grows to a minute with every failure; until then Refresh returns the same
-// error at once, and its RetryAfter says how long that will be.
+// After a failure that may pass, the next attempt waits as long as the server asked for. If the
+// server did not ask, it waits one second, and longer after each further failure, up to a minute.
+// Until then Refresh returns the same error at once; its RetryAfter says how long that is.
 //
-// Errors: ErrReauthRequired with its cause when the session is over, or, as ErrRefused, when the server
-// does not renew it and its access token is of no use any more; ErrStore, ErrNetwork, ErrServer,
-// ErrRateLimited, ErrAccountTakedown, ErrBusy and ErrShutdown when it goes on and a later try can help. After
-// ErrStore there may be new tokens, which are in use; they are stored as soon as the store takes them.
+// Errors: ErrReauthRequired, with the reason, if the session has ended. ErrRefused, which is
+// ErrReauthRequired too, if the server does not refresh the tokens and the access token no longer
+// works. After ErrStore, ErrNetwork, ErrServer, ErrRateLimited, ErrAccountTakedown, ErrBusy and
+// ErrShutdown the session goes on, and a later try can help. After ErrStore there may be new
+// tokens; they are in use, and are stored as soon as the store accepts them.
 func (s *Session) Refresh(ctx context.Context) error {
 	state, err := s.current()
 	if err != nil {
@@ -49,8 +50,8 @@ func (s *Session) Refresh(ctx context.Context) error {
 	return s.refreshError(err)
 }
 
-// renew makes sure that the session's tokens are others than those of used. It reports
-// whether the server was asked. New tokens that are not stored yet are good enough.
+// renew makes sure that the session has other tokens than those of used. It reports whether the
+// server was asked. New tokens that are not stored yet are good enough.
 func (s *Session) renew(ctx context.Context, used *sessionState) (asked bool, err error) {
 	asked, err = s.keeper.Renew(ctx, used)
 	if _, unsaved := errors.AsType[*keeper.UnsavedError](err); unsaved {
@@ -61,7 +62,7 @@ func (s *Session) renew(ctx context.Context, used *sessionState) (asked bool, er
 	return asked, s.refreshError(err)
 }
 
-// refreshError is a keeper's error in the terms of this package.
+// refreshError converts an error of the keeper to an error of this package.
 func (s *Session) refreshError(err error) error {
 	if err == nil {
 		return nil
@@ -76,7 +77,7 @@ func (s *Session) refreshError(err error) error {
 	e, ok := errors.AsType[*Error](err)
 	switch {
 	case ok:
-		e = new(*e) // others have it, too
+		e = new(*e) // others have it too
 	case errors.Is(err, keeper.ErrStopped):
 		return &Error{Kind: ErrShutdown, Err: err}
 	case errors.Is(err, keeper.ErrBusy):
@@ -95,7 +96,7 @@ func (s *Session) refreshError(err error) error {
 	return e
 }
 
-// retryAfter is how long a server wants to be left alone after an error.
+// retryAfter returns how long a server wants no requests after an error.
 func retryAfter(err error) time.Duration {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.RetryAfter
@@ -103,8 +104,8 @@ func retryAfter(err error) time.Duration {
 	return 0
 }
 
-// refusesSession reports whether e is the answer to a refresh that may mean that the server knows the
-// session no more, in words other than those of the protocol.
+// refusesSession reports whether e, the answer to a refresh, may mean that the server no longer
+// knows the session, although it does not use the protocol's words.
 func (e *Error) refusesSession() bool {
 	if e.Kind != ErrServer || e.Name == "" {
 		return false
@@ -116,14 +117,14 @@ func (e *Error) refusesSession() bool {
 	return false
 }
 
-// setUseless notes that the server has refused an access token.
+// setUseless notes that the server refused an access token.
 func (s *Session) setUseless(access string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.useless = access
 }
 
-// isUseless reports whether an access token is of no use: it has run out, or was refused.
+// isUseless reports whether an access token no longer works: it has expired, or was refused.
 func (s *Session) isUseless(t *tokenSet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,9 +153,9 @@ func (s party) Read(ctx context.Context) (keeper.Entry[*sessionState], error) {
 	return keeper.Entry[*sessionState]{Value: &stored.sessionState, Claim: stored.Claim, Revision: r.Revision}, nil
 }
 
-// Swap implements keeper.Party. Only new tokens move the time that the record is kept.
+// Swap implements keeper.Party. Only new tokens change how long the record is kept.
 func (s party) Swap(ctx context.Context, e keeper.Entry[*sessionState], fresh bool) error {
-	var keep time.Duration // as it is
+	var keep time.Duration // unchanged
 	if fresh {
 		keep = sessionKeep
 	}
@@ -165,8 +166,8 @@ func (s party) Swap(ctx context.Context, e keeper.Entry[*sessionState], fresh bo
 	return err
 }
 
-// Drop implements keeper.Party. The record goes at this revision only: another process may
-// have got new tokens meanwhile.
+// Drop implements keeper.Party. It deletes the record at this revision only, because another
+// process may have got new tokens meanwhile.
 func (s party) Drop(ctx context.Context, revision uint64, why *keeper.Ending) error {
 	refused := &Error{Kind: ErrRevoked}
 	if said, ok := errors.AsType[*Error](why.Err); ok {
@@ -193,8 +194,9 @@ func (s party) Drop(ctx context.Context, revision uint64, why *keeper.Ending) er
 	return nil
 }
 
-// Prepare implements keeper.Party. A claim is dated by the server's clock. Without a date it has to be
-// watched should this process die, for longer than some commands live (P117).
+// Prepare implements keeper.Party. A claim has a time by the server's clock. Without that time,
+// other processes have to watch the claim if this process dies, and that takes longer than some
+// commands live (P117).
 func (s party) Prepare(ctx context.Context, held *sessionState) (*sessionState, error) {
 	held = s.movedHost(ctx, held)
 	if _, known := s.client.clocks.Known(held.Host); !known {
@@ -205,9 +207,9 @@ func (s party) Prepare(ctx context.Context, held *sessionState) (*sessionState, 
 	return held, nil
 }
 
-// movedHost finds out, after a server could not be asked, whether the account is elsewhere. A server that
-// is gone for good cannot say so itself. The new one will most likely refuse the tokens; then the session
-// is over, and not waiting for ever.
+// movedHost finds out whether the account has moved, after its server did not answer. A server that
+// is permanently gone cannot say so itself. The new server will most likely refuse the tokens; then
+// the session ends, instead of waiting for ever.
 func (s party) movedHost(ctx context.Context, held *sessionState) *sessionState {
 	s.mu.Lock()
 	unreached := s.unreached
@@ -219,13 +221,13 @@ func (s party) movedHost(ctx context.Context, held *sessionState) *sessionState 
 	if err != nil || account.PDS == held.Host || s.client.checkHost(account.PDS) != nil {
 		return held
 	}
-	s.client.log.Warn("apppassword: account has moved", "session", s.Session, "from", held.Host, "to", account.PDS)
+	s.client.log.Warn("apppassword: the account has moved", "session", s.Session, "from", held.Host, "to", account.PDS)
 	next := *held
 	next.Host = account.PDS
 	return &next
 }
 
-// setUnreached notes whether the server gave no answer to a refresh, or none of its own.
+// setUnreached notes whether a refresh got no answer from the server itself.
 func (s *Session) setUnreached(unreached bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,13 +256,13 @@ func (s party) Exchange(ctx context.Context, held *sessionState, fence func(cont
 	g, err := a.grant(s.client)
 	if err == nil && g.did != s.key.DID {
 		err = &Error{Kind: ErrAccountMismatch, Status: a.status}
-		// Somebody else's tokens should not live on because of us. In the background: the time here is
-		// the claim's.
+		// These tokens belong to somebody else, and should not stay valid because of us. They are
+		// ended in the background, because the time here belongs to the claim.
 		s.client.keepers.Go(func() { s.client.giveBack(context.Background(), held.Host, g) })
 	}
 	if err != nil {
-		// The server has rotated, yet its answer cannot be used. The session is kept as it was; the
-		// next try shows whether the server still knows it.
+		// The server has issued new tokens, but its answer cannot be used. The session stays as it
+		// was. The next try shows whether the server still accepts its refresh token.
 		return keeper.Answer[*sessionState]{Verdict: keeper.Unknown, Err: err}
 	}
 	next := *held
@@ -277,13 +279,13 @@ func (s party) Exchange(ctx context.Context, held *sessionState, fence func(cont
 	return keeper.Answer[*sessionState]{Verdict: keeper.Fresh, Value: &next}
 }
 
-// An unsent error is what a fence did not let through.
+// An unsent error wraps the error of a fence that stopped a request.
 type unsent struct{ err error }
 
 func (e *unsent) Error() string { return e.err.Error() }
 func (e *unsent) Unwrap() error { return e.err }
 
-// unansweredVerdict says what it proves that there is no answer.
+// unansweredVerdict says what a missing answer proves.
 func unansweredVerdict(err error) keeper.Verdict {
 	if _, before := errors.AsType[*unsent](err); before {
 		return keeper.Unspent
@@ -294,12 +296,12 @@ func unansweredVerdict(err error) keeper.Verdict {
 	return keeper.Unspent
 }
 
-// refreshRefused says what a refusal proves. What proves that the server did nothing is
-// listed; anything else may be a gateway that lost the server's answer (P62).
+// refreshRefused says what a refusal proves. It lists the refusals that prove that the server did
+// nothing. Any other may come from a gateway that lost the server's answer (P62).
 func (a *reply) refreshRefused() (keeper.Verdict, *Error) {
 	switch name := a.words().name; a.status {
 	case http.StatusTooManyRequests, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
-		return keeper.Unspent, a.refusal(ErrServer) // whoever answers so has not come as far as the token
+		return keeper.Unspent, a.refusal(ErrServer) // a server that answers so has not looked at the token yet
 	case http.StatusBadRequest, http.StatusUnauthorized:
 		switch name {
 		case "ExpiredToken", "InvalidToken":
@@ -333,8 +335,8 @@ func (s party) KnownServerTime() time.Time {
 	return s.client.now().Add(ahead)
 }
 
-// Notice implements keeper.Party. The keeper is locked meanwhile: nothing here may call it,
-// and what is the application's is told in order, and later.
+// Notice implements keeper.Party. The keeper is locked during this call, so nothing here may call
+// it. The application's functions are called in order, and later.
 func (s party) Notice(e keeper.Event, cause error) {
 	c := s.client
 	switch e {
@@ -347,7 +349,7 @@ func (s party) Notice(e keeper.Event, cause error) {
 	case keeper.Refreshed:
 		s.log(c.log.Info, "apppassword: tokens refreshed")
 	case keeper.TookOver:
-		s.log(c.log.Warn, "apppassword: refresh of another process taken over")
+		s.log(c.log.Warn, "apppassword: taking over an interrupted refresh")
 	case keeper.Failed:
 		s.log(c.log.Warn, "apppassword: refresh failed", "error", cause)
 	case keeper.Unsaved:
@@ -355,7 +357,7 @@ func (s party) Notice(e keeper.Event, cause error) {
 	case keeper.Saved:
 		s.log(c.log.Info, "apppassword: tokens that lived in memory only are stored")
 	case keeper.Orphaned:
-		s.log(c.log.Info, "apppassword: refreshed tokens of a session that is over are given back")
+		s.log(c.log.Info, "apppassword: the refreshed tokens of an ended session are revoked")
 	case keeper.Over:
 		s.mu.Lock()
 		reason := s.refused

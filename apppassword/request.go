@@ -21,7 +21,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// The methods that a session itself needs.
+// The methods that a session itself uses.
 const (
 	createSession  = "com.atproto.server.createSession"
 	refreshSession = "com.atproto.server.refreshSession"
@@ -36,16 +36,16 @@ const (
 	maxAnswer      = 512 << 10
 )
 
-// A request is one of the requests that make, renew and end a session.
+// A request makes, refreshes or ends a session.
 type request struct {
-	verb   string // POST if it is empty
+	verb   string // empty means POST
 	host   string
 	method syntax.NSID
-	bearer string            // the token that it carries, "" for none
-	input  map[string]string // as JSON; nil: none
+	bearer string            // the token of the request; "" for none
+	input  map[string]string // as JSON; nil for none
 
-	// fence, if set, is asked directly before the sending: what spends a refresh token must not be
-	// sent late. The time is then that of the context alone.
+	// fence, if set, is asked directly before the request is sent: a refresh token must not be sent
+	// late. In this case only the context limits the time.
 	fence func(context.Context) error
 }
 
@@ -54,15 +54,15 @@ type reply struct {
 	status  int
 	header  http.Header
 	body    []byte
-	large   bool          // body is the beginning only
-	started time.Time     // when the request was begun
-	now     time.Time     // when the answer was there
+	large   bool          // body holds only the beginning
+	started time.Time     // when the request began
+	now     time.Time     // when the answer arrived
 	ahead   time.Duration // how far the server's clock is ahead
-	secrets []string      // what the request carried, which the server may repeat
+	secrets []string      // secrets in the request, which the server may repeat
 }
 
-// ask sends r, once. Errors are about the sending: that of the fence, or ErrNetwork with an *xrpc.SendError
-// as its cause.
+// ask sends r once. Its errors are about sending: the error of the fence, or ErrNetwork with an
+// *xrpc.SendError as its cause.
 func (c *Client) ask(ctx context.Context, r *request) (*reply, error) {
 	if r.fence == nil {
 		var cancel context.CancelFunc
@@ -83,7 +83,7 @@ func (c *Client) ask(ctx context.Context, r *request) (*reply, error) {
 		if err != nil {
 			return nil, &Error{Kind: ErrConfig, Err: err}
 		}
-		// No GetBody: net/http must not send a password again on its own.
+		// No GetBody: net/http must not send a password again by itself.
 		req.Body, req.ContentLength = io.NopCloser(strings.NewReader(string(data))), int64(len(data))
 		req.Header.Set("Content-Type", "application/json")
 		for name, value := range r.input {
@@ -123,19 +123,19 @@ func (c *Client) ask(ctx context.Context, r *request) (*reply, error) {
 
 func (a *reply) ok() bool { return a.status >= 200 && a.status <= 299 }
 
-// words are the server's own about an error, as far as they have the form of XRPC.
+// words returns the server's own words about an error, as far as they have the form of XRPC.
 func (a *reply) words() (w struct{ name, message string }) {
 	members := a.members()
 	w.name, w.message = text(members["error"]), text(members["message"])
 	for _, secret := range a.secrets {
 		if len(secret) > 3 && (strings.Contains(w.message, secret) || strings.Contains(w.name, secret)) {
-			return struct{ name, message string }{} // they repeat what nobody should read
+			return struct{ name, message string }{} // they repeat secrets
 		}
 	}
 	return w
 }
 
-// members are those of the answer if it is a JSON object.
+// members returns the members of the answer if it is a JSON object.
 func (a *reply) members() map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if a.large || json.Unmarshal(a.body, &members) != nil {
@@ -144,7 +144,7 @@ func (a *reply) members() map[string]json.RawMessage {
 	return members
 }
 
-// text reads a member that is a string. One of another type is as good as missing.
+// text reads a string member. A member of another type counts as missing.
 func text(raw json.RawMessage) (s string) {
 	if json.Unmarshal(raw, &s) != nil {
 		return ""
@@ -152,7 +152,7 @@ func text(raw json.RawMessage) (s string) {
 	return s
 }
 
-// refusal is the error for an answer that is not a success.
+// refusal returns the error for an answer that is not a success.
 func (a *reply) refusal(kind Kind) *Error {
 	w := a.words()
 	e := &Error{
@@ -165,8 +165,8 @@ func (a *reply) refusal(kind Kind) *Error {
 	return e
 }
 
-// retryAfter is how long the server asks to wait. The reference server says when its window ends, by
-// its own clock, and nothing else.
+// retryAfter returns how long the server asks to wait. The reference server says only when its
+// window ends, by its own clock.
 func (a *reply) retryAfter() time.Duration {
 	if after := xrpc.RetryAfter(a.header, a.now); after > 0 || a.status != http.StatusTooManyRequests {
 		return after
@@ -178,19 +178,19 @@ func (a *reply) retryAfter() time.Duration {
 	return min(max(time.Unix(reset, 0).Sub(a.now.Add(a.ahead)), 0), 24*time.Hour)
 }
 
-// A grant is what a login or a refresh was answered with, read and held to the rules.
+// A grant is the checked answer to a login or a refresh.
 type grant struct {
 	did    syntax.DID
 	handle syntax.Handle // "" if the server does not say
-	host   string        // where the account's document says that it is, "" if it does not say
+	host   string        // the server in the account's document; "" if it names none
 	tokens tokenSet
 }
 
-// grant reads a success. What may be missing is empty.
+// grant reads a success. Optional members that are missing stay empty.
 func (a *reply) grant(c *Client) (*grant, error) {
 	members := a.members()
 	if members == nil {
-		return nil, a.unusable(errors.New("it is no JSON object, or too large"))
+		return nil, a.unusable(errors.New("it is not a JSON object, or it is too large"))
 	}
 	did, err := syntax.ParseDID(text(members["did"]))
 	if err != nil {
@@ -218,18 +218,18 @@ func (a *reply) grant(c *Client) (*grant, error) {
 	return g, nil
 }
 
-// unusable is the error for a success that breaks the rules.
+// unusable returns the error for a success that breaks the rules.
 func (a *reply) unusable(cause error) error {
 	return &Error{Kind: ErrServer, Status: a.status, Err: fmt.Errorf("the answer cannot be used: %w", cause)}
 }
 
-// maxLife is the longest life of an access token that is believed.
+// maxLife is the longest life of an access token that the client believes.
 const maxLife = 30 * 24 * time.Hour
 
-// lifeOf finds out how long an access token lives that came with an answer to a request begun at a
-// time of our clock. Tokens are opaque: nothing is refused because of what is in one. But those of
-// most servers are JWTs, and whoever reads the time in them need not wait to be refused. The token's own
-// times say how long it lives, whatever our clock says. Of any other token the life is not known.
+// lifeOf finds out how long an access token lives. started is when its request began, by our clock.
+// Tokens are opaque, so nothing is refused because of a token's content. But the tokens of most
+// servers are JWTs, and reading the times in them saves a refused call. The difference of these
+// times is the token's life, whatever our clock says. The life of any other token is unknown.
 func lifeOf(jwt string, started time.Time, ahead time.Duration) token.Life {
 	life := token.Life{IssuedAt: started}
 	parts := strings.Split(jwt, ".")
@@ -257,14 +257,14 @@ func lifeOf(jwt string, started time.Time, ahead time.Duration) token.Life {
 	return life
 }
 
-// learnTime compares the clocks by an answer to a request that was sent at a time of our clock. It
-// returns how far the server's is ahead.
+// learnTime compares the clocks by the answer to a request that was sent at our time sent. It
+// returns how far the server's clock is ahead.
 func (c *Client) learnTime(host string, h http.Header, sent time.Time) time.Duration {
 	ahead, _ := c.clocks.Measure(host, h, sent, c.now())
 	return ahead
 }
 
-// checkHost makes sure that an origin is one that requests may go to.
+// checkHost checks that requests may go to an origin.
 func (c *Client) checkHost(origin string) error {
 	u, err := url.Parse(origin)
 	if err != nil {

@@ -19,10 +19,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Session is a logged-in account. It is an xrpc.Doer: give it to a generated client and call
+// A Session is a logged-in account. It is an xrpc.Doer: pass it to a generated client and call
 // typed methods.
 //
-// It renews its tokens by itself, once for all goroutines and all processes that share the
+// It refreshes its tokens by itself, once for all goroutines and for all processes that share the
 // store. It is safe for concurrent use.
 type Session struct {
 	client *Client
@@ -30,18 +30,18 @@ type Session struct {
 	keeper *keeper.Keeper[*sessionState]
 
 	mu      sync.Mutex
-	ended   *Error    // why the session is over; the keeper knows it, too
+	ended   *Error    // why the session ended; the keeper knows it too
 	note    Kind      // why the record is gone from the store
-	refused *Error    // why the server does not go on with the session
+	refused *Error    // why the server does not refresh the session
 	useless string    // the access token that the server refused last
-	looked  time.Time // when the store was last read, or written
+	looked  time.Time // when the store was last read or written
 
-	unreached bool // the server gave no answer to the last refresh
+	unreached bool // the server did not answer the last refresh
 
 	events events.Queue
 
-	// jitter is the part of the span before a token's end that this session uses, so that sessions which
-	// began together do not refresh together.
+	// jitter is the part of the time before a token's expiry that this session uses. It keeps
+	// sessions that began together from refreshing together.
 	jitter float64
 }
 
@@ -53,7 +53,7 @@ func (c *Client) newSession(key SessionKey, state *sessionState, revision uint64
 	return s
 }
 
-// current returns the newest state this process knows, or why the session ended.
+// current returns the newest state that this process knows, or the reason why the session ended.
 func (s *Session) current() (*sessionState, error) {
 	state, over := s.keeper.Current()
 	if over != nil {
@@ -62,7 +62,7 @@ func (s *Session) current() (*sessionState, error) {
 	return state, nil
 }
 
-// reason is why the session is over.
+// reason returns why the session ended.
 func (s *Session) reason() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -72,34 +72,34 @@ func (s *Session) reason() error {
 	return s.ended
 }
 
-// view is current for accessors, which also answer after the end.
+// view is current for accessors, which also work after the end.
 func (s *Session) view() *sessionState {
 	state, _ := s.keeper.Current()
 	return state
 }
 
-// Key returns what Client.Resume takes to bring the session back.
+// Key returns the key for Client.Resume, which brings the session back.
 func (s *Session) Key() SessionKey { return s.key }
 
 // DID returns the account.
 func (s *Session) DID() syntax.DID { return s.key.DID }
 
-// Handle returns the account's handle as its server said it last, or syntax.HandleInvalid. It is for
-// display; the DID is the account.
+// Handle returns the account's handle as its server last reported it, or syntax.HandleInvalid. It
+// is for display; the DID identifies the account.
 func (s *Session) Handle() syntax.Handle { return s.view().Handle }
 
-// Host returns the origin of the account's server, such as "https://pds.example.com". Calls go there
-// and nowhere else. It changes when a refresh says that the account is elsewhere.
+// Host returns the origin of the account's server, such as "https://pds.example.com". Calls go only
+// there. It changes if a refresh says that the account has moved.
 func (s *Session) Host() string { return s.view().Host }
 
-// ExpiresAt returns when the access token ends, the zero time if that cannot be read in it. The session
-// goes on beyond that, by refreshing.
+// ExpiresAt returns when the access token expires. It is the zero time if the token does not show
+// it. The session continues after that time, by a refresh.
 func (s *Session) ExpiresAt() time.Time { return s.view().Tokens.ExpiresAt }
 
-// Expired reports whether the access token's time has run out.
+// Expired reports whether the access token has expired.
 func (s *Session) Expired() bool { return s.view().Tokens.Expired(s.client.now()) }
 
-// LogValue keeps everything but the account out of logs.
+// LogValue gives loggers the account only.
 func (s *Session) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("did", string(s.key.DID)), slog.String("session", s.key.ID))
 }
@@ -107,12 +107,12 @@ func (s *Session) LogValue() slog.Value {
 // String returns the account and the session's ID, and no secret.
 func (s *Session) String() string { return fmt.Sprintf("session %s of %s", s.key.ID, s.key.DID) }
 
-// Format writes what String returns, whatever the verb: what is inside of a session is secret,
-// and changes while it is read.
+// Format writes the same text as String, for every verb. The fields hold secrets, and they change
+// while fmt would read them.
 func (s *Session) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// over notes why the session is over; the first reason stays. The caller has told the keeper,
-// or is it.
+// over notes why the session ended; the first reason stays. The caller has told the keeper, or is
+// the keeper.
 func (s *Session) over(reason *Error) {
 	s.mu.Lock()
 	first := s.ended == nil
@@ -130,8 +130,8 @@ func (s *Session) over(reason *Error) {
 	s.log(s.client.log.Info, "apppassword: session ended", "cause", reason.Kind)
 }
 
-// gone is why the session is over when its record is not in the store any more: what learnEnding
-// found out.
+// gone says why the session ended if its record is no longer in the store. learnEnding found out
+// the reason.
 func (s *Session) gone() *Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,27 +145,27 @@ func (s *Session) tell(event func()) {
 	})
 }
 
-// log writes to the operator's log, which is code of the application, too.
+// log writes to the operator's log. The logger is code of the application too.
 func (s *Session) log(write func(msg string, args ...any), msg string, args ...any) {
 	args = append([]any{"session", s}, args...)
 	s.tell(func() { write(msg, args...) })
 }
 
 const (
-	// lookAge is how long a live session is given out without a look at the store.
+	// lookAge is how long Resume returns a live session without reading the store again.
 	lookAge = time.Minute
-	// lookWait is how long a Resume waits for such a look. It goes on in the background.
+	// lookWait is how long a Resume waits for that read. The read continues in the background.
 	lookWait = 250 * time.Millisecond
 )
 
-// lookAgain reads the record, unless that was done within the last minute: a session that
-// another process has ended must not be given out for ever (P76).
+// lookAgain reads the record, unless it was read within the last minute. Without this, Resume would
+// return a session for ever that another process has ended (P76).
 func (s *Session) lookAgain(ctx context.Context) {
 	s.mu.Lock()
 	now := s.client.now()
 	due := (now.Sub(s.looked)).Abs() > lookAge
 	if due {
-		s.looked = now // one at a time
+		s.looked = now // only one read at a time
 	}
 	s.mu.Unlock()
 	if !due {

@@ -382,7 +382,7 @@ func TestInterruptedRefreshes(t *testing.T) {
 			t.Fatal(err)
 		}
 		apppassword.Settle(s)
-		if !strings.Contains(log.String(), "taken over") {
+		if !strings.Contains(log.String(), "taking over") {
 			t.Errorf("the log does not say so:\n%s", log.String())
 		}
 	})

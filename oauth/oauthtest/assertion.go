@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// assertionMaxAge is how old a client assertion may be. There is no tolerance for one
-// from the future, as in the reference server (O71).
+// assertionMaxAge is the maximum age of a client assertion. Like the reference server, the sandbox
+// accepts none from the future (O71).
 const assertionMaxAge = time.Minute
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 // A clientAuth says how a client authenticated. The zero value is a public client.
 type clientAuth struct {
-	keyID, algorithm, key string // of private_key_jwt; key is a thumbprint
+	keyID, algorithm, key string // for private_key_jwt; key is a thumbprint
 }
 
-// authenticate verifies who sends a request to the authorization server (RFC 7523 §3,
-// O65–O68). p is the request's proof, nil if it has none.
+// authenticate verifies the client that sends a request to the authorization server (RFC 7523 §3,
+// O65–O68). p is the request's proof, or nil if it has none.
 func (s *Server) authenticate(form url.Values, p *proof) (*client, clientAuth, *oauthError) {
 	c, refused := s.client(form.Get("client_id"))
 	if refused != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// An authority signs certificates for one Server, and is forgotten with it.
+// An authority signs certificates for one Server. Its key lives only in memory.
 type authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
@@ -24,8 +24,8 @@ type authority struct {
 	leaves map[string]*tls.Certificate
 }
 
-// newAuthority makes a key and a certificate. TLS runs on the real clock, whatever
-// clock the Server has: certificates are valid around the present.
+// newAuthority makes a key and a certificate. TLS uses the real clock, whatever clock the Server
+// has, so certificates are valid around the present time.
 func newAuthority() (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -62,7 +62,7 @@ func certificateTemplate(name string) *x509.Certificate {
 	}
 }
 
-// leaf returns the certificate of a host, made when it is first asked for.
+// leaf returns the certificate of a host. It is made on first use.
 func (a *authority) leaf(host string) (*tls.Certificate, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

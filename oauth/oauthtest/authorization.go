@@ -7,14 +7,14 @@ import (
 	"net/url"
 )
 
-// authorizePath is where the page for signing in is on the issuer's host.
+// authorizePath is the path of the sign-in page on the issuer's host.
 const authorizePath = "/oauth/authorize"
 
 // maxForm limits what the authorization server reads.
 const maxForm = 256 << 10
 
-// serveAuthorization is the authorization server. It returns false for paths that are
-// not its own, which the PDS of the same host may have.
+// serveAuthorization is the authorization server. It returns false for paths of other services,
+// because a PDS may be on the same host.
 func (s *Server) serveAuthorization(w http.ResponseWriter, r *http.Request) bool {
 	switch r.URL.Path {
 	case "/.well-known/oauth-authorization-server":
@@ -23,7 +23,7 @@ func (s *Server) serveAuthorization(w http.ResponseWriter, r *http.Request) bool
 		}
 	case "/oauth/jwks":
 		if allowed(w, r, http.MethodGet) {
-			writeJSON(w, http.StatusOK, map[string]any{"keys": []any{}}) // tokens are opaque: nothing is signed
+			writeJSON(w, http.StatusOK, map[string]any{"keys": []any{}}) // tokens are opaque, so there are no signing keys
 		}
 	case authorizePath:
 		s.SignInPage().ServeHTTP(w, r)
@@ -97,8 +97,8 @@ func allowed(w http.ResponseWriter, r *http.Request, method string) bool {
 	return false
 }
 
-// endpoint is what the three endpoints for clients have in common: a form, a proof, an
-// answer in JSON that is not to be stored.
+// endpoint does what the three endpoints for clients share: a form, a proof, and a JSON answer that
+// must not be cached.
 func (s *Server) endpoint(w http.ResponseWriter, r *http.Request, status int, handle func(url.Values, *proof) (any, *oauthError)) {
 	if !allowed(w, r, http.MethodPost) {
 		return
@@ -128,7 +128,7 @@ func (s *Server) endpoint(w http.ResponseWriter, r *http.Request, status int, ha
 	writeJSON(w, status, answer)
 }
 
-// readForm reads a form in which no parameter comes twice (RFC 6749 §3.2).
+// readForm reads a form, and refuses one with a repeated parameter (RFC 6749 §3.2).
 func readForm(w http.ResponseWriter, r *http.Request) (url.Values, *oauthError) {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/x-www-form-urlencoded" {

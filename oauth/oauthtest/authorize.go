@@ -10,11 +10,10 @@ import (
 	"strings"
 )
 
-// Approve does what a user does who is sent to loginURL, signs in as account and
-// agrees. It returns the URL that the user's browser is sent back to. That may carry
-// an error instead of a code: the caller's program finds out by reading it, as ever.
-// It fails if the browser would not be sent back: the URL is not one of this server,
-// or its request_uri is unknown.
+// Approve acts as a user who opens loginURL, signs in as account, and agrees. It returns the URL
+// that the user's browser is sent back to. This URL may carry an error instead of a code; pass it
+// to Callback to find out. Approve fails if the browser would not be sent back, because the URL is
+// not one of this server or its request_uri is unknown.
 func (s *Server) Approve(ctx context.Context, loginURL string, account Account) (*url.URL, error) {
 	return s.answerLogin(ctx, loginURL, string(account.DID), everything)
 }
@@ -68,8 +67,8 @@ func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agrees fu
 	return s.decide(r, who), nil
 }
 
-// openRequest finds the request that a browser brings. If it cannot go on, back is
-// where to send the browser, or refused what to show. s.mu is held.
+// openRequest finds the request that a browser brings. If it cannot go on, it returns where to send
+// the browser (back), or the error to show (refused). s.mu is held.
 func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refused *oauthError) {
 	r, ok := s.grants.requests[query.Get("request_uri")]
 	if !ok {
@@ -95,7 +94,7 @@ func (s *Server) openRequest(query url.Values) (r *request, back *url.URL, refus
 	return r, nil, nil
 }
 
-// decide ends the user's part: who agrees, or nobody. s.mu is held.
+// decide ends the user's part. who is the account that agrees; nil refuses. s.mu is held.
 func (s *Server) decide(r *request, who *account) *url.URL {
 	if who == nil {
 		s.grants.forget(r)
@@ -112,8 +111,8 @@ func (s *Server) decide(r *request, who *account) *url.URL {
 	return s.redirect(r, "code", r.code)
 }
 
-// redirect returns the client's redirect URI with parameters, to which iss always and
-// state if there was one are added (RFC 9207).
+// redirect returns the client's redirect URI with parameters. It always adds iss, and state if
+// there was one (RFC 9207).
 func (s *Server) redirect(r *request, params ...string) *url.URL {
 	query := url.Values{"iss": {"https://" + s.issuer}}
 	if state := r.params.Get("state"); state != "" {
@@ -124,7 +123,7 @@ func (s *Server) redirect(r *request, params ...string) *url.URL {
 	}
 	u, err := url.Parse(r.params.Get("redirect_uri"))
 	if err != nil {
-		panic(err) // it was parsed when it was pushed
+		panic(err) // it was parsed when the request was pushed
 	}
 	switch {
 	case r.params.Get("response_mode") == "fragment":
@@ -138,8 +137,8 @@ func (s *Server) redirect(r *request, params ...string) *url.URL {
 	return u
 }
 
-// SignInPage serves the page for signing in, which also asks for consent. It works at any
-// path; WithSignInPage tells clients where that is.
+// SignInPage serves the sign-in page, which also asks for consent. It works at any path.
+// WithSignInPage tells clients where it is.
 func (s *Server) SignInPage() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -153,7 +152,7 @@ func (s *Server) SignInPage() http.Handler {
 	})
 }
 
-// showLogin is the page that a browser comes to.
+// showLogin shows the page to a browser.
 func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	req, back, refused := s.openRequest(r.URL.Query())
@@ -169,7 +168,7 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) {
 	showPage(w, http.StatusOK, s.loginPage(req, ""))
 }
 
-// submitLogin takes the page's form.
+// submitLogin handles the page's form.
 func (s *Server) submitLogin(w http.ResponseWriter, r *http.Request) {
 	if err := new(http.CrossOriginProtection).Check(r); err != nil {
 		showError(w, refuse("invalid_request", "The form was sent from another site"))

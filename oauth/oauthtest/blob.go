@@ -14,7 +14,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// maxBlob is the largest blob that the PDS takes, the default of the reference PDS.
+// maxBlob is the largest blob that the PDS accepts: the default of the reference PDS.
 const maxBlob = 5 << 20
 
 type blob struct {
@@ -23,7 +23,7 @@ type blob struct {
 	referred  bool // a record refers to it
 }
 
-// uploadBlob keeps what comes, hashing it on the way.
+// uploadBlob stores a blob, and hashes it while it arrives.
 func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *Server) uploadBlob(c *call) (any, *xrpcError) {
 	}}, nil
 }
 
-// getBlob serves a blob, but only once a record refers to it: until then it is
-// temporary, as it is at the reference PDS.
+// getBlob serves a blob, but only if a record refers to it. Before that it is temporary, as at the
+// reference PDS.
 func (s *Server) getBlob(c *call) (any, *xrpcError) {
 	if s.redirectDownload(c) {
 		return nil, nil

@@ -38,7 +38,7 @@ type client struct {
 
 func (c *client) confidential() bool { return c.AuthMethod == "private_key_jwt" }
 
-// client finds the metadata behind a client_id.
+// client finds the metadata of a client_id.
 func (s *Server) client(id string) (*client, *oauthError) {
 	if strings.HasPrefix(id, "http://") {
 		c, err := localhostClient(id)
@@ -79,8 +79,7 @@ func (s *Server) document(documentURL string) ([]byte, bool) {
 	return d.body, ok && d.contentType == jsonType
 }
 
-// checkClientID enforces O1: the URL of a document on a public host, in its one
-// canonical form.
+// checkClientID enforces O1: the URL of a document on a public host, in its canonical form.
 func checkClientID(id string) error {
 	u, err := url.Parse(id)
 	if err != nil {
@@ -103,7 +102,7 @@ func checkClientID(id string) error {
 	return nil
 }
 
-// checkClient enforces O4–O8, O12–O18 on a document.
+// checkClient enforces O4–O8 and O12–O18 on a document.
 func (s *Server) checkClient(c *client) error {
 	scopes := strings.Split(c.Scope, " ")
 	id, _ := url.Parse(c.ID)
@@ -231,7 +230,7 @@ func checkRedirect(c *client, uri string) error {
 	return nil
 }
 
-// localhostClient is the metadata that an http://localhost client_id stands for (O20–O23).
+// localhostClient returns the metadata of an http://localhost client_id (O20–O23).
 func localhostClient(id string) (*client, error) {
 	u, err := url.Parse(id)
 	if err != nil {
@@ -278,9 +277,8 @@ func localhostClient(id string) (*client, error) {
 	return c, nil
 }
 
-// redirectsTo reports whether uri is one of the client's redirect URIs: the same
-// string, or for loopback addresses the same but for a port that was not declared
-// (RFC 8252 §7.3, O22).
+// redirectsTo reports whether uri is one of the client's redirect URIs. It must be the same string.
+// For a loopback address, a port that was not declared may differ (RFC 8252 §7.3, O22).
 func (c *client) redirectsTo(uri string) bool {
 	return slices.ContainsFunc(c.RedirectURIs, func(declared string) bool {
 		if declared == uri {

@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// A Server speaks as the reference server does. Others that people run speak dialects of that: they say
-// the same in other words, leave things out, or take things more literally. The options here
-// make a Server speak one each, and they combine.
+// By default a Server behaves like the reference server. Other servers that people run use
+// dialects: they use other words, leave things out, or apply rules more literally. Each option here
+// makes a Server use one such dialect. They can be combined.
 
-// A dialect is how a Server differs from the reference.
+// A dialect holds the differences of a Server from the reference.
 type dialect struct {
 	noNonces       bool
 	deadSessions   *Answer
@@ -24,17 +24,17 @@ type dialect struct {
 	exactRedirects bool
 	noRevocation   bool
 	responseMode   bool
-	lifetime       *string // JSON text of expires_in, "" for none
+	lifetime       *string // JSON text of expires_in; "" for none
 	downloads      struct {
 		host   string
 		status int
 	}
 }
 
-// An Answer is what a server says, word for word.
+// An Answer is the complete answer of a server.
 type Answer struct {
 	Status int
-	Header http.Header // Content-Type is application/json if it is not here
+	Header http.Header // the default Content-Type is application/json
 	Body   string
 }
 
@@ -45,41 +45,42 @@ func (a *Answer) write(w http.ResponseWriter) {
 	io.WriteString(w, a.Body)
 }
 
-// WithoutNonces makes a server that knows no DPoP nonces: it sends none, and does not miss them.
+// WithoutNonces makes a server that does not support DPoP nonces: it sends none and requires none.
 func WithoutNonces() Option { return func(o *options) { o.noNonces = true } }
 
-// WithDeadSessions sets what the token endpoint answers to a refresh token that it does not take,
-// instead of status 400 and "invalid_grant".
+// WithDeadSessions sets the answer of the token endpoint to a refresh token that it does not
+// accept, instead of status 400 and "invalid_grant".
 func WithDeadSessions(a Answer) Option { return func(o *options) { o.deadSessions = &a } }
 
-// WithMissingScopes sets what the PDS answers to a call that the session's scope does not allow,
-// given the scope that would. The reference answers with status 403 and "ScopeMissingError".
+// WithMissingScopes sets the answer of the PDS to a call that the session's scope does not allow.
+// answer receives the scope that would allow it. The reference answers with status 403 and
+// "ScopeMissingError".
 func WithMissingScopes(answer func(scope string) Answer) Option {
 	return func(o *options) { o.missingScopes = answer }
 }
 
-// WithExactRedirectURIs makes a server that compares redirect URIs to the letter, with the first
-// that a client declares and no other, for development clients, too.
+// WithExactRedirectURIs makes a server that compares redirect URIs as strings, and only with the
+// first one that a client declares. It does that for development clients too.
 func WithExactRedirectURIs() Option { return func(o *options) { o.exactRedirects = true } }
 
-// WithoutRevocation makes a server that has no revocation endpoint.
+// WithoutRevocation makes a server without a revocation endpoint.
 func WithoutRevocation() Option { return func(o *options) { o.noRevocation = true } }
 
 // WithRequiredResponseMode makes a server that refuses pushed requests without a response_mode.
 func WithRequiredResponseMode() Option { return func(o *options) { o.responseMode = true } }
 
 // WithExpiresIn sets the JSON text of expires_in in the answers to pushed requests and to token
-// requests, such as `"3600"` or `3.6e3`; "" leaves it out. How long tokens live is not changed by it.
+// requests, such as `"3600"` or `3.6e3`. "" leaves it out. It does not change how long tokens live.
 func WithExpiresIn(text string) Option { return func(o *options) { o.lifetime = &text } }
 
-// WithDownloadsAt makes a PDS that answers downloads of blobs by a redirect of this status, such as
-// 302, to another host, which serves them to anybody.
+// WithDownloadsAt makes a PDS that redirects downloads of blobs, with this status such as 302, to
+// another host. That host serves them to everybody.
 func WithDownloadsAt(host string, status int) Option {
 	return func(o *options) { o.downloads.host, o.downloads.status = host, status }
 }
 
-// Gateway is a Fault of a machine in front of the server: it answers in the server's place with an
-// HTML page of this status. With Late set, it does so after the server has acted.
+// Gateway is a Fault of a machine in front of the server: it answers with an HTML page of this
+// status instead of the server. If you set Late, it does so after the server has acted.
 func Gateway(status int) Fault {
 	text := html.EscapeString(http.StatusText(status))
 	return Fault{
@@ -89,8 +90,8 @@ func Gateway(status int) Fault {
 	}
 }
 
-// MoveTokenEndpoint gives the token endpoint another path on the issuer's host. The metadata name it
-// at once; where it was, requests are answered with this status, such as 404.
+// MoveTokenEndpoint moves the token endpoint to another path on the issuer's host. The metadata
+// name the new path at once. Requests to the old path are answered with this status, such as 404.
 func (s *Server) MoveTokenEndpoint(path string, status int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,15 +100,15 @@ func (s *Server) MoveTokenEndpoint(path string, status int) {
 	s.tokenPath = path
 }
 
-// tokenEndpoint returns the path of the token endpoint, and the status of what was left there if an
-// endpoint was at path before.
+// tokenEndpoint returns the path of the token endpoint. left is the status for path if the endpoint
+// was there before.
 func (s *Server) tokenEndpoint(path string) (current string, left int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.tokenPath, s.left[path]
 }
 
-// expiresIn is the JSON text of expires_in for a lifetime, nil for none.
+// expiresIn returns the JSON text of expires_in for a lifetime, or nil for none.
 func (d *dialect) expiresIn(life time.Duration) json.RawMessage {
 	switch {
 	case d.lifetime == nil:
@@ -119,7 +120,7 @@ func (d *dialect) expiresIn(life time.Duration) json.RawMessage {
 	return json.RawMessage(*d.lifetime)
 }
 
-// dead puts a refusal of a refresh token into the server's words.
+// dead returns the refusal of a refresh token in the server's words.
 func (d *dialect) dead(refused *oauthError) *oauthError {
 	if refused != nil && d.deadSessions != nil && refused.code == "invalid_grant" {
 		refused.answer = d.deadSessions
@@ -127,7 +128,7 @@ func (d *dialect) dead(refused *oauthError) *oauthError {
 	return refused
 }
 
-// missing puts the refusal of a call for want of a scope into the server's words.
+// missing returns the refusal of a call for a missing scope, in the server's words.
 func (d *dialect) missing(lacks string, reference *xrpcError) *xrpcError {
 	if d.missingScopes != nil {
 		answer := d.missingScopes(lacks)
@@ -136,11 +137,10 @@ func (d *dialect) missing(lacks string, reference *xrpcError) *xrpcError {
 	return reference
 }
 
-// downloadPath is where blobs are on the host of WithDownloadsAt.
+// downloadPath is the path of blobs on the host of WithDownloadsAt.
 const downloadPath = "/blob/"
 
-// redirectDownload sends whoever asks for a blob elsewhere. It reports false where blobs are served
-// by the PDS itself.
+// redirectDownload redirects a request for a blob. It returns false if the PDS serves blobs itself.
 func (s *Server) redirectDownload(c *call) bool {
 	if s.downloads.host == "" {
 		return false
@@ -151,7 +151,7 @@ func (s *Server) redirectDownload(c *call) bool {
 	return true
 }
 
-// serveDownload is the host of WithDownloadsAt. It serves what the PDS would serve.
+// serveDownload is the host of WithDownloadsAt. It serves the same blobs as the PDS.
 func (s *Server) serveDownload(w http.ResponseWriter, r *http.Request) {
 	did, cid, ok := strings.Cut(strings.TrimPrefix(r.URL.Path, downloadPath), "/")
 	if !ok || !strings.HasPrefix(r.URL.Path, downloadPath) {

@@ -26,7 +26,7 @@ func (s *Server) servePLC(w http.ResponseWriter, r *http.Request) {
 	w.Write(body)
 }
 
-// didDocument is the DID document of an account in the form the directory has it.
+// didDocument returns an account's DID document in the form of the directory.
 func (a *account) didDocument() []byte {
 	body, _ := json.Marshal(map[string]any{ // strings always marshal
 		"@context":    []string{"https://www.w3.org/ns/did/v1", "https://w3id.org/security/multikey/v1", "https://w3id.org/security/suites/secp256k1-2019/v1"},

@@ -17,18 +17,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An Environment describes a running AT Protocol deployment, sandbox or real, whose
-// host names exist in no DNS.
+// An Environment describes a running AT Protocol deployment, sandbox or real, whose host names are
+// not in DNS.
 type Environment struct {
-	Issuer   string            // the authorization server, "https://pds.test"
+	Issuer   string            // URL of the authorization server, "https://pds.test"
 	PDS      string            // origin of the PDS
-	PLC      string            // PLC directory, "https://plc.directory"
+	PLC      string            // URL of the PLC directory, "https://plc.directory"
 	CA       []byte            // PEM of the authority that signed its certificates
-	Hosts    map[string]string // where names are: "pds.test:443" → "127.0.0.1:41234"
+	Hosts    map[string]string // the addresses of host names: "pds.test:443" → "127.0.0.1:41234"
 	Accounts []Account
 }
 
-// An Account is somebody who can log in.
+// An Account is an account that can log in.
 type Account struct {
 	Handle   syntax.Handle
 	DID      syntax.DID
@@ -36,12 +36,12 @@ type Account struct {
 	Email    string
 }
 
-// Transport returns a new transport into the environment: it trusts CA, connects to
-// what Hosts says, and knows no other name: those fail with a *net.DNSError. Later
-// changes to e do not reach it. It may be used like any http.Transport.
+// Transport returns a new transport for the environment. It trusts CA and connects to the addresses
+// in Hosts. For any other name it fails with a *net.DNSError. Later changes to e do not affect it.
+// Use it like any http.Transport.
 func (e *Environment) Transport() *http.Transport {
 	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(e.CA) // one that cannot be read trusts nobody
+	pool.AppendCertsFromPEM(e.CA) // a CA that cannot be read is not trusted
 	hosts := maps.Clone(e.Hosts)
 	dialer := &net.Dialer{Timeout: 10 * time.Second}
 	return &http.Transport{
@@ -61,9 +61,8 @@ func (e *Environment) Transport() *http.Transport {
 	}
 }
 
-// Resolver returns a resolver for the accounts of the environment. DNS answers it
-// that there is no record; well-known files and the PLC directory are asked through
-// Transport.
+// Resolver returns a resolver for the accounts of the environment. It finds no record in DNS, and
+// asks well-known files and the PLC directory through Transport.
 func (e *Environment) Resolver() identity.Resolver { return e.resolver(e.Transport()) }
 
 func (e *Environment) resolver(transport http.RoundTripper) identity.Resolver {
@@ -77,8 +76,8 @@ func (e *Environment) resolver(transport http.RoundTripper) identity.Resolver {
 	})
 }
 
-// Configure makes cfg a client of the environment: it sets UnguardedTransport,
-// Resolver and AllowLoopback.
+// Configure makes cfg a client of the environment. It sets UnguardedTransport, Resolver and
+// AllowLoopback.
 func (e *Environment) Configure(cfg *oauth.Config) {
 	transport := e.Transport()
 	cfg.UnguardedTransport = transport
@@ -86,8 +85,7 @@ func (e *Environment) Configure(cfg *oauth.Config) {
 	cfg.AllowLoopback = true
 }
 
-// ConfigureAppPassword does for a client of package apppassword what Configure does for one of package
-// oauth.
+// ConfigureAppPassword is Configure for a client of package apppassword.
 func (e *Environment) ConfigureAppPassword(cfg *apppassword.Config) {
 	transport := e.Transport()
 	cfg.UnguardedTransport = transport
@@ -95,8 +93,8 @@ func (e *Environment) ConfigureAppPassword(cfg *apppassword.Config) {
 	cfg.AllowLoopback = true
 }
 
-// Account returns the account with the given handle, or with the given first label
-// of its handle: "alice" is alice.test. It panics if there is none.
+// Account returns the account with this handle, or with this first label of its handle: "alice"
+// finds alice.test. It panics if there is none.
 func (e *Environment) Account(name string) Account {
 	for _, a := range e.Accounts {
 		label, _, _ := strings.Cut(string(a.Handle), ".")

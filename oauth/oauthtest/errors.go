@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// Codes that the server itself tells apart.
+// Error codes that the server itself compares.
 const (
 	codeUseNonce     = "use_dpop_nonce"
 	codeInvalidProof = "invalid_dpop_proof"
 	codeInvalidToken = "invalid_token"
 )
 
-// An oauthError is the answer to a request that is refused (RFC 6749 §5.2).
+// An oauthError is the answer to a refused request (RFC 6749 §5.2).
 type oauthError struct {
 	status      int
 	code        string
 	description string
-	answer      *Answer // in the words of another server, if it is not nil
+	answer      *Answer // if not nil, the answer in the words of another server
 }
 
 // Error implements error.
@@ -26,7 +26,7 @@ func (e *oauthError) Error() string {
 	return fmt.Sprintf("%d %s: %s", e.status, e.code, e.description)
 }
 
-// refuse returns an error with status 400, which most have.
+// refuse returns an error with status 400, the most common one.
 func refuse(code, format string, args ...any) *oauthError {
 	return &oauthError{status: http.StatusBadRequest, code: code, description: fmt.Sprintf(format, args...)}
 }
@@ -39,7 +39,7 @@ func invalidToken(description string) *oauthError {
 	return &oauthError{status: http.StatusUnauthorized, code: codeInvalidToken, description: description}
 }
 
-// write answers as the authorization server does.
+// write writes the error as the authorization server does.
 func (e *oauthError) write(w http.ResponseWriter) {
 	if e.answer != nil {
 		e.answer.write(w)
@@ -51,15 +51,15 @@ func (e *oauthError) write(w http.ResponseWriter) {
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.description})
 }
 
-// writeXRPC answers as the PDS does (RFC 9449 §7.1, §9): every refusal is a 401 with
-// a challenge, the body that of XRPC.
+// writeXRPC writes the error as the PDS does (RFC 9449 §7.1, §9): status 401 with a challenge, and
+// a body in the form of XRPC.
 func (e *oauthError) writeXRPC(w http.ResponseWriter) {
 	w.Header().Set("WWW-Authenticate", e.challenge())
 	writeJSON(w, http.StatusUnauthorized, map[string]string{"error": e.code, "message": e.description})
 }
 
-// challenge leaves out a description with quotation marks instead of escaping it, as
-// the reference server does; clients must not depend on it.
+// challenge leaves out a description with quotation marks, like the reference server, instead of
+// escaping it. Clients must not depend on the description.
 func (e *oauthError) challenge() string {
 	challenge := fmt.Sprintf(`DPoP algs="%s", error="%s"`, strings.Join(signatureAlgorithms, " "), e.code)
 	if e.description != "" && !strings.Contains(e.description, `"`) {

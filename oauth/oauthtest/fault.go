@@ -9,26 +9,26 @@ import (
 	"time"
 )
 
-// A Fault is something that goes wrong with requests. Its parts combine: Delay comes
-// first, then at most one of Refuse, Status and Drop. The zero Fault does nothing. Gateway makes one.
+// A Fault is a failure of requests. Its parts combine: Delay comes first, and then at most one of
+// Refuse, Status and Drop. The zero Fault does nothing. Gateway makes one.
 type Fault struct {
-	// Times is how many requests it happens to; 0 means one, a negative number all
-	// of them until ClearFaults.
+	// Times is how many requests fail. 0 means one. A negative number means all requests until
+	// ClearFaults.
 	Times int
-	// Delay holds the request back before anything else happens. It ends early if
-	// the client hangs up. A request held back when the server closes is never acted on.
+	// Delay holds the request before anything else happens. It ends early if the client hangs up.
+	// If the server closes meanwhile, the request is never carried out.
 	Delay time.Duration
-	// Refuse reads the request and closes the connection without having acted on it.
+	// Refuse reads the request and closes the connection without carrying the request out.
 	Refuse bool
-	// Status answers with this status instead of acting on the request, and with
-	// Header and Body.
+	// Status answers with this status instead of carrying the request out. Header and Body are part
+	// of that answer.
 	Status int
 	Header http.Header
 	Body   string
-	// Late lets the answer of Status come after the server has acted on the request, whose own
-	// answer is lost: a gateway has waited for it for long enough.
+	// Late sends the answer of Status after the server has carried the request out, and drops the
+	// server's own answer. This happens when a gateway stops waiting.
 	Late bool
-	// Drop acts on the request and then closes the connection: the answer is lost.
+	// Drop carries the request out and then closes the connection, so the answer is lost.
 	Drop bool
 }
 
@@ -38,8 +38,8 @@ type fault struct {
 	left int
 }
 
-// Fault makes f happen to the next requests whose path begins with path. Several
-// faults for a path happen one after the other, in the order they were given.
+// Fault applies f to the next requests whose path begins with path. Several faults for one path
+// apply one after the other, in the order of the calls.
 func (s *Server) Fault(path string, f Fault) {
 	left := f.Times
 	if left == 0 {
@@ -51,14 +51,14 @@ func (s *Server) Fault(path string, f Fault) {
 	s.faults = append(s.faults, &fault{Fault: f, path: path, left: left})
 }
 
-// ClearFaults takes back all faults that have not happened.
+// ClearFaults removes all faults that have not happened yet.
 func (s *Server) ClearFaults() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults = nil
 }
 
-// takeFault returns the fault that happens to r, or nil.
+// takeFault returns the fault for r, or nil.
 func (s *Server) takeFault(r *http.Request) *fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -76,8 +76,8 @@ func (s *Server) takeFault(r *http.Request) *fault {
 	return nil
 }
 
-// inject lets f happen. It returns nil if that is all that happens to r, else the
-// writer for what the server answers.
+// inject applies f. It returns nil if nothing more happens to r, and otherwise the writer for the
+// server's answer.
 func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.ResponseWriter {
 	if f.Delay > 0 {
 		timer := time.NewTimer(f.Delay)
@@ -86,7 +86,7 @@ func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.R
 		case <-timer.C:
 		case <-r.Context().Done():
 		case <-s.closed:
-			panic(http.ErrAbortHandler) // Close must not turn into an answer
+			panic(http.ErrAbortHandler) // Close must not become an answer
 		}
 	}
 	switch {
@@ -105,7 +105,7 @@ func (s *Server) inject(f *fault, w http.ResponseWriter, r *http.Request) http.R
 	return w
 }
 
-// after is what happens to a request that was acted on: another answer, or none.
+// after answers a request that was carried out: with another answer, or with none.
 func (f *fault) after(w http.ResponseWriter) {
 	switch {
 	case f.Refuse:
@@ -116,14 +116,14 @@ func (f *fault) after(w http.ResponseWriter) {
 	}
 }
 
-// answer answers in the server's place.
+// answer answers instead of the server.
 func (f *fault) answer(w http.ResponseWriter) {
 	maps.Copy(w.Header(), f.Header)
 	w.WriteHeader(f.Status)
 	io.WriteString(w, f.Body)
 }
 
-// A lostWriter is the writer of an answer that never arrives.
+// A lostWriter drops an answer.
 type lostWriter struct{ header http.Header }
 
 func (w lostWriter) Header() http.Header         { return w.header }

@@ -9,7 +9,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// How long sessions live, and how long they may lie idle (O117).
+// How long sessions live, and how long they may be unused (O117).
 const (
 	publicLife       = 14 * 24 * time.Hour
 	confidentialLife = 2 * 365 * 24 * time.Hour
@@ -21,11 +21,11 @@ type grants struct {
 	lifetime time.Duration // of access tokens
 
 	requests map[string]*request // by request_uri
-	codes    map[string]*request // by code not yet used
+	codes    map[string]*request // by unused code
 	used     map[string]*session // by used code
 	access   map[string]*session // by current access token
-	refresh  map[string]*session // by refresh token, also by those replaced
-	verified map[string]bool     // code challenges that have been used
+	refresh  map[string]*session // by refresh token, including replaced ones
+	verified map[string]bool     // used code challenges
 }
 
 func newGrants() grants {
@@ -40,27 +40,27 @@ func newGrants() grants {
 	}
 }
 
-// A session is what a code was exchanged for.
+// A session is the result of exchanging a code.
 type session struct {
 	did      syntax.DID
 	clientID string
 	auth     clientAuth
 	key      string    // thumbprint of the DPoP key
-	asked    string    // of the scope that was asked for, what the user agreed to
+	asked    string    // the requested scope
 	scope    scope.Set // the scope of the current access token
-	full     bool      // of the account's own password, which may manage app passwords
+	full     bool      // made with the account's own password, which may manage app passwords
 
 	created time.Time
 	updated time.Time
 	access  string
-	refresh string // empty if the client may not refresh
+	refresh string // empty if the client must not refresh
 	expires time.Time
 }
 
-// confidential reports whether the session was made by a client with a key.
+// confidential reports whether a client with a key made the session.
 func (t *session) confidential() bool { return t.auth != (clientAuth{}) }
 
-// ends returns when the session ends by its age.
+// ends returns when the session reaches its maximum age.
 func (t *session) ends() time.Time {
 	if t.confidential() {
 		return t.created.Add(confidentialLife)
@@ -68,7 +68,7 @@ func (t *session) ends() time.Time {
 	return t.created.Add(publicLife)
 }
 
-// idleUntil returns when the session ends unless it is refreshed.
+// idleUntil returns when the session ends if it is not refreshed.
 func (t *session) idleUntil() time.Time {
 	if t.confidential() {
 		return t.updated.Add(confidentialIdle)
@@ -76,8 +76,8 @@ func (t *session) idleUntil() time.Time {
 	return t.updated.Add(publicLife)
 }
 
-// issue gives a session its first or its next tokens. The access token that it had
-// dies at once.
+// issue gives a session its first or its next tokens. Its earlier access token becomes invalid at
+// once.
 func (g *grants) issue(t *session, now time.Time, refreshable bool) {
 	delete(g.access, t.access)
 	t.updated = now
@@ -101,7 +101,7 @@ func (g *grants) kill(t *session) {
 	maps.DeleteFunc(g.used, same)
 }
 
-// revokeAll kills the sessions of an account.
+// revokeAll ends the sessions of an account.
 func (g *grants) revokeAll(did syntax.DID) int {
 	n := 0
 	for _, t := range slices.Collect(maps.Values(g.access)) {
@@ -113,7 +113,7 @@ func (g *grants) revokeAll(did syntax.DID) int {
 	return n
 }
 
-// forget drops a request and the code that came of it.
+// forget removes a request and its code.
 func (g *grants) forget(r *request) {
 	delete(g.requests, r.uri)
 	delete(g.codes, r.code)

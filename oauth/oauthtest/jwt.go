@@ -17,7 +17,7 @@ import (
 // signatureAlgorithms are accepted for proofs and client assertions.
 var signatureAlgorithms = []string{"ES256", "ES384", "PS256", "RS256"}
 
-// curves are what the ECDSA algorithms demand of a key (RFC 7518 §3.4).
+// curves are the curves that the ECDSA algorithms need (RFC 7518 §3.4).
 var curves = map[string]jwa.EllipticCurveAlgorithm{"ES256": jwa.P256, "ES384": jwa.P384}
 
 // A jwt is a compact JWS with JSON claims, split but not verified.
@@ -87,7 +87,7 @@ func parsePublicKey(data []byte) (jwk.Key, error) {
 	return key, nil
 }
 
-// thumbprint is the identity of a key (RFC 7638).
+// thumbprint identifies a key (RFC 7638).
 func thumbprint(key jwk.Key) (string, error) {
 	sum, err := key.Thumbprint(crypto.SHA256)
 	if err != nil {

@@ -15,22 +15,22 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What follows are the sessions of app passwords: com.atproto.server.createSession and its relatives, as
-// the reference server has them. Tokens are bearer tokens and look like JWTs. An access token is
-// good until it runs out, whatever becomes of its session. A refresh token works once, and again for
-// a grace period, within which it gets the same successor.
+// This file has the sessions of app passwords: com.atproto.server.createSession and related
+// methods, as in the reference server. Tokens are bearer tokens that look like JWTs. An access
+// token is valid until it expires, whatever happens to its session. A refresh token works once, and
+// again during a grace period, in which it gets the same successor.
 
 const (
 	// refreshLife is how long a refresh token lives.
 	refreshLife = 90 * 24 * time.Hour
-	// refreshGrace is how long one that was used is taken again.
+	// refreshGrace is how long a used refresh token is accepted again.
 	refreshGrace = 2 * time.Hour
 )
 
-// legacyScope is what such a session may do: everything but to manage the account.
+// legacyScope is what such a session may do: everything except managing the account.
 const legacyScope = "atproto transition:generic transition:chat.bsky transition:email"
 
-// legacy are the sessions of app passwords. s.mu guards them.
+// legacy holds the sessions of app passwords. s.mu guards them.
 type legacy struct {
 	grace     time.Duration
 	secret    [32]byte
@@ -43,15 +43,15 @@ type legacy struct {
 
 type legacyAccess struct {
 	did     syntax.DID
-	name    string // of the app password, "" for the account's own
+	name    string // of the app password; "" for the account's own password
 	expires time.Time
 }
 
 type legacyRefresh struct {
 	did     syntax.DID
-	name    string // of the app password, "" for the account's own
+	name    string // of the app password; "" for the account's own password
 	expires time.Time
-	next    string // ID of the successor, "" as long as it was not used
+	next    string // ID of the successor; "" if unused
 }
 
 func newLegacy(grace time.Duration) legacy {
@@ -63,13 +63,14 @@ func newLegacy(grace time.Duration) legacy {
 	return l
 }
 
-// WithRefreshGrace sets how long the refresh token of an app password's session is taken again after
-// it was used; two hours by default, as at the reference server. 0: it works once.
+// WithRefreshGrace sets how long the refresh token of an app password's session is accepted again
+// after its use. The default is two hours, as at the reference server. With 0 it works once.
 func WithRefreshGrace(d time.Duration) Option {
 	return func(o *options) { o.grace = d }
 }
 
-// AddAppPassword gives an account an app password. Its sessions end when RevokeAppPassword takes it away.
+// AddAppPassword adds an app password to an account. RevokeAppPassword removes it and ends its
+// sessions.
 func (s *Server) AddAppPassword(did syntax.DID, name, password string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,8 +85,8 @@ func (l *legacy) add(did syntax.DID, name, password string) {
 	l.passwords[did][name] = password
 }
 
-// RevokeAppPassword takes an app password away, and ends its sessions: their refresh tokens work no
-// more. Access tokens that were given out are good until they run out.
+// RevokeAppPassword removes an app password and ends its sessions: their refresh tokens no longer
+// work. Access tokens that were issued stay valid until they expire.
 func (s *Server) RevokeAppPassword(did syntax.DID, name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +99,8 @@ func (l *legacy) revoke(did syntax.DID, name string) {
 	maps.DeleteFunc(l.refresh, func(_ string, r *legacyRefresh) bool { return r.did == did && r.name == name })
 }
 
-// SetAuthFactor makes a login with the account's own password ask for a code, which a real server sends by
-// email; "" asks for none. App passwords are not asked.
+// SetAuthFactor makes a login with the account's own password ask for a code, which a real server
+// sends by email. "" turns it off. Logins with app passwords need no code.
 func (s *Server) SetAuthFactor(did syntax.DID, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,8 +108,8 @@ func (s *Server) SetAuthFactor(did syntax.DID, code string) {
 	s.legacy.factors[did] = code
 }
 
-// SetTakenDown takes an account down, or gives it back: logins and refreshes of app passwords fail
-// meanwhile.
+// SetTakenDown takes an account down, or restores it. While it is down, logins and refreshes with
+// app passwords fail.
 func (s *Server) SetTakenDown(did syntax.DID, down bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -116,10 +117,10 @@ func (s *Server) SetTakenDown(did syntax.DID, down bool) {
 	s.legacy.takenDown[did] = down
 }
 
-// token makes what looks like the JWT of an issuer that keeps its key to itself.
+// token makes a text that looks like a JWT with a secret signing key.
 func (l *legacy) token(kind string, claims map[string]any) string {
 	part := func(v any) string {
-		data, _ := json.Marshal(v) // texts and numbers always marshal
+		data, _ := json.Marshal(v) // strings and numbers always marshal
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
 	signed := part(map[string]string{"typ": kind, "alg": "HS256"}) + "." + part(claims)
@@ -128,7 +129,7 @@ func (l *legacy) token(kind string, claims map[string]any) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// A legacyAnswer is what the methods that give tokens answer.
+// A legacyAnswer is the answer of the methods that issue tokens.
 type legacyAnswer struct {
 	AccessJwt      string          `json:"accessJwt"`
 	RefreshJwt     string          `json:"refreshJwt"`
@@ -140,7 +141,7 @@ type legacyAnswer struct {
 	Active         bool            `json:"active"`
 }
 
-// issue gives a session tokens; id is that of the refresh token. s.mu is held.
+// issue gives a session tokens; id is the ID of the refresh token. s.mu is held.
 func (s *Server) issue(a *account, id, name string) *legacyAnswer {
 	l, now, audience := &s.legacy, s.Now(), "did:web:"+s.pds[0]
 	claims := func(scope string, life time.Duration) map[string]any {
@@ -149,7 +150,7 @@ func (s *Server) issue(a *account, id, name string) *legacyAnswer {
 	given := claims("com.atproto.refresh", refreshLife)
 	given["jti"] = id
 	taken := claims("com.atproto.appPass", s.grants.lifetime)
-	taken["jti"] = rand.Text() // so that no two are the same
+	taken["jti"] = rand.Text() // so that no two tokens are equal
 	access := l.token("at+jwt", taken)
 	l.access[access] = &legacyAccess{a.DID, name, now.Add(s.grants.lifetime)}
 	if l.refresh[id] == nil {
@@ -172,7 +173,7 @@ var (
 	errTakenDown    = unauthorized("AccountTakedown", "Account has been taken down")
 )
 
-// createSession logs in by password.
+// createSession logs in with a password.
 func (s *Server) createSession(c *call) (any, *xrpcError) {
 	var in struct {
 		Identifier string `json:"identifier"`
@@ -222,7 +223,7 @@ func (s *Server) createSession(c *call) (any, *xrpcError) {
 	return s.issue(a, randomToken(""), name), nil
 }
 
-// refreshToken finds the refresh token that a request carries. s.mu is held.
+// refreshToken finds the refresh token of a request. s.mu is held.
 func (s *Server) refreshToken(c *call, expiredToo bool) (id string, r *legacyRefresh, failed *xrpcError) {
 	token, failed := bearer(c)
 	if failed != nil {
@@ -232,7 +233,7 @@ func (s *Server) refreshToken(c *call, expiredToo bool) (id string, r *legacyRef
 	var claims map[string]any
 	if len(parts) == 3 {
 		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		json.Unmarshal(payload, &claims) // what cannot be read is no token
+		json.Unmarshal(payload, &claims) // a text that cannot be read is not a token
 	}
 	id, _ = claims["jti"].(string)
 	if claims["scope"] != "com.atproto.refresh" || !hmac.Equal([]byte(token), []byte(s.legacy.token("refresh+jwt", claims))) {
@@ -258,7 +259,7 @@ func bearer(c *call) (string, *xrpcError) {
 	return token, nil
 }
 
-// refreshSession gives new tokens.
+// refreshSession issues new tokens.
 func (s *Server) refreshSession(c *call) (any, *xrpcError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -300,7 +301,7 @@ func (s *Server) deleteSession(c *call) (any, *xrpcError) {
 	return nil, nil
 }
 
-// createAppPassword makes an app password for a session of the account's own password.
+// createAppPassword makes an app password. It needs a session with the account's own password.
 func (s *Server) createAppPassword(c *call) (any, *xrpcError) {
 	var in struct {
 		Name string `json:"name"`
@@ -322,7 +323,7 @@ func (s *Server) createAppPassword(c *call) (any, *xrpcError) {
 	return map[string]any{"name": in.Name, "password": password, "createdAt": s.Now().UTC().Format(time.RFC3339), "privileged": false}, nil
 }
 
-// revokeAppPassword takes an app password away.
+// revokeAppPassword removes an app password.
 func (s *Server) revokeAppPassword(c *call) (any, *xrpcError) {
 	var in struct {
 		Name string `json:"name"`

@@ -12,13 +12,13 @@ import (
 // nonceWindow is how long a nonce is the current one.
 const nonceWindow = time.Minute
 
-// A nonceSource makes the DPoP nonces of authorization server and PDS, which share
-// them (RFC 9449 §8, §9). It keeps a secret and no list: the nonces of the previous,
-// the current and the next window are valid, and the next one is given out, so that a
-// nonce lasts between one and three windows.
+// A nonceSource makes the DPoP nonces of the authorization server and the PDS, which share them
+// (RFC 9449 §8, §9). It keeps a secret instead of a list. The nonces of the previous, the current
+// and the next window are valid, and the next one is sent out. So a nonce lasts between one and
+// three windows.
 type nonceSource struct {
 	secret [32]byte
-	always bool // every answer has a nonce of its own
+	always bool // every answer has a new nonce
 }
 
 func newNonceSource() (n nonceSource) {
@@ -34,7 +34,7 @@ func (n *nonceSource) of(window int64) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:18])
 }
 
-// next returns the nonce to give out.
+// next returns the nonce to send out.
 func (n *nonceSource) next(now time.Time) string {
 	if n.always {
 		n.rotate()

@@ -8,7 +8,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An Option changes how NewServer sets a Server up.
+// An Option configures a Server.
 type Option func(*options)
 
 type options struct {
@@ -40,15 +40,14 @@ func defaultOptions() options {
 	}
 }
 
-// WithAccounts replaces the accounts, which by default are alice.test and bob.test.
-// Only Handle is needed; a DID, a password and an email address are made up where
-// they are empty.
+// WithAccounts replaces the accounts. The default is alice.test and bob.test. Only Handle is
+// required; an empty DID, password or email address is filled in.
 func WithAccounts(accounts ...Account) Option {
 	return func(o *options) { o.accounts = accounts }
 }
 
-// WithClock sets the clock that the server goes by for everything but TLS: lifetimes
-// of tokens and requests, ages of proofs, nonces. The default is time.Now.
+// WithClock sets the server's clock for everything but TLS: lifetimes of tokens and requests, ages
+// of proofs, and nonces. The default is time.Now.
 func WithClock(now func() time.Time) Option {
 	return func(o *options) { o.clock = now }
 }
@@ -64,32 +63,32 @@ func WithListenAddress(address string) Option {
 	return func(o *options) { o.address = address }
 }
 
-// WithIssuer sets the host name of the authorization server, by default pds.test. One
-// that is no host of a PDS makes a deployment with a separate authorization server.
+// WithIssuer sets the host name of the authorization server. The default is pds.test. With a host
+// that is not in WithPDS, the authorization server is separate from the PDS.
 func WithIssuer(host string) Option {
 	return func(o *options) { o.issuer = host }
 }
 
-// WithSignInPage says where browsers find the page for signing in, such as
-// "http://127.0.0.1:8080/sign-in": the program serves Server.SignInPage there. Without it,
-// the page is on the host of the issuer, which no browser can reach, and Approve and Deny
-// take the user's part.
+// WithSignInPage sets the URL of the sign-in page for browsers, such as
+// "http://127.0.0.1:8080/sign-in". The program must serve Server.SignInPage there. Without this
+// option the page is on the issuer's host, which no browser can reach, and Approve and Deny act as
+// the user.
 func WithSignInPage(pageURL string) Option {
 	return func(o *options) { o.signIn = pageURL }
 }
 
-// WithPDS sets the host names of the PDS, by default pds.test. All of them serve the
-// same accounts; an account is at the first until MoveAccount says otherwise.
+// WithPDS sets the host names of the PDS. The default is pds.test. All hosts serve the same
+// accounts. An account is on the first host until MoveAccount moves it.
 func WithPDS(host string, more ...string) Option {
 	return func(o *options) { o.pds = append([]string{host}, more...) }
 }
 
-// WithDocument publishes a document before the server starts, see Server.Publish.
+// WithDocument publishes a document before the server starts; see Server.Publish.
 func WithDocument(documentURL string, body []byte) Option {
 	return func(o *options) { o.documents[documentURL] = document{contentType: jsonType, body: body} }
 }
 
-// WithPermissionSet publishes a permission set before the server starts, see
+// WithPermissionSet publishes a permission set before the server starts; see
 // Server.PublishPermissionSet.
 func WithPermissionSet(document []byte) Option {
 	return func(o *options) {

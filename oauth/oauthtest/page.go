@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A loginPage is what the page for signing in and consent shows.
+// A loginPage is the content of the page for sign-in and consent.
 type loginPage struct {
 	Client, ClientID, RequestURI string
 	Scopes                       []string
@@ -16,7 +16,7 @@ type loginPage struct {
 	Accounts                     []Account
 }
 
-// loginPage fills the page. tried is the name of a sign-in that failed.
+// loginPage fills the page. tried is the identifier of a failed sign-in.
 func (s *Server) loginPage(r *request, tried string) *loginPage {
 	page := &loginPage{
 		Client:     r.client.Name,

@@ -10,7 +10,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// How long a request may wait for its user, and from then on for the next step.
+// How long a request may wait for its user, and after that for the next step.
 const (
 	requestLife = 5 * time.Minute
 	codeLife    = 5 * time.Minute
@@ -18,13 +18,13 @@ const (
 
 const requestURIPrefix = "urn:ietf:params:oauth:request_uri:"
 
-// A request is a pushed authorization request and what has become of it.
+// A request is a pushed authorization request and its state.
 type request struct {
 	uri     string
 	client  *client
 	auth    clientAuth
 	params  url.Values
-	key     string // thumbprint of the DPoP key, empty if the request had no proof
+	key     string // thumbprint of the DPoP key; empty if the request had no proof
 	expires time.Time
 
 	account *account // who agreed
@@ -32,7 +32,7 @@ type request struct {
 	code    string
 }
 
-// push takes a pushed authorization request (RFC 9126, O45–O56).
+// push handles a pushed authorization request (RFC 9126, O45–O56).
 func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 	c, auth, refused := s.authenticate(form, p)
 	if refused != nil {
@@ -69,7 +69,7 @@ func (s *Server) push(form url.Values, p *proof) (any, *oauthError) {
 	return answer, nil
 }
 
-// checkParams checks an authorization request against its client and the atproto
+// checkParams checks an authorization request by the rules of its client and of the atproto
 // profile.
 func (s *Server) checkParams(c *client, form url.Values) *oauthError {
 	for _, name := range []string{"claims", "id_token_hint", "nonce", "request", "request_uri"} {
@@ -118,7 +118,7 @@ func (s *Server) checkParams(c *client, form url.Values) *oauthError {
 	return nil
 }
 
-// checkScope compares token by token with what the metadata declares (O6, O47).
+// checkScope compares scopes one by one with those in the metadata (O6, O47).
 func checkScope(c *client, scope string) *oauthError {
 	tokens, declared := strings.Split(scope, " "), strings.Split(c.Scope, " ")
 	for _, token := range tokens {

@@ -15,14 +15,14 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// maxInput limits what the PDS reads as JSON.
+// maxInput limits how much JSON the PDS reads.
 const maxInput = 1 << 20
 
-// An xrpcError is the answer to a call that fails (https://atproto.com/specs/xrpc#error-responses).
+// An xrpcError is the answer to a failed call (https://atproto.com/specs/xrpc#error-responses).
 type xrpcError struct {
 	status        int
 	name, message string
-	answer        *Answer // in the words of another server, if it is not nil
+	answer        *Answer // if not nil, the answer in the words of another server
 }
 
 // Error implements error.
@@ -36,7 +36,7 @@ func (e *xrpcError) write(w http.ResponseWriter) {
 	writeJSON(w, e.status, map[string]string{"error": e.name, "message": e.message})
 }
 
-// fail returns an error with status 400, which most have.
+// fail returns an error with status 400, the most common one.
 func fail(name, format string, args ...any) *xrpcError {
 	return &xrpcError{status: http.StatusBadRequest, name: name, message: fmt.Sprintf(format, args...)}
 }
@@ -45,18 +45,18 @@ func fail(name, format string, args ...any) *xrpcError {
 type call struct {
 	w    http.ResponseWriter
 	r    *http.Request
-	auth *session // nil: nobody
+	auth *session // nil means nobody
 }
 
-// A method is a query or procedure that the PDS has.
+// A method is a query or procedure of the PDS.
 type method struct {
 	verb string
 	auth authMode
-	run  func(*Server, *call) (any, *xrpcError) // a nil answer was written already
+	run  func(*Server, *call) (any, *xrpcError) // nil means that run has written the answer
 }
 
-// An authMode says what a method does about credentials. Those that want none do not
-// look at them, as at the reference PDS.
+// An authMode says which credentials a method needs. Methods that need none do not look at them, as
+// at the reference PDS.
 type authMode int
 
 const (
@@ -156,8 +156,8 @@ func (s *Server) servePDS(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// authorize finds the session that a request belongs to (RFC 9449 §7, O94, O95). If
-// there is none, it answers and returns false.
+// authorize finds the session of a request (RFC 9449 §7, O94, O95). If there is none, it answers
+// and returns false.
 func (s *Server) authorize(c *call) bool {
 	scheme, token, ok := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	switch {
@@ -227,7 +227,7 @@ func (c *call) input(into any) *xrpcError {
 	return nil
 }
 
-// describeServer says what kind of server this is.
+// describeServer describes the server.
 func (s *Server) describeServer(c *call) (any, *xrpcError) {
 	return map[string]any{
 		"did":                  "did:web:" + hostOf(c.r),
@@ -238,7 +238,7 @@ func (s *Server) describeServer(c *call) (any, *xrpcError) {
 	}, nil
 }
 
-// getSession tells the account about itself; its email address only with the scope.
+// getSession returns the account, with its email address only if the scope allows that.
 func (s *Server) getSession(c *call) (any, *xrpcError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/gimucco/atproto-go/oauth/scope"
 )
 
-// requires checks that the session's scope covers need. The first part that it lacks is
-// named as the reference names it.
+// requires checks that the session's scope covers need. Its error names the first missing part as
+// the reference does.
 func (s *Server) requires(t *session, need scope.Permission) *xrpcError {
 	missing := t.scope.Missing(need)
 	if len(missing) == 0 {
@@ -20,10 +20,9 @@ func (s *Server) requires(t *session, need scope.Permission) *xrpcError {
 		message: fmt.Sprintf(`Missing required scope "%s"`, missing[0])})
 }
 
-// PublishPermissionSet makes the authorization server know a permission set, as if the
-// lexicon document had been published on the network: clients can ask for it by an
-// include: scope. Tokens get the permissions of the set in its place, at a refresh those
-// of the newest document. It panics if document is no permission set.
+// PublishPermissionSet publishes a permission set, as if its lexicon document were on the network.
+// Clients can then ask for it with an include: scope. Tokens get the permissions of the set
+// instead; a refresh uses the newest document. It panics if document is not a permission set.
 func (s *Server) PublishPermissionSet(document []byte) {
 	set := mustPermissionSet(document)
 	s.mu.Lock()
@@ -39,7 +38,7 @@ func mustPermissionSet(document []byte) *scope.PermissionSet {
 	return set
 }
 
-// checkIncludes refuses a scope with a permission set that nobody published.
+// checkIncludes refuses a scope with a permission set that is not published.
 func (s *Server) checkIncludes(asked string) *oauthError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,9 +50,9 @@ func (s *Server) checkIncludes(asked string) *oauthError {
 	return nil
 }
 
-// grantedFor returns what a token gets for a scope that was asked for: the permissions
-// of sets first and then the rest, as it was spelled (O85). As at the reference, what
-// cannot be interpreted is left out. s.mu is held.
+// grantedFor returns the scope of a token for a requested scope: first the permissions of sets, and
+// then the rest in its own spelling (O85). As at the reference, tokens that cannot be interpreted
+// are left out. s.mu is held.
 func (s *Server) grantedFor(asked string) scope.Set {
 	var expanded, rest []string
 	for token := range strings.SplitSeq(asked, " ") {
@@ -66,7 +65,7 @@ func (s *Server) grantedFor(asked string) scope.Set {
 		case scope.IncludePermission:
 			permissions, err := s.sets[p.Set].Expand(p)
 			if err != nil {
-				panic(err) // it was checked when it was pushed
+				panic(err) // it was checked when the request was pushed
 			}
 			for _, p := range permissions {
 				expanded = append(expanded, p.String())

@@ -11,22 +11,21 @@ import (
 	"time"
 )
 
-// How far the iat of a proof may be from the server's clock, as in the reference
-// server: ten seconds of age and three minutes of tolerance, which is how long a
-// nonce can last.
+// How far the iat of a proof may be from the server's clock, as in the reference server: ten
+// seconds of age, and a tolerance of three minutes, which is how long a nonce can last.
 const (
 	proofMaxAge    = 190 * time.Second
 	proofMaxFuture = 180 * time.Second
 )
 
-// A proof is a DPoP proof that has been verified.
+// A proof is a verified DPoP proof.
 type proof struct {
 	key string // thumbprint
 }
 
-// checkProof verifies the DPoP proof of a request (RFC 9449 §4.3). accessToken is the
-// token it is used with, empty at the authorization server. It returns nil if there
-// is no proof. The answer to r gets the nonce for the next proof.
+// checkProof verifies the DPoP proof of a request (RFC 9449 §4.3). accessToken is the token of the
+// request; it is empty at the authorization server. If there is no proof, checkProof returns nil.
+// It adds the nonce for the next proof to the answer.
 func (s *Server) checkProof(w http.ResponseWriter, r *http.Request, accessToken string) (*proof, *oauthError) {
 	p, err := s.verifyProof(r, accessToken)
 	s.mu.Lock()
@@ -121,8 +120,8 @@ func (s *Server) verifyProof(r *http.Request, accessToken string) (*proof, *oaut
 	return &proof{key: id}, nil
 }
 
-// once reports whether an id is seen for the first time; it is remembered until the
-// moment after which it is refused anyway. s.mu is held.
+// once reports whether an ID is new, and remembers it until the time after which it is refused
+// anyway. s.mu is held.
 func (s *Server) once(kind, id string, until time.Time) bool {
 	now := s.Now()
 	if len(s.seen) > s.sweepAt {
@@ -137,8 +136,8 @@ func (s *Server) once(kind, id string, until time.Time) bool {
 	return true
 }
 
-// normalizeURL brings an htu into one form: no query, no fragment, scheme and host in
-// lower case, no default port (RFC 9449 §4.3, RFC 3986 §6.2). The path stays as it is.
+// normalizeURL converts an htu to a normal form: no query, no fragment, scheme and host in lower
+// case, no default port (RFC 9449 §4.3, RFC 3986 §6.2). The path does not change.
 func normalizeURL(htu string) string {
 	u, err := url.Parse(htu)
 	if err != nil || u.User != nil {

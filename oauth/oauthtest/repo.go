@@ -15,7 +15,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A repository is the records and blobs of an account, in memory, and the signed tree of its records.
+// A repository holds the records and blobs of an account, in memory. The CIDs of its commits have
+// the right form and change with every commit; nothing is signed.
 type repository struct {
 	records map[string]map[string]*record // collection → record key
 	blobs   map[string]*blob
@@ -54,15 +55,15 @@ func (s *Server) repo(did syntax.DID) *repository {
 
 // A write is one change to a repository.
 type write struct {
-	action     string // create, update, delete or put, which is create or update
+	action     string // create, update, delete, or put, which is create or update
 	collection string
 	rkey       string
 	value      map[string]any
-	swap       *string // what must be there: nil is anything, empty is nothing
-	validate   *bool   // nil: where its lexicon is known
+	swap       *string // what must be there before: nil means anything, empty means nothing
+	validate   *bool   // nil means: if the lexicon is known
 }
 
-// A written record, as the methods that write return it.
+// A written record, as the writing methods return it.
 type written struct {
 	URI              string  `json:"uri"`
 	CID              string  `json:"cid"`
@@ -70,7 +71,7 @@ type written struct {
 	ValidationStatus string  `json:"validationStatus,omitempty"`
 }
 
-// apply makes all of writes, or none. s.mu is held.
+// apply carries out all writes, or none. s.mu is held.
 func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]written, *xrpcError) {
 	repository := s.repo(auth.did)
 	if swapCommit != "" && swapCommit != repository.commit.CID {
@@ -143,7 +144,7 @@ func (s *Server) commit(r *repository, changes []repo.Write) {
 	}
 	event, err := r.signed.Commit(rev, changes...)
 	if err != nil {
-		panic(err) // paths and records were checked, and the key is a good one
+		panic(err) // two ASCII strings are always valid
 	}
 	r.commit = commit{CID: string(event.Commit), Rev: rev}
 	s.publish(event)
@@ -219,7 +220,7 @@ func (s *Server) applyOne(auth *session, repository *repository, records map[str
 	return result, blobs, nil
 }
 
-// freeKey returns a record key that sorts behind those there are.
+// freeKey returns a record key that sorts after all others.
 func (s *Server) freeKey(taken map[string]*record) syntax.TID {
 	t := s.Now()
 	for {
@@ -231,7 +232,7 @@ func (s *Server) freeKey(taken map[string]*record) syntax.TID {
 	}
 }
 
-// A blobRef is what a record says of a blob.
+// A blobRef is a reference to a blob in a record.
 type blobRef struct{ cid, mediaType, size string }
 
 // blobRefs appends the blobs that a value refers to.
@@ -258,7 +259,7 @@ func blobRefs(value any, refs []blobRef) []blobRef {
 	return refs
 }
 
-// An object is a record as it came, its numbers kept as written.
+// An object is a record as it was sent; its numbers keep their spelling.
 type object map[string]any
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -312,8 +313,8 @@ func (s *Server) writeOne(c *call, action string) (*written, *xrpcError) {
 	return &results[0], nil
 }
 
-// unchanged is the answer to a put of what is there already: as with the reference, it makes no
-// commit, and no swap is looked at. s.mu is held.
+// unchanged returns the answer to a put that changes nothing. As at the reference, it makes no
+// commit and checks no swap. s.mu is held.
 func (s *Server) unchanged(auth *session, w *write) *written {
 	current := s.repo(auth.did).records[w.collection][w.rkey]
 	if current == nil {
@@ -326,7 +327,7 @@ func (s *Server) unchanged(auth *session, w *write) *written {
 	return &written{URI: "at://" + string(auth.did) + "/" + w.collection + "/" + w.rkey, CID: r.cid, ValidationStatus: r.status}
 }
 
-// ownRepo refuses to write where the caller is not at home. s.mu is held.
+// ownRepo refuses writes to another account's repository. s.mu is held.
 func (s *Server) ownRepo(c *call, id string) *xrpcError {
 	a := s.account(id)
 	if a == nil {
@@ -406,7 +407,7 @@ func (s *Server) applyWrites(c *call) (any, *xrpcError) {
 	return map[string]any{"commit": s.repo(c.auth.did).commit, "results": answers}, nil
 }
 
-// A view is a record as it is read.
+// A view is a record in the answer of a reading method.
 type view struct {
 	URI   string          `json:"uri"`
 	CID   string          `json:"cid"`
@@ -452,7 +453,7 @@ func (s *Server) listRecords(c *call) (any, *xrpcError) {
 	records := s.repo(a.DID).records[q.Get("collection")]
 	keys := slices.Sorted(maps.Keys(records))
 	if !reverse {
-		slices.Reverse(keys) // the newest first
+		slices.Reverse(keys) // newest first
 	}
 	answer := struct {
 		Cursor  string `json:"cursor,omitempty"`
@@ -467,7 +468,7 @@ func (s *Server) listRecords(c *call) (any, *xrpcError) {
 		}
 		r := records[key]
 		answer.Records = append(answer.Records, view{"at://" + string(a.DID) + "/" + q.Get("collection") + "/" + key, r.cid, r.value})
-		answer.Cursor = key // also on the last page, as the reference server does
+		answer.Cursor = key // also on the last page, like the reference server
 	}
 	return answer, nil
 }

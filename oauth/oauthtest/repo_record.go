@@ -9,11 +9,11 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// knownRecords are the records whose lexicons the sandbox knows, as the reference does. Those of others are
-// taken as they are.
+// knownRecords are the records whose lexicons the sandbox knows, as the reference does. It accepts
+// other records without a check.
 var knownRecords = []lex.RecordSet{appbsky.Records, chatbsky.Records, comatproto.Records}
 
-// newRecord makes a record of what is written, with the CID that every server gives it (P99).
+// newRecord makes a record from a write, with the CID that every server computes for it (P99).
 func newRecord(w *write) (*record, *xrpcError) {
 	if w.value == nil {
 		return nil, fail("InvalidRequest", "Input must have the property \"record\"")
@@ -46,7 +46,8 @@ func newRecord(w *write) (*record, *xrpcError) {
 	return &record{cid: string(cid), value: json.RawMessage(text), cbor: cbor, status: status}, nil
 }
 
-// validate holds a record to its lexicon, unless that was not wanted, and says what came of it.
+// validate checks a record by its lexicon, unless the caller did not want that, and returns the
+// validation status.
 func validate(w *write, value lex.Unknown) (status string, failed *xrpcError) {
 	if w.validate != nil && !*w.validate {
 		return "", nil

@@ -27,8 +27,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Server is an authorization server, a PDS and a PLC directory on one loopback
-// listener. Its methods may be called at any time and from several goroutines.
+// A Server is an authorization server, a PDS and a PLC directory on one loopback listener. All
+// methods are safe for concurrent use.
 type Server struct {
 	clock     func() time.Time
 	ahead     atomic.Int64 // by how many nanoseconds the server's time is ahead of the clock
@@ -36,14 +36,14 @@ type Server struct {
 	listener  net.Listener
 	http      *http.Server
 	serving   sync.WaitGroup
-	closed    chan struct{} // ends requests that a Fault holds back
+	closed    chan struct{} // closing it ends requests that a Fault holds
 	close     sync.Once
 	log       *slog.Logger // of requests; nil: none
 
 	issuer string // host names
 	pds    []string
 	plc    string
-	signIn string // URL of the page
+	signIn string // URL of the sign-in page
 	dialect
 
 	mu        sync.Mutex // guards everything below
@@ -54,7 +54,7 @@ type Server struct {
 	stats     Stats
 	nonces    nonceSource
 	seen      map[string]time.Time // jti → when it may be forgotten
-	sweepAt   int                  // how large seen may grow before what may be forgotten is
+	sweepAt   int                  // the size of seen at which expired entries are removed
 	grants    grants
 	legacy    legacy
 	repos     map[syntax.DID]*repository
@@ -64,10 +64,10 @@ type Server struct {
 	signedIn  []syntax.DID                            // in browsers that come
 	agreed    agreements
 	tokenPath string
-	left      map[string]int // status of what was left where the token endpoint was
+	left      map[string]int // status for former paths of the token endpoint
 }
 
-// An account as the server keeps it.
+// An account of the server.
 type account struct {
 	Account
 	pds      string           // host name
@@ -75,8 +75,8 @@ type account struct {
 	document []byte           // a DID document to publish instead of the right one
 }
 
-// NewServer starts a server. The caller calls Close when done. It panics if it
-// cannot listen, as httptest.NewServer does, or if an option makes no sense.
+// NewServer starts a server. The caller must call Close. It panics if it cannot listen, like
+// httptest.NewServer, or if an option makes no sense.
 func NewServer(opts ...Option) *Server {
 	o := defaultOptions()
 	for _, opt := range opts {
@@ -132,7 +132,7 @@ func NewServer(opts ...Option) *Server {
 		Handler:           http.HandlerFunc(s.serve),
 		TLSConfig:         &tls.Config{GetCertificate: s.certificate, MinVersion: tls.VersionTLS12},
 		ReadHeaderTimeout: 10 * time.Second,
-		ErrorLog:          log.New(io.Discard, "", 0), // clients that hang up are no news here
+		ErrorLog:          log.New(io.Discard, "", 0), // clients that hang up are normal here
 	}
 	s.serving.Go(func() { s.http.ServeTLS(listener, "", "") })
 	return s
@@ -164,8 +164,8 @@ func completed(a Account) Account {
 	return a
 }
 
-// Close stops the server: it closes the listener and all connections, and returns
-// when its goroutines have ended.
+// Close stops the server: it closes the listener and all connections, and waits until its
+// goroutines have ended.
 func (s *Server) Close() {
 	s.close.Do(func() {
 		close(s.closed)
@@ -174,8 +174,8 @@ func (s *Server) Close() {
 	})
 }
 
-// Environment describes the server as it is now; hosts of documents published later
-// are not in it.
+// Environment describes the server in its current state. It does not contain hosts of documents
+// that are published later.
 func (s *Server) Environment() *Environment {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,7 +195,7 @@ func (s *Server) Environment() *Environment {
 	return e
 }
 
-// hosts returns every name the server answers for. s.mu is held.
+// hosts returns every host name of the server. s.mu is held.
 func (s *Server) hosts() map[string]bool {
 	hosts := map[string]bool{s.issuer: true, s.plc: true}
 	for _, host := range s.pds {
@@ -215,7 +215,7 @@ func (s *Server) hosts() map[string]bool {
 	return hosts
 }
 
-// certificate makes the certificate for a name the server has.
+// certificate returns the certificate for a host name of the server.
 func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 	host := strings.ToLower(hello.ServerName)
 	s.mu.Lock()
@@ -227,7 +227,7 @@ func (s *Server) certificate(hello *tls.ClientHelloInfo) (*tls.Certificate, erro
 	return s.authority.leaf(host)
 }
 
-// A document is what Publish put under a URL.
+// A document is the content that Publish stored for a URL.
 type document struct {
 	contentType string
 	body        []byte
@@ -235,10 +235,10 @@ type document struct {
 
 const jsonType = "application/json"
 
-// Publish serves body as application/json under documentURL, which is https and of
-// any host name: the metadata or keys of a client, or something hostile in the place
-// of one of the server's own documents. A nil body takes the document away. The
-// server fetches clients' documents anew on every request, without a cache.
+// Publish serves body as application/json at documentURL. The URL must be https and may have any
+// host name. Publish the metadata or keys of a client, or something hostile instead of one of the
+// server's own documents. A nil body removes the document. The server fetches clients' documents on
+// every request, without a cache.
 func (s *Server) Publish(documentURL string, body []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,8 +249,7 @@ func (s *Server) Publish(documentURL string, body []byte) {
 	s.documents[documentURL] = document{contentType: jsonType, body: slices.Clone(body)}
 }
 
-// MoveAccount changes the PDS that an account's DID document names, to one of the
-// hosts of WithPDS.
+// MoveAccount changes the PDS in an account's DID document to one of the hosts of WithPDS.
 func (s *Server) MoveAccount(did syntax.DID, host string) {
 	if !slices.Contains(s.pds, host) {
 		panic(fmt.Sprintf("oauthtest: %q is no host of WithPDS", host))
@@ -260,15 +259,16 @@ func (s *Server) MoveAccount(did syntax.DID, host string) {
 	s.mustAccount(did).pds = host
 }
 
-// SetDIDDocument publishes document instead of the DID document of an account; nil
-// brings the right one back.
+// SetDIDDocument publishes document instead of the account's DID document. nil restores the
+// original.
 func (s *Server) SetDIDDocument(did syntax.DID, document []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mustAccount(did).document = slices.Clone(document)
 }
 
-// mustAccount is for calls of the program under test's author. s.mu is held.
+// mustAccount panics if there is no such account, because the author of the test made a mistake.
+// s.mu is held.
 func (s *Server) mustAccount(did syntax.DID) *account {
 	a := s.account(string(did))
 	if a == nil {
@@ -277,7 +277,7 @@ func (s *Server) mustAccount(did syntax.DID) *account {
 	return a
 }
 
-// account returns the account with a DID or handle, or nil. s.mu is held.
+// account returns the account with this DID or handle, or nil. s.mu is held.
 func (s *Server) account(id string) *account {
 	for _, a := range s.accounts {
 		if string(a.DID) == id || strings.EqualFold(string(a.Handle), id) {
@@ -287,8 +287,7 @@ func (s *Server) account(id string) *account {
 	return nil
 }
 
-// SetTokenLifetime sets how long access tokens live that are issued from now on. The
-// default is an hour.
+// SetTokenLifetime sets how long new access tokens live. The default is one hour.
 func (s *Server) SetTokenLifetime(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -309,23 +308,23 @@ func (s *Server) RotateNonce() {
 	s.nonces.rotate()
 }
 
-// RotateNonceAlways makes every answer carry a nonce of its own, the only one that is
-// valid after it, if on is true. By default a nonce lasts one to three minutes.
+// RotateNonceAlways(true) makes every answer carry a new nonce, which is then the only valid one.
+// By default a nonce lasts one to three minutes.
 func (s *Server) RotateNonceAlways(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.nonces.always = on
 }
 
-// RevokeSessions ends every session of an account, as its owner can on the server's
-// page, and returns how many there were.
+// RevokeSessions ends every session of an account, as its owner can do on the server's page. It
+// returns their number.
 func (s *Server) RevokeSessions(did syntax.DID) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grants.revokeAll(did)
 }
 
-// serve is the way every request takes.
+// serve handles every request.
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.count(r)
 	if s.log != nil {
@@ -344,7 +343,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.route(w, r)
 }
 
-// route finds the service by host name.
+// route finds the service by the host name.
 func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	host := hostOf(r)
 	s.mu.Lock()
@@ -375,7 +374,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// hostOf returns the host a request is for, without a port.
+// hostOf returns the host of a request, without a port.
 func hostOf(r *http.Request) string {
 	host := strings.ToLower(r.Host)
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -384,7 +383,7 @@ func hostOf(r *http.Request) string {
 	return host
 }
 
-// randomToken returns 256 random bits behind a prefix that says what they are for.
+// randomToken returns 256 random bits after a prefix that says what they are for.
 func randomToken(prefix string) string {
 	var b [32]byte
 	rand.Read(b[:])

@@ -8,9 +8,9 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// SetSignedIn says which accounts are signed in at this server in the browsers that come
-// from now on; none by default. A login with prompt=none is then answered without a page for
-// an account that is signed in and has agreed to this client and scope before.
+// SetSignedIn sets which accounts are signed in at this server, in the next browsers. By default
+// there are none. A login with prompt=none then gets an answer without a page, if the account is
+// signed in and has agreed to this client and scope before.
 func (s *Server) SetSignedIn(accounts ...syntax.DID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -5,13 +5,14 @@ import (
 	"net/http"
 )
 
-// Stats count what a Server has received since it started or since ResetStats.
+// Stats count what a Server has received since its start or since ResetStats.
 type Stats struct {
-	// Requests by path, "/xrpc/com.atproto.server.getSession", whatever the answer was.
+	// Requests counts requests by path, such as "/xrpc/com.atproto.server.getSession", whatever the
+	// answer was.
 	Requests map[string]int
 	// Grants counts the token requests by grant_type, whatever the answer was.
 	Grants map[string]int
-	// Proofs is the number of DPoP proofs that were valid but for the nonce.
+	// Proofs is the number of DPoP proofs that were valid except for the nonce.
 	Proofs int
 	// Challenges is the number of answers that asked for another DPoP nonce.
 	Challenges int
@@ -31,7 +32,7 @@ func (s *Server) Stats() Stats {
 	return stats
 }
 
-// ResetStats starts to count from zero.
+// ResetStats sets all counts to zero.
 func (s *Server) ResetStats() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -55,8 +55,8 @@ func (s *Server) token(form url.Values, p *proof) (any, *oauthError) {
 	return s.exchange(c, auth, form, p)
 }
 
-// authenticateWithProof is authenticate where a proof is required. Its absence comes
-// first: a client that cannot prove its key has no business with its assertion.
+// authenticateWithProof is authenticate for requests that need a proof. A missing proof is checked
+// first: a client that does not prove its key must not use up its assertion.
 func (s *Server) authenticateWithProof(form url.Values, p *proof) (*client, clientAuth, *oauthError) {
 	if p == nil {
 		return nil, clientAuth{}, invalidProof("DPoP proof required")
@@ -64,8 +64,8 @@ func (s *Server) authenticateWithProof(form url.Values, p *proof) (*client, clie
 	return s.authenticate(form, p)
 }
 
-// exchange takes a code, once. Whatever goes wrong after it was found, the code is
-// gone; a code that comes a second time ends the session it made (O83). s.mu is held.
+// exchange accepts a code, once. After any error the code is gone. A code that comes a second time
+// ends its session (O83). s.mu is held.
 func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof) (any, *oauthError) {
 	code := form.Get("code")
 	r, ok := s.grants.codes[code]
@@ -114,9 +114,8 @@ func (s *Server) exchange(c *client, auth clientAuth, form url.Values, p *proof)
 	return s.granted(t, now), nil
 }
 
-// refresh takes a refresh token, once, and rotates it. One that comes a second time
-// ends the session without any grace, and so does one from another client, key or
-// client key. s.mu is held.
+// refresh accepts a refresh token once, and replaces it. A token that comes a second time ends the
+// session at once. So does a token from another client, DPoP key or client key. s.mu is held.
 func (s *Server) refresh(c *client, auth clientAuth, form url.Values, p *proof) (any, *oauthError) {
 	token := form.Get("refresh_token")
 	t, ok := s.grants.refresh[token]
@@ -145,8 +144,8 @@ func (s *Server) refresh(c *client, auth clientAuth, form url.Values, p *proof) 
 	return s.granted(t, now), nil
 }
 
-// revoke ends the session behind a token. It answers 200 whether it did or not
-// (RFC 7009 §2.2): also when the proof is missing, or client or key are others.
+// revoke ends the session of a token. It always answers 200 (RFC 7009 §2.2), also if the proof is
+// missing, or if client or key are others.
 func (s *Server) revoke(form url.Values, p *proof) (any, *oauthError) {
 	if !form.Has("token") {
 		return nil, refuse("invalid_request", "Invalid request payload: token is required")
@@ -166,8 +165,8 @@ func (s *Server) revoke(form url.Values, p *proof) (any, *oauthError) {
 	return struct{}{}, nil
 }
 
-// sameClient checks that a code or token is used by who got it: the client, its
-// client key (O68) and the DPoP key, which is empty if the request had none.
+// sameClient checks that a code or token is used by the client that got it, with the same client
+// key (O68) and the same DPoP key, which is empty if the request had none.
 func sameClient(c *client, auth clientAuth, p *proof, clientID string, first clientAuth, key string) *oauthError {
 	switch {
 	case c.ID != clientID:
