@@ -11,25 +11,26 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CacheConfig says how much a Cache keeps, and for how long. The zero value is right
-// for most programs.
+// CacheConfig says how many answers a Cache keeps, and for how long. The zero value is good for
+// most programs.
 type CacheConfig struct {
-	// KeepFound is how long a DID or a document that was found is kept. 0: five minutes;
-	// the specification wants less than ten where accounts log in.
+	// KeepFound is how long a found DID or document is kept. 0 means five minutes. The
+	// specification asks for less than ten minutes where accounts log in.
 	KeepFound time.Duration
-	// KeepNotFound is how long is kept that a handle or DID does not exist. 0: half a minute.
+	// KeepNotFound is how long the Cache remembers that a handle or DID does not exist. 0 means
+	// half a minute.
 	KeepNotFound time.Duration
-	// MaxEntries is how many handles, and how many documents, are kept; the longest
-	// unused go first. 0: 1,000.
+	// MaxEntries is how many handles, and how many documents, are kept. The ones that were unused
+	// for longest are dropped first. 0 means 1,000.
 	MaxEntries int
-	// Clock tells the time. Nil: time.Now.
+	// Clock returns the current time. Nil means time.Now.
 	Clock func() time.Time
 }
 
-// A Cache is a Resolver that keeps another's answers in memory. It keeps what is
-// certain, that something exists or does not, and never a failure to find out. Callers
-// who ask for the same at the same time share one question, which goes on when one of
-// them leaves. Safe for concurrent use.
+// A Cache is a Resolver that keeps the answers of another Resolver in memory. It keeps certain
+// answers only: that something exists, or that it does not. It never keeps a failure to find out.
+// Callers that ask for the same thing at the same time share one question, which continues if one
+// of them leaves. It is safe for concurrent use.
 type Cache struct {
 	resolver     Resolver
 	keepFound    time.Duration
@@ -41,7 +42,7 @@ type Cache struct {
 
 var _ Resolver = (*Cache)(nil)
 
-// NewCache returns a Cache in front of r.
+// NewCache returns a Cache for the answers of r.
 func NewCache(r Resolver, cfg CacheConfig) *Cache {
 	c := &Cache{resolver: r, keepFound: cfg.KeepFound, keepNotFound: cfg.KeepNotFound, now: cfg.Clock}
 	if c.keepFound <= 0 {
@@ -71,7 +72,7 @@ func (c *Cache) ResolveHandle(ctx context.Context, h syntax.Handle) (syntax.DID,
 	return c.freshHandle(ctx, h)
 }
 
-// ResolveDID implements Resolver. The document is shared: it must not be changed.
+// ResolveDID implements Resolver. Callers share the document and must not change it.
 func (c *Cache) ResolveDID(ctx context.Context, did syntax.DID) (*Document, error) {
 	if a, ok := c.documents.get(did, c.now()); ok {
 		return a.value, a.err
@@ -79,8 +80,8 @@ func (c *Cache) ResolveDID(ctx context.Context, did syntax.DID) (*Document, erro
 	return c.freshDocument(ctx, did)
 }
 
-// Fresh returns a Resolver that asks anew, and leaves the answers to the Cache. Whoever
-// decides by the answer who may act for an account asks this one.
+// Fresh returns a Resolver that asks again, and stores the answers in the Cache. Use it if the
+// answer decides who may act for an account.
 func (c *Cache) Fresh() Resolver { return fresh{c} }
 
 type fresh struct{ cache *Cache }
@@ -101,11 +102,11 @@ func (c *Cache) freshDocument(ctx context.Context, did syntax.DID) (*Document, e
 	return ask(ctx, c, c.documents, did, string(did), c.resolver.ResolveDID)
 }
 
-// ask puts a question to the resolver, or waits for the answer to the same one.
+// ask asks the resolver, or waits for the answer to the same question.
 func ask[K comparable, V any](ctx context.Context, c *Cache, s *shelf[K, V], key K, subject string, resolve func(context.Context, K) (V, error)) (V, error) {
 	result := s.asking.DoChan(subject, func() (any, error) {
-		// Nobody's cancellation may become everybody's answer; the resolver has a time
-		// limit of its own.
+		// If one caller cancels, the others must still get their answer. The resolver has its own
+		// time limit.
 		value, err := resolve(context.WithoutCancel(ctx), key)
 		switch {
 		case err == nil:
@@ -113,7 +114,7 @@ func ask[K comparable, V any](ctx context.Context, c *Cache, s *shelf[K, V], key
 		case errors.Is(err, ErrNotFound):
 			s.answers.Add(key, answered[V]{err: err, until: c.now().Add(c.keepNotFound)})
 		default:
-			s.answers.Remove(key) // what was known is no longer certain
+			s.answers.Remove(key) // the earlier answer is no longer certain
 		}
 		return value, err
 	})
@@ -126,9 +127,9 @@ func ask[K comparable, V any](ctx context.Context, c *Cache, s *shelf[K, V], key
 	}
 }
 
-// A shelf keeps answers of one sort, the most recently used ones. The library's own lists with
-// a time limit have one for all entries and no clock that can be set, so each answer carries
-// its own.
+// A shelf keeps answers of one kind, those that were used last. The library's lists with a time
+// limit have one limit for all entries and no adjustable clock, so each answer carries its own
+// limit.
 type shelf[K comparable, V any] struct {
 	asking  singleflight.Group
 	answers *lru.Cache[K, answered[V]]
@@ -140,9 +141,9 @@ type answered[V any] struct {
 	until time.Time
 }
 
-// newShelf returns a shelf for entries answers, at least one.
+// newShelf returns a shelf with room for entries answers, at least one.
 func newShelf[K comparable, V any](entries int) *shelf[K, V] {
-	answers, _ := lru.New[K, answered[V]](entries) // it refuses nothing but a number below one
+	answers, _ := lru.New[K, answered[V]](entries) // it only refuses a number below one
 	return &shelf[K, V]{answers: answers}
 }
 

@@ -7,13 +7,13 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Chain returns a Resolver that asks resolvers in order until one has an answer: one
-// that finds nothing, or cannot be asked, may know less than the next. That something
-// does not exist is said only if all say so. A handle that names several DIDs, and what
-// cannot exist by its syntax, ends the search. It panics without resolvers.
+// Chain returns a Resolver that asks several resolvers in order until one has an answer. If one
+// finds nothing or cannot be asked, the next is asked, because it may know more. The result is
+// "does not exist" only if all resolvers say so. The search ends at a handle that names several
+// DIDs, and at a name that cannot exist by its syntax. Chain panics without resolvers.
 func Chain(resolvers ...Resolver) Resolver {
 	if len(resolvers) == 0 {
-		panic("identity: a chain of no resolvers")
+		panic("identity: Chain needs at least one resolver")
 	}
 	return chain(resolvers)
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// documentTypes are the content types of DID documents in the wild.
+// documentTypes are the content types that servers use for DID documents.
 var documentTypes = []string{"application/did+ld+json", "application/json", "application/did+json"}
 
 // ResolveDID implements Resolver for did:plc and did:web.
@@ -32,7 +32,7 @@ func (r *NetworkResolver) ResolveDID(ctx context.Context, did syntax.DID) (*Docu
 
 func (r *NetworkResolver) resolvePLC(ctx context.Context, did syntax.DID) (*Document, error) {
 	if !validPLC(did.Identifier()) {
-		return nil, failure(string(did), ErrInvalidDID, "a did:plc has 24 characters of a to z and 2 to 7")
+		return nil, failure(string(did), ErrInvalidDID, "a did:plc has 24 characters from a to z and 2 to 7")
 	}
 	return r.directories.resolve(ctx, r.http, did)
 }
@@ -41,8 +41,8 @@ func validPLC(id string) bool {
 	return len(id) == 24 && strings.Trim(id, "abcdefghijklmnopqrstuvwxyz234567") == ""
 }
 
-// resolveWeb fetches the document of a did:web. atproto allows host names only, no
-// paths, and a port only for localhost.
+// resolveWeb fetches the document of a did:web. atproto allows only host names, without a path, and
+// a port only for localhost.
 func (r *NetworkResolver) resolveWeb(ctx context.Context, did syntax.DID) (*Document, error) {
 	id := did.Identifier()
 	if host, port, ok := strings.Cut(id, "%3A"); host == "localhost" && r.allowLoopback {

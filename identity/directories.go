@@ -17,40 +17,40 @@ import (
 )
 
 const (
-	// maxSightings is of how many DIDs is known what directories said last.
+	// maxSightings is for how many DIDs the last answers are remembered.
 	maxSightings = 10_000
-	// maxReplaced is how many documents of one DID are known to have been replaced.
+	// maxReplaced is how many replaced documents are remembered for one DID.
 	maxReplaced = 4
 )
 
-// directories are PLC directories, some of which may be mirrors that lag behind others.
+// directories are PLC directories. Some may be mirrors that lag behind others.
 //
-// A document does not say how old it is. So a document that differs from the last one seen is
-// news, or comes from a mirror that lags; then the other directories are asked as well, and if
-// they do not agree, the date of the last change in their logs decides. Nothing is
-// remembered of a single directory, which nobody contradicts.
+// A document does not say how old it is. So if a document differs from the last one, it is either
+// new or from a mirror that lags. Then the other directories are asked too. If they do not agree,
+// the date of the last change in their logs decides. For a single directory nothing is remembered,
+// because no other can contradict it.
 type directories struct {
 	urls []string
-	seen *lru.Cache[syntax.DID, sighting] // nil for a single one
+	seen *lru.Cache[syntax.DID, sighting] // nil for a single directory
 }
 
-// A sighting is what directories have said of a DID. It is never changed.
+// A sighting is what directories last said about a DID. It never changes.
 type sighting struct {
 	last     digest
-	replaced []digest // what was last before, the latest at the end
+	replaced []digest // earlier documents, the latest at the end
 }
 
-// A digest stands for what a document says, however its JSON is written.
+// A digest identifies what a document says, however its JSON is written.
 type digest [sha256.Size]byte
 
 func digestOf(doc *Document) digest {
 	said := *doc
 	said.Raw = nil
-	text, _ := json.Marshal(said) // strings and lists of them can be written
+	text, _ := json.Marshal(said) // strings and lists of strings can always be encoded
 	return sha256.Sum256(text)
 }
 
-// A statement is the document that one of the directories has.
+// A statement is the document of one directory.
 type statement struct {
 	directory string
 	doc       *Document
@@ -63,13 +63,13 @@ func newDirectories(urls []string) directories {
 		d.urls = append(d.urls, strings.TrimSuffix(u, "/"))
 	}
 	if len(urls) > 1 {
-		d.seen, _ = lru.New[syntax.DID, sighting](maxSightings) // it refuses nothing but a number below one
+		d.seen, _ = lru.New[syntax.DID, sighting](maxSightings) // it only refuses a number below one
 	}
 	return d
 }
 
-// resolve asks the directories in order. One that does not know the DID may lag
-// behind the next, so that only a document ends the search.
+// resolve asks the directories in order. A directory that does not know the DID may lag behind the
+// next one, so only a document ends the search.
 func (d directories) resolve(ctx context.Context, client *safehttp.Client, did syntax.DID) (*Document, error) {
 	before, known := d.sighting(did)
 	var said []statement
@@ -83,7 +83,7 @@ func (d directories) resolve(ctx context.Context, client *safehttp.Client, did s
 			}
 			continue
 		}
-		// "Not found" stands only if no other directory failed to answer.
+		// The result is "not found" only if every directory answered.
 		if failed == nil || errors.Is(failed, ErrNotFound) {
 			failed = err
 		}
@@ -96,7 +96,7 @@ func (d directories) resolve(ctx context.Context, client *safehttp.Client, did s
 	}
 	newest := newestOf(ctx, client, did, said, before)
 	if slices.Contains(before.replaced, newest.digest) && failed != nil && !errors.Is(failed, ErrNotFound) {
-		return nil, failure(string(did), ErrUnreachable, "%s is behind: it has a document that was replaced; the directories that may know better: %w", newest.directory, failed)
+		return nil, failure(string(did), ErrUnreachable, "%s is behind: its document was replaced since; the directories that may have a newer one: %w", newest.directory, failed)
 	}
 	d.remember(did, before, newest.digest)
 	return newest.doc, nil
@@ -122,9 +122,9 @@ func (d directories) remember(did syntax.DID, before sighting, last digest) {
 	d.seen.Add(did, now)
 }
 
-// newestOf returns the statement of whoever has the latest change. Where the logs do not tell,
-// what was not replaced before our eyes counts as newer, and then what a later directory says:
-// mirrors stand before what they mirror.
+// newestOf returns the statement with the latest change. If the logs do not show it, a document
+// that was not replaced before counts as newer, and then the one of a later directory: mirrors
+// stand before what they mirror.
 func newestOf(ctx context.Context, client *safehttp.Client, did syntax.DID, said []statement, before sighting) statement {
 	newest := said[0]
 	for _, s := range said[1:] {
@@ -148,8 +148,8 @@ func newestOf(ctx context.Context, client *safehttp.Client, did syntax.DID, said
 	return newest
 }
 
-// lastChange returns when a DID changed last, by the log of a directory
-// (https://web.plc.directory/api/redoc). Changes that were taken back do not count.
+// lastChange returns when a DID last changed, from the log of a directory
+// (https://web.plc.directory/api/redoc). Changes that were undone do not count.
 func lastChange(ctx context.Context, client *safehttp.Client, directory string, did syntax.DID) (time.Time, error) {
 	body, err := client.GetJSON(ctx, directory+"/"+string(did)+"/log/audit")
 	if err != nil {

@@ -9,56 +9,54 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Document is the part of a DID document that atproto uses
-// (https://www.w3.org/TR/did-core/, https://atproto.com/specs/did#did-documents).
+// A Document holds the parts of a DID document that atproto uses (https://www.w3.org/TR/did-core/,
+// https://atproto.com/specs/did#did-documents).
 type Document struct {
 	ID                  syntax.DID
 	AlsoKnownAs         []string
-	VerificationMethods []VerificationMethod // as they are written: see PublicKey
-	Services            []Service            // as they are written: see Endpoint
+	VerificationMethods []VerificationMethod // as in the document: see PublicKey
+	Services            []Service            // as in the document: see Endpoint
 
-	// Raw is the JSON of the whole document as it was fetched, with what atproto does not
-	// know; nil in a document that was not parsed. It must not be changed.
+	// Raw is the JSON of the whole document as it was fetched, with the parts that atproto does not
+	// use. It is nil in a document that was not parsed. It must not be changed.
 	Raw json.RawMessage
 }
 
-// A VerificationMethod is a public key of the account, as the document writes it.
+// A VerificationMethod is a public key of the account, as the document contains it.
 type VerificationMethod struct {
-	ID                 string // "#atproto", or with the DID before it
-	Type               string // "Multikey"; older documents have others
+	ID                 string // "#atproto", or with the DID in front
+	Type               string // "Multikey"; older documents have other types
 	Controller         string
 	PublicKeyMultibase string
 }
 
-// A Service is an endpoint of the account, as the document writes it.
+// A Service is an endpoint of the account, as the document contains it.
 type Service struct {
-	ID       string // "#atproto_pds", or with the DID before it
+	ID       string // "#atproto_pds", or with the DID in front
 	Type     string // "" if it is not a string
 	Endpoint string // "" if it is not a string
 }
 
-// The service that hosts an account.
+// The id and type of the service that hosts an account.
 const (
 	pdsID   = "atproto_pds"
 	pdsType = "AtprotoPersonalDataServer"
 )
 
-// ParseDocument reads the JSON of a DID document and makes sure that it is the one
-// of did. Members that atproto does not know are only in Raw. It fails with
-// ErrInvalidDocument.
+// ParseDocument reads the JSON of a DID document, and checks that it is the document of did.
+// Members that atproto does not use are only in Raw. It fails with ErrInvalidDocument.
 func ParseDocument(data []byte, did syntax.DID) (*Document, error) {
 	doc, err := parseDocument(data)
 	if err != nil {
 		return nil, &Error{Subject: string(did), Kind: ErrInvalidDocument, Err: err}
 	}
 	if doc.ID != did {
-		return nil, failure(string(did), ErrInvalidDocument, "its id is %.80q", doc.ID)
+		return nil, failure(string(did), ErrInvalidDocument, "its id is %.80q, which is another DID", doc.ID)
 	}
 	return doc, nil
 }
 
-// A member of an object; encoding/json matches names of maps exactly, unlike those
-// of structs.
+// A map matches member names exactly; for structs, encoding/json ignores letter case.
 type object map[string]json.RawMessage
 
 func parseDocument(data []byte) (*Document, error) {
@@ -94,7 +92,7 @@ func parseDocument(data []byte) (*Document, error) {
 	return doc, nil
 }
 
-// read decodes a member that may be absent.
+// read decodes a member that may be missing.
 func (o object) read(name string, into any) error {
 	raw, ok := o[name]
 	if !ok {
@@ -106,8 +104,8 @@ func (o object) read(name string, into any) error {
 	return nil
 }
 
-// text returns a member if it is a string. DID core allows lists and objects in
-// places where atproto wants one string; such an entry is simply not for us.
+// text returns a member if it is a string. DID core allows lists and objects where atproto wants a
+// single string; atproto does not use such an entry.
 func (o object) text(name string) string {
 	var s string
 	if json.Unmarshal(o[name], &s) != nil {
@@ -116,9 +114,8 @@ func (o object) text(name string) string {
 	return s
 }
 
-// Handle returns the handle the account claims: the first entry of AlsoKnownAs that
-// is "at://" and a valid handle. The claim proves nothing until the handle resolves
-// to the account, see Lookup.
+// Handle returns the handle that the account claims: the first entry of AlsoKnownAs that is "at://"
+// and a valid handle. This proves nothing until the handle resolves to the account; see Lookup.
 func (d *Document) Handle() (h syntax.Handle, ok bool) {
 	for _, alias := range d.AlsoKnownAs {
 		if name, found := strings.CutPrefix(alias, "at://"); found {
@@ -130,9 +127,9 @@ func (d *Document) Handle() (h syntax.Handle, ok bool) {
 	return "", false
 }
 
-// Service returns the first service with the given id and type, as it is written. The id is
-// given without the number sign, "atproto_pds"; documents may write it as "#atproto_pds" or
-// with the DID in front. Both are compared to the letter. "" stands for any type.
+// Service returns the first service with this id and type, as the document contains it. Write the
+// id without the number sign, "atproto_pds"; documents may write "#atproto_pds", or the DID in
+// front of that. Both are compared exactly. The type "" matches any type.
 func (d *Document) Service(id, serviceType string) (s Service, ok bool) {
 	for _, s := range d.Services {
 		if (serviceType == "" || s.Type == serviceType) && d.isID(s.ID, id) {
@@ -147,10 +144,9 @@ func (d *Document) isID(written, id string) bool {
 	return len(relative) == len(id)+1 && relative[0] == '#' && relative[1:] == id
 }
 
-// PDS returns the origin of the account's server: scheme, host in lower case, and
-// the port unless it is the default; no trailing slash. It fails with ErrNoPDS if
-// there is none, or its endpoint is more than an origin. Whether http is acceptable
-// is for the caller to say.
+// PDS returns the origin of the account's server: scheme, host in lower case, and the port unless
+// it is the default, without a trailing slash. It fails with ErrNoPDS if there is no PDS, or if its
+// endpoint is more than an origin. The caller decides whether http is acceptable.
 func (d *Document) PDS() (origin string, err error) {
 	s, ok := d.Service(pdsID, pdsType)
 	if !ok {

@@ -9,28 +9,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A ServiceRef names a service by the DID of who runs it and its id in the document of that DID,
-// as calls through a PDS and tokens for services do: "did:web:api.bsky.app#bsky_appview"
+// A ServiceRef identifies a service by the DID of its operator and its id in that DID's document:
+// "did:web:api.bsky.app#bsky_appview". Calls through a PDS and tokens for services use it
 // (https://atproto.com/specs/xrpc#service-proxying).
 type ServiceRef struct {
 	DID syntax.DID
 	ID  string // without the number sign: "bsky_appview"
 }
 
-// ParseServiceRef reads the form with a number sign. It fails with ErrInvalidService.
+// ParseServiceRef parses the form with a number sign. It fails with ErrInvalidService.
 func ParseServiceRef(text string) (ServiceRef, error) {
 	did, id, _ := strings.Cut(text, "#")
 	if err := syntax.DID(did).Validate(); err != nil {
 		return ServiceRef{}, &Error{Subject: shorten(text), Kind: ErrInvalidService, Err: err}
 	}
 	if !isServiceID(id) {
-		return ServiceRef{}, failure(shorten(text), ErrInvalidService, "names no service behind the DID, as did:web:api.example.com#service does")
+		return ServiceRef{}, failure(shorten(text), ErrInvalidService, "names no service after the DID, as in did:web:api.example.com#service")
 	}
 	return ServiceRef{DID: syntax.DID(did), ID: id}, nil
 }
 
-// isServiceID is narrower than a fragment may be (RFC 3986 §3.5), so that a reference can be
-// written into a header field and compared to the letter.
+// isServiceID allows fewer characters than a fragment may have (RFC 3986 §3.5), so that a reference
+// can be a header field and can be compared exactly.
 func isServiceID(id string) bool {
 	for _, c := range []byte(id) {
 		switch {
@@ -42,27 +42,27 @@ func isServiceID(id string) bool {
 	return id != ""
 }
 
-// String returns DID and id with a number sign between them.
+// String returns the DID and the id with a number sign between them.
 func (r ServiceRef) String() string { return string(r.DID) + "#" + r.ID }
 
-// An Endpoint is a service of a DID document whose URL can be used.
+// An Endpoint is a service in a DID document with a valid URL.
 type Endpoint struct {
 	Ref  ServiceRef
 	Type string // "AtprotoLabeler"
-	// URL is https or http, with a host in lower case and no default port; it has neither
-	// credentials nor a fragment. Whether http is acceptable is for the caller to say, and
-	// to whom the host leads: strangers write documents.
+	// URL is https or http, with a host in lower case and without a default port, credentials and
+	// fragment. The caller decides whether http is acceptable, and which hosts are: strangers write
+	// documents.
 	URL *url.URL
 }
 
-// Endpoint returns the first service with the given id and type. The id is given without the
-// number sign, "atproto_labeler"; "" stands for any type, as it does to a PDS that passes calls
-// on. It fails with ErrNoService if there is none or its URL is not in order: then no other is
-// looked for.
+// Endpoint returns the first service with this id and type. Write the id without the number sign,
+// "atproto_labeler". The type "" matches any type, as for a PDS that forwards calls. It fails with
+// ErrNoService if there is none. If the URL of the first match is not valid, it fails too and does
+// not look for another.
 func (d *Document) Endpoint(id, serviceType string) (*Endpoint, error) {
 	s, ok := d.Service(id, serviceType)
 	if !ok {
-		return nil, failure(string(d.ID), ErrNoService, "none has the id %.80q and the type %.80q", "#"+id, serviceType)
+		return nil, failure(string(d.ID), ErrNoService, "no service has the id %.80q and the type %.80q", "#"+id, serviceType)
 	}
 	u, err := parseEndpoint(s.Endpoint)
 	if err != nil {
@@ -71,9 +71,8 @@ func (d *Document) Endpoint(id, serviceType string) (*Endpoint, error) {
 	return &Endpoint{Ref: ServiceRef{DID: d.ID, ID: id}, Type: s.Type, URL: u}, nil
 }
 
-// Origin returns scheme, host and port of the URL, which is where XRPC methods are called. It
-// fails with ErrNoService if the URL is more than an origin: a service with XRPC methods has
-// no path.
+// Origin returns scheme, host and port of the URL. XRPC methods are called there. It fails with
+// ErrNoService if the URL is more than an origin, because a service with XRPC methods has no path.
 func (e *Endpoint) Origin() (string, error) {
 	origin, err := originOf(e.URL)
 	if err != nil {
@@ -82,8 +81,8 @@ func (e *Endpoint) Origin() (string, error) {
 	return origin, nil
 }
 
-// LookupService finds a service in the document of the DID that runs it. It fails with
-// ErrNoService if the document has none of the id and type, and otherwise as r does.
+// LookupService finds a service in the document of its operator's DID. It fails with ErrNoService
+// if the document has no service with this id and type, and otherwise with the error of r.
 func LookupService(ctx context.Context, r Resolver, ref ServiceRef, serviceType string) (*Endpoint, error) {
 	doc, err := resolveDocument(ctx, r, ref.DID)
 	if err != nil {

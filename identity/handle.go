@@ -11,25 +11,25 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// maxHandleRedirects is how far a handle's well-known file may be away.
+// maxHandleRedirects is how many redirects to a handle's well-known file are followed.
 const maxHandleRedirects = 5
 
-// maxHandleAnswer has room for the longest DID and white space around it. Whatever
-// is larger is the error page of a web server that answers 200 to everything.
+// maxHandleAnswer is enough for the longest DID and white space around it. A larger answer is the
+// error page of a web server that answers everything with 200.
 const maxHandleAnswer = 4 << 10
 
-// An answer is what one method of handle resolution found.
+// An answer is the result of one method of handle resolution.
 type answer struct {
 	did  syntax.DID
 	kind error // nil if there is a DID
 	err  error
 }
 
-// ResolveHandle implements Resolver: by DNS and by HTTPS at the same time
-// (https://atproto.com/specs/handle#handle-resolution). What DNS says comes first.
+// ResolveHandle implements Resolver. It asks DNS and HTTPS at the same time
+// (https://atproto.com/specs/handle#handle-resolution). The answer of DNS has priority.
 //
-// It fails with ErrInvalidHandle, ErrReservedTLD, ErrAmbiguous (DNS names several
-// DIDs), ErrNotFound (both methods say so), ErrBlocked or ErrUnreachable.
+// It fails with ErrInvalidHandle, ErrReservedTLD, ErrAmbiguous (DNS names several DIDs),
+// ErrNotFound (both methods say so), ErrBlocked or ErrUnreachable.
 func (r *NetworkResolver) ResolveHandle(ctx context.Context, h syntax.Handle) (syntax.DID, error) {
 	h = h.Normalize()
 	if err := checkHandle(h); err != nil {
@@ -51,8 +51,8 @@ func (r *NetworkResolver) ResolveHandle(ctx context.Context, h syntax.Handle) (s
 	if https.kind == nil {
 		return https.did, nil
 	}
-	// It takes both to say that there is no such handle; as long as one could not be
-	// asked, nobody knows.
+	// Only both together can say that a handle does not exist. If one could not be asked, the
+	// result is unknown.
 	kind := https.kind
 	if kind == ErrNotFound {
 		kind = dns.kind
@@ -103,9 +103,9 @@ func (r *NetworkResolver) handleByHTTPS(ctx context.Context, h syntax.Handle) an
 		kind := classify(err)
 		switch {
 		case kind == ErrInvalidDocument:
-			kind = ErrNotFound // an answer, but no DID
+			kind = ErrNotFound // an answer, but without a DID
 		case missingInDNS(err, string(h)):
-			kind = ErrNotFound // a handle is a name in DNS: without it there is none
+			kind = ErrNotFound // a handle is a name in DNS, so without that name the handle does not exist
 		}
 		return answer{kind: kind, err: err}
 	}

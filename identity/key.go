@@ -15,34 +15,33 @@ import (
 	"github.com/mr-tron/base58"
 )
 
-// What marks public keys of the curves of atproto in multicodec, as a varint
+// The multicodec prefixes of public keys on the curves of atproto, as varints
 // (https://atproto.com/specs/cryptography).
 var (
 	prefixP256 = []byte{0x80, 0x24} // p256-pub, 0x1200
 	prefixK256 = []byte{0xe7, 0x01} // secp256k1-pub, 0xe7
 )
 
-// maxMultibase is more than the text of any key has.
+// maxMultibase is longer than the text of any key.
 const maxMultibase = 128
 
-// How points are written (SEC 1 §2.3.3): the x coordinate behind a byte that says which of two
-// points it is, or both coordinates behind a 4.
+// The forms of a point (SEC 1 §2.3.3): the x coordinate after a byte that says which of the two
+// points it is, or both coordinates after a 4.
 const (
 	compressedSize   = 33
 	uncompressedSize = 65
 )
 
-// A PublicKey is a key that verifies signatures of accounts and services: on the curve P-256
-// (secp256r1) or K-256 (secp256k1). ParseDIDKey, ParseMultikey and DID documents make one; the
-// zero value is of no use. Safe for concurrent use.
+// A PublicKey verifies signatures of accounts and services. It is on the curve P-256 (secp256r1) or
+// K-256 (secp256k1). ParseDIDKey, ParseMultikey and DID documents return one; the zero value cannot
+// be used. It is safe for concurrent use.
 type PublicKey struct {
-	// One of the two is set.
+	// Exactly one of the two is set.
 	p256 *ecdsa.PublicKey
 	k256 *secp256k1.PublicKey
 }
 
-// ParseDIDKey reads a key in the form of a did:key, "did:key:zQ3sh…". It fails with
-// ErrInvalidKey.
+// ParseDIDKey parses a key in the form of a did:key, "did:key:zQ3sh…". It fails with ErrInvalidKey.
 func ParseDIDKey(text string) (*PublicKey, error) {
 	multikey, ok := strings.CutPrefix(text, "did:key:")
 	if !ok {
@@ -55,8 +54,8 @@ func ParseDIDKey(text string) (*PublicKey, error) {
 	return key, nil
 }
 
-// ParseMultikey reads a key as DID documents write it in a verification method of the type
-// Multikey, "zQ3sh…". It fails with ErrInvalidKey.
+// ParseMultikey parses a key in the form of DID documents, in a verification method of the type
+// Multikey: "zQ3sh…". It fails with ErrInvalidKey.
 func ParseMultikey(text string) (*PublicKey, error) {
 	key, err := parseMultikey(text)
 	if err != nil {
@@ -78,14 +77,14 @@ func parseMultikey(text string) (*PublicKey, error) {
 	}
 	switch {
 	case !ok:
-		return nil, errors.New("is a key of another sort; atproto has keys on the curves P-256 and K-256")
+		return nil, errors.New("is a key of another kind; atproto uses keys on the curves P-256 and K-256")
 	case len(point) != compressedSize:
-		return nil, fmt.Errorf("has a point of %d bytes; a Multikey holds a compressed one, of %d", len(point), compressedSize)
+		return nil, fmt.Errorf("has a point of %d bytes; a Multikey has a compressed point of %d bytes", len(point), compressedSize)
 	}
 	return parse(point)
 }
 
-// decodeMultibase reads "z" and base58btc (https://github.com/multiformats/multibase), the one
+// decodeMultibase decodes "z" and base58btc (https://github.com/multiformats/multibase), the only
 // base that atproto uses.
 func decodeMultibase(text string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(text, "z")
@@ -94,14 +93,14 @@ func decodeMultibase(text string) ([]byte, error) {
 	}
 	raw, err := base58.Decode(encoded)
 	if err != nil {
-		return nil, fmt.Errorf("is not base58btc behind the z: %w", err)
+		return nil, fmt.Errorf("is not base58btc after the z: %w", err)
 	}
 	return raw, nil
 }
 
 var (
-	errNotOnP256 = errors.New("is no point on the curve P-256")
-	errNotOnK256 = errors.New("is no point on the curve K-256")
+	errNotOnP256 = errors.New("is not a point on the curve P-256")
+	errNotOnK256 = errors.New("is not a point on the curve K-256")
 )
 
 func parseP256(point []byte) (*PublicKey, error) {
@@ -123,7 +122,7 @@ func parseP256(point []byte) (*PublicKey, error) {
 }
 
 func parseK256(point []byte) (*PublicKey, error) {
-	// The library reads the hybrid form of SEC 1, too, which nobody else does.
+	// The library also reads the hybrid form of SEC 1, which nobody else does.
 	if len(point) == uncompressedSize && point[0] != 4 {
 		return nil, errNotOnK256
 	}
@@ -134,8 +133,7 @@ func parseK256(point []byte) (*PublicKey, error) {
 	return &PublicKey{k256: key}, nil
 }
 
-// Algorithm returns what JWTs call the signatures of the key: "ES256" on P-256, "ES256K" on
-// K-256.
+// Algorithm returns the name of the key's signatures in JWTs: "ES256" on P-256, "ES256K" on K-256.
 func (k *PublicKey) Algorithm() string {
 	if k.p256 != nil {
 		return "ES256"
@@ -143,7 +141,7 @@ func (k *PublicKey) Algorithm() string {
 	return "ES256K"
 }
 
-// Multikey returns the key as DID documents write it, in the type Multikey.
+// Multikey returns the key in the form of DID documents, for the type Multikey.
 func (k *PublicKey) Multikey() string {
 	if k.p256 != nil {
 		return "z" + base58.Encode(append(bytes.Clone(prefixP256), compressP256(k.p256)...))
@@ -152,11 +150,11 @@ func (k *PublicKey) Multikey() string {
 }
 
 func compressP256(key *ecdsa.PublicKey) []byte {
-	point, _ := key.Bytes() // a point that was read can be written
+	point, _ := key.Bytes() // a point that was parsed can be encoded
 	return append([]byte{2 + point[uncompressedSize-1]&1}, point[1:compressedSize]...)
 }
 
-// DIDKey returns the key in the form of a did:key, by which two keys can also be compared.
+// DIDKey returns the key in the form of a did:key. Two keys are equal if these texts are equal.
 func (k *PublicKey) DIDKey() string { return "did:key:" + k.Multikey() }
 
 // String returns what DIDKey returns.
@@ -170,24 +168,24 @@ func (k *PublicKey) Equal(other *PublicKey) bool {
 	return k.DIDKey() == other.DIDKey()
 }
 
-// Verify checks a signature of message, which it hashes with SHA-256 first. The signature has 64
-// bytes, r and s, and the smaller of the two s that would do, so that nobody makes another
-// signature out of it (https://atproto.com/specs/cryptography). That is the form of commits and
-// labels. It fails with ErrInvalidSignature.
+// Verify checks a signature of message. It hashes message with SHA-256. The signature has 64 bytes,
+// r and s. s must be the smaller of the two possible values, so that nobody can derive a second
+// signature from it (https://atproto.com/specs/cryptography). Commits and labels use this form. It
+// fails with ErrInvalidSignature.
 func (k *PublicKey) Verify(message, signature []byte) error {
 	return k.verify(message, signature, false)
 }
 
-// VerifyEitherS is Verify that takes the greater s as well, as libraries for JWTs make it and the
-// reference takes it in tokens for services. Anybody can make a second signature out of the first
-// then: do not recognise what came before by its signature.
+// VerifyEitherS is Verify, but it accepts the greater s too. JWT libraries make such signatures,
+// and the reference accepts them in service tokens. Anybody can then derive a second signature from
+// the first, so do not use the signature to recognise a message that came before.
 func (k *PublicKey) VerifyEitherS(message, signature []byte) error {
 	return k.verify(message, signature, true)
 }
 
 func (k *PublicKey) verify(message, signature []byte, eitherS bool) error {
 	if len(signature) != 64 {
-		return failure(k.DIDKey(), ErrInvalidSignature, "has %d bytes, not 64 of r and s", len(signature))
+		return failure(k.DIDKey(), ErrInvalidSignature, "has %d bytes, not the 64 of r and s", len(signature))
 	}
 	hash := sha256.Sum256(message)
 	check := verifyK256
@@ -197,21 +195,21 @@ func (k *PublicKey) verify(message, signature []byte, eitherS bool) error {
 	high, ok := check(k, hash[:], signature)
 	switch {
 	case !ok:
-		return failure(k.DIDKey(), ErrInvalidSignature, "it was made by another key, or of another message")
+		return failure(k.DIDKey(), ErrInvalidSignature, "another key made it, or it is for another message")
 	case high && !eitherS:
-		return failure(k.DIDKey(), ErrInvalidSignature, "its s is the greater of two; who signs has to send the smaller one, which is the order of the curve less it")
+		return failure(k.DIDKey(), ErrInvalidSignature, "its s is the greater of the two possible values; the signer must send the smaller one, which is the order of the curve minus s")
 	}
 	return nil
 }
 
-// verifyP256 reports whether s is the greater of two, and whether the signature is good.
+// verifyP256 reports whether s is the greater of two values, and whether the signature is valid.
 func verifyP256(k *PublicKey, hash, signature []byte) (high, ok bool) {
 	r, s := new(big.Int).SetBytes(signature[:32]), new(big.Int).SetBytes(signature[32:])
 	half := new(big.Int).Rsh(elliptic.P256().Params().N, 1)
 	return s.Cmp(half) > 0, ecdsa.Verify(k.p256, hash, r, s)
 }
 
-// verifyK256 reports whether s is the greater of two, and whether the signature is good.
+// verifyK256 reports whether s is the greater of two values, and whether the signature is valid.
 func verifyK256(k *PublicKey, hash, signature []byte) (high, ok bool) {
 	var r, s secp256k1.ModNScalar
 	if r.SetByteSlice(signature[:32]) || s.SetByteSlice(signature[32:]) {

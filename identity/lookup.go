@@ -6,30 +6,32 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Resolver answers the two questions Lookup puts together. Implementations are
-// safe for concurrent use and fail with an *Error, whose Kind tells "does not
-// exist" from "could not be asked".
+// A Resolver answers the two questions that Lookup combines. Implementations are safe for
+// concurrent use and fail with an *Error, whose Kind tells "does not exist" from "could not be
+// asked".
 type Resolver interface {
-	// ResolveHandle returns the DID a handle names. The account may not claim it.
+	// ResolveHandle returns the DID that a handle names. The account of that DID may not claim the
+	// handle.
 	ResolveHandle(ctx context.Context, h syntax.Handle) (syntax.DID, error)
-	// ResolveDID returns the document of a DID, whose ID is did.
+	// ResolveDID returns the document of a DID. The ID of the document is did.
 	ResolveDID(ctx context.Context, did syntax.DID) (*Document, error)
 }
 
-// An Identity is an account as Lookup found it.
+// An Identity is the result of Lookup: an account.
 type Identity struct {
 	DID      syntax.DID    // the account
-	Handle   syntax.Handle // its name in lower case; HandleInvalid if the account has none that resolves to it
-	PDS      string        // origin of its server, no trailing slash
+	Handle   syntax.Handle // its handle in lower case; HandleInvalid if no handle resolves to the account
+	PDS      string        // origin of its server, without a trailing slash
 	Document *Document
 }
 
-// Lookup resolves an account and verifies its handle both ways.
+// Lookup resolves an account and verifies its handle in both directions.
 //
-// Given a handle, the DID it names must claim it, else Lookup fails with
-// ErrHandleMismatch. Given a DID, a handle that does not resolve back, or cannot be
-// resolved now, becomes syntax.HandleInvalid and is no error: the DID is the account.
-// It fails with ErrNoPDS if the account has no server, and otherwise as r does.
+// If id is a handle, the DID that it names must claim it; otherwise Lookup fails with
+// ErrHandleMismatch. If id is a DID, and its handle does not resolve back or cannot be resolved
+// now, the handle becomes syntax.HandleInvalid; that is not an error, because the DID identifies
+// the account. Lookup fails with ErrNoPDS if the account has no server, and otherwise with the
+// error of r.
 func Lookup(ctx context.Context, r Resolver, id syntax.AtIdentifier) (*Identity, error) {
 	if did, ok := id.DID(); ok {
 		return lookupDID(ctx, r, did)
@@ -68,7 +70,7 @@ func lookupDID(ctx context.Context, r Resolver, did syntax.DID) (*Identity, erro
 	}
 	named, err := r.ResolveHandle(ctx, claimed)
 	if ctx.Err() != nil {
-		// Nobody waits for the answer; do not pass off haste as a broken handle.
+		// The caller has stopped waiting. That does not make the handle invalid.
 		return nil, &Error{Subject: string(did), Kind: ErrUnreachable, Err: ctx.Err()}
 	}
 	if err == nil && named == did {
@@ -89,19 +91,19 @@ func resolveAccount(ctx context.Context, r Resolver, did syntax.DID) (*Document,
 	return doc, pds, nil
 }
 
-// resolveDocument makes sure that the document is the one of did, whoever implements r.
+// resolveDocument checks that the document belongs to did, whoever implements r.
 func resolveDocument(ctx context.Context, r Resolver, did syntax.DID) (*Document, error) {
 	doc, err := r.ResolveDID(ctx, did)
 	if err != nil {
 		return nil, err
 	}
 	if doc == nil || doc.ID != did {
-		return nil, failure(string(did), ErrInvalidDocument, "the resolver returned another account's")
+		return nil, failure(string(did), ErrInvalidDocument, "the resolver returned the document of another DID")
 	}
 	return doc, nil
 }
 
-// checkHandle refuses what cannot be resolved before anybody is asked.
+// checkHandle refuses a handle that cannot be resolved, before any request.
 func checkHandle(h syntax.Handle) error {
 	if err := h.Validate(); err != nil {
 		return &Error{Subject: shorten(string(h)), Kind: ErrInvalidHandle, Err: err}

@@ -16,73 +16,77 @@ import (
 	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
-// DefaultDirectory is the PLC directory that is asked if the Config names none.
+// DefaultDirectory is the PLC directory that is used if the Config names none.
 const DefaultDirectory = "https://plc.directory"
 
-// Config is how a NetworkResolver reaches the network. The zero value is right for
-// production. With settings that contradict each other every question fails with ErrBlocked.
+// Config says how a NetworkResolver reaches the network. The zero value is good for production. If
+// settings contradict each other, every question fails with ErrBlocked.
 type Config struct {
-	// WrapTransport, if set, is given the transport of requests, which connects to public
-	// addresses only, and returns what they go through: for tracing and metrics. It sees every
-	// request; what it sends on is checked all the same, and a form that spends a code or a
-	// refresh token is not sent a second time. One that does not use what it is given replaces
-	// the transport, and with it the checks: see UnguardedTransport.
+	// WrapTransport, if set, receives the resolver's transport and returns the one to use, for
+	// example for tracing and metrics. The transport that it receives connects to public addresses
+	// only. The returned transport sees every request. If it changes a request, the changed request
+	// is checked too.
+	//
+	// If the returned transport does not use the one that it received, it replaces it, and the
+	// address checks are gone: see UnguardedTransport.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	// Proxy, an http or https URL, is what connections go through; nil: none, whatever
-	// the environment says. Names are resolved and addresses checked here, and the proxy is told (CONNECT)
-	// to connect to the address that was checked. Servers of PrivateHosts are connected to directly.
+	// Proxy is the http or https URL of a proxy for all connections. If it is nil, no proxy is
+	// used, whatever the environment says. This process resolves names and checks addresses, and
+	// tells the proxy (CONNECT) to connect to the checked address. Connections to servers in
+	// PrivateHosts do not use the proxy.
 	Proxy *url.URL
 
-	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers, for networks that
-	// resolve none of the Internet's. Strangers choose these names: no address that one
-	// leads to is checked then, unless the proxy does it.
+	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers. It is for networks that
+	// cannot resolve public names. Strangers choose these names, and this process then checks no
+	// address. Set it only if the proxy does that check.
 	ProxyResolvesUnchecked bool
 
-	// RootCAs are the certificate authorities to believe; nil: the system's.
+	// RootCAs are the certificate authorities to trust. If it is nil, the system's are used.
 	RootCAs *x509.CertPool
 
-	// PrivateHosts are servers of your own network, "host:port" as in their URLs, such as
-	// "pds:2583" of a compose file: they may have a private address, and http. Nothing else is
-	// let through by it.
+	// PrivateHosts lists servers of your own network, as "host:port" like in their URLs, for
+	// example "pds:2583" in a compose file. They may have a private address and may use http. No
+	// other server gets these exceptions.
 	PrivateHosts []string
 
-	// UnguardedTransport, if set, takes the place of the transport, and with it goes the check of
-	// addresses: whom it connects to is its own business. It is for tests, and for networks
-	// that guard themselves. It goes without Proxy and RootCAs.
+	// UnguardedTransport, if set, replaces the resolver's transport, and nothing checks the
+	// addresses that it connects to. It is for tests, and for networks that have their own checks.
+	// It cannot be combined with Proxy and RootCAs.
 	UnguardedTransport http.RoundTripper
 
-	// LookupTXT returns the TXT records of a DNS name, the chunks of each joined.
-	// "There is none" is a *net.DNSError with IsNotFound. Nil: net.DefaultResolver.
+	// LookupTXT returns the TXT records of a DNS name; the parts of each record are joined. If
+	// there is no record, it returns a *net.DNSError with IsNotFound. Nil means
+	// net.DefaultResolver.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
 
-	// Directories are the URLs of PLC directories, asked in order until one has the
-	// document, so mirrors stand before what they mirror. A mirror may lag: of several
-	// directories the resolver remembers a digest of what they said last, for 10,000 DIDs, and
-	// where a document differs from that, it asks the next ones too and believes the log with the
-	// latest change. None: DefaultDirectory.
+	// Directories are the URLs of PLC directories. They are asked in order until one has the
+	// document, so put mirrors before what they mirror. None means DefaultDirectory.
+	//
+	// A mirror may lag behind. So with several directories, the resolver remembers a digest of
+	// their last answer for 10,000 DIDs. If a document differs from that, it asks the next
+	// directories too, and believes the one whose log has the latest change.
 	Directories []string
 
-	// AllowLoopback, for development, lets requests through to loopback addresses,
-	// also by http and on any port, and did:web name localhost with a port.
+	// AllowLoopback, for development, permits requests to loopback addresses, also by http and on
+	// any port. It also permits a did:web of localhost with a port.
 	AllowLoopback bool
 
-	// Timeout bounds the resolution of one handle or one DID. 0: 10 seconds.
+	// Timeout limits the time to resolve one handle or one DID. 0 means 10 seconds.
 	Timeout time.Duration
 }
 
-// String returns the directories. The rest may hold the password of a Proxy.
+// String returns the directories. Other fields may hold the password of a Proxy.
 func (cfg Config) String() string { return fmt.Sprintf("identity.Config of %q", cfg.Directories) }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (cfg Config) Format(f fmt.State, _ rune) { io.WriteString(f, cfg.String()) }
 
-// LogValue keeps everything but the directories out of logs.
+// LogValue gives loggers the directories only.
 func (cfg Config) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
 
-// A NetworkResolver asks DNS and web servers. It keeps connections but no answers; of answers of
-// several Directories it keeps digests.
-// Safe for concurrent use.
+// A NetworkResolver asks DNS and web servers. It keeps connections, but no answers. With several
+// Directories it keeps digests of their answers. It is safe for concurrent use.
 type NetworkResolver struct {
 	http          *safehttp.Client
 	lookupTXT     func(ctx context.Context, name string) ([]string, error)
@@ -95,7 +99,7 @@ var _ Resolver = (*NetworkResolver)(nil)
 
 const (
 	defaultTimeout = 10 * time.Second
-	dnsTimeout     = 5 * time.Second // of it for DNS, so that a dead name server does not hide the web server's answer
+	dnsTimeout     = 5 * time.Second // the part of that for DNS, so that a dead name server does not hide the web server's answer
 )
 
 // NewResolver returns a NetworkResolver.
@@ -110,7 +114,7 @@ func NewResolver(cfg Config) *NetworkResolver {
 	}
 	if r.lookupTXT == nil {
 		r.lookupTXT = func(ctx context.Context, name string) ([]string, error) {
-			return net.DefaultResolver.LookupTXT(ctx, name+".") // the dot keeps search domains out
+			return net.DefaultResolver.LookupTXT(ctx, name+".") // the final dot turns search domains off
 		}
 	}
 	urls := cfg.Directories
@@ -127,14 +131,13 @@ func NewResolver(cfg Config) *NetworkResolver {
 	return r
 }
 
-// classify returns the Kind of a failed request: what a server said, what we
-// refused, or that nobody answered.
+// classify returns the Kind of a failed request: what a server said, what this process refused, or
+// that nobody answered.
 //
-// What says that something does not exist is listed, and not what does not: servers
-// turn requests away because of who asks, and from where (401, 403, 407, 451), or how
-// often (429), and then nobody knows (P63). That a host is not in DNS is nothing that
-// a server said: a machine without a network, and a name server that filters, look the
-// same.
+// It lists the answers that say that something does not exist. All others do not say that: servers
+// refuse requests because of who asks or from where (401, 403, 407, 451), or how often (429), and
+// then the result is unknown (P63). A host that is missing in DNS is not an answer of a server: it
+// looks the same on a machine without a network, or with a name server that filters.
 func classify(err error) error {
 	e, ok := errors.AsType[*safehttp.Error](err)
 	switch {
@@ -150,7 +153,7 @@ func classify(err error) error {
 	return ErrUnreachable
 }
 
-// missingInDNS reports whether a request failed because there is no such host.
+// missingInDNS reports whether a request failed because the host does not exist.
 func missingInDNS(err error, host string) bool {
 	e, ok := errors.AsType[*net.DNSError](err)
 	return ok && e.IsNotFound && strings.EqualFold(strings.TrimSuffix(e.Name, "."), host)

@@ -11,11 +11,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A ServiceResolver asks an atproto service for handles, by
-// com.atproto.identity.resolveHandle: for networks where DNS is filtered, or web
-// servers turn requests away that do not come from a browser. DIDs it resolves as
-// NetworkResolver does, so that Lookup still verifies by the account's own document
-// what the service says. It keeps no answers. Safe for concurrent use.
+// A ServiceResolver asks an atproto service for handles, with com.atproto.identity.resolveHandle.
+// It is for networks where DNS is filtered, or where web servers refuse requests that do not come
+// from a browser. It resolves DIDs like NetworkResolver, so Lookup still verifies the service's
+// answer with the account's own document. It keeps no answers. It is safe for concurrent use.
 type ServiceResolver struct {
 	*NetworkResolver
 	service string
@@ -23,9 +22,8 @@ type ServiceResolver struct {
 
 var _ Resolver = (*ServiceResolver)(nil)
 
-// NewServiceResolver returns a resolver that asks service, the origin of a PDS or
-// AppView such as "https://public.api.bsky.app". It fails with ErrInvalidService if
-// that is none.
+// NewServiceResolver returns a resolver that asks service, the origin of a PDS or AppView such as
+// "https://public.api.bsky.app". It fails with ErrInvalidService if service is not an origin.
 func NewServiceResolver(service string, cfg Config) (*ServiceResolver, error) {
 	origin, err := parseOrigin(service)
 	if err != nil {
@@ -51,7 +49,7 @@ func (r *ServiceResolver) ResolveHandle(ctx context.Context, h syntax.Handle) (s
 		case errors.Is(err, safehttp.ErrBlocked):
 			kind = ErrBlocked
 		case e != nil && e.Status == http.StatusBadRequest:
-			kind = ErrNotFound // how services say that there is no such handle
+			kind = ErrNotFound // services answer so if the handle does not exist
 		}
 		return "", &Error{Subject: string(h), Kind: kind, Err: err}
 	}

@@ -6,21 +6,21 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Static is a Resolver that knows what is in it and asks nobody: for tests, and for programs
-// that work without a network. NewStatic makes one of accounts; both maps may also be filled by
-// hand. Safe for concurrent use while nobody changes the maps.
+// A Static is a Resolver with fixed answers; it sends no requests. It is for tests, and for
+// programs that work without a network. NewStatic makes one from accounts; you may also fill both
+// maps yourself. It is safe for concurrent use while nobody changes the maps.
 type Static struct {
-	// Handles holds the DID that each handle names; the handles are in lower case.
+	// Handles maps each handle, in lower case, to the DID that it names.
 	Handles map[syntax.Handle]syntax.DID
-	// Documents holds the document of each DID. Callers share it.
+	// Documents maps each DID to its document. Callers share the documents.
 	Documents map[syntax.DID]*Document
 }
 
 var _ Resolver = (*Static)(nil)
 
-// NewStatic returns a Static of accounts. The Handle of each names its DID. An account without
-// Document gets one that claims the Handle and names the PDS, so that Lookup finds the account
-// as it was given. Handle and PDS may be empty; HandleInvalid counts as none.
+// NewStatic returns a Static with these accounts. The Handle of each account names its DID. An
+// account without a Document gets one that claims the Handle and names the PDS, so that Lookup
+// returns the account as it was given. Handle and PDS may be empty; HandleInvalid counts as empty.
 func NewStatic(accounts ...Identity) *Static {
 	s := &Static{Handles: make(map[syntax.Handle]syntax.DID), Documents: make(map[syntax.DID]*Document)}
 	for _, a := range accounts {

@@ -10,42 +10,49 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Typed is what somebody typed, or copied, to say which account or server they mean. One
-// of its fields is set; none if nothing was typed.
+// A Typed is the result of ParseTyped: the account or server that a person means. Exactly one field
+// is set, or none if nothing was typed.
 type Typed struct {
 	// Account is a handle in lower case, or a DID.
 	Account syntax.AtIdentifier
-	// Server is the origin of a server: scheme, host in lower case, and the port unless it
-	// is the default. It may be http; whether that is acceptable is for the caller to say.
+	// Server is the origin of a server: scheme, host in lower case, and the port unless it is the
+	// default. It may be http; the caller decides whether that is acceptable.
 	Server string
 }
 
-// An InputError is why ParseTyped does not understand what was typed, for whoever typed it.
+// An InputError says why ParseTyped does not understand an input, in words for the person who typed
+// it.
 type InputError struct {
-	Input  string // what was typed, cut short, with what is invisible in it as U+202A
-	Reason string // what is wrong with it: "has a space in it"
+	Input  string // the input, cut off; invisible characters are written as U+202A
+	Reason string // what is wrong with it, such as "has a space in it"
 	Advice string // what to type instead: "type …"
 }
 
 // Error returns Reason and Advice. Input is the Subject of the *Error around it.
 func (e *InputError) Error() string { return "it " + e.Reason + "; " + e.Advice }
 
-// What is read in forms and on command lines.
+// Limits of ParseTyped.
 const (
 	profileSite = "bsky.app"
 	maxTyped    = 2048 // as long as the longest DID
 )
 
-// ParseTyped understands what people type into a login form or on a command line, and copy
-// from elsewhere: a handle in any letter case, with an @ before it, with a dot or a slash after it; a DID; an
-// at:// URI, which means the account in it; the URL of a profile on bsky.app; and the URL
-// of a server. White space, marks of the direction of text and other characters that show
-// nothing are taken off both ends, and behind an @, where apps put them (P64); nowhere else, and characters that
-// only look like others stay what they are, since handles that look alike are different accounts.
+// ParseTyped understands what people type into a login form or on a command line, or copy from
+// elsewhere:
 //
-// It fails with ErrInvalidHandle, ErrInvalidDID or ErrInvalidService, and an *InputError that
-// says what to type instead. For the identifiers of programs there is
-// syntax.ParseAtIdentifier, which is strict.
+//   - a handle in any letter case, with an @ before it, or with a dot or a slash after it
+//   - a DID
+//   - an at:// URI, which means the account in it
+//   - the URL of a profile on bsky.app
+//   - the URL of a server
+//
+// It removes white space, text direction marks and other invisible characters at both ends and
+// after an @, because apps put them there (P64). It removes nothing elsewhere. It does not replace
+// characters that look alike, because handles that look alike are different accounts.
+//
+// It fails with ErrInvalidHandle, ErrInvalidDID or ErrInvalidService, and with an *InputError that
+// says what to type instead. For identifiers from programs, use syntax.ParseAtIdentifier, which is
+// strict.
 func ParseTyped(text string) (Typed, error) {
 	t, err := parseTyped(text)
 	if err != nil {
@@ -72,14 +79,14 @@ func parseTyped(text string) (Typed, error) {
 	case ok:
 		return Typed{}, refused(text, ErrInvalidService, "is neither an https URL nor an at:// URI", suggest(name))
 	}
-	// Browsers leave out the scheme where they show a URL.
+	// Browsers show URLs without the scheme.
 	if host, path, ok := strings.Cut(name, "/"); ok && isProfileSite(host) && path != "" {
 		return parseURL(text, "https://"+name)
 	}
 	return parseAccount(text, name)
 }
 
-// parseAccount reads a handle or a DID out of text.
+// parseAccount parses a handle or a DID.
 func parseAccount(text, name string) (Typed, error) {
 	name = strings.TrimPrefix(trimInvisible(name), "@")
 	name = trimInvisible(strings.TrimSuffix(name, "/"))
@@ -93,12 +100,12 @@ func parseAccount(text, name string) (Typed, error) {
 		return Typed{}, refused(text, ErrInvalidHandle, reason, advice)
 	}
 	if h = h.Normalize(); h == syntax.HandleInvalid {
-		return Typed{}, refused(text, ErrReservedTLD, "is what apps show where an account's handle does not work", "type the DID of the account, which starts with did:")
+		return Typed{}, refused(text, ErrReservedTLD, "is what apps show if an account's handle does not work", "type the DID of the account, which starts with did:")
 	}
 	return Typed{Account: syntax.AtIdentifier(h)}, nil
 }
 
-// parseDID reads a DID. Its scheme and its method are lower case, and all of a did:plc.
+// parseDID parses a DID. Its scheme and method are in lower case, and so is all of a did:plc.
 func parseDID(text, name string) (Typed, error) {
 	_, rest, _ := strings.Cut(name, ":")
 	method, id, _ := strings.Cut(rest, ":")
@@ -110,14 +117,14 @@ func parseDID(text, name string) (Typed, error) {
 	if err != nil {
 		reason := "is not a DID"
 		if r, ok := oddCharacter(name); ok {
-			reason = fmt.Sprintf("is not a DID: none has %s in it", describe(r))
+			reason = fmt.Sprintf("is not a DID: it has %s in it", describe(r))
 		}
 		return Typed{}, refused(text, ErrInvalidDID, reason, "copy the whole DID, such as did:plc:ewvi7nxzyoun6zhxrhs64oiz, or type the handle")
 	}
 	return Typed{Account: syntax.AtIdentifier(did)}, nil
 }
 
-// parseURL reads the URL of a profile or of a server.
+// parseURL parses the URL of a profile or of a server.
 func parseURL(text, written string) (Typed, error) {
 	u, err := url.Parse(written)
 	if err != nil || u.Hostname() == "" {
@@ -141,11 +148,11 @@ func parseURL(text, written string) (Typed, error) {
 	return Typed{}, refused(text, ErrInvalidService, "is not the URL of a server: "+err.Error(), advice)
 }
 
-// parseProfile reads the account out of the URL of its profile, or of something below that.
+// parseProfile returns the account in the URL of its profile, or of a page below that.
 func parseProfile(text string, u *url.URL) (Typed, error) {
 	parts := strings.Split(strings.TrimPrefix(u.Path, "/"), "/")
 	if len(parts) < 2 || parts[0] != "profile" || parts[1] == "" {
-		return Typed{}, refused(text, ErrInvalidService, "is a page of "+profileSite+", which is no server to log in at", "type your handle, or copy the address of your profile there")
+		return Typed{}, refused(text, ErrInvalidService, "is a page of "+profileSite+", which is not a server to log in at", "type your handle, or copy the address of your profile there")
 	}
 	return parseAccount(text, parts[1])
 }
@@ -155,11 +162,10 @@ func isProfileSite(host string) bool {
 	return host == profileSite || host == "www."+profileSite
 }
 
-// typeHandle is what to do when nothing better is known.
+// typeHandle is the advice if there is no better one.
 const typeHandle = "type a handle, such as alice.bsky.social, or a DID"
 
-// handleProblem says why name is no handle, in terms of what people type, and what to type
-// instead.
+// handleProblem says why name is not a handle, in words for people, and what to type instead.
 func handleProblem(name string) (reason, advice string) {
 	r, odd := oddCharacter(name)
 	user, host, at := strings.Cut(name, "@")
@@ -168,9 +174,9 @@ func handleProblem(name string) (reason, advice string) {
 	case name == "":
 		return "names nobody", advice
 	case strings.HasSuffix(name, "…"):
-		return "is cut short", "copy or type the whole handle"
+		return "is cut off", "copy or type the whole handle"
 	case odd && r == utf8.RuneError:
-		return "has something in it that is no character", "type the handle by hand"
+		return "has something in it that is not a character", "type the handle by hand"
 	case odd && isInvisible(r) && !unicode.IsSpace(r):
 		return "has an invisible character in it, " + describe(r), "type the handle by hand"
 	case at && user != "" && strings.Contains(host, ".") && !strings.ContainsFunc(name, unicode.IsSpace):
@@ -204,7 +210,7 @@ func handleProblem(name string) (reason, advice string) {
 	return "is not a handle", advice
 }
 
-// oddCharacter returns the first character that no handle has.
+// oddCharacter returns the first character that no handle may have.
 func oddCharacter(s string) (rune, bool) {
 	for _, r := range s {
 		switch {
@@ -221,8 +227,8 @@ func oddCharacter(s string) (rune, bool) {
 	return 0, false
 }
 
-// suggest finds the one handle or DID in what was typed, if there is one: whole words only, for a
-// part of one may be somebody else's handle.
+// suggest returns the handle or DID in the input, if there is exactly one. It uses whole words
+// only, because a part of a word may be somebody else's handle.
 func suggest(name string) string {
 	found := ""
 	for _, word := range strings.FieldsFunc(halfWidth(name), func(r rune) bool {
@@ -243,8 +249,8 @@ func suggest(name string) string {
 	return fmt.Sprintf("if you mean %s, type that alone", found)
 }
 
-// halfWidth writes the wide forms of Latin characters, as keyboards for Chinese and Japanese
-// give them, as the plain ones. It is for advice alone.
+// halfWidth replaces wide Latin characters, which Chinese and Japanese keyboards make, with plain
+// ones. It is used for advice only.
 func halfWidth(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -257,23 +263,24 @@ func halfWidth(s string) string {
 	}, s)
 }
 
-// rightToLeftOverride turns the characters after it around, so that what was read is not what
-// is there. It is not taken off.
+// rightToLeftOverride reverses the characters after it, so the text that a person sees is not the
+// real text. It is not removed.
 const rightToLeftOverride = 0x202E
 
-// trimInvisible takes off what shows nothing at both ends.
+// trimInvisible removes invisible characters at both ends.
 func trimInvisible(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return r != rightToLeftOverride && isInvisible(r) })
 }
 
-// isInvisible reports whether r shows nothing: white space, control and format characters, and what
-// Unicode lets be ignored (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
+// isInvisible reports whether r is invisible: white space, control and format characters, and the
+// default ignorable characters of Unicode
+// (https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point).
 func isInvisible(r rune) bool {
 	return unicode.IsSpace(r) ||
 		unicode.In(r, unicode.Cc, unicode.Cf, unicode.Z, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// describe names a character that people may not see, or take for another.
+// describe names a character that people may not see, or may mistake for another.
 func describe(r rune) string {
 	switch {
 	case r == ' ':
@@ -286,8 +293,8 @@ func describe(r rune) string {
 	return fmt.Sprintf("%q", r)
 }
 
-// visible returns s for people to read: short, and with what shows nothing, or is not Unicode,
-// written as U+202A.
+// visible returns s for people to read: cut off, and with invisible or invalid characters written
+// as U+202A.
 func visible(s string) string {
 	var b strings.Builder
 	for i, r := range s {
@@ -314,7 +321,7 @@ func refused(text string, kind error, reason, advice string) error {
 	return &Error{Subject: shown, Kind: kind, Err: &InputError{Input: shown, Reason: reason, Advice: advice}}
 }
 
-// withoutCredentials takes a password out of what may be a URL.
+// withoutCredentials removes a password from a text that may be a URL.
 func withoutCredentials(text string) string {
 	scheme, rest, ok := strings.Cut(text, "://")
 	authority, _, _ := strings.Cut(rest, "/")

@@ -85,7 +85,7 @@ func TestCommits(t *testing.T) {
 		did, key := document(t, "fakermaker")
 		err := open(t, readFixture(t, "repo/fakermaker.repo.car")).Verify(did, key)
 		failsWith(t, err, ErrSignature)
-		if err != nil && !strings.Contains(err.Error(), "its s is the greater of two") {
+		if err != nil && !strings.Contains(err.Error(), "its s is the greater of the two") {
 			t.Error(err)
 		}
 	})

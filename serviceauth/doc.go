@@ -1,5 +1,5 @@
-// Package serviceauth is how services of the AT Protocol know whose call they answer: by a token
-// that the account's server signs with the account's key, for one service and one method, and
+// Package serviceauth tells a service of the AT Protocol whose call it answers. Each call carries a
+// token. The account's server signs it with the account's key, for one service and one method, and
 // for about a minute (https://atproto.com/specs/xrpc#inter-service-authentication-jwt).
 //
 // A service verifies the tokens of the calls that it gets:
@@ -12,14 +12,14 @@
 //	…
 //	caller, ok := serviceauth.From(r.Context()) // caller.Issuer is the DID of the account
 //
-// A client whose account's server does not pass its calls on asks that server for tokens, and
-// calls the service itself. A Doer does both:
+// If the account's server does not forward calls to a service, a client can ask that server for
+// tokens, and call the service itself. A Doer does both:
 //
 //	host, err := xrpc.NewClient("https://feed.example.com", xrpc.ClientConfig{})
 //	…
 //	feed := serviceauth.NewDoer(session, "did:web:feed.example.com#bsky_fg", host)
 //	out, err := appbsky.NewClient(feed).Feed.GetFeedSkeleton(ctx, params)
 //
-// A service that has a key of its own in its DID document, and calls others in its own name,
-// signs its tokens itself: see Key and Sign.
+// A service with a key in its own DID document can call others in its own name, and sign its tokens
+// itself: see Key and Sign.
 package serviceauth

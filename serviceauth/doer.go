@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	// spare is how long before its end a token is not used any more: the call has to arrive.
+	// spare is how long before its expiry a token is no longer used, because the call needs time to
+	// arrive.
 	spare = 10 * time.Second
-	// maxKept is how many tokens a Doer keeps, one a method.
+	// maxKept is how many tokens a Doer keeps; there is one for each method.
 	maxKept = 256
 )
 
-// A Doer calls a service with tokens that it asks the account's server for, one a method. A token
-// is used for all calls of its method until shortly before it runs out. Safe for concurrent
-// use.
+// A Doer calls a service with tokens that it requests from the account's server, one for each
+// method. It uses a token for all calls of the method until shortly before the token expires. It is
+// safe for concurrent use.
 type Doer struct {
 	account  xrpc.Doer
 	audience string
@@ -46,24 +47,25 @@ type options struct {
 	clock func() time.Time
 }
 
-// A DoerOption is a setting of NewDoer.
+// A DoerOption is an option of NewDoer.
 type DoerOption func(*options)
 
-// WithLife asks for tokens that live for d, an hour at most, in place of the minute that servers
-// give. What takes long to arrive, such as a video, needs it.
+// WithLife requests tokens that live for d, at most an hour. By default servers give them a minute.
+// Use it if a request takes long to arrive, such as the upload of a video.
 func WithLife(d time.Duration) DoerOption { return func(o *options) { o.life = d } }
 
-// WithFreshTokens asks for a token for each call, for services that take each token once.
+// WithFreshTokens requests a new token for each call. Use it for services that accept each token
+// only once.
 func WithFreshTokens() DoerOption { return func(o *options) { o.once = true } }
 
-// WithClock tells the time; without it, it is time.Now.
+// WithClock sets the clock. The default is time.Now.
 func WithClock(now func() time.Time) DoerOption { return func(o *options) { o.clock = now } }
 
 var _ xrpc.Doer = (*Doer)(nil)
 
-// NewDoer returns a Doer that calls service, an *xrpc.Client for its host, in the name of account,
-// an *oauth.Session. The audience is the DID of the service, with the name that the service has
-// in the DID's document: "did:web:feed.example.com#bsky_fg".
+// NewDoer returns a Doer that calls service for account. service is usually an *xrpc.Client for the
+// service's host, and account an *oauth.Session. audience is the DID of the service with the
+// service's id in the DID's document: "did:web:feed.example.com#bsky_fg".
 func NewDoer(account xrpc.Doer, audience string, service xrpc.Doer, opts ...DoerOption) *Doer {
 	d := &Doer{account: account, audience: audience, service: service, kept: make(map[syntax.NSID]keptToken)}
 	for _, o := range opts {
@@ -75,8 +77,8 @@ func NewDoer(account xrpc.Doer, audience string, service xrpc.Doer, opts ...Doer
 	return d
 }
 
-// Do implements xrpc.Doer. When the service refuses a token that was used before, it is asked
-// once more with a new one, if the body can be sent again.
+// Do implements xrpc.Doer. If the service refuses a token that was used before, Do sends the
+// request once more with a new token, if the body can be sent again.
 func (d *Doer) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error) {
 	text, used, err := d.token(ctx, req.NSID)
 	if err != nil {
@@ -87,7 +89,7 @@ func (d *Doer) Do(ctx context.Context, req *xrpc.Request) (*http.Response, error
 		return resp, err
 	}
 	d.forget(req.NSID, text)
-	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+	io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be reused
 	resp.Body.Close()
 	if text, _, err = d.token(ctx, req.NSID); err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func (d *Doer) send(ctx context.Context, req *xrpc.Request, text string) (*http.
 	own.Header = make(http.Header, len(req.Header)+1)
 	for name, values := range req.Header {
 		switch http.CanonicalHeaderKey(name) {
-		case "Authorization", "Atproto-Proxy": // the service is called itself
+		case "Authorization", "Atproto-Proxy": // the service is called directly
 		default:
 			own.Header[name] = slices.Clone(values)
 		}
@@ -111,7 +113,7 @@ func (d *Doer) send(ctx context.Context, req *xrpc.Request, text string) (*http.
 
 var _ xrpc.Follower = (*Doer)(nil)
 
-// Follow implements xrpc.Follower: without a token, which is for the service.
+// Follow implements xrpc.Follower. It sends no token, because the token is for the service.
 func (d *Doer) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
 	if f, ok := d.service.(xrpc.Follower); ok {
 		return f.Follow(ctx, target, header)
@@ -119,7 +121,7 @@ func (d *Doer) Follow(ctx context.Context, target *url.URL, header http.Header) 
 	return nil, errors.ErrUnsupported
 }
 
-// token returns a token for a method, and whether it was used before.
+// token returns a token for a method, and reports whether it was used before.
 func (d *Doer) token(ctx context.Context, method syntax.NSID) (text string, used bool, err error) {
 	now := d.options.clock()
 	d.mu.Lock()
@@ -133,7 +135,7 @@ func (d *Doer) token(ctx context.Context, method syntax.NSID) (text string, used
 		wanted.Expires = now.Add(min(d.options.life, MaxLife-time.Minute)) // the server's clock may be behind
 	}
 	if text, err = Request(ctx, d.account, wanted); err != nil {
-		return "", false, &xrpc.SendError{NSID: method, Sent: xrpc.SentNo, Err: fmt.Errorf("there is no token for it: %w", err)}
+		return "", false, &xrpc.SendError{NSID: method, Sent: xrpc.SentNo, Err: fmt.Errorf("no token for this call: %w", err)}
 	}
 	d.keep(method, keptToken{text, expiryOf(text)}, now)
 	return text, false, nil
@@ -165,8 +167,8 @@ func (d *Doer) forget(method syntax.NSID, text string) {
 	}
 }
 
-// String returns what is called, and no token.
+// String returns the audience, and no token.
 func (d *Doer) String() string { return "tokens for " + d.audience }
 
-// Format writes what String returns, whatever the verb: what is inside is secret.
+// Format writes the same text as String, for every verb, because the fields hold secrets.
 func (d *Doer) Format(f fmt.State, _ rune) { io.WriteString(f, d.String()) }

@@ -190,8 +190,8 @@ func TestDoer(t *testing.T) {
 		}{
 			"the server refuses":            {feed, func() (*http.Response, error) { return respond(400, `{"error":"InvalidRequest","message":"no"}`), nil }, "InvalidRequest"},
 			"the server is down":            {feed, func() (*http.Response, error) { return nil, errors.New("down") }, "down"},
-			"an answer without one":         {feed, func() (*http.Response, error) { return respond(200, `{}`), nil }, "has none"},
-			"an answer that is none":        {feed, func() (*http.Response, error) { return respond(200, `"x"`), nil }, "has none"},
+			"an answer without one":         {feed, func() (*http.Response, error) { return respond(200, `{}`), nil }, "has no token"},
+			"an answer that is none":        {feed, func() (*http.Response, error) { return respond(200, `"x"`), nil }, "has no token"},
 			"a token with a line end in it": {feed, func() (*http.Response, error) { return respond(200, `{"token":"a\r\nHost: x"}`), nil }, "cannot be sent"},
 			"an audience that is none":      {"https://feed.test", nil, "Wanted.Audience"},
 		} {

@@ -6,39 +6,39 @@ import (
 	"net/http"
 )
 
-// Why a token is refused. Each is also the name of the error that Require answers with, as the
-// reference's services have it. Test for one with errors.Is.
+// The reasons why a token is refused. Each is also the error name in the answer of Require, as in
+// the reference's services. Test for one with errors.Is.
 const (
-	// ErrMissing: the request carries no token.
+	// ErrMissing: the request has no token.
 	ErrMissing Reason = "AuthMissing"
-	// ErrMalformed: the token is none, or says something that no token may say.
+	// ErrMalformed: the text is not a token, or contains something that no token may contain.
 	ErrMalformed Reason = "BadJwt"
-	// ErrType: the token is of another kind: an access token, a refresh token or a proof.
+	// ErrType: it is a token of another kind: an access token, a refresh token or a proof.
 	ErrType Reason = "BadJwtType"
-	// ErrExpired: its time is over, has not come yet, or is longer than tokens may live.
+	// ErrExpired: the token has expired, is not valid yet, or is valid for longer than tokens may
+	// be.
 	ErrExpired Reason = "JwtExpired"
-	// ErrAudience: it is for another service.
+	// ErrAudience: the token is for another service.
 	ErrAudience Reason = "BadJwtAudience"
-	// ErrMethod: it is for another method, or for none.
+	// ErrMethod: the token is for another method, or for none.
 	ErrMethod Reason = "BadJwtLexiconMethod"
-	// ErrIssuer: who made it cannot be an account, is not known, or has no such key.
+	// ErrIssuer: the issuer cannot be an account, is unknown, or has no such key.
 	ErrIssuer Reason = "BadJwtIss"
-	// ErrSignature: the issuer has not signed it.
+	// ErrSignature: the issuer did not sign the token.
 	ErrSignature Reason = "BadJwtSignature"
-	// ErrReplayed: it came before, and this service takes each token once.
+	// ErrReplayed: the token was used before, and this service accepts each token once.
 	ErrReplayed Reason = "BadJwtReplayed"
-	// ErrUnavailable: whether the token is good could not be found out now. It may be: try again.
+	// ErrUnavailable: the token could not be checked now. It may be good: try again.
 	ErrUnavailable Reason = "UpstreamFailure"
 )
 
-// A Reason is why a token is refused.
+// A Reason says why a token is refused.
 type Reason string
 
 // Error returns the reason's name.
 func (r Reason) Error() string { return string(r) }
 
-// Status returns the HTTP status that the reason is answered with: 503 for ErrUnavailable, 401
-// for all others.
+// Status returns the HTTP status of the answer: 503 for ErrUnavailable, and 401 for all others.
 func (r Reason) Status() int {
 	if r == ErrUnavailable {
 		return http.StatusServiceUnavailable
@@ -46,7 +46,7 @@ func (r Reason) Status() int {
 	return http.StatusUnauthorized
 }
 
-// An Error is a token that was refused. Its text holds nothing of the token that is secret.
+// An Error says why a token was refused. Its text contains no secret part of the token.
 type Error struct {
 	Reason Reason
 	Err    error // what was wrong
@@ -65,7 +65,7 @@ func refuse(r Reason, format string, args ...any) *Error {
 	return &Error{Reason: r, Err: fmt.Errorf(format, args...)}
 }
 
-// reasonOf is the reason of an error of Verify.
+// reasonOf returns the reason in an error of Verify.
 func reasonOf(err error) Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason

@@ -21,19 +21,19 @@ import (
 	"github.com/gimucco/atproto-go/internal/multibase"
 )
 
-// A Key signs tokens, with the key of an account or service that its DID document names. Printed
-// in any way it shows its public half. Safe for concurrent use.
+// A Key signs tokens. It is the private half of a key in the DID document of an account or service.
+// Whatever prints it shows the public half only. It is safe for concurrent use.
 type Key struct {
 	public *identity.PublicKey
 
-	// One of the two is set.
+	// Exactly one of the two is set.
 	p256 *ecdsa.PrivateKey
 	k256 *secp256k1.PrivateKey
 }
 
-// ParseKey reads a private key: in multibase, "z…", of either curve, or as 64 hexadecimal digits
-// of a key on K-256, as servers and services of atproto are configured. No part of the text
-// enters the error.
+// ParseKey parses a private key. It accepts multibase, "z…", for both curves, and 64 hexadecimal
+// digits for a key on K-256; servers and services of atproto use these forms in their
+// configuration. No error contains a part of the text.
 func ParseKey(text string) (*Key, error) {
 	text = strings.TrimSpace(text)
 	if raw, err := hex.DecodeString(text); err == nil && len(raw) == 32 {
@@ -50,12 +50,12 @@ func ParseKey(text string) (*Key, error) {
 	}
 	private, err := ecdsa.ParseRawPrivateKey(elliptic.P256(), raw)
 	if err != nil {
-		return nil, errors.New("serviceauth: ParseKey: that is not a number which a key on P-256 can be")
+		return nil, errors.New("serviceauth: ParseKey: the text is not a valid private key on P-256")
 	}
 	return NewKey(private)
 }
 
-// NewKey returns the Key of a private key on P-256.
+// NewKey returns the Key for a private key on P-256.
 func NewKey(private *ecdsa.PrivateKey) (*Key, error) {
 	if private == nil || private.Curve != elliptic.P256() {
 		return nil, errors.New("serviceauth: NewKey: a private key on P-256 is needed")
@@ -74,7 +74,7 @@ func NewKey(private *ecdsa.PrivateKey) (*Key, error) {
 func newK256(raw []byte) (*Key, error) {
 	var n secp256k1.ModNScalar
 	if len(raw) != 32 || n.SetByteSlice(raw) || n.IsZero() {
-		return nil, errors.New("serviceauth: ParseKey: that is not a number which a key on K-256 can be")
+		return nil, errors.New("serviceauth: ParseKey: the text is not a valid private key on K-256")
 	}
 	private := secp256k1.NewPrivateKey(&n)
 	public, err := identity.ParseMultikey("z" + base58.Encode(append([]byte{0xe7, 0x01}, private.PubKey().SerializeCompressed()...)))
@@ -84,16 +84,16 @@ func newK256(raw []byte) (*Key, error) {
 	return &Key{public: public, k256: private}, nil
 }
 
-// Public returns the key that verifies what this one signs.
+// Public returns the key that verifies signatures of this one.
 func (k *Key) Public() *identity.PublicKey { return k.public }
 
-// String returns the public half, as a did:key.
+// String returns the public half as a did:key.
 func (k *Key) String() string { return k.public.DIDKey() }
 
-// Format writes what String returns, whatever the verb: what is inside is secret.
+// Format writes the same text as String, for every verb, because the fields hold secrets.
 func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 
-// MarshalText returns what String returns.
+// MarshalText returns the same text as String.
 func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
 // Sign signs a message, such as a commit of a repository (repo.Builder), by its SHA-256 digest. The signature has 64

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// Replays remembers which tokens came. Implementations are safe for concurrent use; where several
-// processes answer for one service, they share what it remembers.
+// Replays remembers which tokens were used. Implementations are safe for concurrent use. If several
+// processes answer for one service, they must share this memory.
 type Replays interface {
-	// First reports whether the token under id comes for the first time, and remembers it until
-	// then. The id is at most some kilobytes of any text.
+	// First reports whether the token with this id is used for the first time, and remembers it
+	// until the time until. The id may be any text of up to some kilobytes.
 	First(ctx context.Context, id string, until time.Time) (bool, error)
 }
 
-// DefaultReplays is how many tokens a ReplayMemory remembers at a time.
+// DefaultReplays is how many tokens a ReplayMemory remembers at the same time.
 const DefaultReplays = 100_000
 
-// A ReplayMemory is the Replays of one process. The zero value is empty and ready to use. Safe
+// A ReplayMemory is a Replays for one process. The zero value is empty and ready to use. It is safe
 // for concurrent use.
 type ReplayMemory struct {
-	// Max is how many tokens are remembered at a time; 0 is DefaultReplays. Where more come
-	// within their time, First fails: tokens that could not be remembered are not let in.
+	// Max is how many tokens are remembered at the same time; 0 means DefaultReplays. If it is too
+	// small, First fails: a token that cannot be remembered is not accepted.
 	Max int
-	// Clock tells the time; nil is time.Now.
+	// Clock returns the current time; nil is time.Now.
 	Clock func() time.Time
 
 	mu    sync.Mutex
@@ -53,7 +53,7 @@ func (m *ReplayMemory) First(_ context.Context, id string, until time.Time) (boo
 			}
 		}
 		if len(m.until) >= limit {
-			return false, errors.New("serviceauth: more tokens came than are remembered; ReplayMemory.Max is too small")
+			return false, errors.New("serviceauth: there are more valid tokens than ReplayMemory.Max: set a larger Max")
 		}
 	}
 	if m.until == nil {

@@ -12,16 +12,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// getServiceAuth is the method that accounts ask their servers for tokens by.
+// getServiceAuth is the method that returns tokens for services.
 var getServiceAuth = xrpc.Method{NSID: "com.atproto.server.getServiceAuth", Kind: xrpc.KindQuery, Output: "application/json", Direct: true}
 
-// A Wanted is what a token is asked for.
+// A Wanted describes the token to request.
 type Wanted struct {
-	// Audience is the service: a DID, or a DID with a service, "did:web:feed.example.com#bsky_fg".
+	// Audience is the service: a DID, or a DID with a service id,
+	// "did:web:feed.example.com#bsky_fg".
 	Audience string
-	// Method is what the service is to do.
+	// Method is the method that the token is for.
 	Method syntax.NSID
-	// Expires is when the token runs out; zero leaves it to the server, which gives it a minute.
+	// Expires is when the token expires. If it is zero, the server decides, and uses a minute.
 	// Servers refuse more than an hour.
 	Expires time.Time
 }
@@ -35,11 +36,11 @@ func (w Wanted) EncodeQuery(q *xrpc.Query) {
 	q.String("lxm", string(w.Method))
 }
 
-// Request asks the server of an account for a token, by com.atproto.server.getServiceAuth. The
-// account is an *oauth.Session whose scope has an rpc permission for the method and the service,
-// or another Doer with an account's credentials.
+// Request requests a token from the server of an account, with com.atproto.server.getServiceAuth.
+// account is an *oauth.Session whose scope has an rpc permission for the method and the service, or
+// another Doer with an account's credentials.
 //
-// Errors are those of any call, *xrpc.Error among them, and the rules that wanted breaks.
+// Errors are those of any call, such as *xrpc.Error, and the rules that wanted breaks.
 func Request(ctx context.Context, account xrpc.Doer, wanted Wanted) (string, error) {
 	if err := checkAudience(wanted.Audience); err != nil {
 		return "", fmt.Errorf("serviceauth: Wanted.Audience: %w", err)
@@ -60,17 +61,18 @@ func Request(ctx context.Context, account xrpc.Doer, wanted Wanted) (string, err
 		Token string `json:"token"`
 	}
 	if json.Unmarshal(data, &out) != nil || out.Token == "" {
-		return "", errors.New("serviceauth: asking for a token: the answer has none")
+		return "", errors.New("serviceauth: asking for a token: the answer has no token")
 	}
 	for _, c := range []byte(out.Token) {
 		if c <= ' ' || c >= 0x7f { // it goes into a header
-			return "", errors.New("serviceauth: asking for a token: the answer has one that cannot be sent")
+			return "", errors.New("serviceauth: asking for a token: the answer has a token that cannot be sent in a header")
 		}
 	}
 	return out.Token, nil
 }
 
-// expiryOf is when a token runs out that is for somebody else to verify; zero if it does not say.
+// expiryOf returns when a token expires that somebody else will verify. It is zero if the token
+// does not say so.
 func expiryOf(text string) time.Time {
 	t, err := parse(text)
 	if err != nil {

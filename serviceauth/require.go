@@ -10,16 +10,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Require returns a handler that lets calls with a good token through to next, where From has
-// what the token says. All others it answers with 401, or 503 where nobody can say, and JSON as
-// methods do: {"error":"BadJwtAudience","message":"…"}.
+// Require returns a handler that calls next for calls with a valid token. In next, From returns the
+// content of the token. It answers all other calls with 401, or with 503 if the token could not be
+// checked, and with JSON like other methods: {"error":"BadJwtAudience","message":"…"}.
 //
-// The method that the token has to be for is the one in the path, behind "/xrpc/".
+// The token must be for the method in the path, after "/xrpc/".
 //
-// Require panics if Audiences or Resolver are not set.
+// Require panics if Audiences or Resolver is not set.
 func (v *Verifier) Require(next http.Handler) http.Handler {
 	if len(v.Audiences) == 0 || v.Resolver == nil {
-		panic("serviceauth: Verifier.Audiences and Verifier.Resolver have to be set")
+		panic("serviceauth: set Verifier.Audiences and Verifier.Resolver")
 	}
 	for _, audience := range v.Audiences {
 		if err := checkAudience(audience); err != nil {
@@ -39,8 +39,8 @@ func (v *Verifier) Require(next http.Handler) http.Handler {
 	})
 }
 
-// Optional is Require that lets calls without a token through as well; From then says that
-// nobody is known. A token that is not good is refused all the same.
+// Optional is Require, but it also calls next for calls without a token; From then returns false. A
+// token that is not valid is still refused.
 func (v *Verifier) Optional(next http.Handler) http.Handler {
 	required := v.Require(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -54,7 +54,7 @@ func (v *Verifier) Optional(next http.Handler) http.Handler {
 
 type contextKey struct{}
 
-// From returns what the token of a call says that Require has let through.
+// From returns the content of the token of a call that Require has accepted.
 func From(ctx context.Context) (*Claims, bool) {
 	claims, ok := ctx.Value(contextKey{}).(*Claims)
 	return claims, ok
@@ -64,7 +64,7 @@ func (v *Verifier) verifyRequest(r *http.Request) (*Claims, error) {
 	_, path, ok := strings.Cut(r.URL.Path, "/xrpc/")
 	method := syntax.NSID(path)
 	if !ok || method.Validate() != nil {
-		return nil, refuse(ErrMethod, "the path %.200q names no method behind /xrpc/", r.URL.Path)
+		return nil, refuse(ErrMethod, "the path %.200q names no method after /xrpc/", r.URL.Path)
 	}
 	given := r.Header.Values("Authorization")
 	if len(given) == 0 {
@@ -77,11 +77,12 @@ func (v *Verifier) verifyRequest(r *http.Request) (*Claims, error) {
 	return v.Verify(r.Context(), strings.TrimSpace(text), method)
 }
 
-// answer tells the caller. What could not be found out, and why, is for the service's own log.
+// answer answers the caller. If the token could not be checked, the reason goes only into the
+// service's own log.
 func answer(w http.ResponseWriter, err error) {
 	reason, message := reasonOf(err), err.Error()
 	if reason == ErrUnavailable {
-		message = "whether the token is good could not be found out now; try again later"
+		message = "the token could not be checked now; try again later"
 	} else {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		if reason == ErrMissing {

@@ -14,32 +14,32 @@ import (
 )
 
 const (
-	// DefaultLife is how long a token lives that is asked for without a time, as servers have it.
+	// DefaultLife is how long a token lives if no time was requested. Servers use the same time.
 	DefaultLife = time.Minute
-	// MaxLife is the longest life of a token: servers sign none that live longer.
+	// MaxLife is the longest life of a token. Servers sign none that lives longer.
 	MaxLife = time.Hour
 
-	// maxToken is more than any token has, in bytes.
+	// maxToken is larger than any token, in bytes.
 	maxToken = 8 << 10
-	// accountKey is the key that a token without kid is signed with.
+	// accountKey is the key that signs a token without kid.
 	accountKey = "atproto"
 )
 
-// Claims are what a token says.
+// Claims are the content of a token.
 type Claims struct {
-	// Issuer is whose call it is.
+	// Issuer is the account that makes the call.
 	Issuer syntax.DID
-	// Audience is the service that the token is for: a DID, or a DID with a service,
+	// Audience is the service that the token is for: a DID, or a DID with a service id,
 	// "did:web:feed.example.com#bsky_fg".
 	Audience string
-	// Method is the one method that the token is for.
+	// Method is the only method that the token is for.
 	Method syntax.NSID
-	// KeyID is the Issuer's key that the token is signed with, without the number sign. Empty is
+	// KeyID is the Issuer's key that signed the token, without the number sign. Empty means
 	// "atproto".
 	KeyID string
-	// ID tells the token from all others: jti. Sign makes one up if it is empty.
+	// ID is a unique ID of the token (jti). If it is empty, Sign makes one.
 	ID string
-	// IssuedAt and Expires are in whole seconds. IssuedAt is zero where a token does not say it.
+	// IssuedAt and Expires are in whole seconds. IssuedAt is zero if the token does not contain it.
 	IssuedAt, Expires time.Time
 }
 
@@ -62,7 +62,7 @@ type payload struct {
 	ID       string      `json:"jti,omitempty"`
 }
 
-// audiences is the aud of a JWT: one, or a list of them (RFC 7519 §4.1.3).
+// audiences is the aud of a JWT: one string or a list (RFC 7519 §4.1.3).
 type audiences []string
 
 func (a audiences) MarshalJSON() ([]byte, error) {
@@ -80,7 +80,7 @@ func (a *audiences) UnmarshalJSON(data []byte) error {
 	return json.Unmarshal(data, (*[]string)(a))
 }
 
-// A numericDate is a time in seconds, which may have a fraction (RFC 7519 §2).
+// A numericDate is a time in seconds, possibly with a fraction (RFC 7519 §2).
 type numericDate struct{ time.Time }
 
 func (d numericDate) MarshalJSON() ([]byte, error) { return json.Marshal(d.Unix()) }
@@ -91,21 +91,21 @@ func (d *numericDate) UnmarshalJSON(data []byte) error {
 		return errors.New("a time is not a number of seconds")
 	}
 	if math.Abs(seconds) > 1<<40 { // 34,000 years
-		return errors.New("a time is out of reach")
+		return errors.New("a time is out of range")
 	}
 	d.Time = time.UnixMilli(int64(seconds * 1000))
 	return nil
 }
 
-// A token is one that was read and not verified yet.
+// A token is a parsed token that is not verified yet.
 type token struct {
 	header    header
 	payload   payload
-	signed    []byte // what the signature is of
+	signed    []byte // the bytes that the signature covers
 	signature []byte
 }
 
-// parse reads a token in its compact form (RFC 7515 §7.1).
+// parse parses a token in its compact form (RFC 7515 §7.1).
 func parse(text string) (*token, error) {
 	if len(text) > maxToken {
 		return nil, fmt.Errorf("it has %d bytes; %d are allowed", len(text), maxToken)
@@ -136,20 +136,20 @@ func decode(part string, into any) error {
 		return errors.New("is not a JSON object")
 	}
 	if err := json.Unmarshal(text, into); err != nil {
-		return errors.New("is not the JSON of a token") // err may hold parts of it
+		return errors.New("is not the JSON of a token") // err may contain parts of it
 	}
 	return nil
 }
 
-// Sign returns a token that key signs. Expires is DefaultLife after now where it is zero, and
-// IssuedAt is now. It fails if the claims could not be those of a token.
+// Sign returns a token that key signs. If Expires is zero, it is DefaultLife from now. IssuedAt is
+// now. It fails if the claims are not valid for a token.
 func Sign(key *Key, claims Claims) (string, error) {
 	return sign(key, claims, time.Now())
 }
 
 func sign(key *Key, claims Claims, now time.Time) (string, error) {
 	if key == nil {
-		return "", errors.New("serviceauth: Sign: there is no key")
+		return "", errors.New("serviceauth: Sign: the key is nil")
 	}
 	if err := claims.Issuer.Validate(); err != nil {
 		return "", fmt.Errorf("serviceauth: Sign: Claims.Issuer: %w", err)
@@ -166,7 +166,7 @@ func sign(key *Key, claims Claims, now time.Time) (string, error) {
 		expires = now.Add(DefaultLife)
 	}
 	if life := expires.Sub(now); life <= 0 || life > MaxLife {
-		return "", fmt.Errorf("serviceauth: Sign: Claims.Expires is in %s; it has to be within %s from now", life.Round(time.Second), MaxLife)
+		return "", fmt.Errorf("serviceauth: Sign: Claims.Expires is in %s; it must be within %s from now", life.Round(time.Second), MaxLife)
 	}
 	head := header{Algorithm: key.Public().Algorithm(), Type: "JWT"}
 	if id := strings.TrimPrefix(claims.KeyID, "#"); id != accountKey {
@@ -195,14 +195,14 @@ func sign(key *Key, claims Claims, now time.Time) (string, error) {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
 
-// checkAudience reports what a token cannot be for.
+// checkAudience returns an error if a token cannot be for audience.
 func checkAudience(audience string) error {
 	did, service, named := strings.Cut(audience, "#")
 	if err := syntax.DID(did).Validate(); err != nil {
 		return fmt.Errorf("%.200q is not a DID, nor a DID with a service such as did:web:feed.example.com#bsky_fg: %w", audience, err)
 	}
 	if named && (service == "" || strings.ContainsAny(service, "#/? ")) {
-		return fmt.Errorf("%.200q does not name a service behind the number sign", audience)
+		return fmt.Errorf("%.200q does not name a service after the number sign", audience)
 	}
 	return nil
 }

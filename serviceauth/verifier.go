@@ -14,64 +14,65 @@ import (
 )
 
 const (
-	// leeway is how far the clocks of issuer and verifier may be apart.
+	// leeway is how far the clocks of issuer and verifier may differ.
 	leeway = 30 * time.Second
-	// lookAgain is how long the key of an issuer is not asked for again after a signature that
-	// did not fit: whoever sends rubbish in somebody's name does not make us ask for each.
+	// lookAgain is how long the key of an issuer is not fetched again after a wrong signature.
+	// Without it, somebody who sends invalid tokens in another's name could cause a request for
+	// each of them.
 	lookAgain = time.Minute
-	// maxLooked is how many issuers that is remembered of.
+	// maxLooked is for how many issuers that is remembered.
 	maxLooked = 10_000
 )
 
-// A Verifier says whether tokens are good. Its fields must not change while it is used; apart from
-// that it is safe for concurrent use. Audiences and Resolver have to be set.
+// A Verifier verifies tokens. Audiences and Resolver must be set. Do not change its fields while it
+// is in use; otherwise it is safe for concurrent use.
 type Verifier struct {
-	// Audiences are what this service is called: its DID with the name that it has in the DID's
-	// document, "did:web:feed.example.com#bsky_fg". Tokens for the DID alone are taken as well,
-	// for servers still make them, unless RequireService is set. An audience that is a DID alone
-	// is that and nothing more.
+	// Audiences are the names of this service: its DID with the service's id in the DID's document,
+	// "did:web:feed.example.com#bsky_fg". Tokens for the DID alone are accepted too, because
+	// servers still make them, unless RequireService is set. An audience that is only a DID accepts
+	// tokens for exactly that DID.
 	Audiences []string
 
-	// RequireService refuses tokens for the DID alone where an audience has a name, as all will
-	// do in time: two services of one DID then do not take each other's tokens.
+	// RequireService refuses tokens for the DID alone if the audience has a service id. Then two
+	// services of one DID do not accept each other's tokens. The specification will demand this in
+	// the future.
 	RequireService bool
 
-	// Resolver finds the documents of issuers. A *identity.Cache is right: for a signature that
-	// does not fit it is asked anew, as the key may have changed. Behind another resolver that
-	// keeps answers, new keys are taken once it has them.
+	// Resolver finds the documents of issuers. Use an *identity.Cache: if a signature does not fit,
+	// the document is fetched again, because the key may have changed. With another caching
+	// resolver, a new key works only when the cache has it.
 	Resolver identity.Resolver
 
-	// KeyIDs are the keys of issuers that may sign, without the number sign. Nil: "atproto", the
-	// key of accounts. A labeler signs with "atproto_label".
+	// KeyIDs are the keys of issuers that may sign, without the number sign. Nil means "atproto",
+	// the key of accounts. A labeler signs with "atproto_label".
 	KeyIDs []string
 
-	// RequireLowS refuses signatures with the greater s of two, which the specification does not
-	// allow and the reference takes.
+	// RequireLowS refuses signatures with the greater of the two possible s. The specification does
+	// not allow them, but the reference accepts them.
 	RequireLowS bool
 
-	// Replays, if set, lets each token in once. Not every client asks for a token for each call:
-	// those that do not are refused at the second.
+	// Replays, if set, makes the Verifier accept each token only once. Some clients use a token for
+	// several calls; their second call is then refused.
 	Replays Replays
 
-	// Logger receives why it could not be found out whether a token is good; nil discards it.
+	// Logger receives the reason if a token could not be checked. Nil discards it.
 	Logger *slog.Logger
 
-	// Clock tells the time; nil is time.Now.
+	// Clock returns the current time; nil is time.Now.
 	Clock func() time.Time
 
 	mu     sync.Mutex
-	looked map[syntax.DID]time.Time // when the issuer's document was asked for anew
+	looked map[syntax.DID]time.Time // when the issuer's document was last fetched again
 }
 
-// Verify returns what a token says if it is good for a call of method: of the right kind and
-// form, for this service and this method, neither too old nor too new nor longer-lived than
-// MaxLife, and signed with a key of its issuer.
+// Verify returns the content of a token if it is valid for a call of method. The token must have
+// the right kind and form, be for this service and this method, be valid now and for at most
+// MaxLife, and be signed with a key of its issuer.
 //
-// Errors are *Error with a Reason. Where the context ended first, that is the cause of
-// ErrUnavailable.
+// Errors are *Error with a Reason. If the context ended first, that is the cause of ErrUnavailable.
 func (v *Verifier) Verify(ctx context.Context, text string, method syntax.NSID) (*Claims, error) {
 	if len(v.Audiences) == 0 || v.Resolver == nil {
-		return nil, refuse(ErrUnavailable, "Verifier.Audiences and Verifier.Resolver have to be set")
+		return nil, refuse(ErrUnavailable, "set Verifier.Audiences and Verifier.Resolver")
 	}
 	if text == "" {
 		return nil, refuse(ErrMissing, "there is no token")
@@ -92,33 +93,33 @@ func (v *Verifier) Verify(ctx context.Context, text string, method syntax.NSID) 
 		return nil, err
 	}
 	if v.Replays != nil {
-		// Last, so that nobody can use up the token of somebody else.
+		// Checked last, so that nobody can use up another's token.
 		if claims.ID == "" {
-			return nil, refuse(ErrMalformed, "it has no jti, and each token is taken once here")
+			return nil, refuse(ErrMalformed, "it has no jti, and this service accepts each token only once")
 		}
 		first, err := v.Replays.First(ctx, string(claims.Issuer)+" "+claims.ID, claims.Expires.Add(leeway))
 		switch {
 		case err != nil:
-			return nil, refuse(ErrUnavailable, "whether it came before is not known: %w", err)
+			return nil, refuse(ErrUnavailable, "it is unknown whether the token was used before: %w", err)
 		case !first:
-			return nil, refuse(ErrReplayed, "it came before; each token is taken once here")
+			return nil, refuse(ErrReplayed, "it was used before, and this service accepts each token only once")
 		}
 	}
 	return claims, nil
 }
 
-// check looks at what the token says.
+// check checks the content of a token.
 func (v *Verifier) check(t *token, method syntax.NSID, now time.Time) (*Claims, error) {
-	// A token of any other use is not for us (RFC 8725 §3.11).
+	// A token for any other use is not accepted here (RFC 8725 §3.11).
 	switch kind := strings.TrimPrefix(strings.ToLower(t.header.Type), "application/"); kind {
 	case "at+jwt", "refresh+jwt", "dpop+jwt":
 		return nil, refuse(ErrType, "it is a %s", kind)
 	}
 	switch {
 	case t.header.Algorithm != "ES256" && t.header.Algorithm != "ES256K":
-		return nil, refuse(ErrMalformed, "its alg is %.40q; ES256 and ES256K are possible", t.header.Algorithm)
+		return nil, refuse(ErrMalformed, "its alg is %.40q; use ES256 or ES256K", t.header.Algorithm)
 	case t.header.Critical != nil:
-		return nil, refuse(ErrMalformed, "it asks for extensions, and none is known")
+		return nil, refuse(ErrMalformed, "it requires extensions (crit), which are not supported")
 	case t.payload.Expires.IsZero():
 		return nil, refuse(ErrMalformed, "it has no exp")
 	}
@@ -133,19 +134,19 @@ func (v *Verifier) check(t *token, method syntax.NSID, now time.Time) (*Claims, 
 		return nil, err
 	}
 	if claims.Audience = v.audienceOf(t); claims.Audience == "" {
-		return nil, refuse(ErrAudience, "it is for %.400q, and this is %q", []string(t.payload.Audience), v.Audiences)
+		return nil, refuse(ErrAudience, "it is for %.400q, but this service is %q", []string(t.payload.Audience), v.Audiences)
 	}
 	switch {
 	case claims.Method == "":
-		return nil, refuse(ErrMethod, "it is for no method; it has to be for %s", method)
+		return nil, refuse(ErrMethod, "it is for no method; it must be for %s", method)
 	case claims.Method != method:
-		return nil, refuse(ErrMethod, "it is for %.200q, and this is %s", claims.Method, method)
+		return nil, refuse(ErrMethod, "it is for %.200q, but this call is of %s", claims.Method, method)
 	}
 	if err := claims.Issuer.Validate(); err != nil {
 		return nil, refuse(ErrIssuer, "%w", err)
 	}
 	if ids := v.KeyIDs; !slices.Contains(ids, claims.KeyID) && (ids != nil || claims.KeyID != accountKey) {
-		return nil, refuse(ErrIssuer, "the key %.80q is none that signs tokens for this service", claims.KeyID)
+		return nil, refuse(ErrIssuer, "this service does not accept tokens signed with the key %.80q", claims.KeyID)
 	}
 	return claims, nil
 }
@@ -154,16 +155,16 @@ func checkTimes(t *token, now time.Time) error {
 	expires, issued, notYet := t.payload.Expires.Time, t.payload.IssuedAt.Time, t.payload.NotYet.Time
 	switch {
 	case !now.Before(expires.Add(leeway)):
-		return refuse(ErrExpired, "it ran out at %s, and it is %s", expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return refuse(ErrExpired, "it expired at %s, and it is %s now", expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	case expires.Sub(now) > MaxLife+leeway:
-		return refuse(ErrExpired, "it lives until %s; %s are allowed", expires.UTC().Format(time.RFC3339), MaxLife)
+		return refuse(ErrExpired, "it is valid until %s; at most %s are allowed", expires.UTC().Format(time.RFC3339), MaxLife)
 	case issued.After(now.Add(leeway)), notYet.After(now.Add(leeway)):
-		return refuse(ErrExpired, "its time has not come yet: it is %s here", now.UTC().Format(time.RFC3339))
+		return refuse(ErrExpired, "it is not valid yet: it is %s now", now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
 
-// audienceOf returns the audience of the token that is ours, "" if none is.
+// audienceOf returns the audience of the token that is this service, or "" if there is none.
 func (v *Verifier) audienceOf(t *token) string {
 	for _, audience := range t.payload.Audience {
 		for _, own := range v.Audiences {
@@ -176,8 +177,8 @@ func (v *Verifier) audienceOf(t *token) string {
 	return ""
 }
 
-// checkSignature finds the issuer's key. Where it does not fit, it may have changed since it was
-// found, and is asked for once more.
+// checkSignature gets the issuer's key. If the signature does not fit, the key may have changed,
+// and it is fetched once more.
 func (v *Verifier) checkSignature(ctx context.Context, t *token, claims *Claims, now time.Time) error {
 	key, err := v.keyOf(ctx, v.Resolver, claims)
 	if err == nil {
@@ -201,7 +202,7 @@ func (v *Verifier) checkSignature(ctx context.Context, t *token, claims *Claims,
 
 func (v *Verifier) fits(key *identity.PublicKey, t *token) error {
 	if key.Algorithm() != t.header.Algorithm {
-		return refuse(ErrSignature, "its alg is %s, and the issuer's key is one for %s", t.header.Algorithm, key.Algorithm())
+		return refuse(ErrSignature, "its alg is %s, but the issuer's key is for %s", t.header.Algorithm, key.Algorithm())
 	}
 	verify := key.VerifyEitherS
 	if v.RequireLowS {
@@ -228,7 +229,7 @@ func (v *Verifier) keyOf(ctx context.Context, r identity.Resolver, claims *Claim
 	return key, nil
 }
 
-// mayLook reports whether the document of did may be asked for anew, and notes that it is.
+// mayLook reports whether the document of did may be fetched again, and notes that it is.
 func (v *Verifier) mayLook(did syntax.DID, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
