@@ -12,10 +12,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ErrCIDMismatch is the cause when the bytes of a Download are not those that WithCID asked for.
+// ErrCIDMismatch is the cause if the bytes of a Download do not have the CID of WithCID.
 var ErrCIDMismatch = errors.New("xrpc: the bytes are not those of the CID")
 
-// What the text of the CID of a blob begins with (version 1, bytes as they are, SHA-256), and its length.
+// The beginning of the text of a blob's CID (version 1, raw bytes, SHA-256), and its length.
 const (
 	blobCIDStart  = "bafkrei"
 	blobCIDLength = 59
@@ -25,7 +25,7 @@ func isBlobCID(cid syntax.CID) bool {
 	return cid.Validate() == nil && len(cid) == blobCIDLength && strings.HasPrefix(string(cid), blobCIDStart)
 }
 
-// A verifier passes bytes on and compares them with a CID at their end.
+// A verifier passes bytes on, and compares their hash with a CID at the end.
 type verifier struct {
 	want syntax.CID
 	sum  hash.Hash
@@ -33,7 +33,8 @@ type verifier struct {
 
 func newVerifier(want syntax.CID) *verifier { return &verifier{want: want, sum: sha256.New()} }
 
-// add takes what a Read returned, and returns its error, or that the bytes are others.
+// add takes the result of a Read. It returns its error, or an error if the bytes do not fit the
+// CID.
 func (v *verifier) add(read []byte, err error) error {
 	v.sum.Write(read)
 	if err != io.EOF {
@@ -45,8 +46,8 @@ func (v *verifier) add(read []byte, err error) error {
 	return io.EOF
 }
 
-// limited returns body, which breaks off where it becomes larger than limits allow; or says what is
-// wrong with it already.
+// limited returns a body that fails as soon as it is larger than limits allow. It returns an error
+// if body breaks the limits already.
 func limited(body *Body, contentType string, limits lex.BlobLimits) (*Body, error) {
 	if err := limits.Check(body.size, contentType); err != nil {
 		return nil, err

@@ -8,38 +8,36 @@ import (
 	"sync"
 )
 
-// ErrBodyNotReplayable is what opening a one-way body for the second time fails
-// with: its bytes are gone.
+// ErrBodyNotReplayable is the error of opening a one-way body a second time: its bytes are gone.
 var ErrBodyNotReplayable = errors.New("xrpc: body can be read only once and was used")
 
-// A Body is the body of a request. It opens a reader of its own for every attempt,
-// and knows its type, its size and whether it can do so twice. A Body serves one
-// request at a time.
+// A Body is the body of a request. Every attempt opens its own reader. A Body knows its type, its
+// size, and whether it can be sent again. It serves one request at a time.
 type Body struct {
 	contentType string
 	size        int64
 	replayable  bool
 	opener      func() (io.ReadCloser, error)
 
-	base  *Body // that this one shows to one call; nil: none
+	base  *Body // the body that this one shows to one call; nil for none
 	watch bodyWatch
 
 	mu   sync.Mutex
 	last *attempt   // the attempt that opened the body last
-	lent []*lending // readers that base gave to this call
+	lent []*lending // readers from base, for this call
 }
 
-// A bodyWatch is told what becomes of a body that is sent. Its funcs may be nil.
+// A bodyWatch receives the events of a body that is being sent. Its funcs may be nil.
 type bodyWatch struct {
-	wanted func()           // more of it is asked for
-	taken  func(sent int64) // so much of it, in all, was taken
-	ended  func()           // no more is going to be asked for
+	wanted func()           // somebody waits for more bytes
+	taken  func(sent int64) // this many bytes were read in all
+	ended  func()           // nobody will read more
 
-	limit func(sent int64) error // says that it must not be so much
+	limit func(sent int64) error // returns an error if there must not be so many bytes
 }
 
-// BytesBody is a body in memory, which can be sent again. The slice must not be
-// changed while the request is under way.
+// BytesBody is a body in memory. It can be sent again. Do not change the slice while the request is
+// under way.
 func BytesBody(b []byte, contentType string) *Body {
 	return &Body{
 		contentType: contentType, size: int64(len(b)), replayable: true,
@@ -47,8 +45,8 @@ func BytesBody(b []byte, contentType string) *Body {
 	}
 }
 
-// ReaderAtBody is a body of which every part can be read at any time, such as a
-// file: it can be sent again without being held in memory. r is not closed.
+// ReaderAtBody is a body in something that can be read at any position, such as a file. It can be
+// sent again, and it is not loaded into memory. r is not closed.
 func ReaderAtBody(r io.ReaderAt, size int64, contentType string) *Body {
 	return &Body{
 		contentType: contentType, size: size, replayable: true,
@@ -56,8 +54,8 @@ func ReaderAtBody(r io.ReaderAt, size int64, contentType string) *Body {
 	}
 }
 
-// StreamBody is a body that can be read once; it is never sent twice. size is in
-// bytes, or -1 if it is not known. r is not closed.
+// StreamBody is a body that can be read once, so it is never sent twice. size is in bytes, or -1 if
+// it is unknown. r is not closed.
 func StreamBody(r io.Reader, size int64, contentType string) *Body {
 	used := false
 	return &Body{
@@ -72,16 +70,15 @@ func StreamBody(r io.Reader, size int64, contentType string) *Body {
 	}
 }
 
-// OpenerBody is a body that open opens anew for every attempt. size is in bytes, or
-// -1 if it is not known.
+// OpenerBody is a body that open opens for every attempt. size is in bytes, or -1 if it is unknown.
 func OpenerBody(open func() (io.ReadCloser, error), size int64, contentType string) *Body {
 	return &Body{contentType: contentType, size: size, replayable: true, opener: open}
 }
 
-// ContentType returns the MIME type under which the body is sent.
+// ContentType returns the MIME type of the body.
 func (b *Body) ContentType() string { return b.contentType }
 
-// Size returns the number of bytes, or -1 if it is not known.
+// Size returns the number of bytes, or -1 if it is unknown.
 func (b *Body) Size() int64 { return b.size }
 
 // Replayable reports whether the body can be sent again.
@@ -96,9 +93,8 @@ func (b *Body) shown(contentType string, watch bodyWatch) *Body {
 	return &Body{contentType: contentType, size: b.size, replayable: b.replayable, base: b, watch: watch}
 }
 
-// open returns the reader for one attempt. It waits until the attempt before has
-// closed its own: net/http may still be reading it after the response is there
-// (HTTP/2, or an answer that came early).
+// open returns the reader for one attempt. It waits until the attempt before has closed its reader.
+// net/http may still read that one after the response has arrived (HTTP/2, or an early answer).
 func (b *Body) open(ctx context.Context) (io.ReadCloser, error) {
 	if b.base != nil {
 		return b.lend(b.base.open(ctx))
@@ -127,8 +123,8 @@ func (b *Body) open(ctx context.Context) (io.ReadCloser, error) {
 	return a, nil
 }
 
-// reopen returns another reader for the same attempt. Nothing waits for it to be closed: net/http
-// may ask for one and then not use it.
+// reopen returns another reader for the same attempt. It waits for nothing, because net/http may
+// ask for a reader and then not use it.
 func (b *Body) reopen() (io.ReadCloser, error) {
 	if b.base != nil {
 		return b.lend(b.base.reopen())
@@ -136,7 +132,7 @@ func (b *Body) reopen() (io.ReadCloser, error) {
 	return b.opener()
 }
 
-// An attempt is the body of one attempt; net/http closes it in any case.
+// An attempt is the body of one attempt. net/http always closes it.
 type attempt struct {
 	io.ReadCloser
 	once   sync.Once
@@ -165,8 +161,8 @@ func (b *Body) lend(r io.ReadCloser, err error) (io.ReadCloser, error) {
 	return l, nil
 }
 
-// closeUnread closes the readers that nobody began to read. A Doer that fails before the request
-// leaves, since it cannot sign for example, may have left one open (P121).
+// closeUnread closes the readers that nobody began to read. If a Doer fails before it sends the
+// request, for example because it cannot sign, it may have left one open (P121).
 func (b *Body) closeUnread() {
 	if b == nil {
 		return
@@ -184,7 +180,7 @@ func (b *Body) closeUnread() {
 	}
 }
 
-// A lending is a reader of a body that is watched.
+// A lending is a reader of a watched body.
 type lending struct {
 	io.ReadCloser
 	watch bodyWatch
@@ -195,7 +191,7 @@ type lending struct {
 	closed bool
 }
 
-// errBodyClosed is what a body gives that was closed before it was read.
+// errBodyClosed is the error of reading a body that was closed before.
 var errBodyClosed = errors.New("xrpc: the body was closed")
 
 // Read implements io.Reader.

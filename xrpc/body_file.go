@@ -9,16 +9,16 @@ import (
 	"path/filepath"
 )
 
-// FileBody is the body of a file's bytes, which can be sent again. The file is looked at now, for its
-// size and its type, and opened anew by every attempt; nothing is left to close. A file that has another
-// size by then fails the request before it is sent.
+// FileBody is a body with the bytes of a file. It can be sent again. FileBody reads the file's size
+// and type now, and every attempt opens the file again; there is nothing to close. If the file has
+// another size by then, the request fails before it is sent.
 //
-// The type is what the first bytes say (https://mimesniff.spec.whatwg.org) and, where they say
-// no more than that these are bytes or text, what the file's name says. ReaderAtBody and OpenerBody take any
-// other.
+// The content type comes from the first bytes (https://mimesniff.spec.whatwg.org). If these say
+// only that the content is bytes or text, it comes from the file's name. For any other type, use
+// ReaderAtBody or OpenerBody.
 //
-// The bytes are sent as they are: pictures with their metadata (EXIF), such as the place where they were taken.
-// Servers do not remove it, so that programs should.
+// The bytes are sent unchanged. An image keeps its metadata (EXIF), such as the place where it was
+// taken. Servers do not remove it, so programs should.
 func FileBody(path string) (*Body, error) {
 	file, size, err := openFile(path)
 	if err != nil {
@@ -36,19 +36,19 @@ func FileBody(path string) (*Body, error) {
 		}
 		if now != size {
 			file.Close()
-			return nil, fmt.Errorf("the file %s has %d bytes now, and had %d: make the body anew", path, now, size)
+			return nil, fmt.Errorf("the file %s has %d bytes now, but had %d: make a new body", path, now, size)
 		}
 		return file, nil
 	}
 	return OpenerBody(open, size, typeOf(path, start)), nil
 }
 
-// sniffed is how many bytes tell a type: http.DetectContentType looks at no more.
+// sniffed is how many bytes http.DetectContentType looks at.
 const sniffed = 512
 
 // openFile opens a regular file.
 func openFile(path string) (file *os.File, size int64, err error) {
-	// A pipe would block in Open: look first. What is opened is looked at again.
+	// Open would block on a pipe, so this looks first. The opened file is checked again.
 	info, err := os.Stat(path)
 	if err == nil && info.Mode().IsRegular() {
 		if file, err = os.Open(path); err == nil {
@@ -67,7 +67,7 @@ func openFile(path string) (file *os.File, size int64, err error) {
 	return file, info.Size(), nil
 }
 
-// typeOf tells the type of a file.
+// typeOf returns the content type of a file.
 func typeOf(path string, start []byte) string {
 	sniffed := http.DetectContentType(start)
 	switch mediaType(sniffed) {

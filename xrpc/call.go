@@ -14,24 +14,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// A Caller is a Doer with default options: what a generated client makes its calls
-// on. It is safe for concurrent use.
+// A Caller is a Doer with default options. A generated client makes its calls with it. It is safe
+// for concurrent use.
 type Caller struct {
 	doer     Doer
 	defaults []Option
 }
 
-// NewCaller returns a Caller on doer. An Option that is wrong makes every call
-// fail.
+// NewCaller returns a Caller on doer. If an Option is not valid, every call fails.
 func NewCaller(doer Doer, opts ...Option) *Caller {
 	return &Caller{doer: doer, defaults: opts}
 }
 
 // Call calls m and decodes its output.
 //
-// Errors: *Error for a response that is not a success, *InvalidResponseError for an
-// output that is not what the lexicon says, *SendError when there was no response or it broke off, and
-// the Doer's own errors.
+// Errors: *Error if the response is not a success; *InvalidResponseError if the output does not
+// follow the lexicon; *SendError if there was no response, or if it broke off; and the Doer's own
+// errors.
 func Call[T any, P interface {
 	*T
 	lex.Decodable
@@ -44,11 +43,12 @@ func Call[T any, P interface {
 	return out, nil
 }
 
-// Send calls m and does not look at its output.
+// Send calls m and ignores its output.
 func Send(ctx context.Context, c *Caller, m Method, params Params, in Input, opts []Option) error {
 	return c.call(ctx, m, params, in, opts, func(a *success) error {
 		defer a.body.Close()
-		// What comes is of no interest, but a connection whose answer was read can be used again.
+		// The output is not needed, but a connection whose answer was read completely can be
+		// reused.
 		a.body.within(drainTime, errDrained)
 		_, err := io.Copy(io.Discard, io.LimitReader(a.body, maxErrorBody))
 		if err == nil || errors.Is(err, errDrained) || isBadCompression(err) {
@@ -58,13 +58,13 @@ func Send(ctx context.Context, c *Caller, m Method, params Params, in Input, opt
 	})
 }
 
-// drainTime is how long an output is read that nobody wants.
+// drainTime is how long an unneeded output is read.
 const drainTime = 5 * time.Second
 
-// errDrained is the cause when drainTime was over.
+// errDrained is the cause if drainTime has passed.
 var errDrained = errors.New("xrpc: the rest of the answer is not wanted")
 
-// Open calls m and returns its output as a stream, which the caller closes.
+// Open calls m and returns its output as a stream. The caller closes it.
 func Open(ctx context.Context, c *Caller, m Method, params Params, in Input, opts []Option) (*Download, error) {
 	var download *Download
 	m.stream = true
@@ -78,8 +78,8 @@ func Open(ctx context.Context, c *Caller, m Method, params Params, in Input, opt
 	return download, nil
 }
 
-// call builds the request, makes it as often as the retry policy wants, and hands a
-// successful response to read, which closes its body or keeps it.
+// call builds the request, and sends it as often as the retry policy wants. It passes a successful
+// response to read, which closes its body or keeps it.
 func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, opts []Option, read func(*success) error) error {
 	if c == nil || c.doer == nil {
 		return fmt.Errorf("xrpc: %s: the client has no Doer: make it with NewClient", m.NSID)
@@ -99,14 +99,14 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 	}
 	if o.limits != nil {
 		if body == nil {
-			return fmt.Errorf("xrpc: %s: WithBlobLimits: nothing is uploaded by this call", m.NSID)
+			return fmt.Errorf("xrpc: %s: WithBlobLimits: this call uploads nothing: remove the option", m.NSID)
 		}
 		if body, err = limited(body, contentType, *o.limits); err != nil {
 			return fmt.Errorf("xrpc: %s: not uploaded: %w", m.NSID, err)
 		}
 	}
 	if o.cid != "" && !m.stream {
-		return fmt.Errorf("xrpc: %s: WithCID: the output of this call is not a Download", m.NSID)
+		return fmt.Errorf("xrpc: %s: WithCID: the output of this call is not a Download: remove the option", m.NSID)
 	}
 	req := Request{Method: m.HTTPMethod(), NSID: m.NSID, Header: o.requestHeader()}
 	var q Query
@@ -121,14 +121,14 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 		req.Header.Set("Accept", m.Output)
 	}
 	twice := (m.Kind == KindQuery || o.idempotent) && (body == nil || body.Replayable())
-	var before error // why the attempt before failed
+	var before error // why the last attempt failed
 	for attempt := 1; ; attempt++ {
 		err := c.once(ctx, m, req, body, contentType, o, read)
 		if err == nil {
 			return nil
 		}
 		if before != nil && ctx.Err() != nil {
-			// That the caller's time was over says less than why it was used up.
+			// The error of the last attempt says more than that the caller's time has passed.
 			return fmt.Errorf("%w (the attempt after it: %w)", before, err)
 		}
 		if !o.retry.again(ctx, attempt, twice, err) {
@@ -138,7 +138,7 @@ func (c *Caller) call(ctx context.Context, m Method, params Params, in Input, op
 	}
 }
 
-// validateRequest checks what is going to be sent.
+// validateRequest checks the parameters and the input before they are sent.
 func validateRequest(params Params, in Input) error {
 	if v, ok := params.(lex.Validatable); ok {
 		if err := lex.Validate(v, lex.Strict); err != nil {
@@ -153,7 +153,7 @@ func validateRequest(params Params, in Input) error {
 	return nil
 }
 
-// options puts defaults and the call's options together.
+// options combines the defaults and the options of the call.
 func (c *Caller) options(m Method, opts []Option) (*options, error) {
 	o := defaultOptions()
 	if m.Kind == KindSubscription {
@@ -171,11 +171,11 @@ func (c *Caller) options(m Method, opts []Option) (*options, error) {
 	return &o, nil
 }
 
-// A success is a response that is one, and the options of its call.
+// A success is a successful response, with the options of its call.
 type success struct {
 	method  Method
-	header  http.Header // of the response, all of it
-	size    int64       // that the server announced, or -1
+	header  http.Header // all header fields of the response
+	size    int64       // as the server announced it, or -1
 	body    *watchedBody
 	info    ResponseInfo
 	options *options
@@ -184,7 +184,7 @@ type success struct {
 // once makes one attempt.
 func (c *Caller) once(ctx context.Context, m Method, req Request, body *Body, contentType string, o *options, read func(*success) error) error {
 	if ctx.Err() != nil {
-		// Nothing begins for nobody: no refresh either (P121).
+		// If nobody waits any more, nothing begins, not even a refresh (P121).
 		return &SendError{NSID: m.NSID, Sent: SentNo, Err: overBecause(ctx), final: true}
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -208,7 +208,7 @@ func (c *Caller) once(ctx context.Context, m Method, req Request, body *Body, co
 	a := &success{method: m, options: o, header: resp.Header, size: resp.ContentLength,
 		body: &watchedBody{body: resp.Body, ctx: ctx, idle: o.idleTimeout, cancel: cancel}, info: readInfo(resp, time.Now())}
 	if elsewhere {
-		a.info.RateLimit = RateLimit{} // another server's, which says nothing of ours
+		a.info.RateLimit = RateLimit{} // this comes from another server and says nothing about ours
 	}
 	if o.info != nil {
 		*o.info = a.info
@@ -220,7 +220,7 @@ func (c *Caller) once(ctx context.Context, m Method, req Request, body *Body, co
 	return read(a)
 }
 
-// overBecause returns why a context is over: what it says itself, and what the program said.
+// overBecause returns why a context has ended: its own error, and the cause that the program gave.
 func overBecause(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if _, ours := errors.AsType[*timeoutError](cause); ours || errors.Is(cause, err) {
@@ -229,7 +229,7 @@ func overBecause(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// explain says why there is no response where a time that ran out is the reason.
+// explain adds which time limit has passed, if that is why there is no response.
 func explain(ctx context.Context, m Method, err error) error {
 	if ctx.Err() == nil {
 		return err
@@ -247,12 +247,13 @@ func explain(ctx context.Context, m Method, err error) error {
 	return err
 }
 
-// invalid says that the response is not what the lexicon says, and keeps the beginning of its body.
+// invalid returns the error for a response that does not follow the lexicon. It keeps the beginning
+// of the body.
 func (a *success) invalid(beginning []byte, err error) error {
 	return &InvalidResponseError{NSID: a.method.NSID, ResponseInfo: a.info, Body: slices.Clone(beginning[:min(len(beginning), maxErrorBody)]), Err: err}
 }
 
-// decode reads a typed output.
+// decode decodes a typed output.
 func (a *success) decode(out lex.Decodable) error {
 	defer a.body.Close()
 	o := a.options
@@ -261,7 +262,7 @@ func (a *success) decode(out lex.Decodable) error {
 	}
 	a.body.within(o.outputTimeout, ErrOutputTimeout)
 	buffer := readBuffers.Get().(*readBuffer)
-	defer buffer.release() // neither outputs nor errors hold on to the body
+	defer buffer.release() // neither outputs nor errors refer to the body
 	body, err := buffer.readAll(a.body, a.size, o.maxOutput)
 	switch {
 	case err == nil:
@@ -281,12 +282,11 @@ func (a *success) decode(out lex.Decodable) error {
 	return nil
 }
 
-// isBadCompression reports whether a body was sent in full, but compressed wrongly.
+// isBadCompression reports whether a body arrived completely, but with wrong compression.
 func isBadCompression(err error) bool {
 	_, corrupt := errors.AsType[flate.CorruptInputError](err)
 	return corrupt || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum)
 }
 
-// ErrOutputTooLarge is the cause when a typed output is larger than WithMaxOutput
-// allows.
+// ErrOutputTooLarge is the cause if a typed output is larger than WithMaxOutput allows.
 var ErrOutputTooLarge = errors.New("output too large")

@@ -7,13 +7,13 @@ import (
 
 // A Challenge is one challenge of a WWW-Authenticate header (RFC 9110 §11.6.1).
 type Challenge struct {
-	Scheme string            // as sent, such as "DPoP"
-	Token  string            // the token68 form, if the challenge has that
-	Params map[string]string // by name in lower case
+	Scheme string            // as the server sent it, such as "DPoP"
+	Token  string            // the value in token68 form, if the challenge has one
+	Params map[string]string // the keys are in lower case
 }
 
-// ParseChallenges reads the WWW-Authenticate fields of a response. What cannot be
-// read is left out.
+// ParseChallenges parses the WWW-Authenticate fields of a response. It leaves out what it cannot
+// parse.
 func ParseChallenges(h http.Header) []Challenge {
 	var all []Challenge
 	for _, field := range h.Values("WWW-Authenticate") {
@@ -30,11 +30,11 @@ func parseChallenges(all []Challenge, s string) []Challenge {
 		}
 		word, rest := cutToken(s)
 		if word == "" {
-			return all // not a token: nothing behind it can be trusted
+			return all // not a token: what follows cannot be trusted
 		}
 		value := strings.TrimLeft(rest, " \t")
 		if len(all) > 0 && strings.HasPrefix(value, "=") && !strings.HasPrefix(value, "==") {
-			// A further parameter of the challenge before.
+			// Another parameter of the challenge before.
 			var text string
 			var ok bool
 			if text, s, ok = cutValue(strings.TrimLeft(value[1:], " \t")); !ok {
@@ -52,7 +52,7 @@ func parseChallenges(all []Challenge, s string) []Challenge {
 	}
 }
 
-// cutToken cuts a token (RFC 9110 §5.6.2) off the front of s.
+// cutToken cuts a token (RFC 9110 §5.6.2) from the beginning of s.
 func cutToken(s string) (token, rest string) {
 	i := 0
 	for i < len(s) && isTokenByte(s[i]) {
@@ -65,7 +65,7 @@ func isTokenByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
 
-// cutValue cuts a token or quoted string off the front of s.
+// cutValue cuts a token or a quoted string from the beginning of s.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		value, rest = cutToken(s)
@@ -88,8 +88,8 @@ func cutValue(s string) (value, rest string, ok bool) {
 	return "", "", false
 }
 
-// cutToken68 cuts credentials in the token68 form off the front of s: they end at a
-// comma or at the end, which tells them from a parameter's name.
+// cutToken68 cuts credentials in token68 form from the beginning of s. They end at a comma or at
+// the end of s; the name of a parameter does not.
 func cutToken68(s string) (token, rest string, ok bool) {
 	i := 0
 	for i < len(s) && (isTokenByte(s[i]) || s[i] == '/') {

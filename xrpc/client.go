@@ -12,8 +12,8 @@ import (
 	"github.com/gimucco/atproto-go/internal/safehttp"
 )
 
-// A Client is the plain Doer of a host: it sends requests as they are, without
-// credentials. It is safe for concurrent use.
+// A Client is the plain Doer of a host: it sends requests without credentials. It is safe for
+// concurrent use.
 type Client struct {
 	origin *url.URL
 	rt     http.RoundTripper
@@ -21,55 +21,58 @@ type Client struct {
 
 var _ Follower = (*Client)(nil)
 
-// ClientConfig is what NewClient needs to know. The zero value of each field is
-// right for production.
+// ClientConfig is the configuration of NewClient. The zero value of each field is good for
+// production.
 type ClientConfig struct {
-	// WrapTransport, if set, is given the transport of requests, which connects to public
-	// addresses only, and returns what they go through: for tracing and metrics. It sees every
-	// request; what it sends on is checked all the same, and a form that spends a code or a
-	// refresh token is not sent a second time. One that does not use what it is given replaces
-	// the transport, and with it the checks: see UnguardedTransport.
+	// WrapTransport, if set, receives the client's transport and returns the one to use, for
+	// example for tracing and metrics. The transport that it receives connects to public addresses
+	// only. The returned transport sees every request. If it changes a request, the changed request
+	// is checked too.
+	//
+	// If the returned transport does not use the one that it received, it replaces it, and the
+	// address checks are gone: see UnguardedTransport.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	// Proxy, an http or https URL, is what connections go through; nil: none, whatever
-	// the environment says. Names are resolved and addresses checked here, and the proxy is told (CONNECT)
-	// to connect to the address that was checked. Servers of PrivateHosts are connected to directly.
+	// Proxy is the http or https URL of a proxy for all connections. If it is nil, no proxy is
+	// used, whatever the environment says. This process resolves names and checks addresses, and
+	// tells the proxy (CONNECT) to connect to the checked address. Connections to servers in
+	// PrivateHosts do not use the proxy.
 	Proxy *url.URL
 
-	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers, for networks that
-	// resolve none of the Internet's. Strangers choose these names: no address that one
-	// leads to is checked then, unless the proxy does it.
+	// ProxyResolvesUnchecked lets the Proxy resolve the names of servers. It is for networks that
+	// cannot resolve public names. Strangers choose these names, and this process then checks no
+	// address. Set it only if the proxy does that check.
 	ProxyResolvesUnchecked bool
 
-	// RootCAs are the certificate authorities to believe; nil: the system's.
+	// RootCAs are the certificate authorities to trust. If it is nil, the system's are used.
 	RootCAs *x509.CertPool
 
-	// PrivateHosts are servers of your own network, "host:port" as in their URLs, such as
-	// "pds:2583" of a compose file: they may have a private address, and http. Nothing else is
-	// let through by it.
+	// PrivateHosts lists servers of your own network, as "host:port" like in their URLs, for
+	// example "pds:2583" in a compose file. They may have a private address and may use http. No
+	// other server gets these exceptions.
 	PrivateHosts []string
 
-	// UnguardedTransport, if set, takes the place of the transport, and with it goes the check of
-	// addresses: whom it connects to is its own business. It is for tests, and for networks
-	// that guard themselves. It goes without Proxy and RootCAs.
+	// UnguardedTransport, if set, replaces the client's transport, and nothing checks the addresses
+	// that it connects to. It is for tests, and for networks that have their own checks. It cannot
+	// be combined with Proxy and RootCAs.
 	UnguardedTransport http.RoundTripper
 
-	// AllowLoopback permits servers on loopback addresses and plain http to them. It
-	// is for development.
+	// AllowLoopback permits servers on loopback addresses, and plain http to them. It is for
+	// development.
 	AllowLoopback bool
 }
 
-// String says no more than what it is: a Proxy may have a password.
+// String returns only the type's name, because a Proxy may contain a password.
 func (cfg ClientConfig) String() string { return "xrpc.ClientConfig" }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (cfg ClientConfig) Format(f fmt.State, _ rune) { io.WriteString(f, cfg.String()) }
 
-// LogValue keeps all of it out of logs.
+// LogValue gives loggers the type's name only.
 func (cfg ClientConfig) LogValue() slog.Value { return slog.StringValue(cfg.String()) }
 
-// NewClient returns the Doer of host, such as "https://public.api.bsky.app". A path
-// is ignored: methods live at the root. It fails if host is not an https URL.
+// NewClient returns the Doer of host, such as "https://public.api.bsky.app". A path in host is
+// ignored, because methods are at the root. It fails if host is not an https URL.
 func NewClient(host string, cfg ClientConfig) (*Client, error) {
 	u, err := url.Parse(host)
 	if err != nil {
@@ -90,7 +93,7 @@ func NewClient(host string, cfg ClientConfig) (*Client, error) {
 	return &Client{origin: &url.URL{Scheme: u.Scheme, Host: u.Host}, rt: guard.RoundTripper()}, nil
 }
 
-// Host returns the origin of the host.
+// Host returns the origin of the host, such as "https://public.api.bsky.app".
 func (c *Client) Host() string { return c.origin.String() }
 
 // Do implements Doer.

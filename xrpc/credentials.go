@@ -11,23 +11,23 @@ import (
 	"net/url"
 )
 
-// Bearer returns a Doer that sends token along with every request of doer, which is usually a
-// *Client: the credentials of servers that give out tokens of their own (RFC 6750 §2.1). Nothing
-// refreshes it; for accounts of the network there is package oauth.
+// Bearer returns a Doer that adds token to every request of doer, which is usually a *Client (RFC
+// 6750 §2.1). It is for servers that issue tokens of their own. Nothing refreshes the token. For
+// accounts of the network, use package oauth.
 func Bearer(doer Doer, token string) Doer {
 	return newCredentials(doer, "Bearer "+token)
 }
 
-// Basic returns a Doer that sends user and password along with every request of doer, which is usually
-// a *Client (RFC 7617). It is what the com.atproto.admin methods of a PDS want, by the user "admin".
+// Basic returns a Doer that adds user and password to every request of doer, which is usually a
+// *Client (RFC 7617). The com.atproto.admin methods of a PDS need this, with the user "admin".
 func Basic(doer Doer, user, password string) Doer {
 	return newCredentials(doer, "Basic "+base64.StdEncoding.EncodeToString([]byte(user+":"+password)))
 }
 
-// credentials is a Doer whose requests have an Authorization field.
+// credentials is a Doer that sets the Authorization field.
 type credentials struct {
 	doer          Doer
-	authorization func() string // a text would be printed out of somebody else's unexported field (P78)
+	authorization func() string // a func, because fmt would print a string in another type's unexported field (P78)
 }
 
 func newCredentials(doer Doer, authorization string) *credentials {
@@ -47,7 +47,7 @@ func (c *credentials) Do(ctx context.Context, req *Request) (*http.Response, err
 	return c.doer.Do(ctx, &signed)
 }
 
-// Follow implements Follower: without the credentials, which are for one server.
+// Follow implements Follower. It sends no credentials, because they are for one server only.
 func (c *credentials) Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error) {
 	if f, ok := c.doer.(Follower); ok {
 		return f.Follow(ctx, target, header)
@@ -55,11 +55,11 @@ func (c *credentials) Follow(ctx context.Context, target *url.URL, header http.H
 	return nil, errors.ErrUnsupported
 }
 
-// String says no more than what it is.
+// String returns only a description.
 func (c *credentials) String() string { return "xrpc.Doer with credentials" }
 
-// Format writes what String returns, whatever the verb.
+// Format writes the same text as String, for every verb.
 func (c *credentials) Format(f fmt.State, _ rune) { io.WriteString(f, c.String()) }
 
-// LogValue keeps all of it out of logs.
+// LogValue gives loggers the description only.
 func (c *credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }

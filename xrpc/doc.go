@@ -1,15 +1,16 @@
-// Package xrpc is what typed calls stand on: the Doer that supplies host and
-// credentials, requests and their bodies, the options, limits and errors of calls, and the streams of subscriptions.
+// Package xrpc is the base of typed calls. It has the Doer, which supplies host and credentials;
+// requests and their bodies; the options, limits and errors of calls; and the streams of
+// subscriptions.
 //
-// Programs use generated clients (generated/comatproto, generated/appbsky) on a
-// *oauth.Session, or on a Client for calls that need no login:
+// Programs use generated clients (generated/comatproto, generated/appbsky) with an *oauth.Session,
+// or with a Client for calls that need no login:
 //
 //	host, err := xrpc.NewClient("https://public.api.bsky.app", xrpc.ClientConfig{})
 //	…
 //	api := comatproto.NewClient(host)
 //	out, err := api.Identity.ResolveHandle(ctx, &comatproto.IdentityResolveHandleParams{Handle: "alice.example.com"})
 //
-// A subscription is read in a loop:
+// A loop reads a subscription:
 //
 //	for message, err := range api.Sync.SubscribeRepos(ctx, nil).Messages() { … }
 //

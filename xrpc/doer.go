@@ -17,13 +17,13 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Doer sends one request and returns the response whatever its status; the
-// caller closes its body. It supplies host and credentials. It does not follow
-// redirects, does not change req, and accepts the same req again.
+// A Doer sends one request and returns the response whatever its status; the caller closes its
+// body. A Doer supplies the host and the credentials. It does not follow redirects, does not change
+// req, and accepts the same req again.
 //
-// An error means that there is no response: a *SendError, which says whether the
-// request may have arrived, or an error of the Doer's own, such as a session that
-// ended, after which nothing was sent. A Doer is safe for concurrent use.
+// An error means that there is no response. It is a *SendError, which says whether the request may
+// have reached the server, or an error of the Doer's own, such as an ended session; then nothing
+// was sent. A Doer is safe for concurrent use.
 type Doer interface {
 	Do(ctx context.Context, req *Request) (*http.Response, error)
 }
@@ -31,19 +31,19 @@ type Doer interface {
 // A Request is one call of a method, without host and credentials.
 type Request struct {
 	Method string      // GET for queries and subscriptions, POST for procedures
-	NSID   syntax.NSID // the method; the path is /xrpc/ and this
+	NSID   syntax.NSID // the method; the path is "/xrpc/" followed by it
 	Query  string      // encoded parameters, without "?"
-	Header http.Header // accept, proxy, labelers, …; a Doer overwrites Authorization and DPoP
-	Body   *Body       // nil: none
+	Header http.Header // accept, proxy, labelers and others; a Doer overwrites Authorization and DPoP
+	Body   *Body       // nil for none
 }
 
-// Sent says whether a request that got no response may have reached the server.
+// Sent says whether a request without a response may have reached the server.
 type Sent int
 
 const (
-	// SentMaybe: the request, or a part of it, left. The server may have acted on it.
+	// SentMaybe: at least a part of the request was sent. The server may have carried it out.
 	SentMaybe Sent = iota
-	// SentNo: nothing of the request left this process.
+	// SentNo: no part of the request was sent.
 	SentNo
 )
 
@@ -55,21 +55,22 @@ func (s Sent) String() string {
 	return "maybe"
 }
 
-// A SendError is a request that got no response, or not all of it: the server was not reached, did
-// not answer in time, or the connection broke. What is refused here, such as a private address or a
-// header that is none, is one as well, with SentNo.
+// A SendError says that a request got no response, or only a part of one: the server was not
+// reached, did not answer in time, or the connection broke. It is also the error for requests that
+// this process refuses, such as one to a private address or with an invalid header; these have
+// SentNo.
 //
-// A time that ran out is found by errors.Is as context.DeadlineExceeded, and by errors.As as a net.Error whose
-// Timeout is true.
+// If a time limit has passed, errors.Is finds context.DeadlineExceeded, and errors.As finds a
+// net.Error whose Timeout is true.
 type SendError struct {
-	NSID syntax.NSID // empty for requests that are not calls of a method
+	NSID syntax.NSID // empty if the request is not a call of a method
 	Sent Sent
 	Err  error
 
-	final bool // trying again, unchanged, cannot help
+	final bool // the same call cannot succeed later
 }
 
-// Error names the method and the cause, and says when nothing was sent.
+// Error names the method and the cause. It says if nothing was sent.
 func (e *SendError) Error() string {
 	what := "request"
 	if e.NSID != "" {
@@ -84,20 +85,20 @@ func (e *SendError) Error() string {
 // Unwrap returns the cause.
 func (e *SendError) Unwrap() error { return e.Err }
 
-// NewHTTPRequest builds the *http.Request of one attempt: header is copied, body is
-// opened afresh. It is for implementations of Doer.
+// NewHTTPRequest builds the *http.Request of one attempt. It copies header and opens body. It is
+// for implementations of Doer.
 //
-// A body that can be opened twice may be read again by net/http where it knows that the
-// server has not processed the request: a connection that was closed before anything was written, or an
-// HTTP/2 server that is about to restart and says which requests it leaves (P72). Whether
-// anything else is sent twice is for the Doer to decide, which signs anew each time.
+// If a body can be opened twice, net/http may send it again when it knows that the server has not
+// processed the request: the connection was closed before anything was written, or an HTTP/2 server
+// is about to restart and names the requests that it leaves out (P72). All other repetitions are up
+// to the Doer, which signs each of them.
 //
-// What cannot be sent fails with a *SendError that says SentNo: a target with an Opaque part, a header field that is
-// none, a body that cannot be opened.
+// A request that cannot be sent fails with a *SendError with SentNo: a target with an Opaque part,
+// an invalid header field, or a body that cannot be opened.
 func NewHTTPRequest(ctx context.Context, method string, target *url.URL, header http.Header, body *Body) (*http.Request, error) {
 	refused := func(err error) error { return &SendError{Sent: SentNo, Err: err, final: true} }
 	if target.Opaque != "" {
-		// A URL that has one names another place than its Host (P79).
+		// Such a URL names another place than its Host (P79).
 		return nil, refused(fmt.Errorf("the URL has the opaque part %.100q", target.Opaque))
 	}
 	req, err := http.NewRequestWithContext(ctx, method, target.String(), nil)
@@ -130,20 +131,21 @@ func NewHTTPRequest(ctx context.Context, method string, target *url.URL, header 
 		req.Body.Close()
 		req.Body = http.NoBody
 	} else if body.Replayable() {
-		// Not open: net/http may ask for a reader and then not use it, nor close it.
+		// Not open: net/http may ask for a reader, and then neither use nor close it.
 		req.GetBody = body.reopen
 	}
 	return req, nil
 }
 
-// userAgent is what requests say of themselves unless the program says something else.
+// userAgent is the User-Agent of requests, unless the program sets another.
 const userAgent = "atproto-go (+https://github.com/gimucco/atproto-go)"
 
-// checkHeader refuses fields that cannot be sent. Values are not told: they may be secrets.
+// checkHeader refuses fields that cannot be sent. Its error does not contain values, because they
+// may be secret.
 func checkHeader(header http.Header) error {
 	for name, values := range header {
 		if rest := strings.TrimLeftFunc(name, func(r rune) bool { return r < utf8.RuneSelf && isTokenByte(byte(r)) }); name == "" || rest != "" {
-			return fmt.Errorf("%.80q is no name of a header field", name)
+			return fmt.Errorf("%.80q is not a valid name of a header field", name)
 		}
 		for _, value := range values {
 			if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
@@ -154,8 +156,8 @@ func checkHeader(header http.Header) error {
 	return nil
 }
 
-// SendHTTP performs one round trip, without redirects. Failures are *SendError.
-// It is for implementations of Doer.
+// SendHTTP performs one round trip and follows no redirects. Its errors are *SendError. It is for
+// implementations of Doer.
 func SendHTTP(rt http.RoundTripper, req *http.Request, nsid syntax.NSID) (*http.Response, error) {
 	if ctx := req.Context(); ctx.Err() != nil {
 		if req.Body != nil {
@@ -173,9 +175,8 @@ func SendHTTP(rt http.RoundTripper, req *http.Request, nsid syntax.NSID) (*http.
 	if err == nil {
 		return resp, nil
 	}
-	// Nothing can have left without a connection. A transport that does not report
-	// its connections (asked stays false) is believed only when it says that dialing
-	// failed.
+	// Without a connection, nothing can have been sent. If a transport does not report its
+	// connections (asked stays false), only a dialing error proves that.
 	sent, blocked := SentMaybe, errors.Is(err, safehttp.ErrBlocked)
 	if !connected.Load() && (asked.Load() || blocked || dialFailed(err)) {
 		sent = SentNo

@@ -10,11 +10,11 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Download is the output of a method that is not typed: bytes as they arrive.
-// Read it to the end or not, but close it.
+// A Download is the output of a method that is not typed: a stream of bytes. You need not read it
+// to the end, but you must close it.
 type Download struct {
-	ContentType string // as the server says, "" if it does not
-	Size        int64  // in bytes, -1 if the server does not say
+	ContentType string // as the server says; "" if it does not
+	Size        int64  // in bytes; -1 if the server does not say
 
 	ResponseInfo
 
@@ -22,12 +22,12 @@ type Download struct {
 	body     *watchedBody
 	received int64
 	progress func(received, size int64)
-	verifier *verifier // nil: nothing is compared
-	failed   error     // the last word of Read
+	verifier *verifier // nil: there is no CID to compare with
+	failed   error     // the final error of Read
 }
 
-// download hands the body over. A type that is not the lexicon's is refused, unless the server says
-// of it no more than that it is bytes.
+// download returns the body as a Download. It refuses a content type that is not the lexicon's,
+// unless the server says only that the content is bytes.
 func (a *success) download() (*Download, error) {
 	contentType := a.header.Get("Content-Type")
 	if !matchesEncoding(a.method.Output, contentType) && contentType != "" && !matchesEncoding(octetStream, contentType) {
@@ -41,9 +41,9 @@ func (a *success) download() (*Download, error) {
 	return d, nil
 }
 
-// Read implements io.Reader. A connection that breaks is a *SendError; a body that ends before its
-// announced size is io.ErrUnexpectedEOF to errors.Is. With WithCID, ErrCIDMismatch takes the place of io.EOF
-// where the bytes are others.
+// Read implements io.Reader. If the connection breaks, the error is a *SendError. If the body ends
+// before its announced size, errors.Is finds io.ErrUnexpectedEOF. With WithCID, the error is
+// ErrCIDMismatch instead of io.EOF if the bytes do not fit.
 func (d *Download) Read(p []byte) (int, error) {
 	if d.failed != nil {
 		return 0, d.failed
@@ -63,30 +63,30 @@ func (d *Download) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer. It ends a download that is not read to the end.
+// Close implements io.Closer. It also ends a download before its end.
 func (d *Download) Close() error { return d.body.Close() }
 
-// A watchedBody is a response's body. Its request ends with it: when it is read to its end or
-// closed, or when nothing arrives for too long.
+// A watchedBody is the body of a response. It ends its request when it is read to its end, when it
+// is closed, or when nothing arrives for too long.
 type watchedBody struct {
 	body   io.ReadCloser
-	ctx    context.Context // of the request
+	ctx    context.Context // the context of the request
 	cancel context.CancelCauseFunc
 	idle   time.Duration
-	limit  *time.Timer // of all of it
+	limit  *time.Timer // for the whole body
 	once   sync.Once
 	err    error
 }
 
-// within ends the request with cause when the body is not there in full after d. 0: never.
+// within ends the request with cause if the body has not arrived completely after d. 0 means never.
 func (w *watchedBody) within(d time.Duration, cause error) {
 	if d > 0 {
 		w.limit = time.AfterFunc(d, func() { w.cancel(cause) })
 	}
 }
 
-// Read implements io.Reader. The clock runs only while somebody waits for bytes, so
-// that a slow reader is not taken for a slow server.
+// Read implements io.Reader. The idle time counts only while somebody waits for bytes, so a slow
+// reader does not count as a slow server.
 func (w *watchedBody) Read(p []byte) (int, error) {
 	var timer *time.Timer
 	if w.idle > 0 {
@@ -98,18 +98,18 @@ func (w *watchedBody) Read(p []byte) (int, error) {
 	}
 	if err != nil {
 		if err != io.EOF && w.ctx.Err() != nil {
-			err = overBecause(w.ctx) // whatever the transport makes of it
+			err = overBecause(w.ctx) // whatever error the transport makes of it
 		}
 		w.end()
 	}
 	return n, err
 }
 
-// errorTime is how long the body of an answer is waited for that is refused anyway.
+// errorTime is how long the body of a refused answer is read.
 const errorTime = 10 * time.Second
 
-// beginning reads what can be had of the body of an answer that is refused: it helps, but what is
-// missing must not hide why.
+// beginning reads as much as possible of the body of a refused answer. It helps, but a failure here
+// must not hide the reason.
 func (w *watchedBody) beginning(limit int64) []byte {
 	w.within(errorTime, ErrOutputTimeout)
 	body, _ := io.ReadAll(io.LimitReader(w, limit))

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// octetStream is the type of bytes of which no more is said.
+// octetStream is the type of bytes of unknown content.
 const octetStream = "application/octet-stream"
 
-// contentTypeFor returns the type under which a body is sent: its own, which has to be what the
-// lexicon's encoding allows, or the one that the encoding means (X8).
+// contentTypeFor returns the content type to send: the body's own type, which the lexicon's
+// encoding must allow, or the type that the encoding names (X8).
 func contentTypeFor(encoding, own string) (string, error) {
 	group, wildcard := strings.CutSuffix(strings.ToLower(mediaType(encoding)), "/*")
 	switch {
@@ -25,15 +25,15 @@ func contentTypeFor(encoding, own string) (string, error) {
 	case wildcard && group == "text":
 		return "text/plain; charset=utf-8", nil
 	case wildcard:
-		return "", fmt.Errorf("the body has no content type: give it one of %s", encoding)
+		return "", fmt.Errorf("the body has no content type: set one of the form %s", encoding)
 	case strings.HasPrefix(mediaType(encoding), "text/") && !strings.Contains(encoding, ";"):
 		return encoding + "; charset=utf-8", nil
 	}
 	return encoding, nil
 }
 
-// matchesEncoding compares without regard to parameters and letter case; an
-// encoding may be a wildcard such as image/* (X9).
+// matchesEncoding ignores parameters and letter case. An encoding may be a wildcard such as image/*
+// (X9).
 func matchesEncoding(encoding, contentType string) bool {
 	want, got := mediaType(encoding), mediaType(contentType)
 	if group, ok := strings.CutSuffix(want, "/*"); ok {
@@ -42,15 +42,15 @@ func matchesEncoding(encoding, contentType string) bool {
 	return got != "" && got == want
 }
 
-// mediaType returns type and subtype in lower case, whatever the parameters are worth; "" if there
-// are none.
+// mediaType returns type and subtype in lower case, even if the parameters are not valid; "" if
+// there are none.
 func mediaType(contentType string) string {
-	if contentType == "application/json" { // as nearly all are
+	if contentType == "application/json" { // the most common case
 		return contentType
 	}
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil {
-		// Among others, a parameter that comes twice: the type before it is said all the same.
+		// One cause is a parameter that comes twice. The type in front is clear all the same.
 		front, _, _ := strings.Cut(contentType, ";")
 		if media, _, err = mime.ParseMediaType(front); err != nil {
 			return ""

@@ -12,17 +12,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An ErrorName is the name of an error that a lexicon declares. It is an error
-// itself, to be used with errors.Is:
+// An ErrorName is the name of an error that a lexicon declares. It is an error itself, for
+// errors.Is:
 //
 //	if errors.Is(err, comatproto.ErrInvalidSwap) { … }
 type ErrorName string
 
-// Error returns the name, quoted and cut short if it is none that a lexicon can declare.
+// Error returns the name. A name that no lexicon can declare is quoted and cut off.
 func (n ErrorName) Error() string { return said.Word(string(n)) }
 
-// Names of errors that any method may fail with; the specification gives each to a
-// status, and they are filled in when the server names none.
+// Names of errors that any method may return. The specification gives a status to each. If the
+// server names no error, the name comes from the status.
 const (
 	ErrInvalidRequest         ErrorName = "InvalidRequest"
 	ErrAuthenticationRequired ErrorName = "AuthenticationRequired"
@@ -71,21 +71,21 @@ func NameOfStatus(status int) ErrorName {
 	return ErrInvalidRequest
 }
 
-// An Error is a response that is not a success, or an error frame that ends a stream: its Status is 101, that of the
-// response that opened the stream.
+// An Error is a response that is not a success, or an error frame that ends a stream. For a frame,
+// Status is 101, the status of the response that opened the stream.
 type Error struct {
 	NSID    syntax.NSID
-	Name    ErrorName // as the server named it, else by the status
-	Message string    // the server's, may be empty
+	Name    ErrorName // from the server, or else from the status
+	Message string    // from the server; may be empty
 
 	ResponseInfo // HTTP status, header, rate limit
 
-	// Body is the beginning of the response's body, 64 KiB at most.
+	// Body is the beginning of the response's body, at most 64 KiB.
 	Body []byte
 }
 
-// Error names the method, the error and the status, and quotes the message. Of a redirect it
-// names the place.
+// Error names the method, the error and the status, and quotes the message. For a redirect it names
+// the target.
 func (e *Error) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "xrpc: %s: %s (%s)", e.NSID, said.Word(string(e.Name)), e.where())
@@ -98,7 +98,7 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// where says how the error came.
+// where says how the error arrived.
 func (e *Error) where() string {
 	if e.Status == http.StatusSwitchingProtocols {
 		return "in the stream"
@@ -106,8 +106,8 @@ func (e *Error) where() string {
 	return fmt.Sprintf("HTTP %d", e.Status)
 }
 
-// Is reports whether target is the error's Name, or ErrScopeMissing where that is what it says in
-// other words.
+// Is reports whether target is the error's Name. It also reports true for ErrScopeMissing if the
+// error says that in other words.
 func (e *Error) Is(target error) bool {
 	name, ok := target.(ErrorName)
 	return ok && (name == e.Name || name == ErrScopeMissing && e.isScopeMissing())
@@ -116,11 +116,11 @@ func (e *Error) Is(target error) bool {
 // Challenges returns the challenges of the WWW-Authenticate header.
 func (e *Error) Challenges() []Challenge { return ParseChallenges(e.Header) }
 
-// maxErrorScan is how much of an error's body is looked through for its name (P87).
+// maxErrorScan is how much of an error's body is searched for its name (P87).
 const maxErrorScan = 1 << 20
 
-// newError reads a failed response, of whose body the beginning is given. Whatever that is, there is
-// an *Error.
+// newError returns the *Error for a failed response. body is the beginning of the response's body,
+// with any content.
 func newError(nsid syntax.NSID, info ResponseInfo, body []byte) *Error {
 	e := &Error{NSID: nsid, ResponseInfo: info, Body: body}
 	if len(body) > maxErrorBody {
@@ -133,8 +133,8 @@ func newError(nsid syntax.NSID, info ResponseInfo, body []byte) *Error {
 	return e
 }
 
-// readError finds name and message in the body of an error. It is lenient on purpose: an error must not
-// be hidden by another (X15), nor by the end of what is known of it.
+// readError reads name and message from the body of an error. It is lenient on purpose: another
+// error, or the end of the known part, must not hide them (X15).
 func readError(body []byte) (name ErrorName, message string) {
 	d := json.NewDecoder(bytes.NewReader(body))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -163,13 +163,13 @@ func readError(body []byte) (name ErrorName, message string) {
 	return name, message
 }
 
-// An InvalidResponseError is a success whose body is not what the lexicon says. The method was
+// An InvalidResponseError is a success whose body does not follow the lexicon. The method was
 // carried out.
 type InvalidResponseError struct {
 	NSID syntax.NSID
 	ResponseInfo
 
-	// Body is the beginning of the response's body, 64 KiB at most.
+	// Body is the beginning of the response's body, at most 64 KiB.
 	Body []byte
 	Err  error
 }
@@ -182,19 +182,19 @@ func (e *InvalidResponseError) Error() string {
 // Unwrap returns the cause.
 func (e *InvalidResponseError) Unwrap() error { return e.Err }
 
-// A ResponseInfo is what a response says besides its body.
+// A ResponseInfo is the part of a response that is not its body.
 type ResponseInfo struct {
 	Status     int
 	Header     http.Header
 	RateLimit  RateLimit
-	RetryAfter time.Duration // what the server asks to wait, by the end of RateLimit's window if it refuses without saying more; 0 if it does not
+	RetryAfter time.Duration // how long the server asks to wait; if it refuses and does not say, until RateLimit's window ends; 0 if unknown
 }
 
-// RepoRev returns the revision of the account's repository that the answer takes
-// into account, for reading one's own writes; "" if the server says none.
+// RepoRev returns the revision of the account's repository that the answer includes. Use it to
+// check that a read includes your own writes. It is "" if the server does not say.
 func (r *ResponseInfo) RepoRev() syntax.TID { return syntax.TID(r.Header.Get("Atproto-Repo-Rev")) }
 
-// Labelers returns which labelers the answer takes into account.
+// Labelers returns the labelers whose labels the answer includes.
 func (r *ResponseInfo) Labelers() []Labeler {
 	return ParseLabelers(r.Header.Values("Atproto-Content-Labelers"))
 }

@@ -8,20 +8,21 @@ import (
 	"net/url"
 )
 
-// A Follower is a Doer that can get what a download was redirected to. A Doer around another one
-// hands Follow on, or redirects are errors.
+// A Follower is a Doer that can fetch the target of a redirected download. A Doer that wraps
+// another one must forward Follow; otherwise redirects are errors.
 type Follower interface {
 	Doer
 
-	// Follow sends a GET for target with the header as it is: no credentials, no cookies, nothing of the
-	// account. It goes to public addresses by https only, follows no redirect itself, and learns
-	// nothing from the answer, which is that of another server. Failures are as for Do; one that is
-	// errors.ErrUnsupported says that it cannot.
+	// Follow sends a GET to target with exactly this header: no credentials, no cookies, and
+	// nothing about the account. It connects to public addresses by https only, follows no redirect
+	// itself, and learns nothing from the answer, because it comes from another server. Its errors
+	// are those of Do. An error that is errors.ErrUnsupported means that it cannot follow
+	// redirects.
 	Follow(ctx context.Context, target *url.URL, header http.Header) (*http.Response, error)
 }
 
-// FollowHTTP is Follow through rt: one GET, with nothing but header. It is for implementations of
-// Follower.
+// FollowHTTP implements Follow with rt: one GET, with nothing but header. It is for implementations
+// of Follower.
 func FollowHTTP(ctx context.Context, rt http.RoundTripper, target *url.URL, header http.Header) (*http.Response, error) {
 	req, err := NewHTTPRequest(ctx, http.MethodGet, target, header, nil)
 	if err != nil {
@@ -33,7 +34,7 @@ func FollowHTTP(ctx context.Context, rt http.RoundTripper, target *url.URL, head
 // maxRedirects is how many redirects of a download are followed.
 const maxRedirects = 5
 
-// isRedirect reports whether a status asks to look for the same thing elsewhere.
+// isRedirect reports whether a status says that the same content is elsewhere.
 func isRedirect(status int) bool {
 	switch status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
@@ -42,9 +43,10 @@ func isRedirect(status int) bool {
 	return false
 }
 
-// follow goes where the response to a download points, as far as it is allowed to (P82): a typed answer
-// is never looked for elsewhere, since whoever can make a server redirect could forge it. A response that is
-// not followed is returned as it is, and becomes an error that names the place.
+// follow follows the redirect of a download, as far as that is allowed (P82). It never follows the
+// redirect of a typed answer, because whoever can make a server redirect could then forge it. If it
+// does not follow, it returns the response unchanged, and that becomes an error that names the
+// target.
 func (c *Caller) follow(ctx context.Context, m Method, req *Request, resp *http.Response) (_ *http.Response, elsewhere bool, err error) {
 	follower, ok := c.doer.(Follower)
 	if !ok || !m.stream || m.Kind != KindQuery {
@@ -85,7 +87,7 @@ func (c *Caller) follow(ctx context.Context, m Method, req *Request, resp *http.
 	return resp, elsewhere, nil
 }
 
-// redirectTarget returns where a Location points, if that is a place.
+// redirectTarget returns the target of a Location, if it is valid.
 func redirectTarget(from *url.URL, location string) (*url.URL, bool) {
 	target, err := url.Parse(location)
 	if err != nil || location == "" {

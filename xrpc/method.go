@@ -11,38 +11,37 @@ import (
 // A Kind is the kind of a method.
 type Kind int
 
-// The kinds of method.
+// The kinds of methods.
 const (
 	KindQuery        Kind = iota // reads, by GET
 	KindProcedure                // may change something, by POST
 	KindSubscription             // a stream of messages, by WebSocket
 )
 
-// A Method is what a lexicon says of a method, as far as a call needs it.
-// Generated code holds one per method.
+// A Method is the part of a lexicon that a call needs. Generated code has one for each method.
 type Method struct {
 	NSID   syntax.NSID
 	Kind   Kind
-	Input  string // encoding of the input, "" if there is none
-	Output string // encoding of the output, "" if there is none
+	Input  string // encoding of the input; "" if there is none
+	Output string // encoding of the output; "" if there is none
 
-	// Direct marks the PDS's own methods: a proxy and labelers given as defaults do
-	// not apply to them.
+	// Direct marks the PDS's own methods: the default proxy and the default labelers do not apply
+	// to them.
 	Direct bool
 
-	// Cursor is the integer parameter that a subscription is resumed by, "" if it has none.
+	// Cursor is the integer parameter that resumes a subscription. It is "" if there is none.
 	Cursor string
-	// Subprotocol is how the lexicon of a subscription says that its messages are framed: "xrpc.v1.json" is JSON
-	// (proposal 0015). "" is "xrpc.v0.cbor".
+	// Subprotocol says how the messages of a subscription are framed, according to its lexicon.
+	// "xrpc.v1.json" is JSON (proposal 0015). "" means "xrpc.v0.cbor".
 	Subprotocol string
-	// Unpack, if set, makes the text of a frame out of a WebSocket message, for streams that are compressed in a way of
-	// their own. Without a Subprotocol, this text is the message itself, in JSON. It keeps nothing of data; an error
-	// ends the connection. It is for streams that no lexicon describes.
+	// Unpack, if set, converts a WebSocket message to the text of a frame, for streams with their
+	// own compression. Without a Subprotocol, this text is the message itself, in JSON. Unpack must
+	// not keep data. An error ends the connection. It is for streams that no lexicon describes.
 	Unpack func(data []byte, text bool) (frame []byte, err error)
-	// Hello is a text that is sent as soon as a connection stands; "" is none.
+	// Hello is a text that is sent as soon as a connection is open. "" means none.
 	Hello string
-	// Overlaps says that a connection may begin before its cursor, as where this is a time: what comes again is
-	// left out, however much it is.
+	// Overlaps says that a connection may begin before its cursor, for example if the cursor is a
+	// time. All repeated messages are left out.
 	Overlaps bool
 
 	stream bool // the output is a Download
@@ -63,7 +62,7 @@ type Input struct {
 	err   error
 }
 
-// JSON is a typed input. A nil v makes the call fail before anything is sent.
+// JSON returns a typed input. If v is nil, the call fails before anything is sent.
 func JSON[T any, P interface {
 	*T
 	lex.Encodable
@@ -74,7 +73,7 @@ func JSON[T any, P interface {
 	return Input{value: v}
 }
 
-// Raw is an input of bytes. A nil body makes the call fail before anything is sent.
+// Raw returns an input of bytes. If body is nil, the call fails before anything is sent.
 func Raw(body *Body) Input {
 	if body == nil {
 		return Input{err: fmt.Errorf("the input is a nil body")}
@@ -82,7 +81,7 @@ func Raw(body *Body) Input {
 	return Input{body: body}
 }
 
-// open returns the body to send and its content type, nil if there is none.
+// open returns the body to send and its content type. The body is nil if there is none.
 func (in Input) open(m Method) (body *Body, contentType string, err error) {
 	switch {
 	case in.err != nil:

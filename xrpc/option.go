@@ -15,23 +15,22 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An Option changes how calls are made. Given to NewCaller, or to a generated
-// NewClient, it holds for all calls; given to a call it holds for that one and
-// wins.
+// An Option changes how calls are made. An Option of NewCaller, or of a generated NewClient,
+// applies to all calls. An Option of a call applies to that call only, and has priority.
 type Option func(*options) error
 
-// Limits that hold unless an Option says otherwise.
+// The default limits.
 const (
-	DefaultHeaderTimeout = 30 * time.Second // from the end of the request's body until the response's header is there
+	DefaultHeaderTimeout = 30 * time.Second // from the end of the request's body to the response's header
 	DefaultIdleTimeout   = 60 * time.Second // between two pieces of a body, in either direction
-	DefaultOutputTimeout = 5 * time.Minute  // for all of a typed output, from its header on
+	DefaultOutputTimeout = 5 * time.Minute  // for a whole typed output, counted from its header
 	DefaultMaxOutput     = 16 << 20         // bytes of a typed output, after decompression
-	DefaultMaxMessage    = 5 << 20          // bytes of a message of a stream
+	DefaultMaxMessage    = 5 << 20          // bytes of a message in a stream
 	DefaultMaxNesting    = 4096             // levels of a typed output
 	maxErrorBody         = 64 << 10         // bytes of an error's body
 )
 
-// options is what the Options of client and call add up to.
+// options is the sum of the Options of client and call.
 type options struct {
 	header        http.Header // of this level only; nil values delete
 	params        []extraParam
@@ -77,9 +76,9 @@ func (o *options) apply(opts []Option) error {
 	return nil
 }
 
-// WithHeader sets a header field; an empty value removes one that a default set.
-// Authorization and DPoP are the Doer's: to set them fails the call before anything is sent. Bearer and Basic make a
-// Doer with credentials of your own.
+// WithHeader sets a header field. An empty value removes a field that a default has set. Only the
+// Doer may set Authorization and DPoP; setting them here makes the call fail before anything is
+// sent. For your own credentials, use Bearer or Basic.
 func WithHeader(name, value string) Option {
 	return func(o *options) error {
 		switch http.CanonicalHeaderKey(name) {
@@ -99,14 +98,14 @@ func WithHeader(name, value string) Option {
 	}
 }
 
-// A Scalar is what parameters are made of.
+// A Scalar is a type that parameters can have.
 type Scalar interface {
 	~string | ~bool | ~int | ~int64
 }
 
-// WithParam adds a parameter that the lexicon of the method does not declare, such as one that is newer than the
-// generated code; several values make an array, none removes one that a default set. A parameter that the call has
-// already fails it before anything is sent.
+// WithParam adds a parameter that the method's lexicon does not declare, for example one that is
+// newer than the generated code. Several values make an array; no value removes a parameter that a
+// default has set. If the call already has this parameter, it fails before anything is sent.
 func WithParam[T Scalar](name string, values ...T) Option {
 	return func(o *options) error {
 		if name == "" {
@@ -125,7 +124,7 @@ func WithParam[T Scalar](name string, values ...T) Option {
 	}
 }
 
-// scalarText writes a value as parameters are written, whatever methods its type has.
+// scalarText returns a value in the form of parameters, whatever methods its type has.
 func scalarText[T Scalar](v T) string {
 	switch rv := reflect.ValueOf(v); rv.Kind() {
 	case reflect.Bool:
@@ -143,7 +142,7 @@ type extraParam struct {
 	values []string
 }
 
-// addTo adds the parameters of WithParam to what the method has.
+// addTo adds the parameters of WithParam to those of the method.
 func (o *options) addTo(q *Query) error {
 	for _, p := range o.params {
 		if q.has(p.name) {
@@ -156,14 +155,14 @@ func (o *options) addTo(q *Query) error {
 	return nil
 }
 
-// WithUserAgent sets the User-Agent field. Without it, requests name this library.
+// WithUserAgent sets the User-Agent field. The default names this library.
 func WithUserAgent(agent string) Option { return WithHeader("User-Agent", agent) }
 
 var proxyForm = regexp.MustCompile(`^did:[a-z]+:[A-Za-z0-9._:%-]+#[A-Za-z0-9._~-]+$`)
 
-// WithProxy asks the PDS to pass calls on to a service, named by its DID and the
-// service's fragment, such as BlueskyAppView. "" switches a
-// default off. As a default it does not hold for the methods that are the PDS's own.
+// WithProxy asks the PDS to forward calls to a service. The service is written as its DID and
+// fragment, such as BlueskyAppView. "" switches a default off. As a default, it does not apply to
+// the PDS's own methods.
 func WithProxy(service string) Option {
 	return func(o *options) error {
 		if service != "" && !proxyForm.MatchString(service) {
@@ -190,46 +189,49 @@ func WithLabelers(labelers ...Labeler) Option {
 	}
 }
 
-// WithHeaderTimeout bounds the time until the response's header is there, retries
-// not included. It counts from the end of the request's body: an upload takes the time that it takes,
-// as long as it moves. 0: no bound but the context's. The cause of failing is ErrHeaderTimeout.
+// WithHeaderTimeout limits the time until the response's header arrives, for each attempt. It
+// counts from the end of the request's body, so an upload may take as long as it needs while it
+// makes progress. 0 means no limit but the context's. The cause of the error is ErrHeaderTimeout.
 func WithHeaderTimeout(d time.Duration) Option {
 	return func(o *options) error { o.headerTimeout = d; return nil }
 }
 
-// WithIdleTimeout bounds the time between two pieces of a body, of a request as well as of a response. 0: no
-// bound but the context's. The cause of failing is ErrIdle. Of a Stream: between two signs of life of the server,
-// which is asked for one (a ping) when half of the time is over.
+// WithIdleTimeout limits the time between two pieces of a body, of a request or a response. 0 means
+// no limit but the context's. The cause of the error is ErrIdle. For a Stream, it limits the time
+// between two signs of life from the server; after half of the time, the Stream asks for one (a
+// ping).
 func WithIdleTimeout(d time.Duration) Option {
 	return func(o *options) error { o.idleTimeout = d; return nil }
 }
 
-// WithOutputTimeout bounds the time from the response's header until all of a typed output is there, so that a
-// server that sends a byte now and then is not waited for for ever. 0: no bound but the context's. It does not
-// bound a Download. The cause of failing is ErrOutputTimeout. Of a Stream: for each message, from its first byte on.
+// WithOutputTimeout limits the time from the response's header until a typed output is complete, so
+// that a server cannot send a byte now and then for ever. 0 means no limit but the context's. It
+// does not apply to a Download. The cause of the error is ErrOutputTimeout. For a Stream, it limits
+// the time for each message, from its first byte.
 func WithOutputTimeout(d time.Duration) Option {
 	return func(o *options) error { o.outputTimeout = d; return nil }
 }
 
-// WithUploadProgress calls report as the call's body is taken to be sent, with the number of bytes so far and
-// the size of the body, -1 if it is not known. The numbers begin anew when the body is sent again. Calls come one
-// after the other, from other goroutines; they hold the upload up, so report should return soon.
+// WithUploadProgress calls report while the call's body is sent, with the number of bytes so far
+// and the size of the body, or -1 if that is unknown. If the body is sent again, the numbers start
+// from zero. The calls come one after the other, from other goroutines. The upload waits for
+// report, so it should return soon.
 func WithUploadProgress(report func(sent, size int64)) Option {
 	return func(o *options) error { o.uploading = report; return nil }
 }
 
-// WithDownloadProgress calls report as a Download is read, with the number of bytes so far and the size,
-// -1 if the server does not say it. It is called by Read.
+// WithDownloadProgress calls report while a Download is read, with the number of bytes so far and
+// the size, or -1 if the server does not say it. Read makes the call.
 func WithDownloadProgress(report func(received, size int64)) Option {
 	return func(o *options) error { o.downloaded = report; return nil }
 }
 
-// uploaded is what is told of a body as it is taken, nil if nobody wants to know.
+// uploaded returns the function that is called while body is read, or nil if nobody needs it.
 func (o *options) uploaded(body *Body) func(sent int64) {
 	if o.uploading == nil {
 		return nil
 	}
-	var mu sync.Mutex // an attempt that is over may still read
+	var mu sync.Mutex // an attempt that has ended may still read
 	return func(sent int64) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -237,10 +239,10 @@ func (o *options) uploaded(body *Body) func(sent int64) {
 	}
 }
 
-// WithCID checks that the bytes of a Download are those of a blob, by its CID: whoever serves it may have put
-// others in their place. Read fails with ErrCIDMismatch where it would have been io.EOF, so that what was read is
-// not to be used before. A CID that is not of bytes by SHA-256, and a call whose output is not a Download, fail
-// before anything is sent.
+// WithCID checks that the bytes of a Download have this CID of a blob, because a server could
+// return other bytes. If they do not, Read returns ErrCIDMismatch instead of io.EOF; so do not use
+// the bytes before the end. If the CID is not one of raw bytes by SHA-256, or if the call's output
+// is not a Download, the call fails before anything is sent.
 func WithCID(cid syntax.CID) Option {
 	return func(o *options) error {
 		if !isBlobCID(cid) {
@@ -251,27 +253,28 @@ func WithCID(cid syntax.CID) Option {
 	}
 }
 
-// WithBlobLimits checks the body of an upload against the field that it is for, such as
-// appbsky.EmbedImagesImageImageLimits(), before it is sent: servers look only when the record is written. A body
-// whose size is not known is broken off where it becomes too large. What fails is a *lex.ValidationError.
+// WithBlobLimits checks the body of an upload by the limits of the field that it is for, such as
+// appbsky.EmbedImagesImageImageLimits(), before it is sent. Servers check only when the record is
+// written. If the size of a body is unknown, the upload stops when it becomes too large. The error
+// is a *lex.ValidationError.
 func WithBlobLimits(limits lex.BlobLimits) Option {
 	return func(o *options) error { o.limits = &limits; return nil }
 }
 
-// WithMaxOutput bounds a typed output, in bytes after decompression, and each message of a Stream, for which
-// DefaultMaxMessage holds without it. It does not bound a Download.
+// WithMaxOutput limits a typed output, in bytes after decompression, and each message of a Stream.
+// The defaults are DefaultMaxOutput and DefaultMaxMessage. It does not limit a Download.
 func WithMaxOutput(bytes int64) Option {
 	return func(o *options) error { o.maxOutput = bytes; return nil }
 }
 
-// WithMaxNesting bounds how deep objects and arrays of a typed output, or of a message of a Stream in JSON, may nest.
+// WithMaxNesting limits how deep objects and arrays may nest, in a typed output and in a JSON
+// message of a Stream.
 func WithMaxNesting(levels int) Option {
 	return func(o *options) error { o.maxNesting = levels; return nil }
 }
 
-// WithRetry makes calls try again by the policy; RetryPolicy{} is a good one. Without it a
-// call is made once. A policy with numbers that make no sense fails the call before
-// anything is sent.
+// WithRetry repeats failed calls by the policy. RetryPolicy{} is a good one. Without this Option, a
+// call is made once. If the policy is not valid, the call fails before anything is sent.
 func WithRetry(policy RetryPolicy) Option {
 	return func(o *options) error {
 		complete, err := policy.complete()
@@ -283,29 +286,27 @@ func WithRetry(policy RetryPolicy) Option {
 	}
 }
 
-// Idempotent says that a procedure may be carried out twice, so that it is retried
-// also when it may have reached the server.
+// Idempotent says that a procedure may be carried out twice. It is then repeated even if an attempt
+// may have reached the server.
 func Idempotent() Option {
 	return func(o *options) error { o.idempotent = true; return nil }
 }
 
-// WithResponse fills info with status and header of the response, whether the call
-// succeeds or fails.
+// WithResponse stores status and header of the response in info, whether the call succeeds or
+// fails.
 func WithResponse(info *ResponseInfo) Option {
 	return func(o *options) error { o.info = info; return nil }
 }
 
-// WithValidation turns the checks of the lexicon's constraints on or off; they are off
-// by default, since servers check too and old data is often a little wrong. Parameters
-// and input are checked strictly, before anything is sent; the output is checked
-// leniently. What fails is a *lex.ValidationError, inside an *InvalidResponseError if it
-// is the output.
+// WithValidation turns the checks of the lexicon's constraints on or off. They are off by default,
+// because servers check too, and old data often has small faults. Parameters and input are checked
+// strictly before anything is sent. The output is checked leniently. The error is a
+// *lex.ValidationError; for the output it is inside an *InvalidResponseError.
 func WithValidation(on bool) Option {
 	return func(o *options) error { o.validation = on; return nil }
 }
 
-// HeaderOf returns the header fields that options set, for requests that do not go
-// through Call.
+// HeaderOf returns the header fields that options set. It is for requests that do not use Call.
 func HeaderOf(opts ...Option) (http.Header, error) {
 	var o options
 	if err := o.apply(opts); err != nil {
@@ -314,7 +315,7 @@ func HeaderOf(opts ...Option) (http.Header, error) {
 	return o.requestHeader(), nil
 }
 
-// requestHeader returns what the options add up to as a header.
+// requestHeader returns the sum of the options as a header.
 func (o *options) requestHeader() http.Header {
 	h := o.header.Clone()
 	if h == nil {

@@ -7,54 +7,55 @@ import (
 	"time"
 )
 
-// A timeoutError is a time that ran out. It is a net.Error, and context.DeadlineExceeded to
-// errors.Is.
+// A timeoutError says that a time limit has passed. It is a net.Error, and errors.Is finds
+// context.DeadlineExceeded.
 type timeoutError struct{ text string }
 
 // Error implements error.
 func (e *timeoutError) Error() string { return e.text }
 
-// Timeout is true: see net.Error.
+// Timeout returns true: see net.Error.
 func (e *timeoutError) Timeout() bool { return true }
 
-// Temporary is true: see net.Error.
+// Temporary returns true: see net.Error.
 func (e *timeoutError) Temporary() bool { return true }
 
-// Is finds what deadlines are known as.
+// Is reports whether target is an error of a deadline.
 func (e *timeoutError) Is(target error) bool {
 	return target == context.DeadlineExceeded || target == os.ErrDeadlineExceeded
 }
 
-// Causes of a call that took too long; each of them is also context.DeadlineExceeded to errors.Is, and a
-// net.Error whose Timeout is true.
+// Causes of a call that took too long. errors.Is also finds each of them as
+// context.DeadlineExceeded, and errors.As as a net.Error whose Timeout is true.
 var (
-	// ErrHeaderTimeout: no answer began within WithHeaderTimeout.
+	// ErrHeaderTimeout: no answer began within the time of WithHeaderTimeout.
 	ErrHeaderTimeout error = &timeoutError{"xrpc: no answer in time"}
-	// ErrIdle: no piece of a body moved for WithIdleTimeout.
+	// ErrIdle: no piece of a body arrived or was sent within the time of WithIdleTimeout.
 	ErrIdle error = &timeoutError{"xrpc: the body stopped moving"}
-	// ErrOutputTimeout: the output was not there in full within WithOutputTimeout.
+	// ErrOutputTimeout: the output was not complete within the time of WithOutputTimeout.
 	ErrOutputTimeout error = &timeoutError{"xrpc: the answer was not there in full in time"}
 )
 
-// A pace ends an attempt that stands still until its answer begins: while a body is being taken the
-// idle time counts, before it and behind it that of the header (P83).
+// A pace ends an attempt that makes no progress before its answer begins. While the body is being
+// sent, the idle time counts. Before and after that, the header time counts (P83).
 type pace struct {
 	header, idle time.Duration
 	cancel       context.CancelCauseFunc
 
 	mu    sync.Mutex
 	timer *time.Timer
-	turn  int // a timer of an earlier turn has nothing to say
+	turn  int // a timer of an earlier turn must do nothing
 	over  bool
 }
 
 // start begins to wait for the answer.
 func (p *pace) start() { p.wait(p.header, ErrHeaderTimeout) }
 
-// watch returns what a body has to tell: progress, if it is not nil, is told how much was taken.
+// watch returns the bodyWatch for this attempt. If progress is not nil, it is called with the
+// number of bytes that were read.
 func (p *pace) watch(progress func(sent int64)) bodyWatch {
 	return bodyWatch{
-		wanted: func() { p.wait(0, nil) }, // a source that is slow is not a server that is
+		wanted: func() { p.wait(0, nil) }, // a slow source is not a slow server
 		taken: func(sent int64) {
 			p.wait(p.idle, ErrIdle)
 			if progress != nil {
@@ -65,7 +66,7 @@ func (p *pace) watch(progress func(sent int64)) bodyWatch {
 	}
 }
 
-// wait ends the attempt with cause after d, unless something happens before. 0: never.
+// wait ends the attempt with cause after d, unless something happens before. 0 means never.
 func (p *pace) wait(d time.Duration, cause error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -87,7 +88,7 @@ func (p *pace) wait(d time.Duration, cause error) {
 	})
 }
 
-// end says that the answer is there, or never will be.
+// end says that the answer has arrived, or never will.
 func (p *pace) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

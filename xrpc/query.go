@@ -12,9 +12,9 @@ type Params interface {
 	EncodeQuery(q *Query)
 }
 
-// A Query collects the parameters of one call, in the order in which they are
-// added. An array is its name once per element. The zero value is empty and ready
-// to use; it is not safe for concurrent use.
+// A Query collects the parameters of one call, in the order in which they are added. An array
+// repeats its name for each element. The zero value is empty and ready to use. It is not safe for
+// concurrent use.
 type Query struct{ encoded []byte }
 
 // String adds a string.
@@ -63,7 +63,7 @@ func (q *Query) has(name string) bool {
 	return bytes.HasPrefix(q.encoded, start) || bytes.Contains(q.encoded, append([]byte{'&'}, start...))
 }
 
-// integer returns the value of a parameter, nil if there is none or it is no integer.
+// integer returns the value of a parameter, or nil if it is missing or not an integer.
 func (q *Query) integer(name string) *int64 {
 	values, err := url.ParseQuery(q.Encode())
 	if name == "" || err != nil {
@@ -76,7 +76,7 @@ func (q *Query) integer(name string) *int64 {
 	return &n
 }
 
-// withInteger puts a value in the place of all that an encoded query has for a parameter.
+// withInteger replaces all values of a parameter in an encoded query by one.
 func withInteger(encoded, name string, value int64) string {
 	start := url.QueryEscape(name) + "="
 	var q Query

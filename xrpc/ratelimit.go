@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// A RateLimit is what the RateLimit header fields of a response say. Limit is 0 if
-// there were none.
+// A RateLimit is the content of the RateLimit header fields of a response. Limit is 0 if there were
+// none.
 type RateLimit struct {
 	Limit     int           // requests per window
 	Remaining int           // requests left in this window
 	Reset     time.Time     // when the window ends
-	Window    time.Duration // length of the window, 0 if it was not said
+	Window    time.Duration // length of the window; 0 if unknown
 }
 
-// Names of fields as net/http writes them: others would be written anew for every answer.
+// Field names in the canonical form of net/http: with other forms, net/http would convert them for
+// every answer.
 const (
 	nonceField     = "Dpop-Nonce"
 	limitField     = "Ratelimit-Limit"
@@ -27,11 +28,11 @@ const (
 	policyField    = "Ratelimit-Policy"
 )
 
-// readInfo collects what a response says besides its body.
+// readInfo collects the parts of a response that are not its body.
 func readInfo(resp *http.Response, now time.Time) ResponseInfo {
 	header := resp.Header
 	if header.Get(nonceField) != "" {
-		// It is the Doer's, and should be in nothing that prints an answer (P78).
+		// The header belongs to the Doer, and nothing that prints an answer should show it (P78).
 		header = header.Clone()
 		header.Del(nonceField)
 	}
@@ -42,7 +43,7 @@ func readInfo(resp *http.Response, now time.Time) ResponseInfo {
 		RetryAfter: parseRetryAfter(resp.Header, now),
 	}
 	if info.RetryAfter == 0 && info.Status == http.StatusTooManyRequests && !info.RateLimit.Reset.IsZero() {
-		// The end of the window is by the server's clock (P87).
+		// The server's clock decides when the window ends (P87).
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			now = date
 		}
@@ -73,15 +74,15 @@ func parseRateLimit(h http.Header) RateLimit {
 	return l
 }
 
-// lastSecond is that of the year 9999. Times after it cannot be written in most formats.
+// lastSecond is the last second of the year 9999. Most formats cannot write later times.
 const lastSecond = 253402300799
 
-// readNumber reads a number of a header field. One beyond 64 bits is taken as the largest
-// that fits: a server that asks for patience must not get none because it asked for too
-// much. One below zero is 0. It reports whether this was a number.
+// readNumber parses a number of a header field, and reports whether it is one. A number beyond 64
+// bits becomes the largest one that fits: a server that asks for a very long wait must not get
+// none. A negative number becomes 0.
 func readNumber(text string) (n int64, ok bool) {
 	if text == "" {
-		return 0, false // most answers have none of these fields, and an error costs more than they do
+		return 0, false // most answers have none of these fields, and an error would be slower
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
 	if err != nil && !errors.Is(err, strconv.ErrRange) {
@@ -90,12 +91,12 @@ func readNumber(text string) (n int64, ok bool) {
 	return max(n, 0), true
 }
 
-// inSeconds returns a number of seconds as a Duration, or the longest one there is.
+// inSeconds returns a number of seconds as a Duration, or the longest Duration.
 func inSeconds(n int64) time.Duration {
 	return time.Duration(min(n, math.MaxInt64/int64(time.Second))) * time.Second
 }
 
-// parseRetryAfter reads both forms of the field (RFC 9110 §10.2.3).
+// parseRetryAfter parses both forms of the field (RFC 9110 §10.2.3).
 func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if value == "" {
@@ -110,6 +111,6 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// RetryAfter reads the field of that name: how long the server asks to wait, 0 if
-// it does not. It is for implementations of Doer.
+// RetryAfter returns how long the Retry-After field asks to wait; 0 if it does not. It is for
+// implementations of Doer.
 func RetryAfter(h http.Header, now time.Time) time.Duration { return parseRetryAfter(h, now) }

@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// A readBuffer holds the body of a typed output while it is decoded. What is decoded keeps nothing of it, so that the
-// next call can use it.
+// A readBuffer holds the body of a typed output while it is decoded. Decoded values do not refer to
+// it, so the next call can use it.
 type readBuffer struct{ bytes []byte }
 
 var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 
-// maxPooledBuffer is the largest buffer that is kept for the next call, in bytes. It is also how far the server's word on
-// the size of a body is taken: it costs memory.
+// maxPooledBuffer is the largest buffer that is kept for the next call, in bytes. It also limits
+// how much memory is reserved because a server announced a size.
 const maxPooledBuffer = 1 << 20
 
 func (r *readBuffer) release() {
@@ -22,8 +22,8 @@ func (r *readBuffer) release() {
 	}
 }
 
-// readAll reads a body into one piece of memory, of the right size where the server
-// says it. What it read it returns with an error, too. It is there until release.
+// readAll reads a body into one buffer. If the server announced the size, the buffer has that size.
+// On an error, it also returns what it has read. The result is valid until release.
 func (r *readBuffer) readAll(body io.Reader, announced, limit int64) ([]byte, error) {
 	tooLarge := func() error { return fmt.Errorf("%w: more than %d bytes", ErrOutputTooLarge, limit) }
 	if announced > limit {

@@ -11,30 +11,30 @@ import (
 	"time"
 )
 
-// A RetryPolicy says how often and when a call is made again. The zero RetryPolicy is a
-// good one: three attempts, a second or so apart.
+// A RetryPolicy says how often and when a call is repeated. The zero RetryPolicy is a good one:
+// three attempts, about a second apart.
 //
-// Queries are retried on the statuses that can pass by themselves and on failures of the
-// network; procedures only when the request was never sent, unless Idempotent says that
-// they may be carried out twice. A body that can be read only once is never sent again.
+// Queries are repeated after network errors, and after statuses that can pass. Procedures are
+// repeated only if the request was never sent, unless Idempotent says that they may be carried out
+// twice. A body that can be read only once is never sent again.
 type RetryPolicy struct {
-	// Attempts is how often the call is made in all, the first time included. 0 means 3,
-	// 1 switches retries off.
+	// Attempts is the total number of attempts, including the first. 0 means 3; 1 switches
+	// repetitions off.
 	Attempts int
-	// FirstPause is the pause before the second attempt. Each pause after it is twice as
-	// long. A random part of up to a half is taken off, so that clients that failed together
-	// do not come back together. 0 means 500 ms.
+	// FirstPause is the pause before the second attempt. Each further pause is twice as long. Each
+	// pause is shortened by a random part of up to a half, so that clients that failed together do
+	// not return together. 0 means 500 ms.
 	FirstPause time.Duration
-	// LongestPause bounds the pauses. A server that asks for a longer one is not asked again.
-	// 0 means 30 s, or FirstPause if that is longer.
+	// LongestPause limits the pauses. If a server asks for a longer pause, the call is not
+	// repeated. 0 means 30 s, or FirstPause if that is longer.
 	LongestPause time.Duration
 }
 
-// shortestPause tells a pause from a number that was meant as seconds, and keeps a loop of
-// attempts from being an attack.
+// shortestPause detects a number that was meant as seconds, and stops attempts without a pause,
+// which would be an attack.
 const shortestPause = time.Millisecond
 
-// complete returns the policy with its defaults, or says what is wrong with it.
+// complete returns the policy with its defaults. It returns an error if the policy is not valid.
 func (p RetryPolicy) complete() (RetryPolicy, error) {
 	if p.Attempts < 0 {
 		return p, fmt.Errorf("%s is %d, below zero", "Attempts", p.Attempts)
@@ -56,11 +56,11 @@ func (p RetryPolicy) complete() (RetryPolicy, error) {
 	return p, nil
 }
 
-// pause returns how long to wait after an attempt, counted from 1.
+// pause returns how long to wait after an attempt; the first attempt is 1.
 func (p *RetryPolicy) pause(attempt int) time.Duration {
 	pause := p.FirstPause
 	for ; attempt > 1 && pause < p.LongestPause; attempt-- {
-		if pause > p.LongestPause/2 { // twice as long may be more than a Duration holds
+		if pause > p.LongestPause/2 { // twice as long could be more than a Duration holds
 			pause = p.LongestPause
 			break
 		}
@@ -69,14 +69,14 @@ func (p *RetryPolicy) pause(attempt int) time.Duration {
 	return pause/2 + rand.N(pause/2+1)
 }
 
-// retryable are the statuses that can pass by themselves (X17).
+// retryable are the statuses that can pass (X17).
 var retryable = []int{
 	http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
 	http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout,
-	522, 524, // of a well-known proxy: connection timed out, no answer in time
+	522, 524, // from a well-known proxy: connection timed out, no answer in time
 }
 
-// again decides whether to make a call again after err, and waits if so.
+// again decides whether to repeat a call after err, and waits before that.
 func (p *RetryPolicy) again(ctx context.Context, attempt int, twice bool, err error) bool {
 	if p == nil || attempt >= p.Attempts || ctx.Err() != nil {
 		return false

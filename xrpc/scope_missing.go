@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// ErrScopeMissing is the name under which a PDS refuses, with status 403, what the
-// scope of an OAuth session does not allow. errors.Is finds it also where a server says it
-// in other words: "InsufficientScope", the challenge "insufficient_scope" of RFC 6750, or a message
-// about a missing scope. oauth.MissingScope tells which scope is needed, where the server says that.
+// ErrScopeMissing is the name of the error, with status 403, by which a PDS refuses a call that the
+// scope of an OAuth session does not allow. errors.Is also finds it if a server uses other words:
+// "InsufficientScope", the challenge "insufficient_scope" of RFC 6750, or a message about a missing
+// scope. oauth.MissingScope returns the scope that is needed, if the server names it.
 const ErrScopeMissing ErrorName = "ScopeMissingError"
 
 // Other words for it, from servers that people run (P57).
@@ -18,7 +18,7 @@ const (
 	missingScopeBeginning = "missing required scope"
 )
 
-// isScopeMissing reports whether the error says that a scope is missing, in whatever words.
+// isScopeMissing reports whether the error says in any words that a scope is missing.
 func (e *Error) isScopeMissing() bool {
 	switch {
 	case e.Name == ErrScopeMissing, e.Name == insufficientName, e.Name == insufficientScope:

@@ -10,22 +10,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// A Sequenced message can say where in its stream it stands. Generated messages whose lexicon has an integer "seq"
-// are; ok is false for one that has no place, such as an #info.
+// A Sequenced message knows its place in its stream. Generated messages with an integer "seq" in
+// their lexicon implement it. ok is false for a message without a place, such as an #info.
 type Sequenced interface {
 	Sequence() (seq int64, ok bool)
 }
 
-// A Stream is a subscription: messages of type M, read by Messages. It is made by the Subscribe methods of
-// generated clients, and connects when it is read.
+// A Stream is a subscription: messages of type M, which Messages reads. The Subscribe methods of
+// generated clients return one. It connects when it is read.
 //
-// A connection that breaks is made anew, with growing pauses between the attempts, and the stream goes on behind
-// the message that was processed last; WithStreamEvents tells of it, WithReconnect sets the bounds. Nothing is read
-// ahead: a consumer that is slow holds the server back, which may break off then (ConsumerTooSlow), and the
-// stream goes on from where the consumer is.
+// If a connection breaks, the Stream connects again, with growing pauses between the attempts, and
+// continues after the last processed message. WithStreamEvents reports this, and WithReconnect sets
+// the limits. The Stream does not read ahead: if the consumer is slow, the server has to wait. The
+// server may then break the connection (ConsumerTooSlow), and the Stream continues from the
+// consumer's place.
 //
-// Messages is for one goroutine at a time; Cursor and Close are safe for concurrent use. A Stream that is not
-// being read holds no connection and needs no Close.
+// Messages is for one goroutine at a time. Cursor and Close are safe for concurrent use. A Stream
+// that nobody reads holds no connection, and need not be closed.
 //
 // See https://atproto.com/specs/event-stream.
 type Stream[M any] struct {
@@ -33,8 +34,8 @@ type Stream[M any] struct {
 	decode func(v *M, payload []byte, format format, opts ...lex.DecodeOption) error
 }
 
-// Subscribe returns the stream of m. Nothing is sent before it is read; what is wrong with the parameters or the
-// options is the first error of Messages. ctx ends the stream.
+// Subscribe returns the stream of m. It sends nothing before the stream is read. If the parameters
+// or options are not valid, that is the first error of Messages. ctx ends the stream.
 func Subscribe[M any, P interface {
 	*M
 	lex.Decodable
@@ -49,18 +50,25 @@ func Subscribe[M any, P interface {
 	return s
 }
 
-// Messages reads the stream: for message, err := range stream.Messages() { … }. A message counts as processed when
-// the loop asks for the next one: Cursor moves then, and a loop that is left while it works on a message gets this
-// message again, from the next Messages.
+// Messages reads the stream: for message, err := range stream.Messages() { … }. A message counts as
+// processed when the loop asks for the next one. Cursor moves then. If you leave the loop while you
+// work on a message, the next Messages returns this message again.
 //
-// An error is final, and is returned again by later calls: *Error where the server refuses the subscription or ends
-// the stream with an error of the lexicon, such as FutureCursor (there is no message behind it; whoever wants to
-// begin anew makes a new stream); *SendError and *StreamError where connections break more often than
-// WithReconnect allows, or three in a row bring no message but what is against the protocol; the Doer's own errors;
-// that of the context. Close ends the loop without one.
+// An error is final; later calls return it again. It is one of:
 //
-// Frames of kinds that are not known here, and messages that are not what their lexicon says, are left out, and
-// told to WithStreamEvents.
+//   - *Error if the server refuses the subscription, or ends the stream with an error of the
+//
+// lexicon, such as FutureCursor (the server has no message after the cursor; make a new stream to
+// start again)
+//   - *SendError and *StreamError if connections break more often than WithReconnect allows, or if
+//
+// three in a row bring no message and break the protocol
+//   - the Doer's own errors, and that of the context
+//
+// Close ends the loop without an error.
+//
+// Frames of unknown kinds, and messages that do not follow their lexicon, are left out and reported
+// to WithStreamEvents.
 func (s *Stream[M]) Messages() iter.Seq2[*M, error] {
 	return func(yield func(*M, error) bool) {
 		if err := s.run.begin(); err != nil {
@@ -90,21 +98,22 @@ func (s *Stream[M]) Messages() iter.Seq2[*M, error] {
 	}
 }
 
-// Cursor returns where to go on later: what is processed up to now, in the form of the parameter that resumes the
-// stream. It is the cursor that the stream began with as long as nothing was processed, and nil if there was none,
-// which is not the same as 0, the oldest message that the server has.
+// Cursor returns the last processed place, in the form of the parameter that resumes the stream.
+// Before anything was processed, it is the cursor that the stream began with, or nil if there was
+// none. Nil is not the same as 0, which is the oldest message of the server.
 func (s *Stream[M]) Cursor() *int64 { return s.run.at() }
 
-// Close ends the stream, and the loop over its messages, which may be waiting for one. It always returns nil.
+// Close ends the stream, and the loop over its messages even if it is waiting. It always returns
+// nil.
 func (s *Stream[M]) Close() error {
 	s.run.close()
 	return nil
 }
 
-// A decoding reads a message.
+// A decoding decodes a message.
 type decoding func(payload []byte, format format, opts ...lex.DecodeOption) (message any, err error)
 
-// A subscription is a Stream but for the type of its messages.
+// A subscription is a Stream without the type of its messages.
 type subscription struct {
 	ctx     context.Context
 	caller  *Caller
@@ -113,26 +122,26 @@ type subscription struct {
 	request Request // with the query of the first connection
 
 	mu      sync.Mutex
-	cursor  *int64 // what was processed last, or the one that was given
+	cursor  *int64 // the last processed place, or the given cursor
 	cancel  context.CancelFunc
 	reading bool
 	closed  bool
 	failed  error
 
-	// The rest belongs to who reads.
+	// The goroutine that reads owns the rest.
 
-	live     context.Context // of this Messages
-	socket   *socket         // nil: none
+	live     context.Context // the context of this Messages
+	socket   *socket         // nil for none
 	place    place
 	attempts attempts
 }
 
 var (
 	errStreamClosed = errors.New("xrpc: the stream was closed")
-	errStreamInUse  = errors.New("xrpc: the stream is being read already: Messages is for one goroutine at a time")
+	errStreamInUse  = errors.New("xrpc: another goroutine is reading the stream: Messages is for one goroutine at a time")
 )
 
-// prepare puts together what the stream asks the server for.
+// prepare builds the request of the stream.
 func (s *subscription) prepare(ctx context.Context, c *Caller, m Method, params Params, opts []Option) {
 	s.ctx, s.caller, s.method = ctx, c, m
 	if err := s.ask(params, opts); err != nil {
@@ -152,7 +161,7 @@ func (s *subscription) ask(params Params, opts []Option) (err error) {
 		return err
 	}
 	if s.options.cid != "" || s.options.limits != nil {
-		return errors.New("WithCID and WithBlobLimits are for bodies, and a subscription has none")
+		return errors.New("WithCID and WithBlobLimits are for bodies, but a subscription has none: remove the option")
 	}
 	if s.options.validation {
 		if err := validateRequest(params, Input{}); err != nil {
@@ -172,7 +181,7 @@ func (s *subscription) ask(params Params, opts []Option) (err error) {
 	return nil
 }
 
-// begin claims the stream for a loop.
+// begin takes the stream for a loop.
 func (s *subscription) begin() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -189,7 +198,7 @@ func (s *subscription) begin() error {
 	return nil
 }
 
-// end gives the stream back, and its connection up.
+// end releases the stream, and closes its connection.
 func (s *subscription) end() {
 	s.disconnect()
 	s.mu.Lock()
@@ -198,7 +207,7 @@ func (s *subscription) end() {
 	s.reading = false
 }
 
-// fail keeps the error that ends the stream. It returns nil for a stream that was closed.
+// fail keeps the error that ends the stream. It returns nil if the stream was closed.
 func (s *subscription) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,7 +221,7 @@ func (s *subscription) fail(err error) error {
 // processed moves the cursor.
 func (s *subscription) processed(seq int64) {
 	if seq == 0 {
-		return // it has no place
+		return // the message has no place
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -239,7 +248,8 @@ func (s *subscription) close() {
 	}
 }
 
-// next returns the sequence number of the next message, 0 if it has none, after decode has read it.
+// next returns the sequence number of the next message after decode has read it, or 0 if it has
+// none.
 func (s *subscription) next(decode decoding) (seq int64, err error) {
 	for {
 		seq, taken, err := s.step(decode)
@@ -264,8 +274,8 @@ func (s *subscription) next(decode decoding) (seq int64, err error) {
 	}
 }
 
-// step reads one frame, over a connection that it makes if there is none, and reports whether it is a message to
-// hand out.
+// step reads one frame, and connects before if there is no connection. It reports whether the frame
+// is a message for the caller.
 func (s *subscription) step(decode decoding) (seq int64, taken bool, err error) {
 	if s.socket == nil {
 		if err := s.connect(); err != nil {
@@ -321,12 +331,12 @@ func (s *subscription) step(decode decoding) (seq int64, taken bool, err error) 
 	return seq, true, nil
 }
 
-// malformed is the error for a frame that is against the protocol.
+// malformed returns the error for a frame that breaks the protocol.
 func (s *subscription) malformed(err error) error {
 	return &StreamError{NSID: s.method.NSID, Err: fmt.Errorf("%w: %w", ErrMalformedFrame, err)}
 }
 
-// connect opens a connection that goes on behind what was processed.
+// connect opens a connection that continues after the last processed message.
 func (s *subscription) connect() error {
 	s.place = place{}
 	req := s.request
@@ -356,7 +366,7 @@ func (s *subscription) disconnect() {
 
 func (s *subscription) skip(why error) { s.tell(StreamEvent{Kind: StreamSkipped, Err: why}) }
 
-// tell hands an event to the program.
+// tell reports an event to the program.
 func (s *subscription) tell(event StreamEvent) {
 	if s.options.streamEvents == nil {
 		return

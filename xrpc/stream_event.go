@@ -7,28 +7,29 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A StreamEventKind is what happened to a stream.
+// A StreamEventKind says what happened to a stream.
 type StreamEventKind int
 
 const (
-	// StreamOpened: a connection stands. Cursor is where it begins; nil: with what happens from now on, so that, if
-	// there was a connection before, something may be missing between the two.
+	// StreamOpened: a connection is open. It begins at Cursor. If Cursor is nil, it begins with new
+	// messages; if there was a connection before, messages may be missing between the two.
 	StreamOpened StreamEventKind = iota
-	// StreamBroken: the connection ended, or could not be made, for Err; the next attempt follows after Pause.
+	// StreamBroken: the connection ended, or could not be made, because of Err. The next attempt
+	// follows after Pause.
 	StreamBroken
-	// StreamSkipped: a frame was left out, for Err, a *MessageError.
+	// StreamSkipped: a frame was left out because of Err, a *MessageError.
 	StreamSkipped
-	// StreamNotice: the server says something of the stream, in the #info message that comes next: Err is an
-	// *Error with its name. ErrOutdatedCursor says that messages are missing, those between Cursor and the oldest that
-	// the server has.
+	// StreamNotice: the server reports something about the stream, in the #info message that comes
+	// next. Err is an *Error with its name. ErrOutdatedCursor means that the messages between
+	// Cursor and the oldest message of the server are missing.
 	StreamNotice
 )
 
-// ErrOutdatedCursor is the name of the notice that the server no longer has all that is behind the cursor
-// (https://atproto.com/specs/event-stream).
+// ErrOutdatedCursor is the name of the notice that the server no longer has all messages after the
+// cursor (https://atproto.com/specs/event-stream).
 const ErrOutdatedCursor ErrorName = "OutdatedCursor"
 
-// String names the kind.
+// String returns the name of the kind.
 func (k StreamEventKind) String() string {
 	switch k {
 	case StreamOpened:
@@ -47,12 +48,12 @@ func (k StreamEventKind) String() string {
 type StreamEvent struct {
 	Kind   StreamEventKind
 	NSID   syntax.NSID
-	Cursor *int64        // what was processed last; of StreamOpened: where the connection begins
+	Cursor *int64        // the last processed place; for StreamOpened, where the connection begins
 	Err    error         // nil for StreamOpened
-	Pause  time.Duration // of StreamBroken
+	Pause  time.Duration // for StreamBroken
 }
 
-// String says what happened.
+// String describes the event.
 func (e StreamEvent) String() string {
 	text := fmt.Sprintf("%s: %s", e.NSID, e.Kind)
 	if e.Cursor != nil {
@@ -67,8 +68,9 @@ func (e StreamEvent) String() string {
 	return text
 }
 
-// WithStreamEvents calls tell for what happens inside a Stream: connections that are made and broken, frames that
-// are left out, notices of the server. It is called by the loop over the messages, which it holds up.
+// WithStreamEvents calls tell for events inside a Stream: connections that open and break, frames
+// that are left out, and notices of the server. The loop over the messages calls tell and waits for
+// it.
 func WithStreamEvents(tell func(StreamEvent)) Option {
 	return func(o *options) error { o.streamEvents = tell; return nil }
 }

@@ -14,8 +14,8 @@ import (
 
 // Subprotocols of subscriptions: how a message is framed (proposal 0015).
 const (
-	subprotocolCBOR0 = "xrpc.v0.cbor" // two documents of DAG-CBOR, header and payload; where nothing is said
-	subprotocolCBOR1 = "xrpc.v1.cbor" // one, which has the payload inside
+	subprotocolCBOR0 = "xrpc.v0.cbor" // two DAG-CBOR documents, header and payload; the default
+	subprotocolCBOR1 = "xrpc.v1.cbor" // one DAG-CBOR document with the payload inside
 	subprotocolJSON1 = "xrpc.v1.json" // the same in JSON
 )
 
@@ -29,7 +29,7 @@ const (
 	framingNone                  // Method.Unpack returns the message itself
 )
 
-// A format is what a payload is written in.
+// A format is the format of a payload.
 type format int
 
 const (
@@ -37,7 +37,8 @@ const (
 	formatJSON
 )
 
-// framingOf is the framing of the subprotocol that was agreed on, that of the lexicon if none was.
+// framingOf returns the framing of the agreed subprotocol, or that of the lexicon if none was
+// agreed.
 func framingOf(m Method, agreed string) (framing, error) {
 	if m.Unpack != nil && m.Subprotocol == "" {
 		return framingNone, nil
@@ -56,16 +57,17 @@ func framingOf(m Method, agreed string) (framing, error) {
 	return 0, fmt.Errorf("the subprotocol %s is not known here: regenerate the client with a newer version of this library", said.Quote(agreed))
 }
 
-// A frame is what one WebSocket message brought: a payload, unless fault or unknown is set.
+// A frame is the content of one WebSocket message: a payload, unless fault or unknown is set.
 type frame struct {
-	kind    string // the payload's $type; "" if only the payload knows
+	kind    string // the payload's $type; "" if only the payload contains it
 	payload []byte
 	format  format
 	fault   *Error
-	unknown *MessageError // it is left out
+	unknown *MessageError // the frame is left out
 }
 
-// parseFrame reads a WebSocket message. It keeps windows of data. An error means that it is no frame.
+// parseFrame parses a WebSocket message. Its result refers to data. An error means that it is not a
+// frame.
 func parseFrame(m Method, how framing, o *options, text bool, data []byte) (frame, error) {
 	if m.Unpack != nil {
 		var err error
@@ -80,7 +82,7 @@ func parseFrame(m Method, how framing, o *options, text bool, data []byte) (fram
 		}
 	}
 	if text != (how == framingJSON) {
-		return frame{}, fmt.Errorf("it is a %s message, which %s does not have", kindOfMessage(text), [...]string{subprotocolCBOR0, subprotocolCBOR1, subprotocolJSON1}[how])
+		return frame{}, fmt.Errorf("it is a %s message, which %s does not use", kindOfMessage(text), [...]string{subprotocolCBOR0, subprotocolCBOR1, subprotocolJSON1}[how])
 	}
 	switch how {
 	case framingHeader:
@@ -107,7 +109,7 @@ func kindOfMessage(text bool) string {
 	return "binary"
 }
 
-// parseHeaderFrame reads a frame of two documents.
+// parseHeaderFrame parses a frame of two documents.
 func parseHeaderFrame(m Method, data []byte) (frame, error) {
 	var h frameHeader
 	payload, err := lex.CutCBOR(data, &h)
@@ -133,7 +135,7 @@ func parseHeaderFrame(m Method, data []byte) (frame, error) {
 	return frame{unknown: &MessageError{Type: fmt.Sprintf("op %d", h.op)}}, nil
 }
 
-// Values of a header's op.
+// Values of op in a header.
 const (
 	opMessage = 1
 	opError   = -1
@@ -165,7 +167,7 @@ func (h *frameHeader) DecodeLex(d *lex.Decoder) error {
 	return d.Err()
 }
 
-// An errorPayload is what an error frame says.
+// An errorPayload is the payload of an error frame.
 type errorPayload struct{ name, message string }
 
 // DecodeLex implements lex.Decodable.
@@ -185,7 +187,7 @@ func (e *errorPayload) DecodeLex(d *lex.Decoder) error {
 	return d.Err()
 }
 
-// frame is the error as a frame.
+// frame returns the error as a frame.
 func (e *errorPayload) frame(nsid syntax.NSID) (frame, error) {
 	if e.name == "" {
 		return frame{}, errors.New("error: it has no name")
@@ -197,7 +199,7 @@ func (e *errorPayload) asError(nsid syntax.NSID) *Error {
 	return &Error{NSID: nsid, Name: ErrorName(e.name), Message: said.Cut(e.message, maxErrorBody), ResponseInfo: ResponseInfo{Status: http.StatusSwitchingProtocols}}
 }
 
-// An envelope is a frame that is one document.
+// An envelope is a frame of one document.
 type envelope struct {
 	kind    string
 	payload lex.Unknown
@@ -251,7 +253,7 @@ func (e *envelope) frame(nsid syntax.NSID) (frame, error) {
 	return frame{unknown: &MessageError{Type: e.kind}}, nil
 }
 
-// options are what the payload is decoded with.
+// options returns the options for decoding the payload.
 func (f *frame) options(o *options) []lex.DecodeOption {
 	opts := []lex.DecodeOption{lex.NullLists()}
 	if f.format == formatJSON {
@@ -263,7 +265,8 @@ func (f *frame) options(o *options) []lex.DecodeOption {
 	return opts
 }
 
-// malformed tells a payload that is no document from one that only is not what the lexicon says.
+// malformed returns an error if a payload is not a document. A payload that only breaks its lexicon
+// is no such error.
 func (f *frame) malformed(o *options) error {
 	var any lex.Unknown
 	if f.format == formatCBOR {
@@ -285,7 +288,7 @@ func (f *frame) refused(err error) *MessageError {
 	return &MessageError{Type: f.kind, Err: err}
 }
 
-// notice is what an #info says, nil for any other message.
+// notice returns the content of an #info message, or nil for any other message.
 func (f *frame) notice(nsid syntax.NSID) *Error {
 	if f.kind != string(nsid)+"#info" {
 		return nil
@@ -303,7 +306,8 @@ func (f *frame) notice(nsid syntax.NSID) *Error {
 	return info.asError(nsid)
 }
 
-// An infoPayload is what an #info message says; it has a name where an error has one, too.
+// An infoPayload is the payload of an #info message. Its name is in the same place as that of an
+// error.
 type infoPayload struct{ errorPayload }
 
 // DecodeLex implements lex.Decodable.

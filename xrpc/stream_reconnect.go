@@ -9,13 +9,14 @@ import (
 	"time"
 )
 
-// WithReconnect says how a Stream makes its connection anew when it breaks. Attempts is how many connections in a
-// row may bring no message until the error is final; 1 switches reconnecting off. The zero RetryPolicy, which holds
-// without this Option, has pauses as for calls and no limit to the attempts, but for the very first connection:
-// where none could be made yet, three attempts are all, so that a wrong address is noticed.
+// WithReconnect says how a Stream connects again when its connection breaks. Attempts is how many
+// connections in a row may bring no message before the error is final; 1 switches reconnecting off.
+// The default is the zero RetryPolicy. Its pauses are those for calls, and it has no limit for the
+// attempts, with one exception: if no connection was ever open, it stops after three attempts, so
+// that a wrong address is noticed.
 //
-// A server that asks for a longer pause (Retry-After) gets it, up to an hour. What cannot pass by itself is not
-// tried again: see Stream.Messages.
+// If a server asks for a longer pause (Retry-After), the Stream waits for it, up to an hour. It
+// does not try again after errors that cannot pass: see Stream.Messages.
 func WithReconnect(policy RetryPolicy) Option {
 	return func(o *options) error {
 		complete, err := policy.complete()
@@ -28,33 +29,34 @@ func WithReconnect(policy RetryPolicy) Option {
 	}
 }
 
-// defaultReconnect is what holds without WithReconnect.
+// defaultReconnect is the policy without WithReconnect.
 func defaultReconnect() RetryPolicy {
-	policy, _ := RetryPolicy{}.complete() // nothing is wrong with it
+	policy, _ := RetryPolicy{}.complete() // this policy is always valid
 	policy.Attempts = 0
 	return policy
 }
 
 const (
-	// firstAttempts is how often the first connection is tried, unless a policy says something else.
+	// firstAttempts is how often the first connection is tried, unless a policy sets another
+	// number.
 	firstAttempts = 3
-	// maxFaults is how many connections in a row may bring nothing but what is against the protocol: the next
-	// would bring the same.
+	// maxFaults is how many connections in a row may bring nothing but faults against the protocol:
+	// the next would bring the same.
 	maxFaults = 3
-	// longestAsked is how long a server can make a stream wait.
+	// longestAsked is the longest pause that a server can ask for.
 	longestAsked = time.Hour
 )
 
 // errConsumerTooSlow is the error frame of a server whose buffer for the consumer is full.
 const errConsumerTooSlow ErrorName = "ConsumerTooSlow"
 
-// passing are the errors of frames that can pass by themselves.
+// passing are the names of error frames for failures that can pass.
 var passing = []ErrorName{
 	errConsumerTooSlow, ErrRateLimitExceeded, ErrInternalServerError, ErrUpstreamFailure, ErrNotEnoughResources, ErrUpstreamTimeout,
 }
 
-// mayReopen reports whether a refusal, or an error frame, can pass by itself. A stream is in no hurry: it waits also
-// for what proxies say of a server that starts again, in numbers of their own.
+// mayReopen reports whether a refusal, or an error frame, can pass. A stream can wait, so it also
+// accepts the special statuses of proxies for a server that is starting.
 func mayReopen(e *Error) bool {
 	switch {
 	case e.Status == http.StatusSwitchingProtocols:
@@ -65,8 +67,8 @@ func mayReopen(e *Error) bool {
 	return e.Status >= 500 || slices.Contains(retryable, e.Status)
 }
 
-// mayPass reports whether a failure of a Doer can pass by itself. One of a session says so itself, whatever its
-// cause: it may be over because of a failure of the network.
+// mayPass reports whether a failure of a Doer can pass. An error of a session says that itself,
+// whatever its cause: a session may have ended because of a network failure.
 func mayPass(err error) bool {
 	type temporary interface {
 		error
@@ -85,22 +87,22 @@ func mayPass(err error) bool {
 // attempts counts the connections of a stream.
 type attempts struct {
 	policy   RetryPolicy
-	ever     bool      // a connection was open
-	since    time.Time // the last one was opened, zero if it could not be
-	failures int       // in a row, without a message
-	faults   int       // in a row, without a message: what is against the protocol
+	ever     bool      // a connection was open before
+	since    time.Time // when the last connection opened; zero if it did not
+	failures int       // failures in a row, without a message
+	faults   int       // faults against the protocol in a row, without a message
 }
 
-// opened says that a connection stands.
+// opened notes that a connection is open.
 func (a *attempts) opened() { a.ever, a.since = true, time.Now() }
 
-// progress says that a message came that was not there before.
+// progress notes that a new message came.
 func (a *attempts) progress() { a.failures, a.faults = 0, 0 }
 
-// again decides whether to connect again after err, and how long to wait before.
+// again decides whether to connect again after err, and how long to wait before that.
 func (a *attempts) again(err error) (pause time.Duration, ok bool) {
 	if !a.since.IsZero() && time.Since(a.since) >= a.policy.LongestPause {
-		a.failures = 0 // it stood, on a stream where little happens
+		a.failures = 0 // it was open for long, on a stream with few messages
 	}
 	a.since = time.Time{}
 	a.failures++
@@ -128,7 +130,7 @@ func (a *attempts) again(err error) (pause time.Duration, ok bool) {
 	return max(a.policy.pause(a.failures), min(asked, longestAsked)), true
 }
 
-// sleep waits, or says why the context is over.
+// sleep waits, or returns why the context has ended.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

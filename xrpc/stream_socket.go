@@ -18,10 +18,10 @@ import (
 	"github.com/gimucco/atproto-go/internal/said"
 )
 
-// A socket is one connection of a stream. It is read by one goroutine.
+// A socket is one connection of a stream. Only one goroutine reads it.
 type socket struct {
 	conn    *websocket.Conn
-	ctx     context.Context // of the connection
+	ctx     context.Context // the context of the connection
 	cancel  context.CancelCauseFunc
 	framing framing
 	limit   int64
@@ -29,7 +29,7 @@ type socket struct {
 	watch   *socketWatch
 }
 
-// openSocket asks doer for a WebSocket (RFC 6455 §4).
+// openSocket opens a WebSocket through doer (RFC 6455 §4).
 func openSocket(ctx context.Context, doer Doer, m Method, req Request, o *options) (*socket, error) {
 	if ctx.Err() != nil {
 		return nil, &SendError{NSID: m.NSID, Sent: SentNo, Err: overBecause(ctx), final: true}
@@ -47,7 +47,7 @@ func openSocket(ctx context.Context, doer Doer, m Method, req Request, o *option
 	if up.failed != nil {
 		err = up.failed
 	} else if err != nil {
-		err = &StreamError{NSID: m.NSID, Err: fmt.Errorf("%w: the answer opens no WebSocket: %w", ErrMalformedFrame, err)}
+		err = &StreamError{NSID: m.NSID, Err: fmt.Errorf("%w: the answer does not open a WebSocket: %w", ErrMalformedFrame, err)}
 	}
 	var how framing
 	if err == nil {
@@ -59,7 +59,7 @@ func openSocket(ctx context.Context, doer Doer, m Method, req Request, o *option
 		cancel(nil)
 		return nil, err
 	}
-	conn.SetReadLimit(-1) // next has one that answers nothing
+	conn.SetReadLimit(-1) // next has its own limit, which sends no answer
 	s := &socket{conn: conn, ctx: ctx, cancel: cancel, framing: how, limit: o.maxOutput, watch: up.watch}
 	s.watch.start(conn)
 	if m.Hello != "" {
@@ -71,7 +71,7 @@ func openSocket(ctx context.Context, doer Doer, m Method, req Request, o *option
 	return s, nil
 }
 
-// next reads one message. It is a window of memory that the next one overwrites.
+// next reads one message. The result is valid until the next call.
 func (s *socket) next() (text bool, message []byte, err error) {
 	s.watch.wait(true)
 	defer s.watch.wait(false)
@@ -83,7 +83,7 @@ func (s *socket) next() (text bool, message []byte, err error) {
 	s.buf = s.buf[:0]
 	for {
 		if len(s.buf) == cap(s.buf) {
-			// By what came, not by what a length promises.
+			// Grow by what arrived, not by the announced length.
 			s.buf = append(s.buf, make([]byte, max(len(s.buf), 4<<10))...)[:len(s.buf)]
 		}
 		n, err := r.Read(s.buf[len(s.buf):cap(s.buf)])
@@ -100,7 +100,7 @@ func (s *socket) next() (text bool, message []byte, err error) {
 	}
 }
 
-// because says why reading failed, in our words.
+// because returns why reading failed, in our own words.
 func (s *socket) because(err error) error {
 	if s.ctx.Err() != nil {
 		return overBecause(s.ctx)
@@ -117,15 +117,15 @@ func (s *socket) because(err error) error {
 	return err
 }
 
-// close gives the connection up. There is no farewell: it would have to wait for all that is on its way.
+// close closes the connection without a closing handshake, which would have to wait for everything
+// under way.
 func (s *socket) close() {
 	s.conn.CloseNow()
 	s.cancel(nil)
 	s.watch.stop()
 }
 
-// An upgrade is the transport that the WebSocket is dialled through: it asks the Doer, and looks at what it
-// answers.
+// An upgrade is the transport for dialling the WebSocket. It calls the Doer and checks its answer.
 type upgrade struct {
 	doer    Doer
 	method  Method
@@ -135,7 +135,7 @@ type upgrade struct {
 	cancel  context.CancelCauseFunc
 	watch   *socketWatch
 
-	failed error // what it returned
+	failed error // the Doer's error
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -166,26 +166,26 @@ func (u *upgrade) RoundTrip(offer *http.Request) (*http.Response, error) {
 	stream, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok {
 		resp.Body.Close()
-		u.failed = fmt.Errorf("xrpc: %s: the connection is hidden by a %T: a Doer or transport in between has to leave the body of a response with status 101 as it is", u.method.NSID, resp.Body)
+		u.failed = fmt.Errorf("xrpc: %s: a %T hides the connection: a Doer or transport must not wrap the body of a response with status 101", u.method.NSID, resp.Body)
 		return nil, u.failed
 	}
 	resp.Body = &watchedStream{ReadWriteCloser: stream, watch: u.watch}
 	return resp, nil
 }
 
-// refused is the error for an answer that opens nothing.
+// refused returns the error for an answer that opens nothing.
 func (u *upgrade) refused(resp *http.Response, info ResponseInfo) error {
 	body := &watchedBody{body: resp.Body, ctx: u.ctx, idle: u.options.idleTimeout, cancel: func(error) {}}
 	defer body.Close()
 	beginning := body.beginning(maxErrorScan)
 	if info.Status >= 200 && info.Status <= 299 {
 		beginning = beginning[:min(len(beginning), maxErrorBody)]
-		return &InvalidResponseError{NSID: u.method.NSID, ResponseInfo: info, Body: beginning, Err: errors.New("it opens no WebSocket")}
+		return &InvalidResponseError{NSID: u.method.NSID, ResponseInfo: info, Body: beginning, Err: errors.New("it does not open a WebSocket")}
 	}
 	return newError(u.method.NSID, info, beginning)
 }
 
-// A watchedStream is a connection whose bytes are noticed.
+// A watchedStream is a connection that notes when bytes arrive.
 type watchedStream struct {
 	io.ReadWriteCloser
 	watch *socketWatch
@@ -200,22 +200,22 @@ func (w *watchedStream) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A socketWatch ends a connection over which nothing comes, or a message that never ends. Only the time counts in
-// which somebody waits for a message: a consumer that is slow is not a server that is.
+// A socketWatch ends a connection if nothing arrives, or if a message does not end in time. Time
+// counts only while somebody waits for a message: a slow consumer is not a slow server.
 type socketWatch struct {
-	idle, whole time.Duration // 0: no bound
+	idle, whole time.Duration // 0 means no limit
 	cancel      context.CancelCauseFunc
 
-	moved   atomic.Int64 // when the last byte came
-	waiting atomic.Int64 // since when somebody waits, 0: nobody does
-	begun   atomic.Int64 // when the message began, 0: none has
+	moved   atomic.Int64 // when the last byte arrived
+	waiting atomic.Int64 // since when somebody waits; 0 means nobody
+	begun   atomic.Int64 // when the message began; 0 means there is none
 
 	conn    *websocket.Conn
 	timer   atomic.Pointer[time.Timer]
 	stopped atomic.Bool
 }
 
-// start begins to look.
+// start starts the timer.
 func (w *socketWatch) start(conn *websocket.Conn) {
 	w.conn = conn
 	if every := w.every(); every > 0 {
@@ -223,7 +223,7 @@ func (w *socketWatch) start(conn *websocket.Conn) {
 	}
 }
 
-// every is how often to look.
+// every returns how often to check.
 func (w *socketWatch) every() time.Duration {
 	switch {
 	case w.idle <= 0:
@@ -241,7 +241,7 @@ func (w *socketWatch) stop() {
 	}
 }
 
-// wait says whether somebody waits for a message.
+// wait notes whether somebody waits for a message.
 func (w *socketWatch) wait(waiting bool) {
 	since := int64(0)
 	if waiting {
@@ -251,10 +251,10 @@ func (w *socketWatch) wait(waiting bool) {
 	w.waiting.Store(since)
 }
 
-// begin says that a message has begun.
+// begin notes that a message has begun.
 func (w *socketWatch) begin() { w.begun.Store(time.Now().UnixNano()) }
 
-// look is called by the timer.
+// look checks the limits; the timer calls it.
 func (w *socketWatch) look() {
 	if w.stopped.Load() {
 		return
@@ -279,8 +279,8 @@ func (w *socketWatch) look() {
 	}
 }
 
-// ping asks the server for a sign of life. Its answer counts as any byte does; nobody waits for it here longer than
-// until the next look.
+// ping asks the server for a sign of life. Its answer counts like any other byte. This waits for it
+// only until the next check.
 func (w *socketWatch) ping() {
 	ctx, cancel := context.WithTimeout(context.Background(), w.every())
 	defer cancel()

@@ -6,7 +6,8 @@ import (
 	"fmt"
 )
 
-// A socket is one connection of a stream. There is none in a browser, whose WebSockets do not go through a Doer.
+// A socket is one connection of a stream. In a browser there is none, because its WebSockets do not
+// use a Doer.
 type socket struct{ framing framing }
 
 func openSocket(_ context.Context, _ Doer, m Method, _ Request, _ *options) (*socket, error) {

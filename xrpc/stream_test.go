@@ -108,7 +108,7 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 		answer func(w http.ResponseWriter)
 		want   string
 	}{
-		{"a page", func(w http.ResponseWriter) { io.WriteString(w, "<html>") }, "xrpc: com.example.subscribe: invalid response (HTTP 200): it opens no WebSocket"},
+		{"a page", func(w http.ResponseWriter) { io.WriteString(w, "<html>") }, "xrpc: com.example.subscribe: invalid response (HTTP 200): it does not open a WebSocket"},
 		{"a redirect", func(w http.ResponseWriter) {
 			w.Header().Set("Location", "https://other.example.com/")
 			w.WriteHeader(302)
@@ -181,7 +181,7 @@ func TestSubscriptionIsAWebSocket(t *testing.T) {
 	t.Run("X38 a transport that hides the connection is told so", func(t *testing.T) {
 		c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) { return answer(101, "", ""), nil }))
 		_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, nil), 1)
-		if err == nil || !strings.Contains(err.Error(), "has to leave the body of a response with status 101 as it is") {
+		if err == nil || !strings.Contains(err.Error(), "must not wrap the body of a response with status 101") {
 			t.Error(err)
 		}
 	})
@@ -256,8 +256,8 @@ func TestFrames(t *testing.T) {
 		{"X40 a message without t", cborOf(t, `{"op":1}`, `{"seq":7}`), "", "", "malformed frame: header: a message without t"},
 		{"X40 a header with fields that are not known", cborOf(t, `{"op":1,"t":"#post","x":{"y":[1]}}`, `{"seq":7,"text":"hi"}`), "hi", "", ""},
 		{"X40 a payload with fields that are not known", cborOf(t, header, `{"seq":7,"text":"hi","x":[1]}`), "hi", "", ""},
-		{"X40 an op that is not known", cborOf(t, `{"op":2,"t":"#post"}`, `{"seq":7}`), "", `a message of a kind that is not known, "op 2"`, ""},
-		{"X40 a t that is not known", cborOf(t, `{"op":1,"t":"#other"}`, `{"seq":7}`), "", `a message of a kind that is not known, "com.example.subscribe#other"`, ""},
+		{"X40 an op that is not known", cborOf(t, `{"op":2,"t":"#post"}`, `{"seq":7}`), "", `a message of an unknown kind, "op 2"`, ""},
+		{"X40 a t that is not known", cborOf(t, `{"op":1,"t":"#other"}`, `{"seq":7}`), "", `a message of an unknown kind, "com.example.subscribe#other"`, ""},
 		{"X40 a t that is not known, with a payload that is broken", append(cborOf(t, `{"op":1,"t":"#other"}`), 0xa1), "", "", "malformed frame: lex: document: the document ends within an object (at byte 1)"},
 		{"X40 no payload", cborOf(t, header), "", "", "malformed frame: lex: document: the document ends where an object should be (at byte 0)"},
 		{"X40 nothing", nil, "", "", "malformed frame: header: lex: document: the document ends where an object should be (at byte 0)"},
@@ -266,8 +266,8 @@ func TestFrames(t *testing.T) {
 		{"X40 a payload that is cut short", raw(goldenPost[:len(goldenPost)-2]), "", "", "the document ends within a string (at byte 12)"},
 		{"X40 keys out of order", append(cborOf(t, header), raw("a26474657874626869637365710"+"7")...), "", "", `key "seq" is not in order (at byte 9)`},
 		{"X40 a header that is a number", []byte{7}, "", "", "a number where an object should be (at byte 0)"},
-		{"X40 a message that is not what its lexicon says", cborOf(t, header, `{"seq":"7"}`), "", `a message "com.example.subscribe#post" that is not what its lexicon says: lex: seq: a string where an integer should be (at byte 5)`, ""},
-		{"X40 a message without its required field", cborOf(t, header, `{"text":"hi"}`), "", `a message "com.example.subscribe#post" that is not what its lexicon says: lex: document: required field "seq" is missing (at byte 9)`, ""},
+		{"X40 a message that is not what its lexicon says", cborOf(t, header, `{"seq":"7"}`), "", `a message "com.example.subscribe#post" that does not follow its lexicon: lex: seq: a string where an integer should be (at byte 5)`, ""},
+		{"X40 a message without its required field", cborOf(t, header, `{"text":"hi"}`), "", `a message "com.example.subscribe#post" that does not follow its lexicon: lex: document: required field "seq" is missing (at byte 9)`, ""},
 		{"X41 t in full", cborOf(t, `{"op":1,"t":"com.example.subscribe#post"}`, `{"seq":7,"text":"hi"}`), "hi", "", ""},
 		{"X41 t is the type, whatever the payload calls itself", cborOf(t, header, `{"$type":"com.example.other","seq":7,"text":"hi"}`), "hi", "", ""},
 		{"X41 an #info", cborOf(t, `{"op":1,"t":"#info"}`, `{"name":"Hello"}`), "Hello", "", ""},
@@ -311,7 +311,7 @@ func TestFrames(t *testing.T) {
 	t.Run("X39 a text message is no frame", func(t *testing.T) {
 		streaming(t, func(c *connection) { c.text(`{}`); c.hold() }, func(t *testing.T, c *Caller) {
 			_, err := take(Subscribe[event](t.Context(), c, subscribe, nil, []Option{once()}), 1)
-			if !errors.Is(err, ErrMalformedFrame) || !strings.Contains(err.Error(), "it is a text message, which xrpc.v0.cbor does not have") {
+			if !errors.Is(err, ErrMalformedFrame) || !strings.Contains(err.Error(), "it is a text message, which xrpc.v0.cbor does not use") {
 				t.Error(err)
 			}
 		})
@@ -367,9 +367,9 @@ func TestFramesOfOneDocument(t *testing.T) {
 		{"a message whose $type comes last", `{"payload":{"seq":7,"text":"hi","$type":"com.example.subscribe#post"},"$type":"message","x":1}`, "hi", "", ""},
 		{"an error", `{"$type":"error","error":"FutureCursor","message":"because"}`, "", "", `FutureCursor (in the stream): "because"`},
 		{"an error without a name", `{"$type":"error"}`, "", "", "malformed frame: error: it has no name"},
-		{"a frame of a kind that is not known", `{"$type":"hello"}`, "", `a message of a kind that is not known, "hello"`, ""},
-		{"a message of a kind that is not known", `{"$type":"message","payload":{"$type":"com.example.subscribe#other"}}`, "", `a message of a kind that is not known, "com.example.subscribe#other"`, ""},
-		{"a message that is not what its lexicon says", `{"$type":"message","payload":{"$type":"com.example.subscribe#post","seq":true}}`, "", `that is not what its lexicon says: lex: seq: a boolean where an integer should be (at byte 43)`, ""},
+		{"a frame of a kind that is not known", `{"$type":"hello"}`, "", `a message of an unknown kind, "hello"`, ""},
+		{"a message of a kind that is not known", `{"$type":"message","payload":{"$type":"com.example.subscribe#other"}}`, "", `a message of an unknown kind, "com.example.subscribe#other"`, ""},
+		{"a message that is not what its lexicon says", `{"$type":"message","payload":{"$type":"com.example.subscribe#post","seq":true}}`, "", `that does not follow its lexicon: lex: seq: a boolean where an integer should be (at byte 43)`, ""},
 		{"a frame without a $type", `{"payload":{}}`, "", "", `required field "$type" is missing`},
 		{"a message without a payload", `{"$type":"message"}`, "", "", "malformed frame: a message without a payload"},
 		{"a payload without a $type", `{"$type":"message","payload":{}}`, "", "", "malformed frame: a payload without a $type"},
