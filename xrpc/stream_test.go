@@ -261,8 +261,8 @@ func TestFrames(t *testing.T) {
 		{"X40 a t that is not known, with a payload that is broken", append(cborOf(t, `{"op":1,"t":"#other"}`), 0xa1), "", "", "malformed frame: lex: document: the document ends within an object (at byte 1)"},
 		{"X40 no payload", cborOf(t, header), "", "", "malformed frame: lex: document: the document ends where an object should be (at byte 0)"},
 		{"X40 nothing", nil, "", "", "malformed frame: header: lex: document: the document ends where an object should be (at byte 0)"},
-		{"X40 a third document", cborOf(t, header, `{"seq":7,"text":"hi"}`, `{}`), "", "", "malformed frame: lex: document: data behind the document (at byte 14)"},
-		{"X40 a third document behind an error", cborOf(t, `{"op":-1}`, `{"error":"FutureCursor"}`, `1`), "", "", "data behind the document (at byte 20)"},
+		{"X40 a third document", cborOf(t, header, `{"seq":7,"text":"hi"}`, `{}`), "", "", "malformed frame: lex: document: data after the document (at byte 14)"},
+		{"X40 a third document behind an error", cborOf(t, `{"op":-1}`, `{"error":"FutureCursor"}`, `1`), "", "", "data after the document (at byte 20)"},
 		{"X40 a payload that is cut short", raw(goldenPost[:len(goldenPost)-2]), "", "", "the document ends within a string (at byte 12)"},
 		{"X40 keys out of order", append(cborOf(t, header), raw("a26474657874626869637365710"+"7")...), "", "", `key "seq" is not in order (at byte 9)`},
 		{"X40 a header that is a number", []byte{7}, "", "", "a number where an object should be (at byte 0)"},
@@ -374,7 +374,7 @@ func TestFramesOfOneDocument(t *testing.T) {
 		{"a message without a payload", `{"$type":"message"}`, "", "", "malformed frame: a message without a payload"},
 		{"a payload without a $type", `{"$type":"message","payload":{}}`, "", "", "malformed frame: a payload without a $type"},
 		{"text that is no JSON", `{"$type"`, "", "", "malformed frame: lex: document: "},
-		{"two documents", post + `{}`, "", "", "data behind the document (at byte 90)"},
+		{"two documents", post + `{}`, "", "", "data after the document (at byte 90)"},
 	} {
 		for _, subprotocol := range []string{"xrpc.v1.json", "xrpc.v1.cbor"} {
 			t.Run("X39 X41 L33 "+subprotocol+": "+tt.name, func(t *testing.T) {

@@ -1,6 +1,6 @@
-// Package jetstream reads the streams of Jetstream servers: what happens on the network as JSON, filtered by
-// collection and account, without the proofs that com.atproto.sync.subscribeRepos has. What a Jetstream says has to
-// be believed.
+// Package jetstream reads the streams of Jetstream servers. They send the events of the network as
+// JSON, filtered by collection and account. They send no proofs, unlike
+// com.atproto.sync.subscribeRepos, so you have to trust the server.
 //
 //	host, err := xrpc.NewClient("https://jetstream2.us-east.bsky.network", xrpc.ClientConfig{})
 //	…
@@ -17,10 +17,10 @@
 //		}
 //	}
 //
-// The stream is an xrpc.Stream: it makes broken connections anew, goes on from the event that was processed last, and
-// has the same options and errors.
+// The stream is an xrpc.Stream. It reconnects broken connections, continues after the last
+// processed event, and has the same options and errors.
 //
-// Subscribe reads the endpoint /subscribe, which all servers have, and whose cursor is a time. SubscribeEvents reads
-// network.bsky.jetstream.subscribeEvents of the second version, whose cursor is a sequence number, and
-// which can replay from an archive.
+// Subscribe reads the endpoint /subscribe, which all servers have. Its cursor is a time.
+// SubscribeEvents reads network.bsky.jetstream.subscribeEvents of the second version. Its cursor is
+// a sequence number, and the server can replay old events from an archive.
 package jetstream

@@ -9,32 +9,33 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An Event is something that happened to an account. One of Commit, Identity, Account, Sync and Info is set.
+// An Event is something that happened to an account. Exactly one of Commit, Identity, Account, Sync
+// and Info is set.
 type Event struct {
 	DID syntax.DID // the account; "" for an Info
-	// Time is when the server saw the event, as far as it says.
+	// Time is when the server saw the event, if it says so.
 	Time time.Time
-	// Cursor is the place in the stream: see Params. 0 for an Info.
+	// Cursor is the place in the stream: see Params. It is 0 for an Info.
 	Cursor int64
 
 	Commit   *Commit
-	Identity *comatproto.SyncSubscribeReposIdentity // a handle or document may have changed; seq and time are the relay's
-	Account  *comatproto.SyncSubscribeReposAccount  // it was activated, suspended, deleted, …; likewise
-	Sync     *comatproto.SyncSubscribeReposSync     // its repository has to be read anew; likewise; SubscribeEvents only
-	Info     *Info                                  // of the stream itself; SubscribeEvents only
+	Identity *comatproto.SyncSubscribeReposIdentity // a handle or document may have changed; seq and time come from the relay
+	Account  *comatproto.SyncSubscribeReposAccount  // the account was activated, suspended, deleted and so on; seq and time come from the relay
+	Sync     *comatproto.SyncSubscribeReposSync     // its repository must be read again; seq and time come from the relay; SubscribeEvents only
+	Info     *Info                                  // a notice about the stream itself; SubscribeEvents only
 }
 
-// A Commit is a record that was created, changed or deleted.
+// A Commit says that a record was created, changed or deleted.
 type Commit struct {
-	Rev        syntax.TID // of the repository
+	Rev        syntax.TID // the repository's revision
 	Operation  Operation
 	Collection syntax.NSID
 	RecordKey  syntax.RecordKey
-	Record     lex.Unknown // absent where it was deleted; read it by As
-	CID        syntax.CID  // of the record; "" where it was deleted
+	Record     lex.Unknown // absent if the record was deleted; read it with As
+	CID        syntax.CID  // of the record; "" if it was deleted
 }
 
-// An Operation is what happened to a record. Servers may have others than these in the future.
+// An Operation says what happened to a record. Servers may use other values in the future.
 type Operation string
 
 // The operations.
@@ -46,11 +47,11 @@ const (
 
 // An Info is a notice of the server.
 type Info struct {
-	Name    string // such as OutdatedCursor
+	Name    string // for example OutdatedCursor
 	Message string
 }
 
-// URI is that of the record of a Commit, "" for other events.
+// URI returns the URI of a Commit's record, or "" for other events.
 func (e *Event) URI() syntax.ATURI {
 	if e.Commit == nil {
 		return ""
@@ -58,17 +59,18 @@ func (e *Event) URI() syntax.ATURI {
 	return syntax.ATURI("at://" + string(e.DID) + "/" + string(e.Commit.Collection) + "/" + string(e.Commit.RecordKey))
 }
 
-// Sequence implements xrpc.Sequenced: it returns Cursor.
+// Sequence implements xrpc.Sequenced. It returns Cursor.
 func (e *Event) Sequence() (seq int64, ok bool) { return e.Cursor, e.Info == nil }
 
 var _ xrpc.Sequenced = (*Event)(nil)
 
-// DecodeLex implements lex.Decodable. It reads both forms: that of /subscribe, where the commit is an object of its
-// own and time_us the cursor, and that of subscribeEvents, where the commit's fields are the event's and seq is.
+// DecodeLex implements lex.Decodable. It decodes both forms. In the form of /subscribe, the commit
+// is an object of its own and time_us is the cursor. In the form of subscribeEvents, the commit's
+// fields belong to the event and seq is the cursor.
 func (e *Event) DecodeLex(d *lex.Decoder) error {
 	*e = Event{}
 	var seen uint64
-	var flat Commit // of subscribeEvents
+	var flat Commit // in the form of subscribeEvents
 	var kind string
 	var info Info
 	var at, witnessed syntax.Datetime
@@ -156,7 +158,7 @@ func (c *Commit) DecodeLex(d *lex.Decoder) error {
 	return c.complete(d)
 }
 
-// complete fails where something is missing.
+// complete fails if a field is missing.
 func (c *Commit) complete(d *lex.Decoder) error {
 	var seen uint64
 	for i, field := range []string{string(c.Operation), string(c.Collection), string(c.RecordKey)} {
@@ -170,7 +172,7 @@ func (c *Commit) complete(d *lex.Decoder) error {
 	return d.Err()
 }
 
-// field reads a field of a commit, if the key is one.
+// field decodes a field of a commit. It returns false if key is not one.
 func (c *Commit) field(d *lex.Decoder, key string) bool {
 	switch key {
 	case "rev":
@@ -193,7 +195,7 @@ func (c *Commit) field(d *lex.Decoder, key string) bool {
 	return true
 }
 
-// optional reads a string that may be null.
+// optional decodes a string that may be null.
 func optional(d *lex.Decoder) string {
 	if s := d.OptionalString(); s != nil {
 		return *s

@@ -114,7 +114,7 @@ func TestEvents(t *testing.T) {
 		{"the second version: a sync", `{"$type":"network.bsky.jetstream.subscribeEvents#sync","seq":7,"did":"did:plc:a","time":"2026-01-01T00:00:00Z","sync":{` + upstream + `,"rev":"r","blocks":{"$bytes":""}}}`,
 			Event{DID: "did:plc:a", Time: created, Cursor: 7, Sync: &comatproto.SyncSubscribeReposSync{Seq: 700, DID: "did:plc:a", Time: "2026-01-01T00:00:00Z", Rev: "r", Blocks: lex.Bytes{}}}, ""},
 		{"the second version: a notice", `{"$type":"network.bsky.jetstream.subscribeEvents#info","name":"OutdatedCursor","message":"old"}`, Event{Info: &Info{Name: "OutdatedCursor", Message: "old"}}, ""},
-		{"a kind that is not known", `{"did":"did:plc:a","time_us":7,"kind":"party"}`, Event{}, `a message of a kind that is not known, "party"`},
+		{"a kind that is not known", `{"did":"did:plc:a","time_us":7,"kind":"party"}`, Event{}, `a message of an unknown kind, "party"`},
 		{"no account", `{"time_us":7,"kind":"commit","commit":{` + post + `}}`, Event{}, `required field "did" is missing`},
 		{"no time", `{"did":"did:plc:a","kind":"commit"}`, Event{}, `required field "time_us" is missing`},
 		{"a commit without a collection", `{"did":"did:plc:a","time_us":7,"kind":"commit","commit":{"operation":"delete","rkey":"a"}}`, Event{}, `commit: required field "collection" is missing`},
@@ -234,7 +234,7 @@ func TestSubscribe(t *testing.T) {
 			}
 		}))
 		take(t, s, err, 1)
-		if len(told) != 2 || told[0] != `a message of a kind that is not known, "party"` || !strings.Contains(told[1], `required field "time_us" is missing`) {
+		if len(told) != 2 || told[0] != `a message of an unknown kind, "party"` || !strings.Contains(told[1], `required field "time_us" is missing`) {
 			t.Errorf("told %q", told)
 		}
 	})
@@ -242,7 +242,7 @@ func TestSubscribe(t *testing.T) {
 		for _, tt := range []struct {
 			kind websocket.MessageType
 			want string
-		}{{websocket.MessageText, "malformed"}, {websocket.MessageBinary, "no compression was asked for"}} {
+		}{{websocket.MessageText, "malformed"}, {websocket.MessageBinary, "no compression was requested"}} {
 			host := serve(t, func(_ int, r *http.Request, conn *websocket.Conn) {
 				conn.Write(context.Background(), tt.kind, []byte("{"))
 				hold(conn)
@@ -269,12 +269,12 @@ func TestSubscribe(t *testing.T) {
 		{"too many accounts", Params{DIDs: make([]syntax.DID, 10_001)}, "Params.DIDs: there are 10001, at most 10000 are allowed"},
 		{"an account that is a handle", Params{DIDs: []syntax.DID{"a.test"}}, "Params.DIDs: "},
 		{"kinds", Params{Kinds: []Kind{KindCommit}}, "see SubscribeEvents"},
-		{"a kind that there is not", Params{Kinds: []Kind{"party"}}, `"party" is none of the kinds`},
+		{"a kind that there is not", Params{Kinds: []Kind{"party"}}, `"party" is not one of the kinds`},
 		{"two beginnings", Params{Cursor: new(int64(5)), Since: time.Now()}, "both say where to begin"},
 		{"a cursor below zero", Params{Cursor: new(int64(-5))}, "below zero"},
 		{"a size below zero", Params{MaxMessageSize: -5}, "below zero"},
 		{"a cursor of the future", Params{Cursor: new(time.Now().Add(time.Hour).UnixMicro())}, "in the future"},
-		{"a dictionary that is none", Params{Dictionary: []byte("dictionary")}, "no zstd dictionary"},
+		{"a dictionary that is none", Params{Dictionary: []byte("dictionary")}, "not a zstd dictionary"},
 	} {
 		t.Run("refused before anything is sent: "+tt.name, func(t *testing.T) {
 			if s, err := Subscribe(t.Context(), nil, &tt.params); s != nil || err == nil || !strings.HasPrefix(err.Error(), "jetstream: ") || !strings.Contains(err.Error(), tt.want) {
@@ -432,7 +432,7 @@ func TestFetchDictionary(t *testing.T) {
 		want string
 	}{
 		{"a dictionary", d, ""},
-		{"something else", []byte("<html>"), "is no zstd dictionary"},
+		{"something else", []byte("<html>"), "is not a zstd dictionary"},
 		{"one that is too large", large, "more than 1048576 bytes"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

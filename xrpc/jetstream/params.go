@@ -13,34 +13,35 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Params say which events to send. The zero value: all, from now on.
+// Params say which events the server should send. The zero value asks for all events from now on.
 type Params struct {
-	// Collections are those whose commits are wanted: NSIDs, or prefixes such as "app.bsky.feed.*", 100 at most.
-	// None: all. Events of other kinds come anyway.
+	// Collections are the collections whose commits to send: at most 100 NSIDs, or prefixes such as
+	// "app.bsky.feed.*". None means all. Events of other kinds are always sent.
 	Collections []string
-	// DIDs are the accounts whose events are wanted, 10,000 at most. None: all.
+	// DIDs are the accounts whose events to send, at most 10,000. None means all.
 	DIDs []syntax.DID
-	// Kinds are the kinds of event that are wanted. None: all. SubscribeEvents only.
+	// Kinds are the kinds of events to send. None means all. SubscribeEvents only.
 	Kinds []Kind
-	// MaxMessageSize leaves out events that are larger, in bytes before compression. 0: none.
+	// MaxMessageSize leaves out larger events, in bytes before compression. 0 means no limit.
 	MaxMessageSize int64
 
-	// Cursor is where to go on: Stream.Cursor of the same server, and of the same function. Nil: now. What it means
-	// differs: for Subscribe it is a time in microseconds since 1970, for SubscribeEvents a sequence number.
+	// Cursor is the place to continue from: Stream.Cursor of the same server and the same function.
+	// Nil means now. For Subscribe it is a time in microseconds since 1970, for SubscribeEvents a
+	// sequence number.
 	Cursor *int64
-	// Since is where to begin without a Cursor: the first event at this time or behind it that the server still has.
-	// Zero: now. Servers keep events for a day or so.
+	// Since is where to begin without a Cursor: at the first event at or after this time that the
+	// server still has. Zero means now. Servers keep events for about a day.
 	Since time.Time
 
-	// Dictionary, if set, asks for compressed events: the zstd dictionary of the server, as it is published with its
-	// source code, or as FetchDictionary returns it.
+	// Dictionary, if set, asks for compressed events. It is the zstd dictionary of the server:
+	// either published with its source code, or the result of FetchDictionary.
 	Dictionary []byte
 }
 
-// A Kind is a kind of event.
+// A Kind is a kind of events.
 type Kind string
 
-// The kinds of event.
+// The kinds of events.
 const (
 	KindCommit   Kind = "commit"
 	KindIdentity Kind = "identity"
@@ -54,7 +55,7 @@ const (
 	maxDIDs        = 10_000
 )
 
-// check says what is wrong with p.
+// check returns an error if p is not valid.
 func (p *Params) check() error {
 	if len(p.Collections) > maxCollections {
 		return fmt.Errorf("Params.Collections: there are %d, at most %d are allowed", len(p.Collections), maxCollections)
@@ -62,7 +63,7 @@ func (p *Params) check() error {
 	for _, c := range p.Collections {
 		pattern := c
 		if prefix, ok := strings.CutSuffix(c, ".*"); ok {
-			pattern = prefix + ".x" // of an NSID that it stands for
+			pattern = prefix + ".x" // an NSID that the pattern matches
 			if !strings.Contains(prefix, ".") {
 				pattern = prefix + ".x.x"
 			}
@@ -89,16 +90,16 @@ func (p *Params) check() error {
 	}
 	for _, kind := range p.Kinds {
 		if !slices.Contains([]Kind{KindCommit, KindIdentity, KindAccount, KindSync}, kind) {
-			return fmt.Errorf("Params.Kinds: %.40q is none of the kinds of this package", string(kind))
+			return fmt.Errorf("Params.Kinds: %.40q is not one of the kinds of this package", string(kind))
 		}
 	}
 	return nil
 }
 
-// longFilter is how many DIDs there may be in a URL. More are sent over the connection.
+// longFilter is how many DIDs fit into a URL. More of them are sent over the connection.
 const longFilter = 100
 
-// timed are the parameters of /subscribe, whose cursor is a time.
+// timed are the parameters of /subscribe. Its cursor is a time.
 type timed struct {
 	*Params
 	cursor *int64
@@ -144,7 +145,7 @@ func (p *timed) helloText() (string, error) {
 // sequenced are the parameters of subscribeEvents.
 type sequenced struct {
 	*Params
-	dictionary uint32 // its number, 0: none
+	dictionary uint32 // the dictionary's number; 0 for none
 }
 
 // EncodeQuery implements xrpc.Params.
@@ -161,13 +162,14 @@ func (p *sequenced) EncodeQuery(q *xrpc.Query) {
 	}
 }
 
-// dictionaryMagic is what a zstd dictionary begins with (RFC 8878 §5); its number follows.
+// dictionaryMagic is the beginning of a zstd dictionary (RFC 8878 §5). The dictionary's number
+// follows.
 const dictionaryMagic = 0xEC30A437
 
-// dictionaryID is the number of a dictionary.
+// dictionaryID returns the number of a dictionary.
 func dictionaryID(dictionary []byte) (uint32, error) {
 	if len(dictionary) < 8 || binary.LittleEndian.Uint32(dictionary) != dictionaryMagic {
-		return 0, errors.New("Params.Dictionary is no zstd dictionary: it does not begin as one (RFC 8878, section 5)")
+		return 0, errors.New("Params.Dictionary is not a zstd dictionary: it does not begin like one (RFC 8878, section 5)")
 	}
 	return binary.LittleEndian.Uint32(dictionary[4:]), nil
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// Subscribe returns the stream of the endpoint /subscribe of host. Nothing is sent before it is read. It fails where
-// params are wrong; nil is all events, from now on.
+// Subscribe returns the stream of the endpoint /subscribe of host. It sends nothing before the
+// stream is read. It fails if params are not valid. Nil params mean all events from now on.
 //
-// The cursor is a time, and a connection that is made anew begins with it: what comes again is left out. Another
-// server has other times: to go on there, set Since some seconds back, and expect some events twice.
+// The cursor is a time. A new connection begins at the cursor, and repeated events are left out.
+// Another server has other times: to continue there, set Since some seconds back, and expect some
+// events twice.
 func Subscribe(ctx context.Context, host *xrpc.Client, params *Params, opts ...xrpc.Option) (*xrpc.Stream[Event], error) {
 	params, err := checked(params)
 	switch {
@@ -34,7 +35,7 @@ func Subscribe(ctx context.Context, host *xrpc.Client, params *Params, opts ...x
 	}
 	p := &timed{Params: params, cursor: params.Cursor, hello: len(params.DIDs) > longFilter}
 	if !params.Since.IsZero() {
-		p.cursor = new(params.Since.UnixMicro() - 1) // what is at the cursor is taken to be known
+		p.cursor = new(params.Since.UnixMicro() - 1) // the server treats the event at the cursor as known
 	}
 	m := xrpc.Method{NSID: "network.bsky.jetstream", Kind: xrpc.KindSubscription, Cursor: "cursor", Overlaps: true}
 	if m.Hello, err = p.helloText(); err != nil {
@@ -46,7 +47,7 @@ func Subscribe(ctx context.Context, host *xrpc.Client, params *Params, opts ...x
 	return xrpc.Subscribe[Event](ctx, xrpc.NewCaller(endpoint{host}), m, p, opts), nil
 }
 
-// An endpoint is a Doer whose requests go to /subscribe.
+// An endpoint is a Doer that sends its requests to /subscribe.
 type endpoint struct{ host *xrpc.Client }
 
 // Do implements xrpc.Doer.
@@ -59,17 +60,18 @@ func (e endpoint) Do(ctx context.Context, req *xrpc.Request) (*http.Response, er
 	return e.host.Follow(ctx, target, req.Header)
 }
 
-// SubscribeEvents returns the stream of network.bsky.jetstream.subscribeEvents, of the second version of Jetstream.
-// Nothing is sent before it is read. It fails where params are wrong; nil is all events, from now on.
+// SubscribeEvents returns the stream of network.bsky.jetstream.subscribeEvents, in the second
+// version of Jetstream. It sends nothing before the stream is read. It fails if params are not
+// valid. Nil params mean all events from now on.
 //
-// The server refuses a cursor that is too old with an *xrpc.Error, CursorTooOld.
+// If a cursor is too old, the server refuses it with the *xrpc.Error CursorTooOld.
 func SubscribeEvents(ctx context.Context, host xrpc.Doer, params *Params, opts ...xrpc.Option) (*xrpc.Stream[Event], error) {
 	params, err := checked(params)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: %w", err)
 	}
 	if params.Cursor != nil && *params.Cursor >= firstTime {
-		return nil, errors.New("jetstream: Params.Cursor is a time, and this endpoint goes on from a sequence number: set Since")
+		return nil, errors.New("jetstream: Params.Cursor is a time, but this endpoint needs a sequence number: set Since")
 	}
 	p := &sequenced{Params: params}
 	m := xrpc.Method{NSID: "network.bsky.jetstream.subscribeEvents", Kind: xrpc.KindSubscription, Cursor: "cursor", Subprotocol: "xrpc.v1.json"}
@@ -84,14 +86,14 @@ func SubscribeEvents(ctx context.Context, host xrpc.Doer, params *Params, opts .
 	return xrpc.Subscribe[Event](ctx, xrpc.NewCaller(beginning{host, params.Since}), m, p, opts), nil
 }
 
-// firstTime is from where on the server takes a cursor for a time in microseconds.
+// firstTime is the smallest cursor that the server reads as a time in microseconds.
 const firstTime = 1e15
 
-// A beginning is a Doer that says when a stream begins, as long as it has no cursor. A time is no cursor that sequence
-// numbers could be compared with.
+// A beginning is a Doer that adds the time at which a stream begins, as long as it has no cursor. A
+// time must not be the stream's cursor, because sequence numbers cannot be compared with it.
 type beginning struct {
 	xrpc.Doer
-	since time.Time // zero: now
+	since time.Time // zero means now
 }
 
 // Do implements xrpc.Doer.
@@ -104,7 +106,7 @@ func (b beginning) Do(ctx context.Context, req *xrpc.Request) (*http.Response, e
 	return b.Doer.Do(ctx, &from)
 }
 
-// checked returns params that can be read, or says what is wrong with them. They are the caller's no more.
+// checked returns a copy of params, or an error if they are not valid.
 func checked(params *Params) (*Params, error) {
 	if params == nil {
 		params = new(Params)
@@ -114,10 +116,11 @@ func checked(params *Params) (*Params, error) {
 	return &own, own.check()
 }
 
-// maxDictionary is more than dictionaries have.
+// maxDictionary is larger than any dictionary.
 const maxDictionary = 1 << 20
 
-// FetchDictionary asks a server of the second version for the dictionary that SubscribeEvents can be compressed with.
+// FetchDictionary fetches the compression dictionary for SubscribeEvents from a server of the
+// second version.
 func FetchDictionary(ctx context.Context, host xrpc.Doer, opts ...xrpc.Option) ([]byte, error) {
 	m := xrpc.Method{NSID: "network.bsky.jetstream.getZstdDictionary", Kind: xrpc.KindQuery, Output: "application/octet-stream"}
 	download, err := xrpc.Open(ctx, xrpc.NewCaller(host), m, nil, xrpc.Input{}, opts)
@@ -133,21 +136,21 @@ func FetchDictionary(ctx context.Context, host xrpc.Doer, opts ...xrpc.Option) (
 		return nil, fmt.Errorf("jetstream: %s: the dictionary has more than %d bytes", m.NSID, maxDictionary)
 	}
 	if _, err := dictionaryID(dictionary); err != nil {
-		return nil, fmt.Errorf("jetstream: %s: what the server sent is no zstd dictionary", m.NSID)
+		return nil, fmt.Errorf("jetstream: %s: the server's answer is not a zstd dictionary", m.NSID)
 	}
 	return dictionary, nil
 }
 
-// maxUnpacked bounds a compressed event, in bytes after decompression. What a stream is told to allow is less, as a
-// rule, and is looked at then.
+// maxUnpacked limits a compressed event, in bytes after decompression. The limit of the stream is
+// usually lower, and is checked later.
 const maxUnpacked = 16 << 20
 
-// unpacker returns what makes the JSON of an event out of a WebSocket message.
+// unpacker returns a function that converts a WebSocket message to the JSON of an event.
 func unpacker(dictionary []byte) (func(data []byte, text bool) ([]byte, error), error) {
 	if len(dictionary) == 0 {
 		return func(data []byte, text bool) ([]byte, error) {
 			if !text {
-				return nil, errors.New("it is a binary message, and no compression was asked for")
+				return nil, errors.New("it is a binary message, but no compression was requested")
 			}
 			return data, nil
 		}, nil

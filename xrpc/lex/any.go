@@ -2,21 +2,21 @@ package lex
 
 import "bytes"
 
-// An Any is a value of any type: what code that was generated with "allowMissing" has
-// in place of a type whose lexicon was not at hand. It is kept as it was sent. Make one
-// with AnyOf or AnyJSON. The zero value is no value and cannot be encoded.
+// An Any is a value of any type. Code that was generated with "allowMissing" uses it in place of a
+// type whose lexicon was missing. It keeps the value as it was sent. AnyOf and AnyJSON make one.
+// The zero value holds no value and cannot be encoded.
 type Any struct {
 	json []byte
 }
 
-// AnyOf is an Any that holds what v encodes to now.
+// AnyOf returns an Any with the current encoding of v.
 func AnyOf(v Encodable) (Any, error) {
 	json, err := MarshalJSON(v)
 	return Any{json: json}, err
 }
 
-// AnyJSON is an Any of JSON text. It fails if that is not a value of the data model in
-// all its parts: no floats, and links, bytes and blobs well-formed.
+// AnyJSON returns an Any with this JSON text. It fails if the text is not a valid value of the data
+// model in all its parts: no floats, and only well-formed links, bytes and blobs.
 func AnyJSON(json []byte) (Any, error) {
 	var v checked
 	if err := UnmarshalJSON(json, &v); err != nil {
@@ -25,13 +25,13 @@ func AnyJSON(json []byte) (Any, error) {
 	return Any{json: v.json}, nil
 }
 
-// JSON returns the value as JSON. It must not be changed.
+// JSON returns the value as JSON. Do not change it.
 func (a Any) JSON() []byte { return a.json }
 
-// As decodes the value into v, such as a type of another package.
+// As decodes the value into v, for example a type of another package.
 func (a Any) As(v Decodable) error { return UnmarshalJSON(a.json, v) }
 
-// Equal reports whether both are the same text.
+// Equal reports whether both have the same text.
 func (a Any) Equal(b Any) bool { return bytes.Equal(a.json, b.json) }
 
 // DecodeLex implements Decodable.
@@ -44,14 +44,14 @@ func (a *Any) DecodeLex(d *Decoder) error {
 func (a *Any) EncodeLex(e *Encoder) error {
 	e.variant = ""
 	if a.json == nil {
-		e.fail(ErrMissing, "an any without a value")
+		e.fail(ErrMissing, "a required value is not set: make it with AnyOf or AnyJSON")
 		return e.Err()
 	}
 	e.raw(a.json)
 	return e.Err()
 }
 
-// ValidateLex implements Validatable: it checks the value by the data model.
+// ValidateLex implements Validatable. It checks the value by the rules of the data model.
 func (a *Any) ValidateLex(v *Validator) {
 	if a.json == nil {
 		v.fail("is missing")

@@ -8,16 +8,16 @@ import (
 	"github.com/gimucco/atproto-go/internal/cidform"
 )
 
-// MaxCBORNesting is how deep objects and arrays may nest in DAG-CBOR. Records stay far
-// below; JSON has a limit of its own.
+// MaxCBORNesting is how deep objects and arrays may nest in DAG-CBOR. Records stay far below it.
+// JSON has another limit.
 const MaxCBORNesting = 256
 
-// UnmarshalCBOR decodes a DAG-CBOR document into v, strictly: integers and lengths in
-// their shortest form, keys in order and distinct, links as tag 42 and no other tags,
-// no floats, nothing of indefinite length, nothing behind the document. Errors are
-// *Error and say where.
+// UnmarshalCBOR decodes a DAG-CBOR document into v. It is strict: integers and lengths in their
+// shortest form, keys in order and without repetition, links as tag 42 and no other tags, no
+// floats, nothing of indefinite length, and nothing after the document. Errors are *Error and say
+// where.
 //
-// v keeps nothing of data. See https://atproto.com/specs/data-model and
+// v does not refer to data. See https://atproto.com/specs/data-model and
 // https://dasl.ing/drisl.html.
 func UnmarshalCBOR(data []byte, v Decodable, opts ...DecodeOption) error {
 	d := decoders.Get().(*Decoder)
@@ -33,9 +33,9 @@ func UnmarshalCBOR(data []byte, v Decodable, opts ...DecodeOption) error {
 	return err
 }
 
-// CutCBOR decodes the DAG-CBOR document that data begins with into v, as UnmarshalCBOR does, and returns what is
-// behind it: a window of data. Frames of event streams are two documents, one behind the other
-// (https://atproto.com/specs/event-stream).
+// CutCBOR decodes the DAG-CBOR document at the beginning of data into v, like UnmarshalCBOR. rest
+// is the part of data after it. A frame of an event stream is two such documents, one after the
+// other (https://atproto.com/specs/event-stream).
 func CutCBOR(data []byte, v Decodable, opts ...DecodeOption) (rest []byte, err error) {
 	d := decoders.Get().(*Decoder)
 	d.data, d.maxNesting, d.cbor = data, MaxCBORNesting, true
@@ -69,7 +69,7 @@ const (
 	linkTag = 42
 )
 
-// major returns the major type of what comes next, -1 at the end.
+// major returns the major type of the next value, or -1 at the end.
 func (d *Decoder) major() int {
 	if d.pos >= len(d.data) {
 		return -1
@@ -77,7 +77,7 @@ func (d *Decoder) major() int {
 	return int(d.data[d.pos] >> 5)
 }
 
-// head reads the head of a value of a major type: a number or a length.
+// head decodes the head of a value of a major type: a number or a length.
 func (d *Decoder) head(major int, want string) uint64 {
 	if d.err != nil {
 		return 0
@@ -112,7 +112,7 @@ func (d *Decoder) head(major int, want string) uint64 {
 	return n
 }
 
-// unexpectedCBOR fails because another kind of value was wanted.
+// unexpectedCBOR fails because the next value is of the wrong kind.
 func (d *Decoder) unexpectedCBOR(want string) {
 	switch d.major() {
 	case -1:
@@ -141,7 +141,7 @@ func (d *Decoder) unexpectedCBOR(want string) {
 	}
 }
 
-// span reads bytes or a text: its length, and then that many.
+// span decodes bytes or a text: a length, and then that many bytes.
 func (d *Decoder) span(major int, want string) []byte {
 	n := d.head(major, want)
 	if d.err != nil {
@@ -156,7 +156,7 @@ func (d *Decoder) span(major int, want string) []byte {
 	return b
 }
 
-// text reads a text.
+// cborText decodes a text.
 func (d *Decoder) cborText(want string) []byte {
 	start := d.pos
 	b := d.span(majorText, want)
@@ -168,8 +168,7 @@ func (d *Decoder) cborText(want string) []byte {
 	return b
 }
 
-// entries reads the head of an array or object, each entry of which takes at least
-// size bytes.
+// entries decodes the head of an array or object. Each entry takes at least size bytes.
 func (d *Decoder) entries(major int, want string, size uint64) int {
 	n := d.head(major, want)
 	if d.err == nil && n > uint64(len(d.data)-d.pos)/size {
@@ -179,7 +178,7 @@ func (d *Decoder) entries(major int, want string, size uint64) int {
 	return int(n)
 }
 
-// cborObject is Object.
+// cborObject is Object for DAG-CBOR.
 func (d *Decoder) cborObject(known variant, yield func(key []byte) bool) {
 	n := d.entries(majorMap, "an object", 2)
 	if d.err != nil || !d.enter() {
@@ -219,7 +218,7 @@ func (d *Decoder) cborObject(known variant, yield func(key []byte) bool) {
 	d.depth--
 }
 
-// compareKeys compares keys in the order of DAG-CBOR: by length, then by bytes.
+// compareKeys compares keys in the order of DAG-CBOR: first by length, then by bytes.
 func compareKeys(a, b []byte) int {
 	if len(a) != len(b) {
 		return len(a) - len(b)
@@ -227,7 +226,7 @@ func compareKeys(a, b []byte) int {
 	return bytes.Compare(a, b)
 }
 
-// cborInt is Int.
+// cborInt is Int for DAG-CBOR.
 func (d *Decoder) cborInt() int64 {
 	start := d.pos
 	negative := d.major() == majorNegative
@@ -247,7 +246,7 @@ func (d *Decoder) cborInt() int64 {
 	return int64(n)
 }
 
-// cborBool is Bool.
+// cborBool is Bool for DAG-CBOR.
 func (d *Decoder) cborBool() bool {
 	if d.pos < len(d.data) && (d.data[d.pos] == cborTrue || d.data[d.pos] == cborFalse) {
 		d.pos++
@@ -257,7 +256,7 @@ func (d *Decoder) cborBool() bool {
 	return false
 }
 
-// cborLink is CIDLink.
+// cborLink is CIDLink for DAG-CBOR.
 func (d *Decoder) cborLink() CIDLink {
 	start := d.pos
 	if tag := d.head(majorTag, "a link"); d.err == nil && tag != linkTag {
@@ -268,7 +267,7 @@ func (d *Decoder) cborLink() CIDLink {
 	if d.err != nil {
 		return ""
 	}
-	// A zero byte in front stands for the multibase that a CID in bytes does not have.
+	// A CID in binary form has a zero byte in front, in place of the multibase.
 	if len(b) == 0 || b[0] != 0 {
 		d.pos = start
 		d.fail(ErrType, "a link without a zero in front")
@@ -283,8 +282,7 @@ func (d *Decoder) cborLink() CIDLink {
 	return CIDLink(d.keep(cidform.AppendText(room[:0], b[1:])))
 }
 
-// cborType finds the $type of the object that comes next, and leaves the object to be
-// read.
+// cborType finds the $type of the next object, without consuming the object.
 func (d *Decoder) cborType() string {
 	start := d.pos
 	n := d.entries(majorMap, "an object with a $type", 2)
@@ -301,7 +299,7 @@ func (d *Decoder) cborType() string {
 			return kind
 		}
 		if order > 0 {
-			break // it would have come by now
+			break // keys are in order, so it would have come before
 		}
 		d.skip()
 	}
@@ -309,7 +307,7 @@ func (d *Decoder) cborType() string {
 	return ""
 }
 
-// cborSkip is skip.
+// cborSkip is skip for DAG-CBOR.
 func (d *Decoder) cborSkip() {
 	switch d.major() {
 	case majorUnsigned, majorNegative:

@@ -9,8 +9,8 @@ import (
 	"github.com/gimucco/atproto-go/internal/cidform"
 )
 
-// MarshalCBOR encodes v as DAG-CBOR: the bytes that a record's CID is made of. Errors
-// are *Error and say where.
+// MarshalCBOR encodes v as DAG-CBOR: the bytes from which a record's CID is computed. Errors are
+// *Error and say where.
 func MarshalCBOR(v Encodable) ([]byte, error) {
 	e := encoders.Get().(*Encoder)
 	defer e.release()
@@ -21,8 +21,8 @@ func MarshalCBOR(v Encodable) ([]byte, error) {
 	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
 }
 
-// appendHead appends the head of a value: its major type, and a number or length in the
-// shortest form.
+// appendHead appends the head of a value: its major type, and a number or length in the shortest
+// form.
 func appendHead(b []byte, major byte, n uint64) []byte {
 	switch major <<= 5; {
 	case n < 24:
@@ -37,7 +37,8 @@ func appendHead(b []byte, major byte, n uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, major|27), n)
 }
 
-// head appends the head of a value. It appends to the field itself: that writes no pointer where there is room.
+// head appends the head of a value. It appends to the field directly, which writes no pointer if
+// there is room.
 func (e *Encoder) head(major byte, n uint64) {
 	if n < 24 {
 		e.buf = append(e.buf, major<<5|byte(n))
@@ -47,7 +48,7 @@ func (e *Encoder) head(major byte, n uint64) {
 	e.buf = append(e.buf, appendHead(room[:0], major, n)...)
 }
 
-// cborInt is Int.
+// cborInt is Int for DAG-CBOR.
 func (e *Encoder) cborInt(v int64) {
 	if v < 0 {
 		e.head(majorNegative, uint64(-1-v))
@@ -56,7 +57,7 @@ func (e *Encoder) cborInt(v int64) {
 	e.head(majorUnsigned, uint64(v))
 }
 
-// cborString is String.
+// cborString is String for DAG-CBOR.
 func (e *Encoder) cborString(s string) {
 	if !utf8.ValidString(s) {
 		e.fail(ErrSyntax, "string %.40q is not UTF-8", s)
@@ -66,7 +67,7 @@ func (e *Encoder) cborString(s string) {
 	e.buf = append(e.buf, s...)
 }
 
-// cborLink is CIDLink.
+// cborLink is CIDLink for DAG-CBOR.
 func (e *Encoder) cborLink(c CIDLink) {
 	var room [cidform.MaxSize]byte
 	b, wrong := cidform.Append(room[:0], c)
@@ -80,8 +81,8 @@ func (e *Encoder) cborLink(c CIDLink) {
 	e.buf = append(e.buf, b...)
 }
 
-// cborKey is Field. Each key is compared with the one before it: generated code writes fields in the order of DAG-CBOR,
-// and then nothing is sorted.
+// cborKey is Field for DAG-CBOR. It compares each key with the one before. Generated code writes
+// fields in the order of DAG-CBOR, so nothing has to be sorted.
 func (e *Encoder) cborKey(name string) {
 	top := e.top()
 	if top.awaiting && (len(name) > len(typeKey) || len(name) == len(typeKey) && name >= typeKey) {
@@ -95,7 +96,7 @@ func (e *Encoder) cborKey(name string) {
 	e.buf = append(e.buf, name...)
 }
 
-// before reports whether a field has its place before one of this name.
+// before reports whether f comes before a field with this name.
 func (e *Encoder) before(f field, name string) bool {
 	if size := int(e.buf[f.from] & 31); size < 24 && size < len(name) {
 		return true
@@ -106,7 +107,7 @@ func (e *Encoder) before(f field, name string) bool {
 
 const typeKey = "$type"
 
-// cborType writes the $type that the innermost object awaits.
+// cborType writes the pending $type of the innermost object.
 func (e *Encoder) cborType(top *level) {
 	top.awaiting = false
 	last := len(e.kinds) - 1
@@ -116,7 +117,7 @@ func (e *Encoder) cborType(top *level) {
 	e.cborString(kind)
 }
 
-// cborKeyOf returns the key of a field, a window of the buffer.
+// cborKeyOf returns the key of a field, as a part of the buffer.
 func (e *Encoder) cborKeyOf(f field) []byte {
 	if n := int(e.buf[f.from] & 31); n < 24 {
 		return e.buf[f.from+1 : f.from+1+n]
@@ -125,8 +126,8 @@ func (e *Encoder) cborKeyOf(f field) []byte {
 	return d.span(majorText, "a key")
 }
 
-// cborFinish ends an object or array: it brings the fields into order and writes how many there are into the place that
-// begin left.
+// cborFinish ends an object or array. It sorts the fields, and writes their number into the place
+// that begin has left.
 func (e *Encoder) cborFinish() {
 	top := e.top()
 	major, n := byte(majorArray), top.index
@@ -152,7 +153,7 @@ func (e *Encoder) cborFinish() {
 	e.buf = slices.Insert(e.buf, start+1, head[1:]...)
 }
 
-// sort puts fields, the last that were written, into the order of DAG-CBOR.
+// sort sorts fields, which were written last, into the order of DAG-CBOR.
 func (e *Encoder) sort(fields []field) {
 	first := fields[0].from
 	for i := range fields[1:] {

@@ -7,8 +7,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CID returns the content address of v: of its DAG-CBOR, by SHA-256. A record that was
-// read and is written again has the CID it had.
+// CID returns the content address of v: the SHA-256 of its DAG-CBOR. A record that is read and
+// written again keeps its CID.
 func CID(v Encodable) (syntax.CID, error) {
 	b, err := MarshalCBOR(v)
 	if err != nil {
@@ -20,7 +20,8 @@ func CID(v Encodable) (syntax.CID, error) {
 // BlobCID returns the content address of a file, as in Blob.Ref.
 func BlobCID(data []byte) syntax.CID { return cidOf(codecRaw, data) }
 
-// What a CID says of its block (https://atproto.com/specs/data-model#link-and-cid-formats).
+// The parts of a CID that describe its block
+// (https://atproto.com/specs/data-model#link-and-cid-formats).
 const (
 	codecRaw     = 0x55
 	codecDAGCBOR = 0x71

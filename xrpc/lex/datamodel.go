@@ -1,11 +1,11 @@
 package lex
 
-// checked is a value that somebody wrote by hand, as JSON. All of it has to be of the
-// data model: what a server would refuse is better refused here, with a path.
+// checked is JSON that a person may have written. All of it must be valid in the data model: an
+// error here, with a path, is better than an error of the server.
 type checked struct {
 	json    []byte
 	special bool // a link, bytes or a blob
-	bounded bool // integers have 53 bits
+	bounded bool // integers are limited to 53 bits
 }
 
 // DecodeLex implements Decodable.
@@ -21,8 +21,8 @@ func (v *checked) DecodeLex(d *Decoder) error {
 	return d.Err()
 }
 
-// checkObject reads an object and reports whether it is a link, bytes or a blob. It
-// refuses what the data model does not have, at any depth.
+// checkObject checks an object, and reports whether it is a link, bytes or a blob. It refuses what
+// is not in the data model, at any depth.
 func (d *Decoder) checkObject() (special bool) {
 	start, base, count := d.pos, len(d.keys), 0
 	kind, wrapped := "", ""
@@ -72,13 +72,13 @@ func (d *Decoder) checkObject() (special bool) {
 	return wrapped != "" || kind == "blob"
 }
 
-// isBlob reports whether these are the fields of a blob. They are well-formed.
+// isBlob reports whether these fields are those of a blob. They must be well-formed JSON.
 func isBlob(ref, mimeType, size []byte) bool {
 	link, kind, bytes := Decoder{data: ref, maxNesting: 1}, Decoder{data: mimeType}, Decoder{data: size}
 	return link.CIDLink() != "" && kind.String() != "" && bytes.Int() >= 0 && bytes.err == nil
 }
 
-// window skips a value and returns its place in the document.
+// window skips a value and returns its bytes in the document.
 func (d *Decoder) window() []byte {
 	d.peek()
 	start := d.pos
@@ -86,8 +86,8 @@ func (d *Decoder) window() []byte {
 	return d.data[start:d.pos]
 }
 
-// copyFrom copies the document from start to the current position, without room
-// behind it. After an error it is nil.
+// copyFrom copies the document from start to the current position, without spare capacity. After an
+// error it returns nil.
 func (d *Decoder) copyFrom(start int) []byte {
 	if d.err != nil {
 		return nil

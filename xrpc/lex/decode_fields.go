@@ -2,7 +2,7 @@ package lex
 
 import "slices"
 
-// Once notes in seen that the field of this bit was read, and refuses a second one.
+// Once notes in seen that the field with this bit was read. It fails if the field comes twice.
 func (d *Decoder) Once(seen *uint64, bit uint64) {
 	if *seen&bit != 0 {
 		d.fail(ErrDuplicate, "key comes twice")
@@ -10,34 +10,33 @@ func (d *Decoder) Once(seen *uint64, bit uint64) {
 	*seen |= bit
 }
 
-// Optional is Once for a field that may be left out: it also reads a null, which
-// means the same as leaving it out, and reports whether there is a value to read.
+// Optional is Once for an optional field. It also accepts a null, which means the same as a missing
+// field. It reports whether there is a value to read.
 func (d *Decoder) Optional(seen *uint64, bit uint64) bool {
 	d.Once(seen, bit)
 	return d.present()
 }
 
-// Nullable is Once for a field that may be null, and reports whether there is a value
-// to read.
+// Nullable is Once for a field that may be null. It reports whether there is a value to read.
 func (d *Decoder) Nullable(seen *uint64, bit uint64) bool {
 	d.Once(seen, bit)
 	return !d.Null() && d.err == nil
 }
 
-// present reads a null that stands for nothing and reports whether something else
-// comes. The lexicon does not allow the null; that it was there is kept in Extra.
+// present reads a null where the lexicon does not allow one, and reports whether a value comes
+// instead. Such a null counts as a missing field, and Extra remembers it.
 func (d *Decoder) present() bool {
 	d.null = d.Null()
 	return !d.null && d.err == nil
 }
 
-// A nullField is a field that was null although its lexicon does not say it may be.
+// A nullField is a field that was null although its lexicon does not allow that.
 type nullField struct {
-	depth int // of the object
+	depth int // depth of the object
 	name  string
 }
 
-// noteNull notes that the field of this key was such a null, if it was.
+// noteNull notes if the field with this key was such a null.
 func (d *Decoder) noteNull(key []byte) {
 	if d.null {
 		d.nulls = append(d.nulls, nullField{d.depth, string(key)})
@@ -45,12 +44,12 @@ func (d *Decoder) noteNull(key []byte) {
 	d.null = false
 }
 
-// End ends an object of which all fields have been read, and returns the first error.
+// End ends an object after its last field. It returns the first error.
 func (d *Decoder) End(x *Extra) error {
 	if len(d.nulls) == 0 || d.err != nil {
 		return d.Err()
 	}
-	depth := d.depth + 1 // the object was left when its last field had been read
+	depth := d.depth + 1 // the object was left after its last field
 	first := slices.IndexFunc(d.nulls, func(n nullField) bool { return n.depth == depth })
 	if first < 0 {
 		return nil
@@ -65,8 +64,7 @@ func (d *Decoder) End(x *Extra) error {
 	return nil
 }
 
-// Missing fails because required fields were not read: names[i] is the field of
-// bit i.
+// Missing fails if required fields were not read. names[i] is the field of bit i.
 func (d *Decoder) Missing(seen uint64, names ...string) {
 	for i, name := range names {
 		if seen&(1<<i) == 0 {
@@ -76,21 +74,21 @@ func (d *Decoder) Missing(seen uint64, names ...string) {
 	}
 }
 
-// OptionalString reads a string; null is nil.
+// OptionalString reads a string, or nil for null.
 func (d *Decoder) OptionalString() *string {
 	if !d.present() {
 		return nil
 	}
 	s := d.String()
 	if len(s) > longString {
-		return new(s) // memory of its own is not pinned by its neighbours
+		return new(s) // neighbours do not keep this memory alive
 	}
 	p := d.stringCell()
 	*p = s
 	return p
 }
 
-// OptionalInt reads an integer; null is nil.
+// OptionalInt reads an integer, or nil for null.
 func (d *Decoder) OptionalInt() *int64 {
 	if !d.present() {
 		return nil
@@ -100,7 +98,7 @@ func (d *Decoder) OptionalInt() *int64 {
 	return p
 }
 
-// OptionalBool reads a boolean; null is nil.
+// OptionalBool reads a boolean, or nil for null.
 func (d *Decoder) OptionalBool() *bool {
 	if !d.present() {
 		return nil

@@ -2,37 +2,38 @@ package lex
 
 import "unsafe"
 
-// Strings and raw JSON are cut from chunks, so that a document of many short ones costs few allocations. A string that is
-// kept pins its chunk, 1 KiB at most, whatever the size of the document: what is longer than half of that has memory of its
-// own. Optional strings, which are pointers, are cells of slabs, and all that a slab points into is one chunk: such a
-// pointer pins slab and chunk, 1.25 KiB. A pointer to a number or boolean pins a slab of at most 1 KiB, without pointers. Who
-// keeps one short string of each of very many documents can strings.Clone it.
+// Strings and raw JSON are cut from chunks, so that a document of many short strings needs few
+// allocations. A string keeps its chunk alive, which is at most 1 KiB, whatever the size of the
+// document; a string longer than half of that has its own memory. Optional strings are pointers
+// into slabs, and all strings of a slab are in one chunk, so such a pointer keeps 1.25 KiB alive. A
+// pointer to a number or boolean keeps a slab of at most 1 KiB alive, without pointers. A program
+// that keeps one short string from each of very many documents can copy it with strings.Clone.
 const (
 	chunkSize     = 1 << 10
 	longString    = chunkSize / 2
 	smallestSlab  = 4             // in cells
-	largestSlab   = 1 << 10 / 8   // of numbers; it is 1 KiB
-	stringSlab    = 16            // of strings; few chunks hold more
-	smallDocument = 2 * chunkSize // there is little to pin in one
+	largestSlab   = 1 << 10 / 8   // for numbers; 1 KiB
+	stringSlab    = 16            // for strings; few chunks hold more
+	smallDocument = 2 * chunkSize // it can keep little memory alive
 )
 
-// keep copies b into memory of its own.
+// keep copies b into other memory.
 func (d *Decoder) keep(b []byte) string {
 	if len(b) == 0 {
-		return "" // which pins nothing
+		return "" // it keeps nothing alive
 	}
 	kept := d.keepBytes(b)
-	// This part of the chunk is never written again.
+	// This part of the chunk never changes again.
 	return unsafe.String(unsafe.SliceData(kept), len(kept))
 }
 
-// keepBytes copies b into memory of its own, without room behind it.
+// keepBytes copies b into its own memory, without spare capacity.
 func (d *Decoder) keepBytes(b []byte) []byte {
 	switch {
 	case len(b) > longString:
 		return append(make([]byte, 0, len(b)), b...)
 	case len(d.chunk)+len(b) > cap(d.chunk):
-		// No more than can still come.
+		// No more than the rest of the document.
 		d.chunk = make([]byte, 0, min(chunkSize, len(b)+len(d.data)-d.pos))
 		d.strings = nil // its cells point into the chunk before
 	}
@@ -41,8 +42,8 @@ func (d *Decoder) keepBytes(b []byte) []byte {
 	return d.chunk[start:end:end]
 }
 
-// cell returns a place for one optional number or boolean. Places come from slabs that grow: few allocations where there
-// are many, little waste where there are few.
+// cell returns a place for one optional number or boolean. Places come from growing slabs: few
+// allocations for many values, and little waste for few.
 func cell[T int64 | bool](slab *[]T) *T {
 	if len(*slab) == cap(*slab) {
 		*slab = make([]T, 0, min(max(smallestSlab, 2*cap(*slab)), largestSlab))
@@ -51,7 +52,7 @@ func cell[T int64 | bool](slab *[]T) *T {
 	return &(*slab)[len(*slab)-1]
 }
 
-// stringCell returns a place for one optional string that was cut from the chunk.
+// stringCell returns a place for one optional string from the chunk.
 func (d *Decoder) stringCell() *string {
 	if len(d.strings) == cap(d.strings) {
 		size := stringSlab

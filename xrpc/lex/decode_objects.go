@@ -14,7 +14,7 @@ func (d *Decoder) space() {
 	}
 }
 
-// peek returns the first byte of what comes next, 0 at the end.
+// peek returns the first byte of the next value, or 0 at the end.
 func (d *Decoder) peek() byte {
 	if d.pos < len(d.data) {
 		if c := d.data[d.pos]; c > ' ' {
@@ -28,9 +28,9 @@ func (d *Decoder) peek() byte {
 	return 0
 }
 
-// Object reads an object: for key := range d.Object { … }. The body reads the value
-// of each key. It must not keep the key, nor leave the loop early unless something
-// has failed: that is an error.
+// Object reads an object: for key := range d.Object { … }. The loop's body must read the value of
+// each key, and must not keep the key. Leaving the loop early is an error, unless something has
+// failed before.
 func (d *Decoder) Object(yield func(key []byte) bool) {
 	if d.err != nil {
 		return
@@ -41,7 +41,7 @@ func (d *Decoder) Object(yield func(key []byte) bool) {
 		d.cborObject(known, yield)
 		return
 	}
-	typed := known.inside // the $type has been read already
+	typed := known.inside // the $type was read already
 	if !known.inside {
 		if d.peek() != '{' {
 			d.unexpected("an object")
@@ -92,7 +92,7 @@ func (d *Decoder) Object(yield func(key []byte) bool) {
 	}
 }
 
-// key reads a key and the colon behind it.
+// key reads a key and the colon after it.
 func (d *Decoder) key() []byte {
 	if d.peek() != '"' {
 		d.unexpected("a key")
@@ -103,14 +103,14 @@ func (d *Decoder) key() []byte {
 		return nil
 	}
 	if d.peek() != ':' {
-		d.fail(ErrSyntax, "want ':' behind key %.40q", key)
+		d.fail(ErrSyntax, "want ':' after key %.40q", key)
 		return nil
 	}
 	d.pos++
 	return key
 }
 
-// Array reads an array: for range d.Array { … }. The body reads one element; i
+// Array reads an array: for i := range d.Array { … }. The loop's body must read one element; i
 // counts from 0. Leaving the loop early is an error.
 func (d *Decoder) Array(yield func(i int) bool) {
 	if d.err != nil {
@@ -153,7 +153,7 @@ func (d *Decoder) Array(yield func(i int) bool) {
 	d.depth--
 }
 
-// enter goes one level down, if that is allowed.
+// enter goes one level down, if the limit allows it.
 func (d *Decoder) enter() bool {
 	if d.depth++; d.depth > d.maxNesting {
 		d.fail(ErrDepth, "more than %d levels", d.maxNesting)

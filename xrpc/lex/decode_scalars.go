@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Null reads a null and reports whether there was one. Anything else is left alone.
+// Null reads a null and reports whether there was one. It reads nothing else.
 func (d *Decoder) Null() bool {
 	if d.err != nil {
 		return false
@@ -49,8 +49,8 @@ func (d *Decoder) Bool() bool {
 	return false
 }
 
-// Int reads an integer. 123.0 and 1e3 are integers too (they are so in JSON);
-// anything with a fraction, or beyond 64 bits, is refused.
+// Int reads an integer. 123.0 and 1e3 are integers too, as in JSON. It refuses fractions, and
+// numbers beyond 64 bits.
 func (d *Decoder) Int() int64 {
 	if d.err != nil {
 		return 0
@@ -76,7 +76,7 @@ func (d *Decoder) Int() int64 {
 	return n
 }
 
-// number scans a number by the grammar of JSON.
+// number scans a number by JSON's grammar.
 func (d *Decoder) number() []byte {
 	start, data, i := d.pos, d.data, d.pos
 	digits := func() bool {
@@ -113,7 +113,7 @@ func (d *Decoder) number() []byte {
 	return data[start:i]
 }
 
-// parseDigits reads a number of few digits and nothing else, as nearly all are.
+// parseDigits parses a number that has only a few digits, the most common case.
 func parseDigits(text []byte) (n int64, ok bool) {
 	digits := text
 	if text[0] == '-' {
@@ -134,8 +134,8 @@ func parseDigits(text []byte) (n int64, ok bool) {
 	return n, true
 }
 
-// parseInteger reads a JSON number exactly, in decimal. It says what is wrong with
-// one that is not an integer of 64 bits.
+// parseInteger parses a JSON number exactly, in decimal. If it is not a 64-bit integer, wrong says
+// why.
 func parseInteger(text []byte) (n int64, wrong string) {
 	if n, ok := parseDigits(text); ok {
 		return n, ""
@@ -144,8 +144,8 @@ func parseInteger(text []byte) (n int64, wrong string) {
 	mantissa, exponent := s, int64(0)
 	if i := bytes.IndexAny(text, "eE"); i >= 0 {
 		mantissa = s[:i]
-		// One that does not fit comes back as the largest or smallest that does. Half
-		// of the range is far beyond any integer, and leaves room to add lengths to it.
+		// An exponent that does not fit becomes the largest or smallest that does. It is far
+		// outside of any integer, and adding lengths to it cannot overflow.
 		exponent, _ = strconv.ParseInt(s[i+1:], 10, 64)
 		exponent = min(max(exponent, math.MinInt64/2), math.MaxInt64/2)
 	}

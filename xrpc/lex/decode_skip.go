@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// skip reads any value and throws it away. It checks the grammar, UTF-8, that keys
-// are distinct, and the depth.
+// skip reads any value and drops it. It checks the grammar, UTF-8, the depth, and that no key comes
+// twice.
 func (d *Decoder) skip() {
 	if d.err != nil {
 		return
@@ -54,11 +54,10 @@ func (d *Decoder) skip() {
 	}
 }
 
-// fewKeys is up to how many keys comparing each with each is cheapest.
+// fewKeys is the number of keys up to which comparing all pairs is fastest.
 const fewKeys = 8
 
-// distinct refuses an object whose keys, those from base on, are not distinct, and
-// drops them.
+// distinct fails if two keys of an object, those from base on, are equal. It drops them.
 func (d *Decoder) distinct(base int) {
 	keys := d.keys[base:]
 	d.keys = d.keys[:base]
@@ -83,7 +82,7 @@ func (d *Decoder) distinct(base int) {
 	}
 }
 
-// raw reads any value and returns a copy of its JSON, without room behind it.
+// raw reads any value and returns a copy of its JSON, without spare capacity.
 func (d *Decoder) raw() []byte {
 	if d.err != nil {
 		return nil

@@ -14,7 +14,7 @@ func (d *Decoder) String() string {
 	return d.keep(d.text("a string"))
 }
 
-// text reads a string that is not kept.
+// text reads a string that the decoder does not keep.
 func (d *Decoder) text(want string) []byte {
 	if d.cbor {
 		return d.cborText(want)
@@ -26,7 +26,7 @@ func (d *Decoder) text(want string) []byte {
 	return d.stringBytes()
 }
 
-// stringBytes reads a string. Without escapes it is a window of the input.
+// stringBytes reads a string. If it has no escapes, the result is a part of the input.
 func (d *Decoder) stringBytes() []byte {
 	start := d.pos + 1
 	i, ascii := scanString(d.data, start)
@@ -47,15 +47,15 @@ const (
 	high = 0x8080808080808080
 )
 
-// scanString finds the first byte from i on that does not simply belong to a string:
-// a quote, a backslash, a control character or the end. It looks at eight bytes at a
-// time, and says whether all it passed were ASCII.
+// scanString finds the first byte from i on that ends or changes a string: a quote, a backslash, a
+// control character, or the end of data. It looks at eight bytes at a time. ascii reports whether
+// all bytes before it are ASCII.
 func scanString(data []byte, i int) (end int, ascii bool) {
 	var seen uint64
 	for ; i+8 <= len(data); i += 8 {
 		w := binary.LittleEndian.Uint64(data[i:])
 		quote, slash := w^(low*'"'), w^(low*'\\')
-		// The lowest marked byte is exact; marks above it may be carries.
+		// The lowest marked byte is exact; marks above it may come from carries.
 		stop := ((quote-low) & ^quote | (slash-low) & ^slash | (w-low*0x20) & ^w) & high
 		if stop != 0 {
 			n := bits.TrailingZeros64(stop) / 8
@@ -74,7 +74,7 @@ func scanString(data []byte, i int) (end int, ascii bool) {
 	return i, seen&high == 0
 }
 
-// escapedString reads a string that has escapes, or something wrong with it.
+// escapedString reads a string with escapes, or with an error.
 func (d *Decoder) escapedString(start int) []byte {
 	out := make([]byte, 0, 64)
 	for i := start; i < len(d.data); {
@@ -109,7 +109,7 @@ func (d *Decoder) escapedString(start int) []byte {
 	return nil
 }
 
-// unescape reads one escape; n is its length, 0 if it is malformed.
+// unescape reads one escape. n is its length, or 0 if it is malformed.
 func unescape(b []byte) (r rune, n int) {
 	if len(b) < 2 {
 		return 0, 0

@@ -2,16 +2,15 @@ package lex
 
 import "sync"
 
-// DefaultMaxNesting is how deep objects and arrays may nest unless MaxNesting says
-// otherwise. Threads of posts are deep.
+// DefaultMaxNesting is how deep objects and arrays may nest if MaxNesting sets no other limit.
+// Threads of posts are deep.
 const DefaultMaxNesting = 4096
 
-// A Decoder reads one document, value by value. Generated code drives it; it hides
-// the format the document is in.
+// A Decoder reads one document, value by value. Generated code calls it. It hides the document's
+// format.
 //
-// Errors are sticky: after the first, every method returns a zero value and loops
-// end, so that code may read a whole object and ask Err once. A Decoder is not safe
-// for concurrent use.
+// Errors are sticky: after the first error, every method returns a zero value and loops end. So
+// code may read a whole object and call Err once. A Decoder is not safe for concurrent use.
 type Decoder struct {
 	data []byte
 	pos  int
@@ -21,22 +20,22 @@ type Decoder struct {
 	depth      int
 	maxNesting int
 
-	variant variant   // what Type has learned about the object that comes next
-	index   typeIndex // where the $type of objects is, for unions that do not begin with it
+	variant variant   // what Type has learned about the next object
+	index   typeIndex // the $type of objects, for unions that do not begin with it
 
-	kinds    [8]string // values of $type met lately
+	kinds    [8]string // values of $type that came lately
 	nextKind int
 
-	null  bool        // the field that is being read was a null that stands for nothing
-	nulls []nullField // such fields of the objects that are open
+	null  bool        // the current field is a null that counts as missing
+	nulls []nullField // such fields of the open objects
 
-	keys    [][]byte // of the objects that are being skipped
-	strict  bool     // what is skipped has to be of the data model in all its parts
-	bounded bool     // and integers in it may have 53 bits
+	keys    [][]byte // keys of the objects that are being skipped
+	strict  bool     // skipped values must be valid in the data model in all their parts
+	bounded bool     // and their integers are limited to 53 bits
 
-	nullLists bool // a list that has to be there may be null
+	nullLists bool // a required list may be null
 
-	chunk    []byte // that strings are cut from
+	chunk    []byte // strings are cut from it
 	integers []int64
 	booleans []bool
 	strings  []string
@@ -45,8 +44,7 @@ type Decoder struct {
 // A DecodeOption changes how a document is decoded.
 type DecodeOption func(*Decoder)
 
-// MaxNesting bounds how deep objects and arrays may nest. 0 or less is
-// DefaultMaxNesting.
+// MaxNesting limits how deep objects and arrays may nest. 0 or less means DefaultMaxNesting.
 func MaxNesting(levels int) DecodeOption {
 	return func(d *Decoder) {
 		if levels > 0 {
@@ -55,22 +53,23 @@ func MaxNesting(levels int) DecodeOption {
 	}
 }
 
-// NullLists takes a null for an empty list where a list is required: servers write that of a list that they
-// never made. It is for the outputs of methods; a record that says it is no record.
+// NullLists accepts a null where a list is required, and reads it as an empty list: some servers
+// write null for a list that they never filled. It is for the outputs of methods. A record with
+// such a null is not valid.
 func NullLists() DecodeOption {
 	return func(d *Decoder) { d.nullLists = true }
 }
 
-// nullList reads a null that stands for an empty list.
+// nullList reads a null that means an empty list.
 func (d *Decoder) nullList() bool { return d.nullLists && d.Null() }
 
 var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 
-// UnmarshalJSON decodes a JSON document into v. It refuses what the data model does
-// not have: floats, invalid UTF-8, lone surrogates, duplicate keys, and anything
-// behind the document. Errors are *Error and say where.
+// UnmarshalJSON decodes a JSON document into v. It refuses what is not in the data model: floats,
+// invalid UTF-8, lone surrogates, duplicate keys, and anything after the document. Errors are
+// *Error and say where.
 //
-// v keeps nothing of data.
+// v does not refer to data.
 func UnmarshalJSON(data []byte, v Decodable, opts ...DecodeOption) error {
 	d := decoders.Get().(*Decoder)
 	d.data, d.maxNesting = data, DefaultMaxNesting
@@ -85,17 +84,17 @@ func UnmarshalJSON(data []byte, v Decodable, opts ...DecodeOption) error {
 	return err
 }
 
-// maxPooledEntries is how long a list may be to be kept for the next document.
+// maxPooledEntries is the largest list that is kept for the next document.
 const maxPooledEntries = 1 << 12
 
-// release hands d back. Text and slabs belong to what was decoded.
+// release puts d back into the pool. Text and slabs belong to the decoded values.
 func (d *Decoder) release() {
 	var next Decoder
 	if cap(d.index.entries) <= maxPooledEntries {
 		next.index.entries = d.index.entries[:0]
 	}
 	if cap(d.keys) <= maxPooledEntries {
-		clear(d.keys[:cap(d.keys)]) // they are windows of the document
+		clear(d.keys[:cap(d.keys)]) // they are parts of the document
 		next.keys = d.keys[:0]
 	}
 	next.nulls = d.nulls[:0]
@@ -111,14 +110,14 @@ func (d *Decoder) Err() error {
 	return d.err
 }
 
-// end refuses anything behind the document.
+// end fails if anything follows the document.
 func (d *Decoder) end() error {
 	if d.err == nil {
 		if !d.cbor {
 			d.space()
 		}
 		if d.pos < len(d.data) {
-			d.fail(ErrSyntax, "data behind the document")
+			d.fail(ErrSyntax, "data after the document")
 		}
 	}
 	return d.Err()
@@ -131,7 +130,7 @@ func (d *Decoder) fail(kind error, format string, args ...any) {
 	}
 }
 
-// unexpected fails because another kind of value was wanted.
+// unexpected fails because the next value is of the wrong kind.
 func (d *Decoder) unexpected(want string) {
 	if d.pos >= len(d.data) {
 		d.fail(ErrSyntax, "the document ends where %s should be", want)

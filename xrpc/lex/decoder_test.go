@@ -92,7 +92,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"nothing", ``, ErrSyntax, ""},
 		{"cut off", `{"name":"n"`, ErrSyntax, ""},
 		{"cut off in a string", `{"name":"n`, ErrSyntax, "name"},
-		{"data behind the document", `{"name":"n","children":[]}x`, ErrSyntax, ""},
+		{"data after the document", `{"name":"n","children":[]}x`, ErrSyntax, ""},
 		{"a second document", `{"name":"n","children":[]}{}`, ErrSyntax, ""},
 		{"trailing comma", `{"name":"n","children":[],}`, ErrSyntax, ""},
 		{"leading comma", `{,"name":"n","children":[]}`, ErrSyntax, ""},

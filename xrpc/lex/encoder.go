@@ -9,8 +9,7 @@ import (
 	"unsafe"
 )
 
-// An Encodable writes itself to an Encoder. Generated types implement it on their
-// pointers.
+// An Encodable writes itself to an Encoder. Generated types implement it on their pointers.
 type Encodable interface {
 	EncodeLex(e *Encoder) error
 }
@@ -21,33 +20,33 @@ type Decodable interface {
 	DecodeLex(d *Decoder) error
 }
 
-// An Encoder writes one document, value by value. Generated code drives it; it hides
-// the format the document is in. Errors are sticky. An Encoder is not safe for
-// concurrent use.
+// An Encoder writes one document, value by value. Generated code calls it. It hides the document's
+// format. Errors are sticky. An Encoder is not safe for concurrent use.
 type Encoder struct {
 	buf     []byte
 	err     *Error
 	cbor    bool     // the document is DAG-CBOR, not JSON
-	fields  []field  // of the objects that are open, those of the innermost last
-	scratch []byte   // fields that are being sorted
-	open    []level  // the objects and arrays that are open
-	kinds   []string // of the objects that are open, each $type that is still to be written
-	variant string   // the $type that the next object has to carry
+	fields  []field  // fields of the open objects, those of the innermost last
+	scratch []byte   // for sorting fields
+	open    []level  // the open objects and arrays
+	kinds   []string // each $type of the open objects that is not written yet
+	variant string   // the $type for the next object
 }
 
-// A level is an object or array that is open. Like a field it has no pointers.
+// A level is an open object or array. Like a field, it contains no pointers.
 type level struct {
 	start    int  // where it begins
-	fields   int  // how many fields belong to the levels around it
-	index    int  // of the element that is being written, plus 1; 0 in an object
-	typed    bool // it carries a $type
-	awaiting bool // which is the last of kinds and has a place behind the fields so far
+	fields   int  // the number of fields of the outer levels
+	index    int  // index of the current element, plus 1; 0 in an object
+	typed    bool // it has a $type
+	awaiting bool // the last of kinds is its $type, and comes after the fields so far
 	object   bool
 	unsorted bool // the fields are not in the order of DAG-CBOR
 }
 
-// A field was written, or its value is being written: where it begins and, once it is to be sorted, where it ends. It
-// has no pointers, so that a list of them costs the garbage collector nothing.
+// A field is a written field, or the one that is being written: where it begins, and, if it will be
+// sorted, where it ends. It contains no pointers, so a list of fields costs the garbage collector
+// nothing.
 type field struct{ from, to int }
 
 var encoders = sync.Pool{New: func() any { return new(Encoder) }}
@@ -55,8 +54,8 @@ var encoders = sync.Pool{New: func() any { return new(Encoder) }}
 // maxPooled is the largest buffer that is kept for the next document.
 const maxPooled = 1 << 20
 
-// MarshalJSON encodes v as JSON. It refuses strings that are not UTF-8 and unions
-// that are empty where they may not be. Errors are *Error and say where.
+// MarshalJSON encodes v as JSON. It refuses strings that are not UTF-8, and empty unions where a
+// member is required. Errors are *Error and say where.
 func MarshalJSON(v Encodable) ([]byte, error) {
 	e := encoders.Get().(*Encoder)
 	defer e.release()
@@ -66,7 +65,7 @@ func MarshalJSON(v Encodable) ([]byte, error) {
 	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
 }
 
-// AppendJSON appends v as JSON to dst. After an error dst is returned as it was.
+// AppendJSON appends v as JSON to dst. After an error it returns dst unchanged.
 func AppendJSON(dst []byte, v Encodable) ([]byte, error) {
 	e := encoders.Get().(*Encoder)
 	pooled := e.buf
@@ -118,7 +117,7 @@ func (e *Encoder) Err() error {
 	return e.err
 }
 
-// fail notes an error, with the path to what is being written.
+// fail notes an error, with the path to the current value.
 func (e *Encoder) fail(kind error, format string, args ...any) {
 	if e.err != nil {
 		return
@@ -136,7 +135,7 @@ func (e *Encoder) fail(kind error, format string, args ...any) {
 	}
 }
 
-// failKey is fail for a key that cannot be written: the path ends at the object.
+// failKey is fail for a key that cannot be written. The path ends at the object.
 func (e *Encoder) failKey(name string) {
 	fields := e.fields
 	e.fields = fields[:e.top().fields]
@@ -144,17 +143,17 @@ func (e *Encoder) failKey(name string) {
 	e.fields = fields
 }
 
-// keyOf returns the key of a field, a window of the buffer where it has no escapes.
+// keyOf returns the key of a field. If it has no escapes, it is a part of the buffer.
 func (e *Encoder) keyOf(f field) []byte {
 	if e.cbor {
 		return e.cborKeyOf(f)
 	}
-	d := Decoder{data: e.buf, pos: f.from + 1} // behind the comma
+	d := Decoder{data: e.buf, pos: f.from + 1} // after the comma
 	return d.stringBytes()
 }
 
-// top is the innermost object or array. There is always one for code that begins
-// what it ends.
+// top returns the innermost object or array. For code that begins what it ends, there is always
+// one.
 func (e *Encoder) top() *level {
 	if len(e.open) == 0 {
 		e.outside()
@@ -167,8 +166,8 @@ func (e *Encoder) outside() {
 	e.begin(false)
 }
 
-// BeginObject begins an object. As a member of a union it carries its $type: in JSON in front, for readers that have to
-// know it first; in DAG-CBOR where its order puts it.
+// BeginObject begins an object. A member of a union gets its $type: in JSON at the beginning, for
+// readers that need it first; in DAG-CBOR in its place in the order.
 func (e *Encoder) BeginObject() {
 	kind := e.variant
 	e.variant = ""
@@ -186,15 +185,14 @@ func (e *Encoder) BeginObject() {
 	e.Field(typeKey).String(kind)
 }
 
-// BeginRecord begins a record, which always carries its $type.
+// BeginRecord begins a record. A record always has its $type.
 func (e *Encoder) BeginRecord(nsid string) {
 	e.variant = nsid
 	e.BeginObject()
 }
 
-// begin notes where an object or array begins. In JSON, each part is written with a
-// comma in front; the first comma becomes the bracket in the end. In CBOR, a byte is
-// left for the head.
+// begin notes where an object or array begins. In JSON, each part is written with a comma in front,
+// and the first comma becomes the bracket at the end. In CBOR, one byte is reserved for the head.
 func (e *Encoder) begin(object bool) {
 	limit := DefaultMaxNesting
 	if e.cbor {
@@ -226,8 +224,8 @@ func (e *Encoder) finish(opening, closing byte) {
 	e.buf = append(e.buf, closing)
 }
 
-// Key begins a field. What is written next is its value. Fields may come in any order: DAG-CBOR has one of its own, by
-// length and then by bytes, and fields that come in it need not be sorted.
+// Key begins a field. The next write is its value. Fields may come in any order. DAG-CBOR has its
+// own order, by length and then by bytes; fields in this order need no sorting.
 func (e *Encoder) Key(name string) *Encoder {
 	switch {
 	case plain(name):
@@ -246,8 +244,8 @@ func (e *Encoder) Key(name string) *Encoder {
 	return e
 }
 
-// Field is Key for names that generated code knows to be plain: printable ASCII without quotes and backslashes. It does
-// not look whether they are.
+// Field is Key for a name that is known to be plain: printable ASCII without quotes and
+// backslashes. It does not check the name.
 func (e *Encoder) Field(name string) *Encoder {
 	if e.cbor {
 		e.cborKey(name)
@@ -263,7 +261,7 @@ func (e *Encoder) Field(name string) *Encoder {
 	return e
 }
 
-// grow makes room for n bytes and returns the buffer with them.
+// grow makes room for n more bytes and returns the longer buffer.
 func (e *Encoder) grow(n int) []byte {
 	if cap(e.buf)-len(e.buf) < n {
 		e.buf = slices.Grow(e.buf, n)
@@ -272,7 +270,7 @@ func (e *Encoder) grow(n int) []byte {
 	return e.buf
 }
 
-// plain reports whether a name is the same within quotes, as nearly all are.
+// plain reports whether a name needs no escapes; most need none.
 func plain(name string) bool {
 	for i := range len(name) {
 		if c := name[i]; c < 0x20 || c >= utf8.RuneSelf || c == '"' || c == '\\' {
@@ -282,7 +280,7 @@ func plain(name string) bool {
 	return true
 }
 
-// EndObject writes the fields of extra, if any, and ends the object.
+// EndObject writes the fields of extra, if there are any, and ends the object.
 func (e *Encoder) EndObject(extra *Extra) error {
 	if extra != nil && extra.fields != nil {
 		e.extra(extra.fields)
@@ -291,8 +289,8 @@ func (e *Encoder) EndObject(extra *Extra) error {
 	return e.Err()
 }
 
-// extra writes the fields that the lexicon does not have, and those that were null and have got no value since. Each
-// field is looked at by its key alone, however much its value holds.
+// extra writes the fields that are not in the lexicon, and those that were null and have no value
+// now. It looks only at the keys, whatever the size of the values.
 func (e *Encoder) extra(x *extraFields) {
 	top := *e.top()
 	written := len(e.fields)
@@ -312,7 +310,7 @@ func (e *Encoder) extra(x *extraFields) {
 // BeginArray begins an array; EndArray ends it.
 func (e *Encoder) BeginArray() { e.begin(false) }
 
-// Element begins an element of an array. What is written next is its value.
+// Element begins an element of an array. The next write is its value.
 func (e *Encoder) Element() *Encoder {
 	e.top().index++
 	if !e.cbor {
@@ -360,7 +358,7 @@ func (e *Encoder) String(s string) {
 		e.cborString(s)
 		return
 	}
-	text := unsafe.Slice(unsafe.StringData(s), len(s)) // read only
+	text := unsafe.Slice(unsafe.StringData(s), len(s)) // only read
 	if end, ascii := scanString(text, 0); end == len(s) && (ascii || utf8.Valid(text)) {
 		at := len(e.buf)
 		b := e.grow(len(s) + 2)
@@ -410,7 +408,7 @@ func (e *Encoder) String(s string) {
 // Value writes v.
 func (e *Encoder) Value(v Encodable) {
 	if e.err != nil {
-		return // also the end of a value that holds itself
+		return // this also ends a value that contains itself
 	}
 	e.variant = ""
 	if err := v.EncodeLex(e); err != nil && e.err == nil {
@@ -421,7 +419,7 @@ func (e *Encoder) Value(v Encodable) {
 // Variant writes a member of a union, with its $type.
 func (e *Encoder) Variant(v Typed) error {
 	if v == nil || isNil(v) {
-		e.fail(ErrMissing, "a union that may not be empty is empty")
+		e.fail(ErrMissing, "a required union has no member: set its Value")
 		return e.Err()
 	}
 	if e.err != nil {
@@ -434,7 +432,7 @@ func (e *Encoder) Variant(v Typed) error {
 	return e.Err()
 }
 
-// isNil reports whether v is a nil pointer: types of lexicons are pointers.
+// isNil reports whether v is a nil pointer. The types of lexicons are pointers.
 func isNil(v Typed) bool {
 	p := reflect.ValueOf(v)
 	return p.Kind() == reflect.Pointer && p.IsNil()

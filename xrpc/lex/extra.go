@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Extra holds the fields of an object that the lexicon it was generated from does
-// not have. They are kept in the order in which they came and go out again, so that
-// an older program does not destroy what a newer one wrote. It also knows which fields
-// were null that may only be absent. The zero value is empty.
+// Extra holds the fields of an object that are not in the lexicon of the generated type. It keeps
+// their order and writes them again, so that an older program does not destroy data of a newer one.
+// It also remembers which fields were null although the lexicon does not allow that. The zero value
+// is empty.
 //
 // Values are JSON. An Extra is not safe for concurrent use while it is changed.
 type Extra struct{ fields *extraFields }
@@ -16,12 +16,12 @@ type Extra struct{ fields *extraFields }
 type extraFields struct {
 	names  []string
 	values [][]byte
-	places map[string]int // only when there are many
-	nulls  []string       // fields of the lexicon that were null and may not be
+	places map[string]int // only if there are many fields
+	nulls  []string       // fields of the lexicon that were null, although that is not allowed
 }
 
-// manyFields is from how many fields on a map finds them: a document of nothing but
-// unknown fields must not take quadratic time.
+// manyFields is the number of fields from which on a map finds them: a document of only unknown
+// fields must not take quadratic time.
 const manyFields = 8
 
 func (f *extraFields) find(name string) int {
@@ -51,11 +51,10 @@ func (f *extraFields) add(name string, value []byte) {
 	}
 }
 
-// Len returns how many fields there are.
+// Len returns the number of fields.
 func (x Extra) Len() int { return len(x.Names()) }
 
-// Names returns the names of the fields, in the order in which they came. It must
-// not be changed.
+// Names returns the names of the fields in their original order. Do not change the slice.
 func (x Extra) Names() []string {
 	if x.fields == nil {
 		return nil
@@ -63,8 +62,7 @@ func (x Extra) Names() []string {
 	return x.fields.names
 }
 
-// Get returns a field's value as JSON, and whether there is one. The value must not
-// be changed.
+// Get returns a field's value as JSON, and whether there is one. Do not change the value.
 func (x Extra) Get(name string) (json []byte, ok bool) {
 	i := x.fields.find(name)
 	if i < 0 {
@@ -73,9 +71,9 @@ func (x Extra) Get(name string) (json []byte, ok bool) {
 	return x.fields.values[i], true
 }
 
-// Set sets a field to JSON, to send one that is newer than the lexicon. It fails if
-// that is not a value of the data model. Fields that the lexicon does have belong in
-// the struct: setting them here sends them twice.
+// Set sets a field to JSON, to send a field that is newer than the lexicon. It fails if the JSON is
+// not a value of the data model. Fields that the lexicon has belong in the struct; setting them
+// here sends them twice.
 func (x *Extra) Set(name string, json []byte) error {
 	var v checked
 	if err := UnmarshalJSON(json, &v); err != nil {
@@ -107,7 +105,7 @@ func (x *Extra) Delete(name string) {
 	}
 }
 
-// own makes sure that x shares its fields with no copy of it.
+// own makes sure that x shares its fields with no copy.
 func (x *Extra) own() {
 	kept := new(extraFields)
 	if x.fields != nil {
@@ -119,8 +117,7 @@ func (x *Extra) own() {
 	x.fields = kept
 }
 
-// Equal reports whether both hold the same fields with the same text, in whatever
-// order.
+// Equal reports whether both hold the same fields with the same text, in any order.
 func (x Extra) Equal(y Extra) bool {
 	if x.Len() != y.Len() || !slices.Equal(x.nulls(), y.nulls()) {
 		return false
@@ -135,8 +132,8 @@ func (x Extra) Equal(y Extra) bool {
 	return true
 }
 
-// nulls returns the fields that the lexicon does have and does not let be null, but
-// that were: they mean the same as absent ones, and go out as they came.
+// nulls returns the fields of the lexicon that were null, although that is not allowed. They mean
+// the same as missing fields, and are written again as they came.
 func (x Extra) nulls() []string {
 	if x.fields == nil {
 		return nil
@@ -144,10 +141,10 @@ func (x Extra) nulls() []string {
 	return x.fields.nulls
 }
 
-// Extra reads the value of a key that the lexicon does not have, and keeps it.
+// Extra reads the value of a key that is not in the lexicon, and keeps it.
 //
-// A $type comes here only where no union has read it. It is kept as well: a record
-// that is read and written again keeps its CID.
+// A $type comes here only if no union has read it. It is kept too, so that a record that is read
+// and written again keeps its CID.
 func (d *Decoder) Extra(x *Extra, key []byte) {
 	if d.err != nil {
 		return

@@ -9,19 +9,19 @@ import (
 	"strconv"
 )
 
-// FromAny is an Unknown of a Go map, for an object that has no type in Go: what
-// encoding/json made, or a program by hand.
+// FromAny returns an Unknown with the content of a Go map. It is for objects without a Go type,
+// from encoding/json or made by hand.
 //
 //	record, err := lex.FromAny(map[string]any{"$type": "com.example.note", "text": "hello", "tags": []string{"a"}})
 //
-// In it may be nil, booleans, strings, integers, json.Number and floats without a fraction,
-// slices, arrays, maps whose keys are strings, pointers to any of these, CIDLink, Blob,
-// json.RawMessage, and whatever else is Encodable. Bytes and []byte become $bytes; a nil slice is
-// an empty list. Anything else is refused with an *Error whose Path says where it is. The map
-// may change afterwards.
+// The map may contain nil, booleans, strings, integers, json.Number, floats without a fraction,
+// slices, arrays, maps with string keys, pointers to any of these, CIDLink, Blob, json.RawMessage,
+// and everything that is Encodable. Bytes and []byte become $bytes; a nil slice becomes an empty
+// list. Anything else is refused with an *Error whose Path says where it is. You may change the map
+// afterwards.
 func FromAny(object map[string]any) (Unknown, error) {
 	if object == nil {
-		return Unknown{}, newError(ErrMissing, -1, "FromAny needs a map, and got nil")
+		return Unknown{}, newError(ErrMissing, -1, "FromAny needs a map, but got nil")
 	}
 	text, err := MarshalJSON(anyObject(object))
 	if err != nil {
@@ -30,7 +30,7 @@ func FromAny(object map[string]any) (Unknown, error) {
 	return Raw(text)
 }
 
-// An anyObject encodes itself as FromAny says.
+// An anyObject encodes itself by the rules of FromAny.
 type anyObject map[string]any
 
 // EncodeLex implements Encodable.
@@ -39,12 +39,12 @@ func (o anyObject) EncodeLex(e *Encoder) error {
 	return e.Err()
 }
 
-// goValue writes a Go value. levels is how much deeper it may go: a map may hold itself, and
-// so may a pointer.
+// goValue writes a Go value. levels is how much deeper it may go, because a map or a pointer may
+// contain itself.
 func (e *Encoder) goValue(v reflect.Value, levels int) {
 	switch {
 	case e.err != nil:
-		return // also the end of a value that holds itself
+		return // this also ends a value that contains itself
 	case levels == 0:
 		e.fail(ErrDepth, "more than %d levels: does the value hold itself?", DefaultMaxNesting)
 		return
@@ -86,7 +86,7 @@ func (e *Encoder) goValue(v reflect.Value, levels int) {
 		}
 		e.EndArray()
 	default:
-		e.fail(ErrType, "a %s is no value of the data model; a pointer to a generated type is one", v.Type())
+		e.fail(ErrType, "a %s is not a value of the data model; use a pointer to a generated type", v.Type())
 	}
 }
 
@@ -94,7 +94,7 @@ func isNilValue(v reflect.Value) bool {
 	return (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) && v.IsNil()
 }
 
-// knownValue writes a value whose type has a meaning of its own.
+// knownValue writes a value whose type has a special meaning.
 func (e *Encoder) knownValue(value any) bool {
 	switch v := value.(type) {
 	case json.Number:
@@ -103,7 +103,7 @@ func (e *Encoder) knownValue(value any) bool {
 		} else if f, err := v.Float64(); err == nil {
 			e.goFloat(f)
 		} else {
-			e.fail(ErrType, "%q is no number", string(v))
+			e.fail(ErrType, "%q is not a number", string(v))
 		}
 	case json.RawMessage:
 		a, err := AnyJSON(v)
@@ -122,7 +122,7 @@ func (e *Encoder) knownValue(value any) bool {
 		e.Unknown(v)
 	case Any:
 		e.Value(&v)
-	case Typed: // what reads it again has to know what it is
+	case Typed: // a reader needs its $type
 		e.Variant(v)
 	case Encodable:
 		e.Value(v)
@@ -132,9 +132,9 @@ func (e *Encoder) knownValue(value any) bool {
 	return true
 }
 
-// goFloat writes a number as encoding/json has it.
+// goFloat writes a number like encoding/json.
 func (e *Encoder) goFloat(f float64) {
-	const exact = 1 << 53 // above, a float64 does not say which integer was meant
+	const exact = 1 << 53 // above this, a float64 does not hold every integer exactly
 	if f != math.Trunc(f) || math.Abs(f) > exact {
 		e.fail(ErrType, "%v is not an integer that a float64 holds exactly: the data model has no other numbers, so write it as a string", f)
 		return
@@ -142,10 +142,10 @@ func (e *Encoder) goFloat(f float64) {
 	e.Int(int64(f))
 }
 
-// goMap writes a map, ordered by its keys so that the same map gives the same text.
+// goMap writes a map in the order of its keys, so that the same map gives the same text.
 func (e *Encoder) goMap(v reflect.Value, levels int) {
 	if v.Type().Key().Kind() != reflect.String {
-		e.fail(ErrType, "a %s has keys that are no strings", v.Type())
+		e.fail(ErrType, "a %s has keys that are not strings", v.Type())
 		return
 	}
 	fields := make(map[string]reflect.Value, v.Len())

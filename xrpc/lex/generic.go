@@ -1,7 +1,7 @@
 package lex
 
-// What follows reads and writes values whose type the generator knows: arrays,
-// pointers, strings of a kind.
+// These functions read and write values whose type the generator knows: arrays, pointers, and
+// string types.
 
 // Value reads v.
 func (d *Decoder) Value(v Decodable) {
@@ -13,10 +13,10 @@ func (d *Decoder) Value(v Decodable) {
 	}
 }
 
-// StringOf reads a string of a kind, such as a syntax.DID.
+// StringOf reads a value of a string type, such as a syntax.DID.
 func StringOf[S ~string](d *Decoder) S { return S(d.String()) }
 
-// PutString writes a string of a kind.
+// PutString writes a value of a string type.
 func PutString[S ~string](e *Encoder, s S) { e.String(string(s)) }
 
 // DecodePointer reads a T.
@@ -29,7 +29,7 @@ func DecodePointer[T any, P interface {
 	return v
 }
 
-// DecodeSlice reads an array of objects or unions. It is never nil.
+// DecodeSlice reads an array of objects or unions. The result is never nil.
 func DecodeSlice[T any, P interface {
 	*T
 	Decodable
@@ -46,10 +46,10 @@ func DecodeSlice[T any, P interface {
 	return s
 }
 
-// DecodeStrings reads an array of strings of a kind. It is never nil.
+// DecodeStrings reads an array of a string type. The result is never nil.
 func DecodeStrings[S ~string](d *Decoder) []S { return DecodeArray(d, StringOf[S]) }
 
-// DecodeArray reads an array, each element by read. It is never nil.
+// DecodeArray reads an array; read reads each element. The result is never nil.
 func DecodeArray[T any](d *Decoder, read func(*Decoder) T) []T {
 	s := []T{}
 	if d.nullList() {
@@ -73,10 +73,10 @@ func EncodeSlice[T any, P interface {
 	e.EndArray()
 }
 
-// EncodeStrings writes an array of strings of a kind; nil is an empty array.
+// EncodeStrings writes an array of a string type; nil is an empty array.
 func EncodeStrings[S ~string](e *Encoder, s []S) { EncodeArray(e, s, PutString[S]) }
 
-// EncodeArray writes an array, each element by write; nil is an empty array.
+// EncodeArray writes an array; write writes each element; nil is an empty array.
 func EncodeArray[T any](e *Encoder, s []T, write func(*Encoder, T)) {
 	e.BeginArray()
 	for _, v := range s {

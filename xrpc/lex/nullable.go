@@ -2,17 +2,17 @@ package lex
 
 import "reflect"
 
-// A Nullable is an optional field that may also be null, which the protocol tells
-// from leaving it out. The zero value is absent.
+// A Nullable is an optional field that may also be null. In the protocol, null and absent are
+// different. The zero value is absent.
 type Nullable[T any] struct {
-	value *T // a pointer, so that a type may hold a Nullable of itself
+	value *T // a pointer, so that a type may contain a Nullable of itself
 	null  bool
 }
 
-// Some is a value.
+// Some returns a Nullable with a value.
 func Some[T any](v T) Nullable[T] { return Nullable[T]{value: &v} }
 
-// Null is a null.
+// Null returns a Nullable that is null.
 func Null[T any]() Nullable[T] { return Nullable[T]{null: true} }
 
 // Get returns the value and whether there is one.
@@ -24,10 +24,10 @@ func (n Nullable[T]) Get() (T, bool) {
 	return *n.value, true
 }
 
-// IsNull reports whether it is null.
+// IsNull reports whether n is null.
 func (n Nullable[T]) IsNull() bool { return n.null }
 
-// IsAbsent reports whether it is left out.
+// IsAbsent reports whether n is absent.
 func (n Nullable[T]) IsAbsent() bool { return n.value == nil && !n.null }
 
 // Equal reports whether both are absent, both null, or both the same value.
@@ -35,7 +35,7 @@ func (n Nullable[T]) Equal(m Nullable[T]) bool {
 	return n.null == m.null && reflect.DeepEqual(n.value, m.value)
 }
 
-// DecodeNullable reads a null, or a value by read.
+// DecodeNullable reads a null, or a value with read.
 func DecodeNullable[T any](d *Decoder, read func(*Decoder) T) Nullable[T] {
 	if d.Null() {
 		return Null[T]()
@@ -43,8 +43,7 @@ func DecodeNullable[T any](d *Decoder, read func(*Decoder) T) Nullable[T] {
 	return Some(read(d))
 }
 
-// EncodeNullable writes a null, or the value by write. An absent one is left out by
-// the caller.
+// EncodeNullable writes a null, or the value with write. The caller must leave out an absent one.
 func EncodeNullable[T any](e *Encoder, n Nullable[T], write func(*Encoder, T)) {
 	if v, ok := n.Get(); ok {
 		write(e, v)

@@ -1,7 +1,7 @@
 package lex
 
-// transcode reads any value from d and writes it to e, which may be of the other
-// format. What the data model does not have is refused.
+// transcode reads any value from d and writes it to e, which may use the other format. It refuses
+// what is not in the data model.
 func (d *Decoder) transcode(e *Encoder) {
 	if d.err != nil || e.err != nil {
 		return
@@ -40,7 +40,7 @@ func (d *Decoder) transcode(e *Encoder) {
 		}
 		e.EndObject(nil)
 	default:
-		d.skip() // says what is wrong
+		d.skip() // this reports what is wrong
 	}
 }
 
@@ -58,7 +58,7 @@ const (
 	kindObject
 )
 
-// kind says what comes next. It reads nothing.
+// kind returns the kind of the next value. It reads nothing.
 func (d *Decoder) kind() kind {
 	if d.cbor {
 		switch d.major() {
@@ -95,7 +95,7 @@ func (d *Decoder) kind() kind {
 	return kindNone
 }
 
-// kindOfObject tells links and bytes from other objects, by the first key.
+// kindOfObject distinguishes links and bytes from other objects, by the first key.
 func (d *Decoder) kindOfObject() kind {
 	first := Decoder{data: d.data, pos: d.pos + 1}
 	if first.peek() == '"' {
@@ -109,7 +109,7 @@ func (d *Decoder) kindOfObject() kind {
 	return kindObject
 }
 
-// json reads any value of a CBOR document and returns it as JSON, in memory of its own.
+// json reads any value of a CBOR document and returns it as JSON, in its own memory.
 func (d *Decoder) json() []byte {
 	e := encoders.Get().(*Encoder)
 	defer e.release()

@@ -5,32 +5,31 @@ import (
 	"slices"
 )
 
-// Typed is a value that has a $type: a record, or an object that may be a member of
-// a union. Generated types implement it on their pointers.
+// Typed is a value with a $type: a record, or an object that can be a member of a union. Generated
+// types implement it on their pointers.
 type Typed interface {
 	Encodable
 	Decodable
 	LexType() string
 }
 
-// An UnknownVariant is a member of an open union that our lexicons do not have. It
-// is kept as it came and goes out the same.
+// An UnknownVariant is a member of an open union that is not in our lexicons. It is kept unchanged,
+// and written as it came.
 type UnknownVariant struct {
 	kind string
 	raw  []byte
 }
 
-// LexType returns its $type.
+// LexType returns the $type.
 func (u *UnknownVariant) LexType() string { return u.kind }
 
-// JSON returns the object as JSON. It must not be changed.
+// JSON returns the object as JSON. Do not change it.
 func (u *UnknownVariant) JSON() []byte { return u.raw }
 
-// As decodes the object into v, for a member that the application knows and the
-// lexicons do not.
+// As decodes the object into v, for a member that the application knows and the lexicons do not.
 func (u *UnknownVariant) As(v Decodable) error { return UnmarshalJSON(u.raw, v) }
 
-// Equal reports whether both are the same text.
+// Equal reports whether both have the same text.
 func (u *UnknownVariant) Equal(v *UnknownVariant) bool {
 	if u == nil || v == nil {
 		return u == v
@@ -42,13 +41,13 @@ func (u *UnknownVariant) Equal(v *UnknownVariant) bool {
 func (u *UnknownVariant) EncodeLex(e *Encoder) error {
 	e.variant = ""
 	if u.raw == nil {
-		e.fail(ErrMissing, "an unknown member of a union that was never read")
+		e.fail(ErrMissing, "an UnknownVariant is empty: only reading a union fills one")
 	}
 	e.raw(u.raw)
 	return e.Err()
 }
 
-// DecodeLex implements Decodable: it takes any object that has a $type.
+// DecodeLex implements Decodable. It accepts any object with a $type.
 func (u *UnknownVariant) DecodeLex(d *Decoder) error {
 	if d.Type() != "" {
 		*u = *d.UnknownVariant()
@@ -56,35 +55,34 @@ func (u *UnknownVariant) DecodeLex(d *Decoder) error {
 	return d.Err()
 }
 
-// variant is what is known about the object that comes next, when a union has
-// looked at its $type.
+// variant is what is known about the next object after a union has looked at its $type.
 type variant struct {
-	union  bool   // a union has: the object's own code does not see the $type
-	inside bool   // the position is behind the $type, which came first
+	union  bool   // a union has looked at it, so the object's own code does not see the $type
+	inside bool   // the position is after the $type, which came first
 	start  int    // where the object begins
 	kind   string // the $type
-	given  bool   // by TypeIs: the object may have none
+	given  bool   // set by TypeIs: the object may have no $type
 }
 
-// TypeIs takes the document to be an object of this $type, whatever it says itself: a message of an event stream,
-// whose type is told outside it. A union that does not have the type fails with ErrUnion, an open one, too, as an
-// UnknownVariant keeps an object that has its $type.
+// TypeIs treats the document as an object with this $type, whatever the document says. It is for
+// messages of an event stream, whose type is outside of them. A union without this type fails with
+// ErrUnion, even an open one, because an UnknownVariant needs an object that contains its $type.
 func TypeIs(kind string) DecodeOption {
 	return func(d *Decoder) { d.variant = variant{union: true, start: d.pos, kind: kind, given: true} }
 }
 
-// Type returns the $type of the object that comes next, and leaves the object to be
-// read: by Variant, UnknownVariant or ClosedUnion. It fails if there is none.
+// Type returns the $type of the next object without consuming the object. Variant, UnknownVariant
+// or ClosedUnion consume it. Type fails if there is no $type.
 //
-// A $type that comes first is read once. For one that does not, the object is
-// looked through once for it and for those of all objects inside, so that reading a
-// document takes linear time however deep its unions nest.
+// A $type that comes first is read once. Otherwise the object is searched once, for its $type and
+// those of all objects inside. So reading a document takes linear time, however deep its unions
+// nest.
 func (d *Decoder) Type() string {
 	if d.err != nil {
 		return ""
 	}
 	if d.variant.union {
-		return d.variant.kind // asked before
+		return d.variant.kind // Type was called before
 	}
 	if d.cbor {
 		return d.cborType()
@@ -118,8 +116,8 @@ func (d *Decoder) Type() string {
 	return kind
 }
 
-// keepType keeps a $type as a string. A document has few different ones, many times
-// each, and most are compared and then forgotten.
+// keepType returns a $type as a string. A document has few different ones, each many times, and
+// most are only compared.
 func (d *Decoder) keepType(b []byte) string {
 	if len(b) == 0 {
 		d.fail(ErrMissing, "$type is empty")
@@ -139,7 +137,7 @@ func (d *Decoder) keepType(b []byte) string {
 	return kind
 }
 
-// UnknownVariant reads the object whose Type was asked for as it is.
+// UnknownVariant reads the object, whose Type was called before, unchanged.
 func (d *Decoder) UnknownVariant() *UnknownVariant {
 	if d.err != nil {
 		return nil
@@ -158,13 +156,12 @@ func (d *Decoder) UnknownVariant() *UnknownVariant {
 	return u
 }
 
-// ClosedUnion fails because the Type that was asked for is not a member of a closed
-// union.
+// ClosedUnion fails because the result of Type is not a member of a closed union.
 func (d *Decoder) ClosedUnion() {
 	d.fail(ErrUnion, "%.80q is not a member of this union", d.variant.kind)
 }
 
-// Record reads the $type of a record and refuses any other than nsid.
+// Record reads the $type of a record, and fails if it is not nsid.
 func (d *Decoder) Record(nsid string) {
 	if d.err != nil {
 		return
@@ -174,7 +171,7 @@ func (d *Decoder) Record(nsid string) {
 	}
 }
 
-// DecodeVariant reads the object whose Type was asked for as a T.
+// DecodeVariant reads the object, whose Type was called before, as a T.
 func DecodeVariant[T any, P interface {
 	*T
 	Typed
@@ -186,12 +183,11 @@ func DecodeVariant[T any, P interface {
 	return v
 }
 
-// A typeIndex knows, for a stretch of the document, where the $type of each object
-// is.
+// A typeIndex holds where the $type of each object is, for a part of the document.
 type typeIndex struct {
 	start, end int
 	entries    []typeEntry // by object, ascending
-	stack      []int       // entries of the objects that are open
+	stack      []int       // entries of the open objects
 }
 
 type typeEntry struct {
@@ -204,7 +200,7 @@ const (
 	noType     = -1
 )
 
-// find returns where the $type of the object at offset is, noType or notIndexed.
+// find returns where the $type of the object at offset is, or noType or notIndexed.
 func (x *typeIndex) find(offset int) int {
 	if offset < x.start || offset >= x.end {
 		return notIndexed
@@ -216,8 +212,8 @@ func (x *typeIndex) find(offset int) int {
 	return x.entries[i].value
 }
 
-// buildIndex indexes the object at the current position and all inside it. It looks
-// at the structure only; whoever reads the values checks them.
+// buildIndex indexes the object at the current position and all objects inside. It looks only at
+// the structure; reading the values checks them.
 func (d *Decoder) buildIndex() bool {
 	x := &d.index
 	x.start, x.entries, x.stack = d.pos, x.entries[:0], x.stack[:0]
@@ -237,8 +233,8 @@ func (d *Decoder) buildIndex() bool {
 			}
 			top := x.stack[len(x.stack)-1]
 			x.stack = x.stack[:len(x.stack)-1]
-			// An object without a $type is found as such by not being found; dropping
-			// it keeps a document of nothing but small objects from costing much.
+			// An object without a $type needs no entry. Without it, a document of many small
+			// objects costs little.
 			if top >= 0 && top == len(x.entries)-1 && x.entries[top].value == noType {
 				x.entries = x.entries[:top]
 			}
@@ -270,8 +266,8 @@ func (d *Decoder) buildIndex() bool {
 	return false
 }
 
-// closingQuote finds the end of the string that begins at i, and whether a colon
-// follows it. end is -1 if the string does not end.
+// closingQuote finds the end of the string that begins at i, and reports whether a colon follows.
+// end is -1 if the string does not end.
 func closingQuote(data []byte, i int) (end int, key bool) {
 	for i++; i < len(data); {
 		at, _ := scanString(data, i)
@@ -296,7 +292,7 @@ func closingQuote(data []byte, i int) (end int, key bool) {
 	return -1, false
 }
 
-// isTypeKey reports whether the string is "$type", however it is spelled.
+// isTypeKey reports whether the string is "$type", in any spelling.
 func isTypeKey(quoted []byte) bool {
 	if string(quoted) == `"$type"` {
 		return true
@@ -308,8 +304,8 @@ func isTypeKey(quoted []byte) bool {
 	return string(d.stringBytes()) == "$type"
 }
 
-// valueBehind returns where the string behind the colon begins, noType if what is
-// there is no string.
+// valueBehind returns where the string after the colon begins, or noType if the value is not a
+// string.
 func valueBehind(data []byte, i int) int {
 	for ; i < len(data); i++ {
 		switch data[i] {

@@ -2,28 +2,26 @@ package lex
 
 import "bytes"
 
-// An Unknown is a lexicon's "unknown": an object of any type, such as the value of a
-// record. Make one with Of or Raw, read one with As or Decode. The zero value is
-// absent.
+// An Unknown is a lexicon's "unknown": an object of any type, such as the value of a record. Of and
+// Raw make one; As and Decode read it. The zero value is absent.
 type Unknown struct {
 	json  []byte
 	value Encodable
 }
 
-// Of is an Unknown that holds v, which must not be changed afterwards. A record
-// brings its $type along.
+// Of returns an Unknown with v. Do not change v afterwards. A record includes its $type.
 func Of(v Encodable) Unknown { return Unknown{value: v} }
 
-// Raw is an Unknown of JSON text. It fails if that is not an object of the data
-// model in all its parts: no floats, and links, bytes and blobs well-formed. The
-// object itself may be none of these three.
+// Raw returns an Unknown with this JSON text. It fails if the text is not an object that is valid
+// in the data model in all its parts: no floats, and only well-formed links, bytes and blobs. The
+// object itself must not be one of these three.
 func Raw(json []byte) (Unknown, error) {
 	var v checked
 	if err := UnmarshalJSON(json, &v); err != nil {
 		return Unknown{}, err
 	}
 	if v.special || v.json[0] != '{' {
-		return Unknown{}, newError(ErrType, 0, "an unknown is an object, and no link, bytes or blob")
+		return Unknown{}, newError(ErrType, 0, "an unknown must be an object, not a link, bytes or a blob")
 	}
 	return Unknown{json: v.json}, nil
 }
@@ -31,7 +29,7 @@ func Raw(json []byte) (Unknown, error) {
 // IsZero reports whether u is absent.
 func (u Unknown) IsZero() bool { return u.json == nil && u.value == nil }
 
-// JSON returns the object as JSON. It must not be changed.
+// JSON returns the object as JSON. Do not change it.
 func (u Unknown) JSON() ([]byte, error) {
 	if u.value != nil {
 		return MarshalJSON(u.value)
@@ -39,8 +37,8 @@ func (u Unknown) JSON() ([]byte, error) {
 	return u.json, nil
 }
 
-// As decodes the object into v, such as a *appbsky.FeedPost. A record refuses an
-// object of another $type.
+// As decodes the object into v, such as a *appbsky.FeedPost. If v is a record, the object must have
+// its $type.
 func (u Unknown) As(v Decodable) error {
 	json, err := u.JSON()
 	if err != nil {
@@ -49,7 +47,7 @@ func (u Unknown) As(v Decodable) error {
 	return UnmarshalJSON(json, v)
 }
 
-// As returns the object as a T. A record refuses an object of another $type.
+// As returns the object as a T. If T is a record, the object must have its $type.
 //
 //	post, err := lex.As[appbsky.FeedPost](view.Record)
 func As[T any, P interface {
@@ -63,7 +61,7 @@ func As[T any, P interface {
 	return v, nil
 }
 
-// Type returns the object's $type, "" if it has none.
+// Type returns the object's $type, or "" if it has none.
 func (u Unknown) Type() string {
 	if t, ok := u.value.(Typed); ok {
 		return t.LexType()
@@ -79,7 +77,7 @@ func (u Unknown) Type() string {
 	return string(t)
 }
 
-// typeOf reads the $type of an object and nothing else.
+// typeOf decodes only the $type of an object.
 type typeOf string
 
 func (t *typeOf) DecodeLex(d *Decoder) error {
@@ -93,12 +91,12 @@ func (t *typeOf) DecodeLex(d *Decoder) error {
 	return d.Err()
 }
 
-// A RecordSet makes an empty record of a $type, nil for one it does not know.
-// Generated packages have one as their function Records.
+// A RecordSet returns an empty record for a $type, or nil if it does not know the $type. Each
+// generated package has one, its function Records.
 type RecordSet func(nsid string) Typed
 
-// Decode decodes the object as the record that the first of the sets knows its $type
-// to be. A $type that none of them knows is an *UnknownVariant.
+// Decode decodes the object as a record of its $type. The first of sets that knows the $type
+// decides. If none knows it, the result is an *UnknownVariant.
 func (u Unknown) Decode(sets ...RecordSet) (Typed, error) {
 	kind := u.Type()
 	for _, set := range sets {
@@ -141,9 +139,9 @@ func (u Unknown) MarshalJSON() ([]byte, error) { return MarshalJSON(&u) }
 // UnmarshalJSON implements json.Unmarshaler.
 func (u *Unknown) UnmarshalJSON(data []byte) error { return UnmarshalJSON(data, u) }
 
-// Unknown reads an object as it is. What is inside has to be JSON with distinct keys;
-// what else the data model asks for is looked at by whoever decodes it, so that one
-// odd record does not cost the page it is on.
+// Unknown reads an object unchanged. It checks only that it is JSON in which no key comes twice.
+// The other rules of the data model are checked when the object is decoded, so that one invalid
+// record does not spoil the page that it is on.
 func (d *Decoder) Unknown() Unknown {
 	switch {
 	case d.err != nil:
@@ -157,7 +155,7 @@ func (d *Decoder) Unknown() Unknown {
 	return Unknown{json: d.raw()}
 }
 
-// Unknown writes an object as it is.
+// Unknown writes an object unchanged.
 func (e *Encoder) Unknown(u Unknown) {
 	e.variant = ""
 	switch {
@@ -166,6 +164,6 @@ func (e *Encoder) Unknown(u Unknown) {
 	case u.json != nil:
 		e.raw(u.json)
 	default:
-		e.fail(ErrMissing, "an unknown that may not be absent is absent")
+		e.fail(ErrMissing, "a required unknown is not set: set it with Of or Raw")
 	}
 }

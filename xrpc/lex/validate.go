@@ -12,16 +12,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Mode says how strictly a value is held to its lexicon.
+// A Mode says how strictly a value is checked.
 type Mode int
 
 const (
-	// Strict is for what is about to be written: everything the lexicon and the data
-	// model say.
+	// Strict is for values that will be written. It checks all rules of the lexicon and the data
+	// model.
 	Strict Mode = iota
-	// Lenient is for what was read. Old records have datetimes of other forms, blobs of
-	// the legacy form, of other codecs, or larger and of other types than is allowed now,
-	// and unknown fields outside of the data model; these pass.
+	// Lenient is for values that were read. It accepts what old records contain: datetimes in other
+	// forms; blobs in the legacy form, with another codec, or with a size or type that is not
+	// allowed now; and unknown fields that are not valid in the data model.
 	Lenient
 )
 
@@ -31,9 +31,9 @@ type Validatable interface {
 	ValidateLex(v *Validator)
 }
 
-// Validate checks v against its lexicon: formats, lengths, ranges, enums, constants and
-// the members of unions. Decoding looks at none of these, so that data which is a
-// little wrong can still be read. The error is a *ValidationError.
+// Validate checks value by its lexicon: formats, lengths, ranges, enums, constants and the members
+// of unions. Decoding checks none of these, so that data with small faults can still be read. The
+// error is a *ValidationError.
 func Validate(value Validatable, mode Mode) error {
 	v := Validator{mode: mode}
 	value.ValidateLex(&v)
@@ -43,13 +43,13 @@ func Validate(value Validatable, mode Mode) error {
 	return &ValidationError{Violations: v.violations}
 }
 
-// A Violation is one way in which a value is not what its lexicon says.
+// A Violation is one broken rule of a lexicon.
 type Violation struct {
-	Path   string // such as "embed.images[2].alt"; empty at the top
+	Path   string // for example "embed.images[2].alt"; empty at the top
 	Reason string
 }
 
-// String says both.
+// String returns the path and the broken rule.
 func (v Violation) String() string {
 	if v.Path == "" {
 		return v.Reason
@@ -60,10 +60,10 @@ func (v Violation) String() string {
 // maxViolations is how many violations are kept.
 const maxViolations = 1000
 
-// A ValidationError lists all that is wrong, in the order of the lexicon, up to 1,000.
+// A ValidationError lists all violations, in the order of the lexicon, up to 1,000.
 type ValidationError struct{ Violations []Violation }
 
-// Error says how many there are, and what the first ones are.
+// Error returns the number of violations, and the first ones.
 func (e *ValidationError) Error() string {
 	const shown = 3
 	var parts []string
@@ -77,16 +77,16 @@ func (e *ValidationError) Error() string {
 	return text
 }
 
-// A Validator checks one value. Generated code drives it: Field names the field, what
-// follows checks its value.
+// A Validator checks one value. Generated code calls it: Field names a field, and the next calls
+// check its value.
 type Validator struct {
 	mode       Mode
-	path       []string // of the values that are open
-	field      string   // below them
+	path       []string // of the open values
+	field      string   // the field below them
 	violations []Violation
 }
 
-// Field sets the field that is checked next.
+// Field sets the field for the next checks.
 func (v *Validator) Field(name string) *Validator {
 	v.field = name
 	return v
@@ -108,7 +108,7 @@ func (v *Validator) fail(format string, args ...any) *Validator {
 	return v
 }
 
-// within checks what is inside the field.
+// within checks the content of the field.
 func (v *Validator) within(check func()) {
 	if len(v.path) >= DefaultMaxNesting {
 		v.fail("more than %d levels", DefaultMaxNesting)
@@ -138,7 +138,7 @@ func ValidateSlice[T any, P interface {
 	})
 }
 
-// ValidateArray checks an array, each element by check.
+// ValidateArray checks an array; check checks each element.
 func ValidateArray[T any](v *Validator, s []T, check func(v *Validator, e T)) {
 	v.within(func() {
 		for i, e := range s {
@@ -164,7 +164,7 @@ func (v *Validator) MaxBytes(s string, n int) *Validator {
 	return v
 }
 
-// MinGraphemes checks that a string has at least n characters as readers see them:
+// MinGraphemes checks that a string has at least n graphemes, the characters that readers see:
 // extended grapheme clusters (Unicode Standard Annex 29).
 func (v *Validator) MinGraphemes(s string, n int) *Validator {
 	if got := countGraphemes(s); got < n {
@@ -173,9 +173,9 @@ func (v *Validator) MinGraphemes(s string, n int) *Validator {
 	return v
 }
 
-// MaxGraphemes checks that a string has at most n characters as readers see them.
+// MaxGraphemes checks that a string has at most n graphemes.
 func (v *Validator) MaxGraphemes(s string, n int) *Validator {
-	if len(s) <= n { // each has a byte at least
+	if len(s) <= n { // each grapheme has at least one byte
 		return v
 	}
 	if got := countGraphemes(s); got > n {
@@ -184,8 +184,8 @@ func (v *Validator) MaxGraphemes(s string, n int) *Validator {
 	return v
 }
 
-// countGraphemes counts by the rules of Unicode 17, as servers do: the conjuncts of Indic scripts are one each
-// (GB9c).
+// countGraphemes counts by the rules of Unicode 17, like servers do. A conjunct of an Indic script
+// counts as one (GB9c).
 func countGraphemes(s string) (n int) {
 	for g := graphemes.FromString(s); g.Next(); {
 		n++
@@ -193,7 +193,7 @@ func countGraphemes(s string) (n int) {
 	return n
 }
 
-// Format checks a string of a format.
+// Format checks a string with a format.
 func (v *Validator) Format(s interface{ Validate() error }) *Validator {
 	if _, ok := s.(syntax.Datetime); ok && v.mode == Lenient {
 		return v
@@ -204,7 +204,7 @@ func (v *Validator) Format(s interface{ Validate() error }) *Validator {
 	return v
 }
 
-// OneOf checks a string that has an enum or a constant.
+// OneOf checks a string with an enum or a constant.
 func (v *Validator) OneOf(s string, values ...string) *Validator {
 	if slices.Contains(values, s) {
 		return v
@@ -215,10 +215,11 @@ func (v *Validator) OneOf(s string, values ...string) *Validator {
 	return v.fail("%.40q is not one of the %d values allowed", s, len(values))
 }
 
-// maxInteger is the largest integer that everybody reads as what it is: numbers of JavaScript have 53 bits.
+// maxInteger is the largest integer that every implementation reads exactly: numbers of JavaScript
+// have 53 bits.
 const maxInteger = 1<<53 - 1
 
-// Int checks that an integer is one that servers take: they refuse, or change, what has more than 53 bits.
+// Int checks that an integer has at most 53 bits. Servers refuse or change larger ones.
 func (v *Validator) Int(n int64) *Validator {
 	if v.mode == Strict && (n > maxInteger || n < -maxInteger) {
 		return v.fail("%d has more than 53 bits", n)
@@ -226,7 +227,7 @@ func (v *Validator) Int(n int64) *Validator {
 	return v
 }
 
-// OneOfInts checks an integer that has an enum or a constant.
+// OneOfInts checks an integer with an enum or a constant.
 func (v *Validator) OneOfInts(n int64, values ...int64) *Validator {
 	if slices.Contains(values, n) {
 		return v
@@ -234,7 +235,7 @@ func (v *Validator) OneOfInts(n int64, values ...int64) *Validator {
 	return v.fail("%d is not one of %v", n, values)
 }
 
-// Is checks a boolean that has a constant.
+// Is checks a boolean with a constant.
 func (v *Validator) Is(b, want bool) *Validator {
 	if b != want {
 		return v.fail("is not %t", want)
@@ -242,7 +243,7 @@ func (v *Validator) Is(b, want bool) *Validator {
 	return v
 }
 
-// AtLeast checks an integer that has a minimum.
+// AtLeast checks an integer with a minimum.
 func (v *Validator) AtLeast(n, minimum int64) *Validator {
 	if n < minimum {
 		return v.fail("%d is less than %d", n, minimum)
@@ -250,7 +251,7 @@ func (v *Validator) AtLeast(n, minimum int64) *Validator {
 	return v
 }
 
-// AtMost checks an integer that has a maximum.
+// AtMost checks an integer with a maximum.
 func (v *Validator) AtMost(n, maximum int64) *Validator {
 	if n > maximum {
 		return v.fail("%d is more than %d", n, maximum)
@@ -282,8 +283,8 @@ func (v *Validator) CIDLink(c CIDLink) *Validator {
 	return v
 }
 
-// check says what is wrong with a link; only strictly does it have to be by SHA-256 and
-// of one of the codecs.
+// check says what is wrong with a link. Only in Strict mode must it use SHA-256 and one of the
+// codecs.
 func (c CIDLink) check(mode Mode, codecs ...byte) (wrong string) {
 	var room [cidform.MaxSize]byte
 	b, wrong := cidform.Append(room[:0], c)
@@ -297,14 +298,14 @@ func (c CIDLink) check(mode Mode, codecs ...byte) (wrong string) {
 	return wrong
 }
 
-// Blob checks a blob. maxSize is in bytes, negative for any; accept are MIME types,
-// which may end in "/*", none for any.
+// Blob checks a blob. maxSize is in bytes; a negative one means no limit. accept are MIME types,
+// which may end in "/*"; none means any.
 func (v *Validator) Blob(b *Blob, maxSize int64, accept ...string) *Validator {
 	if v.mode == Lenient {
 		return v
 	}
 	if b.Legacy() {
-		return v.fail("a blob of the legacy form may not be written")
+		return v.fail("a blob in the legacy form must not be written: upload it again")
 	}
 	if wrong := b.Ref.check(v.mode, codecRaw); wrong != "" {
 		v.fail("link %.80q of the blob %s", string(b.Ref), wrong)
@@ -321,7 +322,7 @@ func (v *Validator) Blob(b *Blob, maxSize int64, accept ...string) *Validator {
 	return v
 }
 
-// accepts says whether a pattern of MIME types means one.
+// accepts reports whether a pattern of MIME types matches one.
 func accepts(pattern, mimeType string) bool {
 	if pattern == "*/*" {
 		return true
@@ -332,7 +333,7 @@ func accepts(pattern, mimeType string) bool {
 	return pattern == mimeType
 }
 
-// Unknown checks an object of no lexicon, by the data model.
+// Unknown checks an object without a lexicon, by the rules of the data model.
 func (v *Validator) Unknown(u Unknown) *Validator {
 	switch value := u.value.(type) {
 	case nil:
@@ -346,8 +347,8 @@ func (v *Validator) Unknown(u Unknown) *Validator {
 	return v
 }
 
-// json checks a value of no lexicon. object says that it has to be an object, and no
-// link, bytes or blob.
+// json checks a value without a lexicon. If object is set, it must be an object, and not a link,
+// bytes or a blob.
 func (v *Validator) json(json []byte, object bool) *Validator {
 	if v.mode == Lenient && !object {
 		return v
@@ -355,7 +356,7 @@ func (v *Validator) json(json []byte, object bool) *Validator {
 	c := checked{bounded: true}
 	err := UnmarshalJSON(json, &c)
 	switch e, _ := err.(*Error); {
-	case e != nil && v.mode == Lenient: // only what it is at the top matters
+	case e != nil && v.mode == Lenient: // only its kind at the top matters
 		c.special = false
 	case e != nil:
 		field := v.field
@@ -388,7 +389,7 @@ func (v *Validator) Variant(member Typed) {
 	}
 }
 
-// NotAMember fails because a union holds what is not one of its members.
+// NotAMember fails because the value of a union is not one of its members.
 func (v *Validator) NotAMember(value Typed) {
 	switch {
 	case value == nil:
@@ -398,8 +399,8 @@ func (v *Validator) NotAMember(value Typed) {
 	}
 }
 
-// Extra checks the fields that the lexicon does not have, by the data model, and that
-// no field was null that may not be.
+// Extra checks the fields that are not in the lexicon, by the rules of the data model. It fails if
+// a field was null although that is not allowed.
 func (v *Validator) Extra(x *Extra) {
 	for _, name := range x.nulls() {
 		v.Field(name).fail("is null")

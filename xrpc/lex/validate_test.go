@@ -75,7 +75,7 @@ func TestValidator(t *testing.T) {
 			v.Field("d").Blob(&Blob{Ref: cborLink}, 9)
 		}, strict: []string{
 			"b: the blob has 10 bytes, at most 9 are allowed", `b: the blob is "image/png", not image/jpeg, video/*`,
-			"c: a blob of the legacy form may not be written", `d: link "` + cborLink + `" of the blob is of codec 0x71`, "d: the blob has no MIME type",
+			"c: a blob in the legacy form must not be written: upload it again", `d: link "` + cborLink + `" of the blob is of codec 0x71`, "d: the blob has no MIME type",
 		}, lenient: []string{}},
 		"paths": {check: func(v *Validator) {
 			ValidateArray(v.Field("list"), [][]string{{"a"}, {"b", ""}}, func(v *Validator, e []string) {

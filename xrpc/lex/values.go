@@ -13,18 +13,18 @@ type Bytes []byte
 // A CIDLink is a lexicon's "cid-link", in its text form: {"$link": "…"} in JSON.
 type CIDLink string
 
-// A Blob refers to uploaded data. UploadBlob returns one; put it into a record to
-// keep the data.
+// A Blob refers to uploaded data. UploadBlob returns one. The server keeps the data if you put the
+// Blob into a record.
 type Blob struct {
 	Ref      CIDLink
 	MimeType string
-	Size     int64 // in bytes; -1 for the legacy form, which does not say
+	Size     int64 // in bytes; -1 in the legacy form, which has no size
 
 	Extra Extra
 }
 
-// Legacy reports whether the blob came in the form that records of 2022 have, of a
-// CID and a type alone. It goes out in that form again.
+// Legacy reports whether the blob has the form of records from 2022, with only a CID and a type. It
+// is written in that form again.
 func (b *Blob) Legacy() bool { return b.Size < 0 }
 
 // DecodeLex implements Decodable.
@@ -54,10 +54,10 @@ func (b *Blob) DecodeLex(d *Decoder) error {
 		}
 	}
 	switch {
-	case seen&0b11111 == 0b10010: // cid and mimeType alone
+	case seen&0b11111 == 0b10010: // only cid and mimeType
 		b.Ref, b.Size = legacy, -1
 	case seen&(1<<4) != 0:
-		d.fail(ErrType, "a blob has both its present and its legacy form")
+		d.fail(ErrType, "a blob has the fields of both its current and its legacy form")
 	case seen&0b1111 != 0b1111:
 		d.Missing(seen, "ref", "mimeType", "size", "$type")
 	case b.Size < 0:
@@ -97,10 +97,10 @@ func (d *Decoder) Blob() Blob {
 // Blob writes a blob.
 func (e *Encoder) Blob(b Blob) {
 	e.variant = ""
-	b.EncodeLex(e) // not by Value: b need not be on the heap
+	b.EncodeLex(e) // not with Value, so that b need not be on the heap
 }
 
-// only reads an object that has a single key, and nothing else.
+// only reads an object with a single key.
 func (d *Decoder) only(name string) string {
 	value, n := "", 0
 	for key := range d.Object {
@@ -132,7 +132,7 @@ func (d *Decoder) CIDLink() CIDLink {
 	return link
 }
 
-// wrong says what is wrong with a link, "" for nothing.
+// wrong says what is wrong with a link; "" means nothing.
 func (c CIDLink) wrong() string {
 	var room [cidform.MaxSize]byte
 	_, wrong := cidform.Append(room[:0], c)
@@ -154,8 +154,8 @@ func (e *Encoder) CIDLink(c CIDLink) {
 	e.EndObject(nil)
 }
 
-// Bytes reads bytes. Padding may be left out, and bits behind the last byte are not
-// looked at: real data has both.
+// Bytes reads bytes. Missing padding is accepted, and extra bits after the last byte are ignored,
+// because real data has both.
 func (d *Decoder) Bytes() Bytes {
 	if d.cbor {
 		return append(Bytes{}, d.span(majorBytes, "bytes")...)

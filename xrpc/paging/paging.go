@@ -1,5 +1,7 @@
-// Package paging follows the cursor of a query from page to page. Generated clients
-// use it for their …Pages and …All methods; an application seldom needs it itself.
+// Package paging follows the cursor of a query from page to page. The …Pages and …All methods of
+// generated clients use it. An application seldom needs it directly:
+//
+//	for page, err := range paging.Pages(fetch, nil) { … }
 package paging
 
 import (
@@ -8,15 +10,16 @@ import (
 	"iter"
 )
 
-// ErrRepeatedCursor is the error of a server that hands out a cursor again: going on
-// would never end.
+// ErrRepeatedCursor: a server returned a cursor a second time, so the sequence would never end.
 var ErrRepeatedCursor = errors.New("the server repeats a cursor")
 
-// Pages yields page after page. fetch gets a page: the first by a nil cursor, each
-// other by the cursor that fetch returned along with the page before it, as its
-// second result. A nil or empty cursor ends the sequence; an empty page does not, unless the server repeats
-// a cursor along with it: some do so at the end. empty says whether a page is that; nil: none is. An
-// error is yielded once and is final.
+// Pages yields one page after the other. fetch returns a page and the cursor of the next one. The
+// first call gets a nil cursor; each other call gets the cursor that the call before it returned. A
+// nil or empty cursor ends the sequence.
+//
+// An empty page does not end the sequence, unless its cursor was returned before: some servers do
+// that at the end. empty reports whether a page is empty; a nil empty means that no page is. An
+// error is yielded once and ends the sequence.
 func Pages[P any](fetch func(cursor *string) (*P, *string, error), empty func(*P) bool) iter.Seq2[*P, error] {
 	return func(yield func(*P, error) bool) {
 		var cursor *string
@@ -41,8 +44,8 @@ func Pages[P any](fetch func(cursor *string) (*P, *string, error), empty func(*P
 	}
 }
 
-// repeats notices a cycle of cursors of any length while remembering one of them: the
-// remembered one moves up at steps that grow by powers of two (Brent's algorithm).
+// repeats detects a cycle of cursors of any length. It remembers only one cursor, and replaces it
+// at intervals that grow by powers of two (Brent's algorithm).
 type repeats struct {
 	kept        string
 	steps, next int
@@ -60,7 +63,7 @@ func (r *repeats) again(cursor string) bool {
 	return false
 }
 
-// All yields the elements of all pages, each by a pointer into its page.
+// All yields the elements of all pages. Each is a pointer into its page.
 func All[P, E any](pages iter.Seq2[*P, error], elements func(*P) []E) iter.Seq2[*E, error] {
 	return func(yield func(*E, error) bool) {
 		for page, err := range pages {
@@ -78,7 +81,7 @@ func All[P, E any](pages iter.Seq2[*P, error], elements func(*P) []E) iter.Seq2[
 	}
 }
 
-// Values is All for elements that are small: it yields them by value.
+// Values is All for small elements: it yields them by value.
 func Values[P, E any](pages iter.Seq2[*P, error], elements func(*P) []E) iter.Seq2[E, error] {
 	return func(yield func(E, error) bool) {
 		for element, err := range All(pages, elements) {

@@ -5,8 +5,8 @@ func isAlpha(c byte) bool { return isLower(c) || 'A' <= c && c <= 'Z' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isAlnum(c byte) bool { return isAlpha(c) || isDigit(c) }
 
-// label checks one part of a domain name (RFC 1035 §2.3.1, with the leading digits
-// of RFC 1123) and returns the rule it breaks, or "".
+// label checks one part of a domain name (RFC 1035 §2.3.1, and leading digits as in RFC 1123). It
+// returns the broken rule, or "".
 func label(s string) string {
 	switch {
 	case s == "":

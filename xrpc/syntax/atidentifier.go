@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// An AtIdentifier names an account by its DID or by its handle. A DID or Handle is
-// converted: AtIdentifier(did).
+// An AtIdentifier identifies an account by its DID or by its handle. To make one from a DID or
+// Handle, convert it: AtIdentifier(did).
 type AtIdentifier string
 
-// ParseAtIdentifier checks s and returns it as an AtIdentifier. What starts with
-// "did:" must be a DID, everything else a handle; a leading @ is no part of either.
+// ParseAtIdentifier checks s and returns it as an AtIdentifier. A text that starts with "did:" must
+// be a DID; any other text must be a handle. A leading @ is not allowed.
 func ParseAtIdentifier(s string) (AtIdentifier, error) {
 	a := AtIdentifier(s)
 	if err := a.Validate(); err != nil {
@@ -19,8 +19,8 @@ func ParseAtIdentifier(s string) (AtIdentifier, error) {
 	return a, nil
 }
 
-// Validate checks the syntax. The Reason of its error is a rule about DIDs if the
-// identifier starts with "did:", else one about handles.
+// Validate checks the syntax. If the identifier starts with "did:", the Reason of its error is a
+// rule for DIDs, and otherwise a rule for handles.
 func (a AtIdentifier) Validate() error {
 	check := Handle(a).Validate
 	if a.isDID() {

@@ -2,9 +2,8 @@ package syntax
 
 import "strings"
 
-// An ATURI names a repository, a collection in it or a record, in the restricted
-// form that lexicons use: at://AUTHORITY[/COLLECTION[/RECORDKEY]]
-// (https://atproto.com/specs/at-uri-scheme).
+// An ATURI identifies a repository, a collection in it, or a record. It has the restricted form for
+// lexicons: at://AUTHORITY[/COLLECTION[/RECORDKEY]] (https://atproto.com/specs/at-uri-scheme).
 type ATURI string
 
 const maxURI = 8 << 10
@@ -56,13 +55,13 @@ func (u ATURI) Authority() AtIdentifier {
 	return AtIdentifier(authority)
 }
 
-// Collection returns the type of the records, or "" if the URI names none.
+// Collection returns the type of the records, or "" if the URI has none.
 func (u ATURI) Collection() NSID {
 	_, collection, _ := u.parts()
 	return NSID(collection)
 }
 
-// RecordKey returns the key of the record, or "" if the URI names none.
+// RecordKey returns the key of the record, or "" if the URI has none.
 func (u ATURI) RecordKey() RecordKey {
 	_, _, key := u.parts()
 	return RecordKey(key)

@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// A Datetime is a moment in the form that RFC 3339, ISO 8601 and the WHATWG HTML
-// standard have in common: upper-case T and Z, seconds, any number of fractional
-// digits, a time zone that is not -00:00.
+// A Datetime is a time in the form that RFC 3339, ISO 8601 and the WHATWG HTML standard share:
+// upper-case T and Z, seconds, any number of fractional digits, and a time zone that is not -00:00.
 type Datetime string
 
-// maxDatetime leaves room for more fractional digits than anybody can use.
+// maxDatetime allows more fractional digits than anybody needs.
 const maxDatetime = 64
 
 const datetimeLayout = "2006-01-02T15:04:05.000Z"
 
-// ParseDatetime checks s and returns it as a Datetime, text kept.
+// ParseDatetime checks s and returns it as a Datetime with the same text.
 func ParseDatetime(s string) (Datetime, error) {
 	d := Datetime(s)
 	if err := d.Validate(); err != nil {
@@ -24,35 +23,35 @@ func ParseDatetime(s string) (Datetime, error) {
 	return d, nil
 }
 
-// Now returns the present moment, see DatetimeOf.
+// Now returns the current time; see DatetimeOf.
 func Now() Datetime { return DatetimeOf(time.Now()) }
 
-// DatetimeOf returns t in the form the protocol prefers: UTC, milliseconds, what
-// is finer cut off. A year outside 0 to 9999 gives a Datetime that is not valid.
+// DatetimeOf returns t in the form that the protocol prefers: UTC, with milliseconds; smaller units
+// are cut off. If the year is outside 0 to 9999, the Datetime is not valid.
 func DatetimeOf(t time.Time) Datetime { return Datetime(t.UTC().Format(datetimeLayout)) }
 
-// Validate checks the syntax and that the moment exists: a thirteenth month, the
-// 30th of February or a moment before the year 0 are refused. So is a leap second, which servers
-// refuse to write.
+// Validate checks the syntax, and that the time exists. It refuses a thirteenth month, the 30th of
+// February, and times before the year 0. It also refuses leap seconds, because servers do not
+// accept them.
 func (d Datetime) Validate() error {
 	_, err := d.parse()
 	if err == nil && number(string(d[17:19])) == leapSecond {
-		return invalid(KindDatetime, string(d), "has the second 60: servers take no leap seconds")
+		return invalid(KindDatetime, string(d), "has the second 60: servers do not accept leap seconds")
 	}
 	return err
 }
 
 const leapSecond = 60
 
-// Time returns the moment, in its own time zone, or an *Error if there is none. What is finer than a
-// nanosecond is cut off; a leap second, which old data may have in any minute, becomes the
-// first second of the next minute.
+// Time returns the time in its own time zone, or an *Error if it is not valid. Units below a
+// nanosecond are cut off. A leap second, which old data may have in any minute, becomes the first
+// second of the next minute.
 func (d Datetime) Time() (time.Time, error) { return d.parse() }
 
-// LenientTime is Time for what real records hold beside Datetimes: a moment without a time zone (it counts
-// as UTC), one with -00:00, +0000 or +00, a space or a lower-case t for the T, a lower-case z, a
-// decimal comma, no seconds, or a date alone. It is for reading; what it takes is refused when
-// it is written.
+// LenientTime is Time for other forms that real records contain: a time without a time zone (read
+// as UTC), with -00:00, +0000 or +00, with a space or a lower-case t instead of T, with a
+// lower-case z, with a decimal comma, without seconds, or a date alone. Use it for reading only:
+// servers refuse these forms when they are written.
 func (d Datetime) LenientTime() (time.Time, error) {
 	t, err := d.parse()
 	if err == nil {
@@ -66,7 +65,7 @@ func (d Datetime) LenientTime() (time.Time, error) {
 	return time.Time{}, err
 }
 
-// tidy gives a moment in another spelling the form of a Datetime.
+// tidy converts a time in another spelling to the form of a Datetime.
 func tidy(s string) (string, bool) {
 	const date, minutes, seconds = "dddd-dd-dd", "dddd-dd-ddTdd:dd", "dddd-dd-ddTdd:dd:dd"
 	if len(s) > maxDatetime || !hasForm(s, date) {
@@ -176,7 +175,7 @@ func (d Datetime) parse() (time.Time, error) {
 	return t, nil
 }
 
-// hasForm reports whether s starts with form, where d stands for a digit.
+// hasForm reports whether s starts with form, where d means a digit.
 func hasForm(s, form string) bool {
 	if len(s) < len(form) {
 		return false

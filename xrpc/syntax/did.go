@@ -2,7 +2,7 @@ package syntax
 
 import "strings"
 
-// A DID is a decentralized identifier, the permanent name of an account
+// A DID is a decentralized identifier: the permanent name of an account
 // (https://atproto.com/specs/did). It is case-sensitive.
 type DID string
 
@@ -17,8 +17,8 @@ func ParseDID(s string) (DID, error) {
 	return d, nil
 }
 
-// Validate checks the syntax. It says nothing about whether the method is one that
-// atproto supports, nor whether the DID exists.
+// Validate checks the syntax. It does not check that atproto supports the method, nor that the DID
+// exists.
 func (d DID) Validate() error {
 	s := string(d)
 	if len(s) > maxDID {
@@ -50,14 +50,14 @@ func (d DID) Validate() error {
 	return nil
 }
 
-// Method returns the part that says how the DID is resolved, such as "plc" or "web".
+// Method returns the method of the DID, such as "plc" or "web".
 func (d DID) Method() string {
 	rest, _ := strings.CutPrefix(string(d), "did:")
 	method, _, _ := strings.Cut(rest, ":")
 	return method
 }
 
-// Identifier returns the part after the method, as it stands.
+// Identifier returns the part after the method, unchanged.
 func (d DID) Identifier() string {
 	rest, _ := strings.CutPrefix(string(d), "did:")
 	_, id, _ := strings.Cut(rest, ":")

@@ -1,15 +1,18 @@
-// Package syntax holds the identifier types of the AT Protocol: DID, Handle,
-// AtIdentifier, NSID, ATURI, TID, RecordKey, Datetime, Language, CID and URI.
+// Package syntax holds the identifier types of the AT Protocol: DID, Handle, AtIdentifier, NSID,
+// ATURI, TID, RecordKey, Datetime, Language, CID and URI.
 //
-// Each is a kind of string and holds the text exactly as it was sent, so that what
-// is read and written again does not change. Decoding never checks them. ParseX
-// checks and converts in one step, Validate checks a value that came from
-// elsewhere; both fail with an *Error. Accessors such as DID.Method take a valid
-// value and return the zero value when they are given something else.
+//	did, err := syntax.ParseDID("did:plc:ewvi7nxzyoun6zhxrhs64oiz")
+//	uri := syntax.RecordURI(syntax.AtIdentifier(did), "app.bsky.feed.post", "3jzfcijpj2z2a")
 //
-// The rules are those of https://atproto.com/specs (did, handle, nsid, at-uri-scheme,
-// tid, record-key) and of the lexicon string formats. Where implementations differ,
-// the most permissive reading is accepted.
+// Each type is a string type that keeps the text exactly as it was sent, so that a value that is
+// read and written again does not change. Decoding never checks it. ParseX checks and converts a
+// text, and Validate checks an existing value; both fail with an *Error. Accessors such as
+// DID.Method expect a valid value, and return the zero value for others.
 //
-// All types are values and safe for concurrent use; TIDClock says so itself.
+// The rules are those of https://atproto.com/specs (did, handle, nsid, at-uri-scheme, tid,
+// record-key) and of the lexicon string formats. If implementations differ, this package accepts
+// the most permissive reading.
+//
+// All types are values and safe for concurrent use. TIDClock is the exception; its comment says how
+// to use it.
 package syntax

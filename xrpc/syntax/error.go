@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// A Kind is one of the string formats of this package, by its name in lexicons.
+// A Kind is a string format of this package, with its name in lexicons.
 type Kind string
 
-// The kinds an Error can be about.
+// The kinds of an Error.
 const (
 	KindDID          Kind = "did"
 	KindHandle       Kind = "handle"
@@ -23,12 +23,12 @@ const (
 	KindURI          Kind = "uri"
 )
 
-// An Error says why a string is not of its kind. Every Parse function and every
-// Validate method of this package fails with one.
+// An Error says why a string is not of its kind. It is the error of every Parse function and every
+// Validate method of this package.
 type Error struct {
 	Kind   Kind
-	Value  string // the string, cut short if it is long
-	Reason string // the rule it breaks
+	Value  string // the string, cut off if it is long
+	Reason string // the broken rule
 }
 
 // Error implements error.
@@ -36,7 +36,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("invalid %s %q: %s", e.Kind, e.Value, e.Reason)
 }
 
-// maxErrorValue bounds how much of a hostile string ends up in logs.
+// maxErrorValue limits how much of a hostile string gets into logs.
 const maxErrorValue = 80
 
 func invalid(kind Kind, value, reason string) error {

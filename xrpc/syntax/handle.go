@@ -2,16 +2,17 @@ package syntax
 
 import "strings"
 
-// A Handle is the name of an account that people read and type, a domain name
-// (https://atproto.com/specs/handle). It can change hands: the DID is the account.
+// A Handle is the name of an account that people read and type: a domain name
+// (https://atproto.com/specs/handle). It can move to another account; the DID identifies the
+// account.
 type Handle string
 
-// HandleInvalid stands in the place of a handle that does not belong to its account.
+// HandleInvalid replaces a handle that does not belong to its account.
 const HandleInvalid Handle = "handle.invalid"
 
 const maxHandle = 253
 
-// ParseHandle checks s and returns it as a Handle, letter case kept.
+// ParseHandle checks s and returns it as a Handle. It keeps the letter case.
 func ParseHandle(s string) (Handle, error) {
 	h := Handle(s)
 	if err := h.Validate(); err != nil {
@@ -20,7 +21,7 @@ func ParseHandle(s string) (Handle, error) {
 	return h, nil
 }
 
-// Validate checks the syntax. Handles that can never be resolved pass, see Reserved.
+// Validate checks the syntax. It accepts handles that can never be resolved; see Reserved.
 func (h Handle) Validate() error {
 	s := string(h)
 	if len(s) > maxHandle {
@@ -42,7 +43,7 @@ func (h Handle) Validate() error {
 	return nil
 }
 
-// Normalize returns the handle in lower case, the form to compare and to show.
+// Normalize returns the handle in lower case. Use this form to compare and to show handles.
 func (h Handle) Normalize() Handle { return Handle(strings.ToLower(string(h))) }
 
 // TLD returns the last part of the handle in lower case.
@@ -50,9 +51,9 @@ func (h Handle) TLD() string {
 	return strings.ToLower(string(h[strings.LastIndexByte(string(h), '.')+1:]))
 }
 
-// Reserved reports whether the handle has one of the top level domains that no
-// account can have: alt, arpa, example, internal, invalid, local, localhost and
-// onion. HandleInvalid is one of them. The domain test, for development, is not.
+// Reserved reports whether the handle has a top-level domain that no account can have: alt, arpa,
+// example, internal, invalid, local, localhost or onion. HandleInvalid is such a handle. The domain
+// test, for development, is not reserved.
 func (h Handle) Reserved() bool {
 	switch h.TLD() {
 	case "alt", "arpa", "example", "internal", "invalid", "local", "localhost", "onion":

@@ -17,17 +17,17 @@ func ParseLanguage(s string) (Language, error) {
 	return l, nil
 }
 
-// Validate checks that the tag is well-formed (RFC 5646 §2.2.9): a language of two or three lower-case letters,
-// up to three extensions of it, a script, a region, variants and extensions, none of them twice, and what is
-// for private use; or private use alone; or one of the tags that are older than these rules. It does
-// not check that subtags are registered.
+// Validate checks that the tag is well-formed (RFC 5646 §2.2.9). A tag has a language of two or
+// three lower-case letters, up to three language extensions, a script, a region, variants and
+// extensions, none of them twice, and a private-use part. It may also be private use alone, or one
+// of the tags that are older than these rules. Validate does not check that subtags are registered.
 func (l Language) Validate() error {
 	s := string(l)
 	if slices.Contains(irregularLanguages, s) {
 		return nil
 	}
 	first, _, _ := strings.Cut(s, "-")
-	rest := s[len(first):] // what is left: subtags, each with a hyphen before it
+	rest := s[len(first):] // the remaining subtags, each with a hyphen in front
 	if first != "x" && first != "X" {
 		switch {
 		case len(first) != 2 && len(first) != 3:
@@ -72,13 +72,14 @@ func (l Language) Validate() error {
 	return nil
 }
 
-// irregularLanguages are registered tags that follow no rule (RFC 5646 §2.1). The other old ones follow it.
+// irregularLanguages are registered tags that follow no rule (RFC 5646 §2.1). Other old tags follow
+// the rules.
 var irregularLanguages = []string{
 	"en-GB-oed", "i-ami", "i-bnn", "i-default", "i-enochian", "i-hak", "i-klingon", "i-lux", "i-mingo", "i-navajo",
 	"i-pwn", "i-tao", "i-tay", "i-tsu", "sgn-BE-FR", "sgn-BE-NL", "sgn-CH-DE",
 }
 
-// firstTag returns the first of the subtags that are left.
+// firstTag returns the first remaining subtag.
 func firstTag(rest string) string {
 	if rest == "" {
 		return ""
@@ -87,7 +88,7 @@ func firstTag(rest string) string {
 	return tag
 }
 
-// isTag reports whether tag is made of characters of a kind, shortest to longest of them.
+// isTag reports whether tag has shortest to longest characters, all of one kind.
 func isTag(tag string, kind func(byte) bool, shortest, longest int) bool {
 	if len(tag) < shortest || len(tag) > longest {
 		return false
@@ -100,7 +101,7 @@ func isTag(tag string, kind func(byte) bool, shortest, longest int) bool {
 	return true
 }
 
-// skipTag takes the first subtag off, if it is of that kind.
+// skipTag removes the first subtag if it is of that kind.
 func skipTag(rest string, kind func(byte) bool, shortest, longest int) string {
 	if tag := firstTag(rest); rest != "" && isTag(tag, kind, shortest, longest) {
 		return rest[1+len(tag):]
@@ -108,7 +109,7 @@ func skipTag(rest string, kind func(byte) bool, shortest, longest int) string {
 	return rest
 }
 
-// skipVariants takes the variants off: dialects, spellings.
+// skipVariants removes the variants: dialects and spellings.
 func skipVariants(tags string) (rest, wrong string) {
 	for rest = tags; ; {
 		tag := firstTag(rest)
@@ -124,7 +125,7 @@ func skipVariants(tags string) (rest, wrong string) {
 	}
 }
 
-// skipExtensions takes the extensions off: a letter or digit, and subtags behind it.
+// skipExtensions removes the extensions: a letter or digit, followed by subtags.
 func skipExtensions(tags string) (rest, wrong string) {
 	for rest = tags; ; {
 		tag := firstTag(rest)
@@ -139,7 +140,7 @@ func skipExtensions(tags string) (rest, wrong string) {
 		first := rest[1+len(tag):]
 		rest = skipTag(first, isAlnum, 2, 8)
 		if rest == first {
-			return rest, "has an extension with nothing behind its letter"
+			return rest, "has an extension with nothing after its letter"
 		}
 		for after := skipTag(rest, isAlnum, 2, 8); after != rest; after = skipTag(rest, isAlnum, 2, 8) {
 			rest = after

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// An NSID names a lexicon: a query, procedure, record type and so on
+// An NSID identifies a lexicon: a query, a procedure, a record type and so on
 // (https://atproto.com/specs/nsid).
 type NSID string
 
@@ -20,8 +20,8 @@ func ParseNSID(s string) (NSID, error) {
 	return n, nil
 }
 
-// Validate checks the syntax: a domain name in reverse and a name, three segments
-// or more, no fragment.
+// Validate checks the syntax: a reversed domain name and a name, at least three segments in all,
+// and no fragment.
 func (n NSID) Validate() error {
 	s := string(n)
 	if len(s) > maxNSID {
@@ -46,8 +46,8 @@ func (n NSID) Validate() error {
 	return nil
 }
 
-// Authority returns the domain name that controls the NSID, in DNS order and lower
-// case: "feed.bsky.app" of "app.bsky.feed.post".
+// Authority returns the domain name that controls the NSID, in DNS order and in lower case:
+// "feed.bsky.app" for "app.bsky.feed.post".
 func (n NSID) Authority() string {
 	segments := n.Segments()
 	if len(segments) < 2 {
@@ -58,10 +58,10 @@ func (n NSID) Authority() string {
 	return strings.ToLower(strings.Join(domain, "."))
 }
 
-// Name returns the last segment: "post" of "app.bsky.feed.post".
+// Name returns the last segment: "post" for "app.bsky.feed.post".
 func (n NSID) Name() string { return string(n[strings.LastIndexByte(string(n), '.')+1:]) }
 
-// Segments returns the parts between the dots, in the order they are written.
+// Segments returns the parts between the dots, in their order.
 func (n NSID) Segments() []string {
 	if n == "" {
 		return nil

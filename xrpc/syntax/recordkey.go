@@ -1,7 +1,6 @@
 package syntax
 
-// A RecordKey names a record within its collection
-// (https://atproto.com/specs/record-key).
+// A RecordKey identifies a record in its collection (https://atproto.com/specs/record-key).
 type RecordKey string
 
 const maxRecordKey = 512
@@ -15,7 +14,7 @@ func ParseRecordKey(s string) (RecordKey, error) {
 	return k, nil
 }
 
-// Validate checks the syntax: 1 to 512 of A-Z a-z 0-9 . _ ~ : - and not "." or "..".
+// Validate checks the syntax: 1 to 512 characters of A-Z a-z 0-9 . _ ~ : - and not "." or "..".
 func (k RecordKey) Validate() error {
 	s := string(k)
 	switch {

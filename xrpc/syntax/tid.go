@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A TID is a record key or revision made of a timestamp and the id of the clock
-// that made it; TIDs sort by time (https://atproto.com/specs/tid).
+// A TID is a record key or a revision, made of a timestamp and the ID of the clock that made it.
+// TIDs sort by time (https://atproto.com/specs/tid).
 type TID string
 
 const (
@@ -27,9 +27,9 @@ func ParseTID(s string) (TID, error) {
 	return t, nil
 }
 
-// TIDOf returns the TID of a moment and a clock. Of clock the lowest ten bits
-// count. Times before 1970 become 1970; those of 2255 and later set the highest
-// bit, which the syntax allows and the specification wants to be 0.
+// TIDOf returns the TID of a time and a clock. Only the lowest ten bits of clock are used. Times
+// before 1970 become 1970. Times from 2255 on set the highest bit; the syntax allows that, but the
+// specification says that it should be 0.
 func TIDOf(t time.Time, clock uint16) TID {
 	return tidOf(t.UnixMicro(), clock)
 }
@@ -61,8 +61,8 @@ func (t TID) Validate() error {
 	return nil
 }
 
-// Time returns the moment the TID was made, to the microsecond, as its maker's
-// clock said. It is the zero Time if the TID is not valid.
+// Time returns when the TID was made, to the microsecond, by its maker's clock. It is the zero Time
+// if the TID is not valid.
 func (t TID) Time() time.Time {
 	if t.Validate() != nil {
 		return time.Time{}
@@ -70,8 +70,8 @@ func (t TID) Time() time.Time {
 	return time.UnixMicro(int64(t.bits() >> 10)).UTC()
 }
 
-// ClockID returns the id of the clock that made the TID, 0 to 1023; 0 if the TID
-// is not valid.
+// ClockID returns the ID of the clock that made the TID, 0 to 1023. It is 0 if the TID is not
+// valid.
 func (t TID) ClockID() uint16 {
 	if t.Validate() != nil {
 		return 0
@@ -87,10 +87,9 @@ func (t TID) bits() uint64 {
 	return v
 }
 
-// A TIDClock makes TIDs that strictly increase. The zero value is ready: it reads
-// time.Now and draws a clock id at random. Several clocks of one program, or of
-// several, are told apart by their ids. Safe for concurrent use; do not copy it
-// after its first use.
+// A TIDClock makes TIDs that strictly increase. The zero value is ready to use: it reads time.Now
+// and chooses a random clock ID. Several clocks, in one program or in several, have different IDs.
+// It is safe for concurrent use. Do not copy it after its first use.
 type TIDClock struct {
 	now func() time.Time
 
@@ -100,14 +99,14 @@ type TIDClock struct {
 	seeded bool
 }
 
-// NewTIDClock returns a TIDClock that reads now, for programs with a clock of
-// their own, and has the given id, of which the lowest ten bits count.
+// NewTIDClock returns a TIDClock that reads now and has this ID, for programs with their own clock.
+// Only the lowest ten bits of id are used.
 func NewTIDClock(now func() time.Time, id uint16) *TIDClock {
 	return &TIDClock{now: now, id: id, seeded: true}
 }
 
-// NewTID returns a TID later than every one before it. If the clock stands still
-// or goes back, the TIDs run ahead of it.
+// NewTID returns a TID that is later than every one before. If the clock stops or goes back, the
+// TIDs run ahead of it.
 func (c *TIDClock) NewTID() TID {
 	now := time.Now
 	if c.now != nil {

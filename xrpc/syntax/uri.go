@@ -2,7 +2,7 @@ package syntax
 
 import "strings"
 
-// A URI is a uniform resource identifier of any scheme (RFC 3986 §3).
+// A URI is a uniform resource identifier with any scheme (RFC 3986 §3).
 type URI string
 
 // ParseURI checks s and returns it as a URI.
@@ -14,8 +14,8 @@ func ParseURI(s string) (URI, error) {
 	return u, nil
 }
 
-// Validate checks the generic form: a scheme, a colon, and one or more visible
-// ASCII characters, 8 KiB in all. What a scheme demands of the rest is not checked.
+// Validate checks the generic form: a scheme, a colon, and one or more visible ASCII characters, at
+// most 8 KiB in all. It does not check the rules of the scheme.
 func (u URI) Validate() error {
 	s := string(u)
 	if len(s) > maxURI {
