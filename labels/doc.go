@@ -1,4 +1,4 @@
-// Package labels verifies labels: that the labeler which a label names has signed it
+// Package labels verifies labels: it checks that the labeler which a label names has signed it
 // (https://atproto.com/specs/label).
 //
 //	verifier := &labels.Verifier{Resolver: identity.NewCache(resolver, identity.CacheConfig{})}
@@ -11,12 +11,13 @@
 //		if m, ok := message.Value.(*comatproto.LabelSubscribeLabelsLabels); ok {
 //			for _, label := range m.Labels {
 //				if err := verifier.Verify(ctx, &label); err != nil {
-//					continue // who passed it on may have made it up
+//					continue // whoever forwarded it may have invented it
 //				}
 //				…
 //			}
 //		}
 //	}
 //
-// Labels that come from the labeler itself, over TLS, need no signature; those that somebody passes on do.
+// Labels that come directly from the labeler, over TLS, need no signature. Forwarded labels need
+// one.
 package labels

@@ -7,12 +7,13 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// version of labels that is known here.
+// version is the version of labels that this package knows.
 const version = 1
 
-// signedForms are the bytes that may have been signed: the label as it came, without its signature, and what means
-// the same. Who passes a label on drops a "neg" that is false, or writes it; there are labelers that sign the one
-// and those that sign the other, and some leave out the version. A label that negates is never another's form.
+// signedForms returns the bytes that may have been signed: the label as it came, without its
+// signature, and other forms with the same meaning. Whoever forwards a label may add or remove a
+// "neg" that is false. Some labelers sign with it and some without it, and some leave out the
+// version. A label that negates has no other forms.
 func signedForms(label *comatproto.LabelDefsLabel) ([][]byte, error) {
 	own := *label
 	own.Sig = nil
@@ -30,7 +31,7 @@ func signedForms(label *comatproto.LabelDefsLabel) ([][]byte, error) {
 	for i := range forms {
 		b, err := lex.MarshalCBOR(&forms[i])
 		if err != nil {
-			return nil, fmt.Errorf("what was signed cannot be written: %w", err)
+			return nil, fmt.Errorf("the signed form cannot be encoded: %w", err)
 		}
 		encoded[i] = b
 	}

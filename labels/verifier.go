@@ -12,22 +12,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What an *Error is about, for errors.Is.
+// The kinds of an *Error, for errors.Is.
 var (
 	// ErrUnsigned: the label has no signature.
 	ErrUnsigned = errors.New("no signature")
-	// ErrVersion: the label is of a version that is not known here, so that what was signed is not known either.
+	// ErrVersion: this package does not know the label's version, so it does not know what was
+	// signed.
 	ErrVersion = errors.New("unknown version")
-	// ErrSignature: the labeler did not sign this.
+	// ErrSignature: the labeler did not sign the label.
 	ErrSignature = errors.New("invalid signature")
-	// ErrKey: the labeler's DID document cannot be had, or has no key for labels. The cause is an *identity.Error;
-	// identity.ErrUnreachable says that another try can help.
+	// ErrKey: the labeler's DID document cannot be fetched, or has no key for labels. The cause is
+	// an *identity.Error. If it is identity.ErrUnreachable, another try can help.
 	ErrKey = errors.New("no key")
 )
 
-// An Error is why a label could not be verified.
+// An Error says why a label could not be verified.
 type Error struct {
-	Labeler syntax.DID // whom the label names as its source
+	Labeler syntax.DID // the source that the label names
 	Kind    error      // one of the Err values of this package
 	Err     error      // the details; may be nil
 }
@@ -48,23 +49,25 @@ func (e *Error) Unwrap() []error {
 	return []error{e.Kind, e.Err}
 }
 
-// A Verifier checks signatures of labels. It is safe for concurrent use, and must not be copied.
+// A Verifier verifies signatures of labels. It is safe for concurrent use, and must not be copied.
 type Verifier struct {
-	// Resolver finds the documents of labelers. Labels come in masses: use an *identity.Cache. Where a signature does
-	// not fit, the document is asked for anew, once a minute at most, as the labeler may have changed its key.
+	// Resolver finds the documents of labelers. Use an *identity.Cache, because there are many
+	// labels. If a signature does not fit, the document is fetched again, at most once a minute,
+	// because the labeler may have changed its key.
 	Resolver identity.Resolver
 
 	mu     sync.Mutex
-	looked map[syntax.DID]time.Time // when a document was asked for anew
+	looked map[syntax.DID]time.Time // when a document was fetched again
 }
 
-// keyID is the id of a labeler's key for labels.
+// keyID is the ID of a labeler's key for labels.
 const keyID = "atproto_label"
 
-// Verify reports whether the labeler that label names in Src has signed it: all of its fields but the signature,
-// in DAG-CBOR, by the key #atproto_label of its DID document. It fails with an *Error.
+// Verify returns nil if the labeler in label.Src has signed the label. The signature covers the
+// DAG-CBOR of all fields except the signature. It is made with the key #atproto_label in the
+// labeler's DID document. The error is an *Error.
 //
-// It does not look at when the label was made or expires, nor whether Src is a labeler that you trust.
+// Verify does not check when the label was made or expires, nor whether you trust the labeler.
 func (v *Verifier) Verify(ctx context.Context, label *comatproto.LabelDefsLabel) error {
 	switch {
 	case v.Resolver == nil:
@@ -72,7 +75,7 @@ func (v *Verifier) Verify(ctx context.Context, label *comatproto.LabelDefsLabel)
 	case len(label.Sig) == 0:
 		return &Error{Labeler: label.Src, Kind: ErrUnsigned}
 	case label.Ver != nil && *label.Ver != version:
-		return &Error{Labeler: label.Src, Kind: ErrVersion, Err: fmt.Errorf("it is %d, and %d is known here", *label.Ver, version)}
+		return &Error{Labeler: label.Src, Kind: ErrVersion, Err: fmt.Errorf("it is version %d, but only version %d is supported", *label.Ver, version)}
 	}
 	forms, err := signedForms(label)
 	if err != nil {
@@ -95,7 +98,7 @@ func (v *Verifier) Verify(ctx context.Context, label *comatproto.LabelDefsLabel)
 	return check(fresh, forms, label)
 }
 
-// key finds the key of a labeler.
+// key fetches the key of a labeler.
 func (v *Verifier) key(ctx context.Context, r identity.Resolver, labeler syntax.DID) (*identity.PublicKey, error) {
 	document, err := r.ResolveDID(ctx, labeler)
 	if err != nil {
@@ -108,7 +111,7 @@ func (v *Verifier) key(ctx context.Context, r identity.Resolver, labeler syntax.
 	return key, nil
 }
 
-// check looks whether one of the forms was signed.
+// check checks whether one of the forms was signed.
 func check(key *identity.PublicKey, forms [][]byte, label *comatproto.LabelDefsLabel) (err error) {
 	for _, form := range forms {
 		if err = key.Verify(form, label.Sig); err == nil {
@@ -119,13 +122,13 @@ func check(key *identity.PublicKey, forms [][]byte, label *comatproto.LabelDefsL
 }
 
 const (
-	// lookAgain is how long a document that was asked for anew is not asked for again.
+	// lookAgain is how long a document that was fetched again is not fetched once more.
 	lookAgain = time.Minute
 	// maxLooked is how many labelers are remembered.
 	maxLooked = 1000
 )
 
-// mayLook reports whether the document of did may be asked for anew, and notes that it is.
+// mayLook reports whether the document of did may be fetched again, and notes that it is.
 func (v *Verifier) mayLook(did syntax.DID, now time.Time) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()

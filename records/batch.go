@@ -12,17 +12,17 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// MaxBatch is how many writes a Batch has at most: servers refuse more.
+// MaxBatch is the maximum number of writes in a Batch. Servers refuse more.
 const MaxBatch = 200
 
 // A Batch collects writes to one repository that take effect together, or not at all
-// (com.atproto.repo.applyWrites). What is wrong with one of them is told by Apply. Not safe for
+// (com.atproto.repo.applyWrites). Apply reports what is wrong with a write. It is not safe for
 // concurrent use.
 type Batch struct {
 	account Account
 	writes  []comatproto.RepoApplyWritesInputWritesUnion
-	records []lex.Typed // beside writes; nil for a deletion
-	err     error       // the first that was wrong
+	records []lex.Typed // one for each of writes; nil for a deletion
+	err     error       // the first error
 
 	last  time.Time
 	clock uint16
@@ -33,11 +33,11 @@ func NewBatch(account Account) *Batch {
 	return &Batch{account: account, clock: uint16(rand.N(1024))}
 }
 
-// Len returns how many writes there are.
+// Len returns the number of writes.
 func (b *Batch) Len() int { return len(b.writes) }
 
-// Create adds a new record and returns the URI that it will have, which other records of the batch
-// may refer to. Its key is a TID of now, later than those before.
+// Create adds a new record and returns its future URI. Other records of the batch may refer to it.
+// Its key is a TID of the current time, later than those before.
 func (b *Batch) Create(record lex.Typed) syntax.ATURI {
 	now := time.Now().Truncate(time.Microsecond)
 	if !now.After(b.last) {
@@ -47,7 +47,7 @@ func (b *Batch) Create(record lex.Typed) syntax.ATURI {
 	return b.CreateAt(syntax.RecordKey(syntax.TIDOf(now, b.clock)), record)
 }
 
-// CreateAt is Create under a key.
+// CreateAt is Create with a given key.
 func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
 	collection, err := collectionOf(record)
 	b.fail(err)
@@ -56,7 +56,7 @@ func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
 	return syntax.RecordURI(syntax.AtIdentifier(b.account.DID()), collection, key)
 }
 
-// Update adds a new version of a record that is there.
+// Update adds a new version of an existing record.
 func (b *Batch) Update(key syntax.RecordKey, record lex.Typed) {
 	collection, err := collectionOf(record)
 	b.fail(err)
@@ -64,7 +64,7 @@ func (b *Batch) Update(key syntax.RecordKey, record lex.Typed) {
 	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, RKey: key, Value: lex.Of(record)}), record)
 }
 
-// Delete adds the deletion of a record that is there.
+// Delete adds the deletion of an existing record.
 func (b *Batch) Delete(uri syntax.ATURI) {
 	b.fail(own(b.account, uri))
 	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), RKey: uri.RecordKey()}), nil)
@@ -74,19 +74,19 @@ func (b *Batch) add(w comatproto.RepoApplyWritesInputWritesUnion, record lex.Typ
 	b.writes, b.records = append(b.writes, w), append(b.records, record)
 }
 
-// fail keeps the first error, with the number of the write.
+// fail keeps the first error, with the number of its write.
 func (b *Batch) fail(err error) {
 	if err != nil && b.err == nil {
 		b.err = fmt.Errorf("records: write %d of the batch: %w", len(b.writes)+1, err)
 	}
 }
 
-// Apply makes the writes, in their order, and returns the refs of the records that were written;
-// for a deletion that is nil. The Batch is then empty. Options: WithSwapCommit, WithoutChecks,
+// Apply carries out the writes in their order, and returns the refs of the written records; for a
+// deletion the ref is nil. The Batch is then empty. Options: WithSwapCommit, WithoutChecks,
 // WithServerValidation, WithCall.
 //
-// Errors: what is wrong with a write, and too many of them, before anything is sent; ErrChanged;
-// else those of any call. After an error the Batch is as it was.
+// Errors: a write that is not valid, or too many writes, before anything is sent; ErrChanged;
+// otherwise those of any call. After an error the Batch is unchanged.
 func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 	s, err := read(opts, "WithSwapCommit WithoutChecks WithServerValidation")
 	switch {
@@ -97,7 +97,7 @@ func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 	case len(b.writes) == 0:
 		return nil, nil
 	case len(b.writes) > MaxBatch:
-		return nil, fmt.Errorf("records: a batch of %d writes; %d are possible", len(b.writes), MaxBatch)
+		return nil, fmt.Errorf("records: the batch has %d writes; at most %d are allowed: split it", len(b.writes), MaxBatch)
 	}
 	for i, record := range b.records {
 		if record == nil {
@@ -118,15 +118,15 @@ func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 	return refs, err
 }
 
-// refsOf reads the results, one for each write. Servers of before 2024 give none; the writes took
-// effect all the same.
+// refsOf reads the results, one for each write. Servers from before 2024 return none, but the
+// writes took effect.
 func refsOf(out *comatproto.RepoApplyWritesOutput, writes []comatproto.RepoApplyWritesInputWritesUnion) ([]*Ref, error) {
 	refs := make([]*Ref, len(writes))
 	if len(out.Results) == 0 {
 		return refs, nil
 	}
 	if len(out.Results) != len(writes) {
-		return refs, errors.New("records: the writes were made, and the server gives the results of others")
+		return refs, errors.New("records: the writes were made, but the server returned the results of others")
 	}
 	for i, result := range out.Results {
 		switch r := result.Value.(type) {

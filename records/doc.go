@@ -1,5 +1,5 @@
-// Package records reads and writes records of repositories, of any lexicon, on any Doer that
-// knows its account.
+// Package records reads and writes records of repositories. It works with any lexicon, and with any
+// Doer that knows its account.
 //
 //	ref, err := records.Create(ctx, session, &appbsky.FeedLike{Subject: subject, CreatedAt: syntax.Now()})
 //	post, ref, err := records.Get[appbsky.FeedPost](ctx, session, uri)
@@ -12,12 +12,12 @@
 //		…
 //	}
 //
-// A collection is that of the record's type. What is written is held to its lexicon before it is
-// sent, so that a field which was forgotten is an error here and no broken record there.
+// The record's type determines the collection. Before a record is sent, it is checked by its
+// lexicon. So a missing field is an error here, and not an invalid record in the repository.
 //
-// Several writes that take effect together are collected in a Batch.
+// Use a Batch for several writes that must take effect together.
 //
-// Posts of Bluesky, likes, reposts, follows and preferences have functions of their own:
+// There are functions for posts, likes, reposts, follows and preferences of Bluesky:
 //
 //	ref, err := records.Post(ctx, session, records.Text("Hello @alice.example").Image("cat.jpg", "A cat."))
 //	_, err = records.Like(ctx, session, ref)

@@ -20,18 +20,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// ErrNotAnImage: the file has no picture in it.
+// ErrNotAnImage: the file is not an image.
 var ErrNotAnImage = errors.New("not a picture")
 
-// UploadImage uploads a picture from a file, for an appbsky.EmbedImages. Its type is what its first
-// bytes say, its size is held to the lexicon's limit before it is sent, and its aspect ratio is
-// that in which it is shown: cameras write into a JPEG how it is to be turned. The ratio is left out
-// where it cannot be read, as that of AVIF. Options: WithCall.
+// UploadImage uploads an image from a file, for an appbsky.EmbedImages. The content type comes from
+// its first bytes. Its size is checked by the lexicon's limit before it is sent. The aspect ratio
+// is that of the displayed image: cameras note in a JPEG how to rotate it. The ratio is left out if
+// it cannot be read, for example for AVIF. Options: WithCall.
 //
-// The file is sent as it is, with what the camera wrote into it, such as the place where it was taken.
+// The file is sent unchanged, with the camera's metadata, such as the place where it was taken.
 //
-// Errors: ErrNotAnImage; *lex.ValidationError for one that is too large; those of os.Open; else those
-// of any call.
+// Errors: ErrNotAnImage; *lex.ValidationError if the file is too large; those of os.Open; otherwise
+// those of any call.
 func UploadImage(ctx context.Context, account Account, path, alt string, opts ...Option) (*appbsky.EmbedImagesImage, error) {
 	s, err := read(opts, "")
 	if err != nil {
@@ -60,10 +60,11 @@ func uploadImage(ctx context.Context, account Account, path, alt string, s *sett
 	return &appbsky.EmbedImagesImage{Image: out.Blob, Alt: alt, AspectRatio: ratio}, nil
 }
 
-// maxHeader is how much of a file is read for its size in pixels: metadata comes before it.
+// maxHeader is how much of a file is read to find its size in pixels, because metadata comes before
+// it.
 const maxHeader = 1 << 20
 
-// aspectRatio reads width and height of a picture, nil where that cannot be done for its type.
+// aspectRatio returns width and height of an image, or nil if they cannot be read for its type.
 func aspectRatio(path, contentType string) (*appbsky.EmbedDefsAspectRatio, error) {
 	decode := map[string]func(io.Reader) (image.Config, error){
 		"image/jpeg": jpeg.DecodeConfig, "image/png": png.DecodeConfig, "image/gif": gif.DecodeConfig, "image/webp": webp.DecodeConfig,
@@ -78,7 +79,7 @@ func aspectRatio(path, contentType string) (*appbsky.EmbedDefsAspectRatio, error
 	defer file.Close()
 	config, err := decode(bufio.NewReader(io.LimitReader(file, maxHeader)))
 	if err != nil || config.Width <= 0 || config.Height <= 0 {
-		return nil, fmt.Errorf("%w: it is broken, or begins with more than %d bytes of metadata: %w", ErrNotAnImage, maxHeader, err)
+		return nil, fmt.Errorf("%w: it is damaged, or begins with more than %d bytes of metadata: %w", ErrNotAnImage, maxHeader, err)
 	}
 	ratio := &appbsky.EmbedDefsAspectRatio{Width: int64(config.Width), Height: int64(config.Height)}
 	if contentType == "image/jpeg" {

@@ -11,24 +11,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// pageSize is how many records are asked for at a time: as many as servers give.
+// pageSize is how many records are requested at a time: the maximum of servers.
 const pageSize = 100
 
-// An Entry is a record of a list.
+// An Entry is one record of a list.
 type Entry[T any] struct {
 	Ref
-	// Value is the record, nil if Err says why it cannot be one: anybody may write anything into
-	// a repository.
+	// Value is the record. It is nil if Err is set: anybody may write anything into a repository.
 	Value *T
-	// Err is ErrNotARecord, with what is wrong, or nil.
+	// Err is ErrNotARecord with the reason, or nil.
 	Err error
 	// Raw is the value as it was sent.
 	Raw lex.Unknown
 }
 
-// List returns all records of a collection, that of T, newest first. A value that is no such
-// record is an Entry with an Err, and the list goes on; an error of the list itself is its last
-// element. Options: WithCall.
+// List returns all records of T's collection, newest first. If a value is not such a record, its
+// Entry has an Err, and the list goes on. An error of the list itself comes last. Options:
+// WithCall.
 func List[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.AtIdentifier, opts ...Option) iter.Seq2[*Entry[T], error] {
 	return func(yield func(*Entry[T], error) bool) {
 		s, err := read(opts, "")

@@ -7,13 +7,14 @@ import (
 	"io"
 )
 
-// lyingOnItsSide reports whether a JPEG is shown turned by a quarter, so that its width is its
-// height (Exif 2.32, §4.6.4, tag Orientation). What cannot be read is shown as it is.
+// lyingOnItsSide reports whether a JPEG is shown rotated by 90 degrees, so that width and height
+// are exchanged (Exif 2.32, §4.6.4, tag Orientation). If this cannot be read, the image is shown
+// unrotated.
 func lyingOnItsSide(jpeg io.Reader) bool {
 	const (
-		start    = 0xd8 // of the picture
+		start    = 0xd8 // of the image
 		metadata = 0xe1 // APP1
-		scan     = 0xda // the picture itself: no metadata comes behind it
+		scan     = 0xda // the image data: no metadata follows
 	)
 	r := bufio.NewReader(jpeg)
 	var marker [2]byte
@@ -21,7 +22,7 @@ func lyingOnItsSide(jpeg io.Reader) bool {
 		return false
 	}
 	for {
-		var head [4]byte // marker and length, which counts itself
+		var head [4]byte // marker and length; the length includes itself
 		if _, err := io.ReadFull(r, head[:]); err != nil || head[0] != 0xff || head[1] == scan {
 			return false
 		}
@@ -40,7 +41,8 @@ func lyingOnItsSide(jpeg io.Reader) bool {
 	}
 }
 
-// orientationOf reads the tag from the first directory of a TIFF structure, 0 if it is not there.
+// orientationOf reads the tag from the first directory of a TIFF structure. It returns 0 if there
+// is none.
 func orientationOf(tiff []byte) uint16 {
 	const (
 		tagOrientation = 0x0112

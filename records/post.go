@@ -12,16 +12,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Draft is a post that is not written yet. Text begins one; its methods return it, so that they
-// can be put in a row. What is wrong with it is told by Post.
+// A Draft is a post that is not written yet. Text begins one. Its methods return it, so calls can
+// be chained. Post reports errors in it.
 //
 //	ref, err := records.Post(ctx, session, records.Text("Look, @alice.example").ReplyTo(parent).Image("cat.jpg", "A cat."))
 //
-// Not safe for concurrent use.
+// It is not safe for concurrent use.
 type Draft struct {
 	text      string
 	facets    []appbsky.RichtextFacet
-	given     bool // the facets are, and none are looked for
+	given     bool // facets are given, so none are detected
 	reply     *appbsky.FeedPostReplyRef
 	parent    syntax.ATURI
 	quoted    *Ref
@@ -35,22 +35,23 @@ type Draft struct {
 
 type picture struct{ path, alt string }
 
-// Text begins a post. Its links, mentions and tags are found as richtext.Detect says.
+// Text begins a post with this text. Its links, mentions and tags are detected as richtext.Detect
+// describes.
 func Text(text string) *Draft { return &Draft{text: text} }
 
-// RichText begins a post whose links, mentions and tags are at hand, and are not looked for.
+// RichText begins a post with given links, mentions and tags. None are detected.
 func RichText(text string, facets []appbsky.RichtextFacet) *Draft {
 	return &Draft{text: text, facets: slices.Clone(facets), given: true}
 }
 
-// ReplyTo makes the post a reply. The post that it answers is read, as a reply names the beginning
-// of its thread, too; InThread is for those who know both.
+// ReplyTo makes the post a reply. It reads the parent post, because a reply also names the first
+// post of its thread. If you know both, use InThread.
 func (d *Draft) ReplyTo(parent syntax.ATURI) *Draft {
 	d.parent, d.reply = parent, nil
 	return d
 }
 
-// InThread makes the post a reply to parent, in the thread that root began.
+// InThread makes the post a reply to parent in the thread that root began.
 func (d *Draft) InThread(root, parent *Ref) *Draft {
 	d.parent, d.reply = "", new(appbsky.FeedPostReplyRef)
 	if root != nil {
@@ -68,47 +69,47 @@ func (d *Draft) Quote(record *Ref) *Draft {
 	return d
 }
 
-// Image adds a picture from a file; see UploadImage. alt says what can be seen in it. Four
-// pictures are the most.
+// Image adds an image from a file; see UploadImage. alt describes the image in words. At most four
+// images are allowed.
 func (d *Draft) Image(path, alt string) *Draft {
 	d.pictures = append(d.pictures, picture{path, alt})
 	return d
 }
 
-// Card shows a link with a title and a description below the text. A post has pictures or a card.
+// Card shows a link with a title and a description below the text. A post has either images or a
+// card.
 func (d *Draft) Card(uri syntax.URI, title, description string) *Draft {
 	d.card = &appbsky.EmbedExternalExternal{URI: uri, Title: title, Description: description}
 	return d
 }
 
-// Languages says in which languages the text is.
+// Languages sets the languages of the text.
 func (d *Draft) Languages(languages ...syntax.Language) *Draft {
 	d.languages = slices.Clone(languages)
 	return d
 }
 
-// At says when the post was written; without it, that is when it is sent.
+// At sets the time when the post was written. The default is when it is sent.
 func (d *Draft) At(t time.Time) *Draft {
 	d.createdAt = t
 	return d
 }
 
-// Resolver says who knows the accounts that are mentioned; without it, the account's server is asked.
+// Resolver sets the resolver for mentioned accounts. The default asks the account's server.
 func (d *Draft) Resolver(r richtext.Resolver) *Draft {
 	d.resolver = r
 	return d
 }
 
-// Reader says whom to ask for the post that is replied to; without it, that is the account's
-// server, which may have only its own accounts' records.
+// Reader sets the Doer that reads the parent of a reply. The default is the account's server, which
+// may have the records of its own accounts only.
 func (d *Draft) Reader(doer xrpc.Doer) *Draft {
 	d.reader = doer
 	return d
 }
 
-// Post writes a post: it looks for what Record looks for, uploads the pictures and creates the
-// record. Options and errors are those of Create and, for what is looked up and uploaded, those of
-// Get, richtext.Detect and UploadImage.
+// Post writes a post. It looks up what Record looks up, uploads the images, and creates the record.
+// Options and errors are those of Create, and those of Get, richtext.Detect and UploadImage.
 func Post(ctx context.Context, account Account, draft *Draft, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
@@ -121,8 +122,9 @@ func Post(ctx context.Context, account Account, draft *Draft, opts ...Option) (*
 	return Create(ctx, account, post, opts...)
 }
 
-// Record finds the thread of a reply and the facets of the text, uploads the pictures, and
-// returns the post, for those who change it or write it by a Batch. Options: WithCall.
+// Record finds the thread of a reply and the facets of the text, uploads the images, and returns
+// the post. Use it to change the post before writing it, or to write it with a Batch. Options:
+// WithCall.
 func (d *Draft) Record(ctx context.Context, account Account, opts ...Option) (*appbsky.FeedPost, error) {
 	s, err := read(opts, "")
 	if err != nil {
@@ -133,11 +135,11 @@ func (d *Draft) Record(ctx context.Context, account Account, opts ...Option) (*a
 
 func (d *Draft) record(ctx context.Context, account Account, s *settings) (*appbsky.FeedPost, error) {
 	if d.card != nil && len(d.pictures) > 0 {
-		return nil, fmt.Errorf("records: a post has pictures or a card, not both")
+		return nil, fmt.Errorf("records: a post has either images or a card, not both")
 	}
 	if most := 4; len(d.pictures) > most {
-		// Before they are uploaded.
-		return nil, fmt.Errorf("records: a post has %d pictures at most, not %d", most, len(d.pictures))
+		// This is checked before the upload.
+		return nil, fmt.Errorf("records: a post has at most %d images, not %d", most, len(d.pictures))
 	}
 	post := &appbsky.FeedPost{Text: d.text, Facets: slices.Clone(d.facets), Langs: d.languages, Reply: d.reply, CreatedAt: syntax.Now()}
 	if !d.createdAt.IsZero() {
@@ -161,7 +163,7 @@ func (d *Draft) record(ctx context.Context, account Account, s *settings) (*appb
 		}
 		post.Facets = facets
 	}
-	// A record that breaks its lexicon is told before anything is uploaded for it.
+	// If the record breaks its lexicon, nothing is uploaded.
 	if err := s.check(post); err != nil {
 		return nil, err
 	}
@@ -173,7 +175,7 @@ func (d *Draft) record(ctx context.Context, account Account, s *settings) (*appb
 	return post, nil
 }
 
-// thread reads the post that is replied to. A reply to a reply is in that one's thread.
+// thread reads the parent post. A reply to a reply belongs to the same thread.
 func (d *Draft) thread(ctx context.Context, account Account, s *settings) (*appbsky.FeedPostReplyRef, error) {
 	reader := d.reader
 	if reader == nil {
@@ -181,10 +183,10 @@ func (d *Draft) thread(ctx context.Context, account Account, s *settings) (*appb
 	}
 	parent, ref, err := Get[appbsky.FeedPost](ctx, reader, d.parent, WithCall(s.calls...))
 	if err != nil {
-		return nil, fmt.Errorf("%w (the post that is replied to, %s)", err, d.parent)
+		return nil, fmt.Errorf("%w (reading the parent post %s)", err, d.parent)
 	}
 	if ref.CID == "" {
-		return nil, fmt.Errorf("records: the server does not say which version of %s it gives, so that no reply can name it", ref.URI)
+		return nil, fmt.Errorf("records: the server does not return the CID of %s, so a reply cannot refer to it", ref.URI)
 	}
 	reply := &appbsky.FeedPostReplyRef{Root: *ref, Parent: *ref}
 	if parent.Reply != nil {
@@ -193,7 +195,7 @@ func (d *Draft) thread(ctx context.Context, account Account, s *settings) (*appb
 	return reply, nil
 }
 
-// embed uploads the pictures and returns what is shown below the text.
+// embed uploads the images and returns what is shown below the text.
 func (d *Draft) embed(ctx context.Context, account Account, s *settings) (appbsky.FeedPostEmbedUnion, error) {
 	var none appbsky.FeedPostEmbedUnion
 	images := new(appbsky.EmbedImages)

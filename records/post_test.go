@@ -129,11 +129,11 @@ func TestPost(t *testing.T) {
 		"P112 a text that is too long is told before pictures are uploaded": {records.Text(strings.Repeat("x", 301)).Image(picture, ""), nil, 0, nil, "301"},
 		"a parent that does not exist":                                      {records.Text("").ReplyTo(bobsPost), []string{"400 RecordNotFound gone"}, 1, records.ErrNotFound, bobsPost},
 		"a parent that is no post":                                          {records.Text("").ReplyTo("at://did:plc:bobbbbbbbbbbbbbbbbbbbbbb/app.bsky.feed.like/3jzfcijpj2z2a"), nil, 0, records.ErrNotARecord, "app.bsky.feed.like"},
-		"a parent without a version":                                        {records.Text("").ReplyTo(bobsPost), []string{strings.Replace(bobs(""), `"cid":"`+string(one)+`",`, "", 1)}, 1, nil, "which version"},
+		"a parent without a version":                                        {records.Text("").ReplyTo(bobsPost), []string{strings.Replace(bobs(""), `"cid":"`+string(one)+`",`, "", 1)}, 1, nil, "does not return the CID"},
 		"a server that is down at a mention":                                {records.Text("@bob.test"), []string{"503 UpstreamFailure down"}, 1, xrpc.ErrUpstreamFailure, "@bob.test"},
 		"a thread without its parent":                                       {records.Text("").InThread(nil, nil), nil, 0, nil, "reply.root.uri"},
 		"a card and pictures":                                               {records.Text("").Card("https://example.com", "", "").Image(picture, ""), nil, 0, nil, "not both"},
-		"five pictures":                                                     {four, nil, 0, nil, "4 pictures"},
+		"five pictures":                                                     {four, nil, 0, nil, "4 images"},
 		"a picture that is not there":                                       {records.Text("").Image(picture+"x", ""), nil, 0, os.ErrNotExist, picture + "x"},
 		"a picture that is a text":                                          {records.Text("").Image(text, ""), nil, 0, records.ErrNotAnImage, "text/plain"},
 	} {

@@ -9,11 +9,11 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// Preferences are what an account has set in the Bluesky app.
+// Preferences are the settings of an account in the Bluesky app.
 type Preferences = appbsky.ActorDefsPreferences
 
-// Preference returns the first preference of a type, nil if there is none. What is changed in it,
-// is changed in the list.
+// Preference returns the first preference of type T, or nil if there is none. A change to it
+// changes the list.
 //
 //	feeds := records.Preference[appbsky.ActorDefsSavedFeedsPrefV2](preferences)
 func Preference[T any, P Record[T]](preferences Preferences) *T {
@@ -25,9 +25,9 @@ func Preference[T any, P Record[T]](preferences Preferences) *T {
 	return nil
 }
 
-// UpdatePreferences changes the account's preferences: it reads them, has change change them, and writes
-// the list that it returns. Preferences that are not changed stay, also those that are newer than this
-// package. What change leaves as it is, is not written.
+// UpdatePreferences changes the account's preferences. It reads them, calls change, and writes the
+// list that change returns. Preferences that change does not touch stay, also those that are newer
+// than this package. If change changes nothing, nothing is written.
 //
 //	err := records.UpdatePreferences(ctx, session, func(p records.Preferences) (records.Preferences, error) {
 //		if adult := records.Preference[appbsky.ActorDefsAdultContentPref](p); adult != nil {
@@ -37,21 +37,21 @@ func Preference[T any, P Record[T]](preferences Preferences) *T {
 //		return append(p, appbsky.NewActorDefsPreferencesUnion(&appbsky.ActorDefsAdultContentPref{})), nil
 //	})
 //
-// Servers have no swap for preferences. So they are read again after they were written: where somebody
-// else wrote at the same time, and the change is not among what is there, it is made again on that, five
-// times in all. What others write between reading and writing can be lost all the same.
+// Servers have no compare-and-swap for preferences. So UpdatePreferences reads them again after
+// writing. If somebody else wrote at the same time and the change is lost, it makes the change
+// again, up to five times in all. What others write between reading and writing can still be lost.
 //
-// The change may be called several times. Its error ends the update, and is returned as it is.
-// Options: WithCall.
+// change may be called several times. If it returns an error, the update ends and returns that
+// error. Options: WithCall.
 //
-// Errors: ErrChanged when others wrote each time; else those of any call.
+// Errors: ErrChanged if others wrote every time; otherwise those of any call.
 func UpdatePreferences(ctx context.Context, account Account, change func(Preferences) (Preferences, error), opts ...Option) error {
 	s, err := read(opts, "")
 	if err != nil {
 		return err
 	}
 	actor := appbsky.NewClient(account).Actor
-	var written []byte // what was put, nil before the first time
+	var written []byte // the last written list; nil before the first write
 	for try := 0; ; try++ {
 		out, err := actor.GetPreferences(ctx, s.calls...)
 		if err != nil {
@@ -76,7 +76,7 @@ func UpdatePreferences(ctx context.Context, account Account, change func(Prefere
 			return nil
 		}
 		if try == maxUpdates {
-			return fmt.Errorf("records: preferences: %w, each time they were written", ErrChanged)
+			return fmt.Errorf("records: preferences: %w, every time they were written", ErrChanged)
 		}
 		in := &appbsky.ActorPutPreferencesInput{Preferences: changed}
 		if err := lex.Validate(in, lex.Strict); err != nil {
@@ -89,7 +89,7 @@ func UpdatePreferences(ctx context.Context, account Account, change func(Prefere
 	}
 }
 
-// preferencesJSON is a list as it is sent, to compare it.
+// preferencesJSON returns a list in the form in which it is sent, for comparing.
 func preferencesJSON(p Preferences) ([]byte, error) {
 	if p == nil {
 		p = Preferences{}

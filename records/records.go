@@ -13,33 +13,34 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// An Account is a Doer that knows whose credentials it has: an *oauth.Session.
+// An Account is a Doer that knows its account, such as an *oauth.Session.
 type Account interface {
 	xrpc.Doer
 	DID() syntax.DID
 }
 
-// A Record is a pointer to the type of a record, such as *appbsky.FeedPost.
+// A Record is a pointer to a record type, such as *appbsky.FeedPost.
 type Record[T any] interface {
 	*T
 	lex.Typed
 }
 
-// A Ref names one version of a record: its URI and its CID.
+// A Ref identifies one version of a record: its URI and its CID.
 type Ref = comatproto.RepoStrongRef
 
 var (
 	// ErrNotFound: there is no such record.
 	ErrNotFound = errors.New("there is no such record")
-	// ErrChanged: the record, or the repository, is another by now than it was expected to be.
+	// ErrChanged: the record, or the repository, has another version than expected.
 	ErrChanged = errors.New("it has been changed meanwhile")
-	// ErrNotARecord: the value is not a record, or one of another collection.
+	// ErrNotARecord: the value is not a record, or is a record of another collection.
 	ErrNotARecord = errors.New("not a record of this type")
-	// ErrForeign: the record is in the repository of another account, which alone can write it.
+	// ErrForeign: the record is in the repository of another account. Only that account can write
+	// it.
 	ErrForeign = errors.New("the record is another account's")
 )
 
-// An Option is a setting of one call. Those that a call has no use for, it refuses.
+// An Option is an option of one call. A call refuses options that it does not use.
 type Option func(*settings)
 
 type settings struct {
@@ -51,34 +52,33 @@ type settings struct {
 	validate   *bool
 }
 
-// WithKey creates the record under a key, where its lexicon does not say that the server makes
-// one up.
+// WithKey creates the record with this key. Use it if the record's lexicon does not say that the
+// server makes the key.
 func WithKey(key syntax.RecordKey) Option { return func(s *settings) { s.key = &key } }
 
-// WithSwap writes only if the record is at this CID; else the call fails with ErrChanged.
+// WithSwap writes only if the record has this CID. Otherwise the call fails with ErrChanged.
 func WithSwap(cid syntax.CID) Option {
 	return func(s *settings) { s.swap = lex.Some(cid) }
 }
 
-// WithSwapCommit writes only if the repository is at this commit; else the call fails with
+// WithSwapCommit writes only if the repository is at this commit. Otherwise the call fails with
 // ErrChanged.
 func WithSwapCommit(cid syntax.CID) Option { return func(s *settings) { s.swapCommit = &cid } }
 
-// WithoutChecks sends a record as it is, also one that breaks its lexicon. The server may refuse
-// it all the same.
+// WithoutChecks sends a record without checking it by its lexicon. The server may still refuse it.
 func WithoutChecks() Option { return func(s *settings) { s.unchecked = true } }
 
-// WithServerValidation has the server refuse a record that breaks its lexicon or whose lexicon it
-// does not know (true), or look at none (false). Without it, it looks at those whose lexicon it
-// knows.
+// WithServerValidation(true) makes the server refuse records that break their lexicon, or whose
+// lexicon it does not know. WithServerValidation(false) makes it check none. Without this option,
+// it checks records whose lexicon it knows.
 func WithServerValidation(on bool) Option { return func(s *settings) { s.validate = &on } }
 
-// WithCall gives options to the calls that are made, such as xrpc.WithRetry.
+// WithCall passes options to the calls, such as xrpc.WithRetry.
 func WithCall(opts ...xrpc.Option) Option {
 	return func(s *settings) { s.calls = append(s.calls, opts...) }
 }
 
-// read collects options. allowed names those that the call has a use for beside WithCall.
+// read applies options. allowed names the options, in addition to WithCall, that the call uses.
 func read(opts []Option, allowed string) (*settings, error) {
 	s := new(settings)
 	for _, o := range opts {
@@ -89,13 +89,13 @@ func read(opts []Option, allowed string) (*settings, error) {
 		"WithoutChecks": s.unchecked, "WithServerValidation": s.validate != nil,
 	} {
 		if used && !strings.Contains(" "+allowed+" ", " "+name+" ") {
-			return nil, fmt.Errorf("records: %s has no use here", name)
+			return nil, fmt.Errorf("records: this call does not use %s: remove the option", name)
 		}
 	}
 	return s, nil
 }
 
-// check holds a record to its lexicon.
+// check checks a record by its lexicon.
 func (s *settings) check(record lex.Typed) error {
 	if s.unchecked {
 		return nil
@@ -111,7 +111,8 @@ func (s *settings) check(record lex.Typed) error {
 // collectionOf returns the collection of a record.
 func collectionOf(record lex.Typed) (syntax.NSID, error) {
 	collection := syntax.NSID(record.LexType())
-	// An object that is the main definition of its lexicon has such a name, too, and no $type.
+	// An object that is the main definition of its lexicon has such a name too, but it has no
+	// $type.
 	text, err := lex.MarshalJSON(record)
 	if err != nil {
 		return "", fmt.Errorf("records: %s: %w", record.LexType(), err)
@@ -122,14 +123,14 @@ func collectionOf(record lex.Typed) (syntax.NSID, error) {
 	return collection, nil
 }
 
-// said gives errors of servers the names of this package.
+// said adds this package's errors to errors of servers.
 func said(err error) error {
 	var kind error
 	switch e, ok := errors.AsType[*xrpc.Error](err); {
 	case errors.Is(err, comatproto.ErrInvalidSwap):
 		kind = ErrChanged
 	case errors.Is(err, comatproto.ErrRecordNotFound),
-		// As servers said it before the error had a name.
+		// Servers from before the error had a name say this.
 		ok && e.Name == xrpc.ErrInvalidRequest && strings.HasPrefix(e.Message, "Could not locate record"):
 		kind = ErrNotFound
 	case err == nil:
@@ -143,9 +144,9 @@ func said(err error) error {
 // Create writes a new record into the account's repository. Options: WithKey, WithSwapCommit,
 // WithoutChecks, WithServerValidation, WithCall.
 //
-// Errors: *lex.ValidationError before anything is sent; ErrChanged; else those of any call. After
-// an *xrpc.SendError that says SentMaybe the record may be there: with WithKey, a second try does
-// not write it twice.
+// Errors: *lex.ValidationError before anything is sent; ErrChanged; otherwise those of any call.
+// After an *xrpc.SendError with SentMaybe the record may exist. With WithKey, a second try does not
+// write it twice.
 func Create(ctx context.Context, account Account, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
@@ -168,9 +169,9 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 	return &Ref{URI: out.URI, CID: out.CID}, nil
 }
 
-// Put writes a record under a key of the account's repository, whatever was there; with WithSwap
-// only if that is what it was. Options: WithSwap, WithSwapCommit, WithoutChecks,
-// WithServerValidation, WithCall. Errors are those of Create.
+// Put writes a record with this key into the account's repository, whether the record exists or
+// not. With WithSwap it writes only if the record has that version. Options: WithSwap,
+// WithSwapCommit, WithoutChecks, WithServerValidation, WithCall. Errors are those of Create.
 func Put(ctx context.Context, account Account, key syntax.RecordKey, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithSwap WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
@@ -194,18 +195,18 @@ func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.
 	if err != nil {
 		return nil, said(err)
 	}
-	// The reference looks at no swap where the same record is there already, and makes no commit. Such an answer
-	// has a validation status; servers of before that give neither.
+	// If the same record exists already, the reference ignores the swap and makes no commit. Such
+	// an answer has a validation status. Answers of older servers have neither.
 	if expected, ok := s.swap.Get(); out.Commit == nil && out.ValidationStatus != nil && (s.swap.IsNull() || ok && expected != out.CID) {
-		return nil, fmt.Errorf("records: %w: %s, by somebody who wrote the same", ErrChanged, out.URI)
+		return nil, fmt.Errorf("records: %w: %s, by somebody who wrote the same content", ErrChanged, out.URI)
 	}
 	return &Ref{URI: out.URI, CID: out.CID}, nil
 }
 
 // Get reads a record. Options: WithCall.
 //
-// Errors: ErrNotFound; ErrNotARecord where the URI is one of another collection, or the value is
-// not what its collection says; else those of any call.
+// Errors: ErrNotFound; ErrNotARecord if the URI is in another collection, or if the value does not
+// follow its collection's lexicon; otherwise those of any call.
 func Get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, uri syntax.ATURI, opts ...Option) (*T, *Ref, error) {
 	s, err := read(opts, "")
 	if err != nil {
@@ -220,7 +221,7 @@ func Get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, uri syntax.ATU
 		return nil, nil, fmt.Errorf("records: %w", err)
 	}
 	if uri.RecordKey() == "" || uri.Collection() != collection {
-		return nil, nil, fmt.Errorf("records: %w: %s is no URI of a record of %s", ErrNotARecord, uri, collection)
+		return nil, nil, fmt.Errorf("records: %w: %s is not the URI of a record in %s", ErrNotARecord, uri, collection)
 	}
 	return get[T, P](ctx, doer, uri.Authority(), collection, uri.RecordKey(), s)
 }
@@ -241,10 +242,10 @@ func get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.At
 	return record, ref, nil
 }
 
-// Delete deletes a record of the account's repository. One that is not there is no error. Options:
-// WithSwap, WithSwapCommit, WithCall.
+// Delete deletes a record of the account's repository. If the record does not exist, there is no
+// error. Options: WithSwap, WithSwapCommit, WithCall.
 //
-// Errors: ErrForeign; ErrChanged; else those of any call.
+// Errors: ErrForeign; ErrChanged; otherwise those of any call.
 func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Option) error {
 	s, err := read(opts, "WithSwap WithSwapCommit")
 	if err != nil {
@@ -263,16 +264,16 @@ func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Opti
 	return said(err)
 }
 
-// own reports what keeps the account from writing the record under uri.
+// own returns an error if the account cannot write the record at uri.
 func own(account Account, uri syntax.ATURI) error {
 	if err := uri.Validate(); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
 	if uri.RecordKey() == "" {
-		return fmt.Errorf("records: %w: %s is no URI of a record", ErrNotARecord, uri)
+		return fmt.Errorf("records: %w: %s is not the URI of a record", ErrNotARecord, uri)
 	}
 	if uri.Authority() != syntax.AtIdentifier(account.DID()) {
-		return fmt.Errorf("records: %w: %s, and the account is %s", ErrForeign, uri, account.DID())
+		return fmt.Errorf("records: %w: %s, but the account is %s", ErrForeign, uri, account.DID())
 	}
 	return nil
 }

@@ -198,21 +198,21 @@ func TestWrongUses(t *testing.T) {
 		"what is no record":           {func() error { _, err := records.Create(ctx, s, &like.Subject); return err }, "com.atproto.repo.strongRef", records.ErrNotARecord},
 		"a part of a lexicon":         {func() error { _, err := records.Create(ctx, s, &appbsky.FeedPostReplyRef{}); return err }, "is the type of an object", records.ErrNotARecord},
 		"a URI of another collection": {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, his); return err }, "app.bsky.feed.like", records.ErrNotARecord},
-		"a URI of a repository":       {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, "at://alice.test"); return err }, "no URI of a record", records.ErrNotARecord},
+		"a URI of a repository":       {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, "at://alice.test"); return err }, "not the URI of a record", records.ErrNotARecord},
 		"what is no URI":              {func() error { _, _, err := records.Get[appbsky.FeedLike](ctx, s, "https://x.test"); return err }, "https://x.test", nil},
 		"a key that is none": {func() error {
 			_, err := records.Update(ctx, s, "a/b", func(*appbsky.FeedLike) error { return nil })
 			return err
 		}, "a/b", nil},
 		"another's record":            {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
-		"a collection to delete":      {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "no URI of a record", records.ErrNotARecord},
-		"a swap where nothing can be": {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap has no use", nil},
-		"a key where there is one":    {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey has no use", nil},
+		"a collection to delete":      {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "not the URI of a record", records.ErrNotARecord},
+		"a swap where nothing can be": {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap: remove the option", nil},
+		"a key where there is one":    {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey: remove the option", nil},
 		"a swap in an update": {func() error {
 			_, err := records.Update(ctx, s, "x", func(*appbsky.FeedLike) error { return nil }, records.WithSwap(one))
 			return err
-		}, "WithSwap has no use", nil},
-		"checks where nothing is sent": {func() error { return records.Delete(ctx, s, mine, records.WithoutChecks()) }, "WithoutChecks has no use", nil},
+		}, "WithSwap: remove the option", nil},
+		"checks where nothing is sent": {func() error { return records.Delete(ctx, s, mine, records.WithoutChecks()) }, "WithoutChecks: remove the option", nil},
 		"more writes than servers take": {func() error {
 			b := records.NewBatch(s)
 			for range 201 {
@@ -220,7 +220,7 @@ func TestWrongUses(t *testing.T) {
 			}
 			_, err := b.Apply(ctx)
 			return err
-		}, "201 writes; 200", nil},
+		}, "201 writes; at most 200", nil},
 		"another's record in a batch": {func() error {
 			b := records.NewBatch(s)
 			b.Delete(mine)

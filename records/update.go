@@ -13,27 +13,28 @@ import (
 )
 
 const (
-	// maxUpdates is how often one Update reads and writes where others write as well.
+	// maxUpdates is how often one Update reads and writes if others write too.
 	maxUpdates = 5
-	// updatePause is the longest pause before the second of these; it doubles from one to the next.
+	// updatePause is the longest pause before the second attempt; it doubles each time.
 	updatePause = 100 * time.Millisecond
 )
 
-// Update changes a record of the account's repository without losing what others write: it reads
-// the record, has change change it, and writes it if it is still what was read; if not, it begins
-// again, five times at most. Where there is no record, change gets an empty one. A record that
-// change leaves as it is, is not written. Fields that its lexicon does not have stay.
+// Update changes a record of the account's repository without losing the writes of others. It reads
+// the record, calls change, and writes the record if nobody else has changed it. If somebody has,
+// it begins again, five times at most. If there is no record, change gets an empty one. If change
+// changes nothing, nothing is written. Fields that are not in the record's lexicon stay.
 //
 //	_, err := records.Update(ctx, session, "self", func(p *appbsky.ActorProfile) error {
 //		p.DisplayName = &name
 //		return nil
 //	})
 //
-// The change may be called several times, and does nothing but change the record; its error ends
-// the update, and is returned as it is. Options: WithoutChecks, WithServerValidation, WithCall.
+// change may be called several times, so it must do nothing but change the record. If it returns an
+// error, the update ends and returns that error. Options: WithoutChecks, WithServerValidation,
+// WithCall.
 //
-// Errors: ErrChanged when others were faster each time; ErrNotARecord when what is there cannot be
-// read; else those of Put.
+// Errors: ErrChanged if others were faster every time; ErrNotARecord if the existing record cannot
+// be read; otherwise those of Put.
 func Update[T any, P Record[T]](ctx context.Context, account Account, key syntax.RecordKey, change func(record *T) error, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithoutChecks WithServerValidation")
 	if err != nil {
@@ -55,7 +56,7 @@ func Update[T any, P Record[T]](ctx context.Context, account Account, key syntax
 		case err != nil:
 			return nil, err
 		case ref.CID == "":
-			return nil, fmt.Errorf("records: the server does not say which version of %s it gives, so that it cannot be updated safely", ref.URI)
+			return nil, fmt.Errorf("records: the server does not return the CID of %s, so it cannot be updated safely", ref.URI)
 		default:
 			s.swap = lex.Some(ref.CID)
 			if before, err = lex.MarshalJSON(P(record)); err != nil {

@@ -9,22 +9,23 @@ import (
 	"sort"
 )
 
-// A place says where a block lies. There may be millions of them: they take 48 bytes each, in a
-// sorted list, which is half of what a map takes.
+// A place is the position of a block. There may be millions of them. Each takes 48 bytes in a
+// sorted list, half of what a map takes.
 type place struct {
 	at   int64
 	size uint32
 	id   cid
 }
 
-// blocks finds blocks by their CIDs. It is not changed once it is made.
+// blocks finds blocks by their CIDs. It does not change after it is made.
 type blocks struct {
 	source io.ReaderAt
-	places []place // in the order of their CIDs, each once
+	places []place // sorted by CID, each once
 }
 
-// index reads a CAR to its end and returns its root and its blocks. They lie in keep, which gets
-// all blocks one behind the other, or, if that is nil, in the CAR.
+// index reads a CAR to its end and returns its root and the places of its blocks. The places are
+// offsets in keep, which gets all blocks one after the other. If keep is nil, they are offsets in
+// the CAR.
 func index(ctx context.Context, car *carReader, keep *spool) (root cid, places []place, err error) {
 	root, err = car.root()
 	for err == nil {
@@ -54,16 +55,16 @@ func index(ctx context.Context, car *carReader, keep *spool) (root cid, places [
 	return root, slices.Clip(places), nil
 }
 
-// stored is an error of the temporary file.
+// stored returns an error of the temporary file.
 func stored(err error) error {
-	return failure(ErrStorage, "make room where temporary files go, name another folder by WithTempDir, or allow more memory by WithMemory").because(err)
+	return failure(ErrStorage, "free space in the folder for temporary files, set another folder with WithTempDir, or allow more memory with WithMemory").because(err)
 }
 
-// load returns a block, in memory of its own. The error is ErrMissingBlock if there is none.
+// load returns a block in its own memory. If there is none, the error is ErrMissingBlock.
 func (b *blocks) load(id cid) ([]byte, error) {
 	i := sort.Search(len(b.places), func(i int) bool { return b.places[i].id.compare(&id) >= 0 })
 	if i == len(b.places) || b.places[i].id != id {
-		return nil, failure(ErrMissingBlock, "the CAR does not have it").of(id)
+		return nil, failure(ErrMissingBlock, "the CAR does not contain it").of(id)
 	}
 	block := make([]byte, b.places[i].size)
 	if _, err := b.source.ReadAt(block, b.places[i].at); err != nil && !(err == io.EOF && cidOf(id.codec, block) == id) {
@@ -72,9 +73,9 @@ func (b *blocks) load(id cid) ([]byte, error) {
 		}
 		return nil, failure(ErrStorage, "a block cannot be read any more").of(id).because(err)
 	}
-	// Files can be changed by others between the first reading and this one.
+	// Others can change a file between the first reading and this one.
 	if cidOf(id.codec, block) != id {
-		return nil, failure(ErrHash, "its bytes have changed since they were read first").of(id)
+		return nil, failure(ErrHash, "its bytes have changed since the first reading").of(id)
 	}
 	return block, nil
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// maxHeader is how long the header of a CAR may be: it has one root.
+// maxHeader is the maximum length of a CAR's header; it has one root.
 const maxHeader = 64 << 10
 
 // A carReader reads a CAR of version 1 block by block (https://ipld.io/specs/transport/car/carv1/).
 type carReader struct {
 	r      *bufio.Reader
 	limits limits
-	offset int64 // of what is read next
+	offset int64 // of the next section
 	blocks int
 	buf    []byte
 }
@@ -63,7 +63,7 @@ func (c *carReader) root() (cid, error) {
 		return cid{}, err
 	}
 	if size == 0 || size > maxHeader {
-		return cid{}, failure(ErrCAR, "its header would have %d bytes: this is no CAR", size).at(0)
+		return cid{}, failure(ErrCAR, "its header would have %d bytes: this is not a CAR", size).at(0)
 	}
 	at := c.offset
 	b, err := c.bytes(int(size))
@@ -78,17 +78,17 @@ func (c *carReader) root() (cid, error) {
 		return cid{}, failure(ErrCAR, "it is of version %d; repositories come in version 1", h.version).at(at)
 	}
 	if len(h.roots) == 0 {
-		return cid{}, failure(ErrCAR, "it has no root, which would be the commit").at(at)
+		return cid{}, failure(ErrCAR, "it has no root; the root must be the commit").at(at)
 	}
 	root, err := parseText(h.roots[0])
 	if err != nil {
-		return cid{}, failure(ErrCAR, "its root %.100q is no commit", h.roots[0]).at(at).because(err)
+		return cid{}, failure(ErrCAR, "its root %.100q is not a commit", h.roots[0]).at(at).because(err)
 	}
 	return root, nil
 }
 
-// next reads a block and makes sure that it is what its CID says. The block is good until the next
-// call, and lies at an offset of the CAR. At the end of the CAR the error is io.EOF.
+// next reads a block and checks it by its CID. The block is valid until the next call; at is its
+// offset in the CAR. At the end of the CAR the error is io.EOF.
 func (c *carReader) next() (id cid, block []byte, at int64, err error) {
 	start := c.offset
 	size, err := c.length()
@@ -100,9 +100,9 @@ func (c *carReader) next() (id cid, block []byte, at int64, err error) {
 	}
 	switch {
 	case size < binarySize:
-		return cid{}, nil, 0, failure(ErrCAR, "a section of %d bytes has no room for a CID", size).at(start)
+		return cid{}, nil, 0, failure(ErrCAR, "a section of %d bytes is too short for a CID", size).at(start)
 	case size-binarySize > uint64(c.limits.block):
-		return cid{}, nil, 0, failure(ErrLimit, "a block of %d bytes, and %d are allowed; WithMaxBlockSize allows more", size-binarySize, c.limits.block).at(start)
+		return cid{}, nil, 0, failure(ErrLimit, "a block of %d bytes, but at most %d are allowed; WithMaxBlockSize allows more", size-binarySize, c.limits.block).at(start)
 	}
 	b, err := c.bytes(int(size))
 	if err != nil {
@@ -110,7 +110,7 @@ func (c *carReader) next() (id cid, block []byte, at int64, err error) {
 	}
 	id, err = parseBinary(b)
 	if err != nil {
-		return cid{}, nil, 0, failure(ErrCAR, "what the block begins with").at(start).because(err)
+		return cid{}, nil, 0, failure(ErrCAR, "the CID at the beginning of the block").at(start).because(err)
 	}
 	block = b[binarySize:]
 	if cidOf(id.codec, block) != id {
@@ -136,7 +136,7 @@ func (c *carReader) length() (uint64, error) {
 		if c.offset > c.limits.total {
 			return 0, c.tooLong()
 		}
-		// Nine bytes have 63 bits, more than any length has.
+		// Nine bytes have 63 bits, more than any length needs.
 		if shift == 9*7 || b == 0 && shift > 0 {
 			return 0, failure(ErrCAR, "a length that is not in its shortest form, or too large").at(start)
 		}
@@ -147,7 +147,7 @@ func (c *carReader) length() (uint64, error) {
 	}
 }
 
-// bytes reads n bytes, which are good until the next call. n has been checked against a limit.
+// bytes reads n bytes, which are valid until the next call. n has been checked against a limit.
 func (c *carReader) bytes(n int) ([]byte, error) {
 	if c.offset+int64(n) > c.limits.total {
 		return nil, c.tooLong()
@@ -168,7 +168,7 @@ func (c *carReader) tooLong() error {
 	return failure(ErrLimit, "the CAR has more than %d bytes; WithMaxSize allows more", c.limits.total).at(c.offset)
 }
 
-// failed is the error of a reader.
+// failed returns the error of a reader.
 func (c *carReader) failed(err error, within string) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return failure(ErrTruncated, "it ends within %s", within).at(c.offset).because(io.ErrUnexpectedEOF)

@@ -11,7 +11,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What the CIDs of repositories say of their blocks
+// The fixed parts of the CIDs in repositories
 // (https://atproto.com/specs/data-model#link-and-cid-formats).
 const (
 	cidVersion   = 1
@@ -20,11 +20,11 @@ const (
 	hashSHA256   = 0x12
 )
 
-// binarySize is how many bytes a CID has: version, codec, hash, size of the digest, digest.
+// binarySize is the size of a CID in bytes: version, codec, hash, size of the digest, digest.
 const binarySize = 4 + sha256.Size
 
-// A cid is a content address in the form in which many of them are kept: what is the same in all
-// CIDs of repositories is left out. The zero value is none.
+// A cid is a content address in a compact form: it leaves out what is the same in all CIDs of
+// repositories. The zero value means none.
 type cid struct {
 	codec  byte
 	digest [sha256.Size]byte
@@ -48,12 +48,12 @@ func parseBinary(b []byte) (cid, error) {
 	return id, nil
 }
 
-// textSize is how many characters of base32 these bytes take.
+// textSize is the number of base32 characters for these bytes.
 const textSize = (binarySize*8 + 4) / 5
 
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// parseText reads a CID in its text form.
+// parseText parses a CID in its text form.
 func parseText[S ~string](text S) (cid, error) {
 	if len(text) != 1+textSize || text[0] != 'b' {
 		return cid{}, errCID
@@ -76,20 +76,20 @@ func parseText[S ~string](text S) (cid, error) {
 			n++
 		}
 	}
-	if bits != 0 { // behind the last byte
+	if bits != 0 { // after the last byte
 		return cid{}, errCID
 	}
 	return parseBinary(b[:])
 }
 
-// binary returns the CID in bytes.
+// binary returns the CID as bytes.
 func (c cid) binary() [binarySize]byte {
 	b := [binarySize]byte{cidVersion, c.codec, hashSHA256, sha256.Size}
 	copy(b[4:], c.digest[:])
 	return b
 }
 
-// text returns the CID in its text form, "" for none.
+// text returns the CID in its text form, or "" for none.
 func (c cid) text() syntax.CID {
 	if c.none() {
 		return ""
@@ -104,8 +104,8 @@ func (c cid) text() syntax.CID {
 // none reports whether c is the zero value.
 func (c cid) none() bool { return c.codec == 0 }
 
-// compare puts CIDs into an order, whatever it is. The first bytes of digests tell almost all of
-// them apart.
+// compare orders CIDs in some fixed way. The first bytes of the digests distinguish almost all of
+// them.
 func (c *cid) compare(other *cid) int {
 	a, b := binary.BigEndian.Uint64(c.digest[:]), binary.BigEndian.Uint64(other.digest[:])
 	if a != b {

@@ -10,39 +10,40 @@ import (
 // A Commit is one state of a repository, signed by its account
 // (https://atproto.com/specs/repository#commit-objects).
 type Commit struct {
-	CID       syntax.CID // of the commit itself
+	CID       syntax.CID // the CID of the commit itself
 	DID       syntax.DID // the account
-	Version   int64      // 3; 2 in repositories of 2023 and before
+	Version   int64      // 3; 2 in repositories of 2023 and earlier
 	Data      syntax.CID // the root of the tree of records
 	Rev       syntax.TID // grows with each commit; "" in some of version 2
 	Prev      syntax.CID // the commit before; "" in almost all
-	Signature []byte     // of the commit without it
+	Signature []byte     // signature of the commit without this field
 
-	// What is signed is made of the fields again, and has to be the same to the byte.
-	hasPrev bool // prev is there, if only as null
+	// The signed bytes are encoded again from the fields, and must be exactly the same.
+	hasPrev bool // prev is present, possibly as null
 	extra   lex.Extra
 }
 
-// A Key verifies signatures of an account: an *identity.PublicKey, by its Document.SigningKey.
+// A Key verifies signatures of an account. An *identity.PublicKey from Document.SigningKey is one.
 type Key interface {
-	// Verify fails unless the key has signed the message, with the smaller of the two s.
+	// Verify fails unless the key has signed the message, with the smaller of the two possible s.
 	Verify(message, signature []byte) error
 }
 
-// Verify makes sure that the commit is of an account and signed by its key. did is whose
-// repository was asked for: without it, one of another account could be taken for it. A rev or
-// anything else of the commit may be believed afterwards, and with it each record of the tree.
+// Verify checks that the commit belongs to an account and is signed by its key. did is the account
+// whose repository you requested; without it, another account's repository could be passed off as
+// this one. After Verify you can trust everything in the commit, such as its rev, and each record
+// of the tree.
 //
 // Errors: ErrAccount, ErrSignature.
 func (c *Commit) Verify(did syntax.DID, key Key) error {
 	if c.DID != did {
-		return failure(ErrAccount, "it is of %.200q, and %.200q was asked for", c.DID, did)
+		return failure(ErrAccount, "it is of %.200q, but %.200q was requested", c.DID, did)
 	}
 	unsigned := *c
 	unsigned.Signature = nil
 	message, err := lex.MarshalCBOR(&unsigned)
 	if err != nil {
-		return failure(ErrCommit, "it cannot be written").because(err)
+		return failure(ErrCommit, "it cannot be encoded").because(err)
 	}
 	if err := key.Verify(message, c.Signature); err != nil {
 		e := failure(ErrSignature, "of %.200q", c.DID).because(err)
@@ -88,7 +89,7 @@ func (c *Commit) DecodeLex(d *lex.Decoder) error {
 	return d.Err()
 }
 
-// EncodeLex implements lex.Encodable. A commit without a Signature is what is signed.
+// EncodeLex implements lex.Encodable. A commit without a Signature has the signed form.
 func (c *Commit) EncodeLex(e *lex.Encoder) error {
 	e.BeginObject()
 	e.Key("did").String(string(c.DID))
@@ -109,7 +110,7 @@ func (c *Commit) EncodeLex(e *lex.Encoder) error {
 	return e.EndObject(&c.extra)
 }
 
-// readCommit reads the commit that is stored under id, and the root of its tree.
+// readCommit reads the commit with this CID, and the root of its tree.
 func readCommit(id cid, block []byte) (*Commit, cid, error) {
 	c := new(Commit)
 	if err := lex.UnmarshalCBOR(block, c); err != nil {
@@ -121,14 +122,14 @@ func readCommit(id cid, block []byte) (*Commit, cid, error) {
 	}
 	data, err := parseText(c.Data)
 	if err != nil || data.codec != codecDAGCBOR {
-		return nil, cid{}, failure(ErrCommit, "its tree %.100q is no CID of one", c.Data).of(id)
+		return nil, cid{}, failure(ErrCommit, "its tree %.100q is not the CID of a tree", c.Data).of(id)
 	}
 	return c, data, nil
 }
 
 func (c *Commit) check() error {
 	if c.Version != 2 && c.Version != 3 {
-		return fmt.Errorf("it is of version %d, and 2 and 3 are known", c.Version)
+		return fmt.Errorf("it is of version %d, but only 2 and 3 are supported", c.Version)
 	}
 	if err := c.DID.Validate(); err != nil {
 		return err

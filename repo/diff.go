@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Diff returns what has to happen to the records of before to have those of after, in the order of
-// their paths. Subtrees that are the same in both are not looked at, so that little is read of
-// large repositories that differ in little. Slices do that have what differs. A nil Repository is
-// empty.
+// Diff returns the operations that turn the records of before into those of after, in the order of
+// their paths. It skips subtrees that are the same in both, so it reads little if large
+// repositories differ little. Slices work if they contain everything that differs. A nil Repository
+// is empty.
 //
-// An error is final, and one of Records.
+// An error is final. The errors are those of Records.
 func Diff(before, after *Repository) iter.Seq2[*Operation, error] {
 	return func(yield func(*Operation, error) bool) {
 		old, err := cursorOf(before)
@@ -39,8 +39,8 @@ func Diff(before, after *Repository) iter.Seq2[*Operation, error] {
 	}
 }
 
-// step goes one step on in one tree or in both, and returns what it found out, if anything, and
-// the CID of the record now.
+// step moves one step forward in one tree or in both. It returns the operation that it found, if
+// any, and the current CID of the record.
 func step(old, now *cursor) (op *Operation, value cid, err error) {
 	a, b := old.next(), now.next()
 	switch {
@@ -81,13 +81,13 @@ func step(old, now *cursor) (op *Operation, value cid, err error) {
 	return op, value, nil
 }
 
-// A cursor goes through a tree, and does not enter the subtrees that it is not told to.
+// A cursor moves through a tree. It enters only the subtrees that it is told to enter.
 type cursor struct {
 	tree  *tree
-	items []item // the next one last
+	items []item // the next one is last
 }
 
-// An item is a record or a subtree; neither is the end.
+// An item is a record or a subtree; an item with neither is the end.
 type item struct {
 	path  string
 	value cid
@@ -99,7 +99,7 @@ type item struct {
 
 func (i item) subtree() bool { return !i.kid.none() }
 
-// cursorOf returns a cursor in front of all records of a repository; nil is an empty one.
+// cursorOf returns a cursor before all records of a repository; a nil repository is empty.
 func cursorOf(r *Repository) (*cursor, error) {
 	c := new(cursor)
 	if r == nil {
@@ -126,7 +126,7 @@ func (c *cursor) next() item {
 
 func (c *cursor) skip() { c.items = c.items[:len(c.items)-1] }
 
-// enter puts what is in a subtree in its place.
+// enter replaces a subtree by its content.
 func (c *cursor) enter() error {
 	at := c.next()
 	n, err := c.tree.open(at.kid, at.layer, at.within)

@@ -1,5 +1,5 @@
-// Package repo reads the repositories of accounts: what com.atproto.sync.getRepo, getRecord and
-// subscribeRepos give, which proves itself (https://atproto.com/specs/repository).
+// Package repo reads the repositories of accounts, as com.atproto.sync.getRepo, getRecord and
+// subscribeRepos return them. They contain their own proofs (https://atproto.com/specs/repository).
 //
 //	download, err := api.Sync.GetRepo(ctx, &comatproto.SyncGetRepoParams{DID: did})
 //	…
@@ -7,7 +7,7 @@
 //	r, err := repo.Read(ctx, download)
 //	…
 //	defer r.Close()
-//	if err := r.Verify(did, key); err != nil { // key: the account's, of its DID document
+//	if err := r.Verify(did, key); err != nil { // key: the account's key in its DID document
 //		…
 //	}
 //	for record, err := range r.Records() {
@@ -19,25 +19,28 @@
 //		}
 //	}
 //
-// # What is read, and what it takes
+// # Reading
 //
-// A repository comes as a CAR: blocks, each under the hash of its bytes. A signed commit names the
-// root of a tree, and the tree names all records. Servers send the blocks in the order in which
-// their database has them, which is not the order of the tree. Read therefore takes the whole CAR
-// first, at the speed of the network, and checks each block by its hash; then records come in the
-// order of their paths, each on its own, as often as they are wanted. Blocks are kept in memory up to 16 MiB, in which most
-// repositories fit, and beyond that in a temporary file; 48 bytes for each block say where it is.
-// A repository of 100,000 records takes less than 20 MB, however
-// large they are. Open reads a file in its
-// place, and needs no other.
+// A repository comes as a CAR: blocks, each with the hash of its bytes. A signed commit names the
+// root of a tree, and the tree names all records. Servers send the blocks in the order of their
+// database, not in the order of the tree. So Read first reads the whole CAR, at the speed of the
+// network, and checks each block by its hash. After that you can read the records in the order of
+// their paths, as often as you like.
 //
-// Nothing is believed because a server says it. Blocks have the hashes that they are named by. The tree has the
-// one shape that its paths give it, so that it can have no loops, no depth, and no record twice. Verify holds the commit to the key
-// of the account. What is wrong is an *Error of a kind, and says where.
+// Up to 16 MiB of blocks are kept in memory, which is enough for most repositories. Larger ones go
+// into a temporary file. The position of each block takes 48 bytes. A repository of 100,000 records
+// takes less than 20 MB, whatever their size. Open reads an existing file, and needs no temporary
+// one.
+//
+// Nothing is trusted because a server says it. Each block must have the hash in its name. The tree
+// must have the only shape that its paths allow; so it has no loops, is not deep, and has no record
+// twice. Verify checks the commit with the account's key. An error is an *Error with a kind, and
+// says where it is.
 //
 // # Changes
 //
-// Operations returns what an event of a repository did: package firehose takes the events as they
-// come. Change.Verify makes sure that the account signed it and that the operations are all that
-// changed, by Sync 1.1, and State.Next that no event is missing. Diff compares two repositories.
+// Operations returns what an event of a repository did. Package firehose does the same for the
+// messages of a stream. Change.Verify checks that the account signed the change and that the
+// operations are complete, by Sync 1.1. State.Next checks that no event is missing. Diff compares
+// two repositories.
 package repo

@@ -8,61 +8,60 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What an *Error is about, for errors.Is.
+// The kinds of an *Error, for errors.Is.
 var (
 	// ErrCAR: the file is not a CAR of version 1, or not one of a repository.
 	ErrCAR = errors.New("malformed CAR")
 	// ErrTruncated: the file ends too early. Fetch it again.
 	ErrTruncated = errors.New("CAR ends too early")
-	// ErrHash: a block is not what its CID says. Whoever sent it lies, or damaged it.
+	// ErrHash: a block does not fit its CID. The sender damaged or forged it.
 	ErrHash = errors.New("block differs from its CID")
 	// ErrLimit: something is larger than allowed. For files, an Option allows more.
 	ErrLimit = errors.New("larger than allowed")
-	// ErrMissingBlock: a block that is needed is not in the file. Slices of repositories do not
-	// have all blocks; the file of a whole repository has to.
+	// ErrMissingBlock: a needed block is not in the file. A slice of a repository does not contain
+	// all blocks; the file of a whole repository must.
 	ErrMissingBlock = errors.New("missing block")
 	// ErrCommit: the commit is malformed.
 	ErrCommit = errors.New("malformed commit")
-	// ErrTree: the tree of records is malformed: it is not the one tree that its records can have.
+	// ErrTree: the tree of records is malformed: it is not the only tree that its records can have.
 	ErrTree = errors.New("malformed tree")
-	// ErrRecord: a record is not what it is read into.
+	// ErrRecord: a record cannot be decoded into the given type.
 	ErrRecord = errors.New("unexpected record")
-	// ErrAccount: the commit is of another account.
+	// ErrAccount: the commit belongs to another account.
 	ErrAccount = errors.New("commit of another account")
-	// ErrSignature: the account's key has not signed the commit. Keys change: look the account up
-	// anew before you believe it.
+	// ErrSignature: the account's key did not sign the commit. Keys change: look the account up
+	// again before you trust this result.
 	ErrSignature = errors.New("commit not signed by the account")
-	// ErrNotFound: there is no such record. The tree proves it.
+	// ErrNotFound: there is no such record; the tree proves it.
 	ErrNotFound = errors.New("no such record")
-	// ErrEvent: an event contradicts itself, or says what is not in its blocks.
+	// ErrEvent: an event contradicts itself, or says something that is not in its blocks.
 	ErrEvent = errors.New("malformed event")
-	// ErrTooBig: the event says that it lacks what changed. Fetch the repository.
+	// ErrTooBig: the event says that it does not contain the changes. Fetch the repository.
 	ErrTooBig = errors.New("event without its operations")
-	// ErrNotInductive: the event is of a server older than Sync 1.1, and does not say what the
-	// repository was before. The records in it are the account's; that its deletions are true, and
-	// that its operations are all, cannot be checked.
+	// ErrNotInductive: the event comes from a server older than Sync 1.1, and does not say what the
+	// repository was before. Its records belong to the account. It cannot be checked that its
+	// deletions are true and that its operations are complete.
 	ErrNotInductive = errors.New("event that cannot be verified")
-	// ErrIncomplete: the operations of an event are not all that changed. Fetch the repository.
+	// ErrIncomplete: the operations of an event are not complete. Fetch the repository.
 	ErrIncomplete = errors.New("operations do not lead to the commit")
-	// ErrStale: the event is not newer than what is known. Ignore it.
+	// ErrStale: the event is not newer than the known state. Ignore it.
 	ErrStale = errors.New("event that is not new")
-	// ErrGap: the event does not follow what is known: events between them are missing. Fetch the
+	// ErrGap: the event does not follow the known state: events between them are missing. Fetch the
 	// repository.
 	ErrGap = errors.New("event that does not follow")
 	// ErrStorage: the temporary file could not be written or read.
 	ErrStorage = errors.New("temporary file")
-	// ErrClosed: the Repository has been closed, or was not made by Read or Open.
+	// ErrClosed: the Repository is closed, or Read or Open did not make it.
 	ErrClosed = errors.New("repository is closed")
 )
 
-// An Error is what this package fails with, but for errors of readers and contexts, which it
-// wraps.
+// An Error is the error of this package. Errors of readers and contexts are wrapped instead.
 type Error struct {
 	Kind   error      // one of the Err values of this package
-	Reason string     // what exactly is wrong
-	Block  syntax.CID // the block that it is about, if any
-	Path   string     // the record that it is about, if any: its collection and key
-	Offset int64      // byte in the CAR; -1 if it is not about one
+	Reason string     // the exact problem
+	Block  syntax.CID // the block that the error is about, if any
+	Path   string     // the record that the error is about, if any: its collection and key
+	Offset int64      // byte in the CAR; -1 if there is none
 	Err    error      // the cause, if any
 }
 
@@ -70,7 +69,7 @@ func failure(kind error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Reason: fmt.Sprintf(format, args...), Offset: -1}
 }
 
-// at adds the place in the CAR.
+// at adds the offset in the CAR.
 func (e *Error) at(offset int64) *Error {
 	e.Offset = offset
 	return e

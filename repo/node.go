@@ -7,7 +7,7 @@ import (
 )
 
 // A node is one node of the tree of records: paths in their order, and between them, before the
-// first and behind the last, the subtrees of the layer below.
+// first and after the last, the subtrees of the layer below.
 type node struct {
 	layer  int
 	paths  []string
@@ -15,24 +15,24 @@ type node struct {
 	kids   []subtree // one more than paths
 }
 
-// A subtree is a node that may not have been loaded, or none.
+// A subtree is a node that may not be loaded, or none.
 type subtree struct {
 	id   cid   // none if the node was made here
-	node *node // nil if it was not loaded
+	node *node // nil if it is not loaded
 }
 
 // none reports whether there is no subtree.
 func (s subtree) none() bool { return s.id.none() && s.node == nil }
 
-// nodeData is a node as it is stored (https://atproto.com/specs/repository#mst-structure).
+// nodeData is a node in its stored form (https://atproto.com/specs/repository#mst-structure).
 type nodeData struct {
 	left    *lex.CIDLink
 	entries []nodeEntry
 }
 
-// A nodeEntry is a record, and the subtree behind it.
+// A nodeEntry is a record, and the subtree after it.
 type nodeEntry struct {
-	prefix int64     // how many bytes the path has in common with the one before
+	prefix int64     // how many bytes the path shares with the one before
 	suffix lex.Bytes // the rest of the path
 	value  lex.CIDLink
 	right  *lex.CIDLink
@@ -88,8 +88,8 @@ func (e *nodeEntry) DecodeLex(d *lex.Decoder) error {
 	return d.Err()
 }
 
-// decodeNode reads a node that is stored under id, and checks all that can be checked of it alone.
-// One without paths has no layer yet: it is -1.
+// decodeNode decodes the node with this CID, and makes all checks that need no other node. A node
+// without paths has no layer yet; it is -1.
 func decodeNode(id cid, block []byte) (*node, error) {
 	var data nodeData
 	if err := lex.UnmarshalCBOR(block, &data); err != nil {
@@ -107,7 +107,7 @@ func decodeNode(id cid, block []byte) (*node, error) {
 	last := ""
 	for i, e := range data.entries {
 		if e.prefix < 0 || e.prefix > int64(len(last)) {
-			return nil, failure(ErrTree, "a path is said to have %d bytes in common with the one before, which has %d", e.prefix, len(last)).of(id)
+			return nil, failure(ErrTree, "a path claims to share %d bytes with the one before, which has only %d", e.prefix, len(last)).of(id)
 		}
 		path := last[:e.prefix] + string(e.suffix)
 		if wrong := wrongPath(path); wrong != "" {
@@ -117,7 +117,7 @@ func decodeNode(id cid, block []byte) (*node, error) {
 			return nil, failure(ErrTree, "a path does not come after the one before, %.200q", last).about(path).of(id)
 		}
 		if int64(commonPrefix(last, path)) != e.prefix {
-			return nil, failure(ErrTree, "a path has %d bytes in common with the one before, and is said to have %d", commonPrefix(last, path), e.prefix).about(path).of(id)
+			return nil, failure(ErrTree, "a path shares %d bytes with the one before, but claims to share %d", commonPrefix(last, path), e.prefix).about(path).of(id)
 		}
 		layer := layerOf(path)
 		if i > 0 && layer != n.layer {
@@ -126,7 +126,7 @@ func decodeNode(id cid, block []byte) (*node, error) {
 		n.layer = layer
 		value, err := parseText(e.value)
 		if err != nil || value.codec != codecDAGCBOR {
-			return nil, failure(ErrTree, "%.100q is no CID of a record", e.value).about(path).of(id)
+			return nil, failure(ErrTree, "%.100q is not the CID of a record", e.value).about(path).of(id)
 		}
 		n.paths, n.values = append(n.paths, path), append(n.values, value)
 		if err := n.below(e.right); err != nil {
@@ -145,7 +145,7 @@ func (n *node) below(link *lex.CIDLink) *Error {
 	}
 	id, err := parseText(*link)
 	if err != nil || id.codec != codecDAGCBOR {
-		return failure(ErrTree, "%.100q is no CID of a subtree", *link)
+		return failure(ErrTree, "%.100q is not the CID of a subtree", *link)
 	}
 	n.kids = append(n.kids, subtree{id: id})
 	return nil
@@ -177,8 +177,8 @@ func link(e *lex.Encoder, to *lex.CIDLink) {
 	e.CIDLink(*to)
 }
 
-// store gives the blocks of a subtree that were made here to put, those below first, and returns
-// its CID. There has to be one.
+// store passes the blocks of a subtree that were made here to put, the lower ones first, and
+// returns the subtree's CID. There must be a subtree.
 func (s subtree) store(put func(id cid, block []byte)) (cid, error) {
 	if s.node == nil || !s.id.none() {
 		return s.id, nil
@@ -208,7 +208,7 @@ func (s subtree) store(put func(id cid, block []byte)) (cid, error) {
 	}
 	block, err := lex.MarshalCBOR(&data)
 	if err != nil {
-		return cid{}, failure(ErrTree, "a node cannot be written").because(err)
+		return cid{}, failure(ErrTree, "a node cannot be encoded").because(err)
 	}
 	id := cidOf(codecDAGCBOR, block)
 	put(id, block)

@@ -2,27 +2,27 @@ package repo
 
 import "github.com/gimucco/atproto-go/xrpc/syntax"
 
-// An Action is what an Operation does.
+// An Action says what an Operation does.
 type Action string
 
-// The actions there are.
+// The actions.
 const (
 	Create Action = "create"
 	Update Action = "update"
 	Delete Action = "delete"
 )
 
-// known reports whether it is one of them.
+// known reports whether a is one of the actions.
 func (a Action) known() bool { return a == Create || a == Update || a == Delete }
 
-// An Operation is what happened to one record.
+// An Operation is a change of one record.
 type Operation struct {
 	Action     Action
 	Collection syntax.NSID
 	Key        syntax.RecordKey
-	CID        syntax.CID // of the record now; "" after Delete
-	Prev       syntax.CID // of the record before; "" at Create, and in events of servers older than Sync 1.1
-	Record     *Record    // as it is now; nil after Delete
+	CID        syntax.CID // of the record now; "" for Delete
+	Prev       syntax.CID // of the record before; "" for Create, and in events of servers older than Sync 1.1
+	Record     *Record    // the record now; nil for Delete
 }
 
 // Path returns the collection and the key with a slash between them.

@@ -1,18 +1,18 @@
 package repo
 
-// An Option is a setting of Read or Open.
+// An Option is an option of Read or Open.
 type Option func(*limits)
 
 // limits are the settings of Read and Open.
 type limits struct {
 	total  int64 // bytes of a CAR
 	block  int64 // bytes of a block
-	blocks int64 // of a CAR
-	memory int64 // bytes of blocks
+	blocks int64 // number of blocks in a CAR
+	memory int64 // bytes of blocks in memory
 	dir    string
 }
 
-// maxBlock is what a block may be allowed to have: its size is kept in 32 bits.
+// maxBlock is the largest possible limit for a block, because its size is kept in 32 bits.
 const maxBlock = 1 << 30
 
 func settings(opts []Option) limits {
@@ -24,27 +24,28 @@ func settings(opts []Option) limits {
 	return l
 }
 
-// set sets a limit, unless the new one is no limit.
+// set sets a limit if n is above 0.
 func set(limit *int64, n int64) {
 	if n > 0 {
 		*limit = n
 	}
 }
 
-// WithMaxSize allows a CAR of n bytes. 0 or less, or no such option: 2 GiB.
+// WithMaxSize allows a CAR of up to n bytes. The default, also for 0 or less, is 2 GiB.
 func WithMaxSize(n int64) Option { return func(l *limits) { set(&l.total, n) } }
 
-// WithMaxBlockSize allows blocks of n bytes, up to 1 GiB. 0 or less, or no such option: 2 MiB;
-// records have 1 MiB at most.
+// WithMaxBlockSize allows blocks of up to n bytes, at most 1 GiB. The default, also for 0 or less,
+// is 2 MiB; records have at most 1 MiB.
 func WithMaxBlockSize(n int64) Option { return func(l *limits) { set(&l.block, n) } }
 
-// WithMaxBlocks allows n blocks, each of which takes 48 bytes of memory beside its contents. 0 or
-// less, or no such option: four million.
+// WithMaxBlocks allows up to n blocks. Each takes 48 bytes of memory in addition to its content.
+// The default, also for 0 or less, is four million.
 func WithMaxBlocks(n int64) Option { return func(l *limits) { set(&l.blocks, n) } }
 
-// WithMemory has Read keep n bytes of blocks in memory; once there are more, all go to a temporary
-// file. 0 or less, or no such option: 16 MiB.
+// WithMemory lets Read keep up to n bytes of blocks in memory. If there are more, all blocks go to
+// a temporary file. The default, also for 0 or less, is 16 MiB.
 func WithMemory(n int64) Option { return func(l *limits) { set(&l.memory, n) } }
 
-// WithTempDir says where the temporary file of Read goes. "", or no such option: os.TempDir.
+// WithTempDir sets the folder for the temporary file of Read. The default, also for "", is
+// os.TempDir.
 func WithTempDir(dir string) Option { return func(l *limits) { l.dir = dir } }

@@ -8,19 +8,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// maxPath is how long the path of a record may be, as the reference has it.
+// maxPath is the maximum length of a record's path, like in the reference.
 const maxPath = 1024
 
-// wrongPath says what is wrong with the path of a record, "" if nothing is: it has a collection, a
-// slash and a key, of characters that both may have. Whether the collection is an NSID is left to
-// whom it matters.
+// wrongPath says what is wrong with the path of a record, or returns "". A path has a collection, a
+// slash and a key, with valid characters. It does not check that the collection is an NSID.
 func wrongPath(path string) string {
 	collection, key, ok := strings.Cut(path, "/")
 	switch {
 	case len(path) > maxPath:
 		return "is longer than 1,024 bytes"
 	case !ok || collection == "" || key == "":
-		return "is no collection and key with a slash between them"
+		return "is not a collection and a key with a slash between them"
 	}
 	for i := range len(path) {
 		c := path[i]
@@ -38,8 +37,8 @@ func split(path string) (syntax.NSID, syntax.RecordKey) {
 	return syntax.NSID(collection), syntax.RecordKey(key)
 }
 
-// layerOf returns the layer of the tree that a path belongs to: how many pairs of zero bits its
-// SHA-256 digest begins with (https://atproto.com/specs/repository#mst-structure).
+// layerOf returns the layer of a path in the tree: the number of pairs of zero bits at the
+// beginning of its SHA-256 digest (https://atproto.com/specs/repository#mst-structure).
 func layerOf(path string) int {
 	zeros := 0
 	for _, b := range sha256.Sum256([]byte(path)) {
@@ -51,7 +50,7 @@ func layerOf(path string) int {
 	return zeros / 2
 }
 
-// commonPrefix returns how many bytes a and b have in common at their beginning.
+// commonPrefix returns the number of bytes that a and b share at their beginning.
 func commonPrefix(a, b string) int {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {

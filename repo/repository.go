@@ -9,9 +9,9 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Repository is what is in the CAR of one: a commit, the tree of records, and the records. The
-// CAR may be a slice, which has only a part of them. Read and Open make one. Safe for concurrent
-// use.
+// A Repository is the content of a repository's CAR: a commit, the tree of records, and the
+// records. The CAR may be a slice, which has only a part of them. Read and Open return one. It is
+// safe for concurrent use.
 type Repository struct {
 	commit *Commit
 	data   cid // the root of the tree
@@ -21,15 +21,15 @@ type Repository struct {
 }
 
 // Read reads a CAR to its end, such as the output of com.atproto.sync.getRepo or getRecord, and
-// checks all of its blocks by their hashes. Their order does not matter. Nothing of it is believed
-// before Verify. Close the Repository to remove the temporary file that a large one has.
+// checks all its blocks by their hashes. The order of the blocks does not matter. Trust nothing in
+// it before Verify. Call Close to remove the temporary file of a large repository.
 //
-// The reader is read as fast as it gives, so that a slow consumer of records does not stop a
-// download. ctx ends the work between blocks; a reader that may stand still needs a time limit of
-// its own, as an xrpc.Download has.
+// Read reads r at full speed, so a slow consumer of records does not slow a download down. ctx ends
+// the work between blocks. A reader that may block needs its own time limit; an xrpc.Download has
+// one.
 //
 // Errors: ErrCAR, ErrTruncated, ErrHash, ErrLimit, ErrMissingBlock for the commit, ErrCommit,
-// ErrStorage; else those of the reader and of ctx.
+// ErrStorage; otherwise those of the reader and of ctx.
 func Read(ctx context.Context, r io.Reader, opts ...Option) (*Repository, error) {
 	l := settings(opts)
 	keep := &spool{limit: l.memory, dir: l.dir}
@@ -42,9 +42,9 @@ func Read(ctx context.Context, r io.Reader, opts ...Option) (*Repository, error)
 	return repository, nil
 }
 
-// Open is Read for a CAR of a size that can be read anywhere, such as an *os.File or a
-// *bytes.Reader. It needs no temporary file: blocks are read again where they lie, and checked
-// again. The CAR has to stay until the Repository is not used any more; Close leaves it open.
+// Open is Read for a CAR that can be read at any position, such as an *os.File or a *bytes.Reader.
+// It needs no temporary file: it reads blocks again from the CAR, and checks them again. The CAR
+// must stay available while you use the Repository; Close does not close it.
 func Open(ctx context.Context, r io.ReaderAt, size int64, opts ...Option) (*Repository, error) {
 	car := newCARReader(io.NewSectionReader(r, 0, size), settings(opts), size)
 	return read(ctx, car, nil, r)
@@ -71,7 +71,7 @@ func read(ctx context.Context, car *carReader, keep *spool, source io.ReaderAt) 
 	return r, nil
 }
 
-// Close removes the temporary file, if there is one. What was read before stays good.
+// Close removes the temporary file, if there is one. Records that were read before stay valid.
 func (r *Repository) Close() error {
 	if r.closed.Swap(true) || r.closer == nil {
 		return nil
@@ -79,14 +79,14 @@ func (r *Repository) Close() error {
 	return r.closer.Close()
 }
 
-// Commit returns the commit, which must not be changed.
+// Commit returns the commit. Do not change it.
 func (r *Repository) Commit() *Commit { return r.commit }
 
-// Verify makes sure that the repository is the one of an account: see Commit.Verify. After it,
-// every record that Records and Get return is one that the account has written.
+// Verify checks that the repository belongs to an account: see Commit.Verify. After that, the
+// account has written every record that Records and Get return.
 func (r *Repository) Verify(did syntax.DID, key Key) error {
 	if r.commit == nil {
-		return failure(ErrClosed, "make one by Read or Open")
+		return failure(ErrClosed, "make one with Read or Open")
 	}
 	return r.commit.Verify(did, key)
 }
@@ -94,19 +94,19 @@ func (r *Repository) Verify(did syntax.DID, key Key) error {
 // tree opens the tree of records.
 func (r *Repository) tree() (*tree, error) {
 	if r.commit == nil || r.closed.Load() {
-		return nil, failure(ErrClosed, "make one by Read or Open, and close it when all is read")
+		return nil, failure(ErrClosed, "make one with Read or Open, and close it after reading")
 	}
 	return openTree(r.data, r.blocks.load)
 }
 
 // Records returns all records in the order of their paths. An error is final: ErrTree,
-// ErrMissingBlock where the CAR is a slice, ErrStorage, ErrClosed.
+// ErrMissingBlock if the CAR is a slice, ErrStorage, ErrClosed.
 func (r *Repository) Records() iter.Seq2[*Record, error] { return r.between("", "") }
 
-// Collection returns the records of one collection in the order of their keys, and needs no blocks
-// of others. Errors are those of Records.
+// Collection returns the records of one collection in the order of their keys. It needs no blocks
+// of other collections. Errors are those of Records.
 func (r *Repository) Collection(collection syntax.NSID) iter.Seq2[*Record, error] {
-	// The character behind the slash bounds what begins with the collection and a slash.
+	// "0" is the character after "/", so this is the end of all paths in the collection.
 	return r.between(string(collection)+"/", string(collection)+"0")
 }
 
@@ -137,9 +137,9 @@ func located(err error, path string) error {
 	return err
 }
 
-// Get returns a record. It needs only the blocks that lead to it: the CAR that
-// com.atproto.sync.getRecord gives has them. After Verify, the record is proven to be in the
-// repository, and so is with ErrNotFound that it is not.
+// Get returns a record. It needs only the blocks on the way to it; the CAR of
+// com.atproto.sync.getRecord has them. After Verify, the result is proven: that the record is in
+// the repository, and, with ErrNotFound, that it is not.
 //
 // Errors: ErrNotFound, ErrMissingBlock, ErrTree, ErrStorage, ErrClosed.
 func (r *Repository) Get(collection syntax.NSID, key syntax.RecordKey) (*Record, error) {
@@ -153,12 +153,12 @@ func (r *Repository) Get(collection syntax.NSID, key syntax.RecordKey) (*Record,
 		return nil, located(err, path)
 	}
 	if id.none() {
-		return nil, failure(ErrNotFound, "the tree has a place for it, which is empty").about(path)
+		return nil, failure(ErrNotFound, "its place in the tree is empty").about(path)
 	}
 	return r.record(path, id)
 }
 
-// record returns the record that is stored under id.
+// record returns the record with this CID.
 func (r *Repository) record(path string, id cid) (*Record, error) {
 	block, err := r.blocks.load(id)
 	if err != nil {

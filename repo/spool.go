@@ -7,19 +7,19 @@ import (
 	"os"
 )
 
-// chunkSize is how much memory a spool takes at a time.
+// chunkSize is how much memory a spool allocates at a time.
 const chunkSize = 64 << 10
 
-// A spool keeps what is written to it: in memory up to a limit, and all of it in a temporary file
-// once there is more.
+// A spool keeps what is written to it: in memory up to a limit, and above that completely in a
+// temporary file.
 type spool struct {
-	limit  int64  // of what is kept in memory
-	dir    string // of the file; "": the system's
+	limit  int64  // for bytes in memory
+	dir    string // folder of the file; "" is the system's default
 	size   int64
 	chunks [][]byte // all but the last are full
 	file   *os.File
-	w      *bufio.Writer // to the file
-	name   string        // of the file, if it is still to be removed
+	w      *bufio.Writer // writes to the file
+	name   string        // name of the file while it must still be removed
 }
 
 // Write implements io.Writer. Errors are those of the file.
@@ -54,7 +54,8 @@ func (s *spool) spill() error {
 		return err
 	}
 	s.file, s.w, s.name = file, bufio.NewWriterSize(file, chunkSize), file.Name()
-	// A file without a name is gone when the process ends, however it ends. Not all systems have that.
+	// A file without a name disappears when the process ends in any way. Not all systems support
+	// that.
 	if os.Remove(s.name) == nil {
 		s.name = ""
 	}
@@ -67,7 +68,7 @@ func (s *spool) spill() error {
 	return nil
 }
 
-// finish makes what was written readable.
+// finish makes the written data readable.
 func (s *spool) finish() error {
 	if s.file == nil {
 		return nil
@@ -76,7 +77,7 @@ func (s *spool) finish() error {
 	return s.w.Flush()
 }
 
-// ReadAt implements io.ReaderAt, after finish.
+// ReadAt implements io.ReaderAt. It works after finish.
 func (s *spool) ReadAt(p []byte, offset int64) (int, error) {
 	if s.file != nil {
 		return s.file.ReadAt(p, offset)

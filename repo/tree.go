@@ -5,17 +5,18 @@ import (
 	"slices"
 )
 
-// A tree is the Merkle search tree of a repository: from paths to the CIDs of records, of the one
-// shape that these paths can have (https://atproto.com/specs/repository#mst-structure). Its nodes
-// are loaded when they are needed, and checked then. As every step down leads to the layer below,
-// and the layers of 256 bits are 129, a tree cannot be deep, and as paths get larger from node to
-// node, no node is met twice: whatever the blocks are, a walk ends.
+// A tree is the Merkle search tree of a repository. It maps paths to the CIDs of records, and has
+// the only shape that these paths allow (https://atproto.com/specs/repository#mst-structure). Its
+// nodes are loaded and checked when they are needed. Every step down leads to the layer below, and
+// 256 bits give 129 layers, so a tree cannot be deep. Paths grow from node to node, so no node
+// comes twice. So a walk ends, whatever the blocks are.
 type tree struct {
 	load func(cid) ([]byte, error)
 	root subtree // none if the tree is empty
 	top  int     // the layer of the root
 
-	// known are nodes that were loaded before, for trees that are looked into often; nil for none.
+	// known are nodes that were loaded before, for trees that are read often; nil means none are
+	// kept.
 	known map[cid]*node
 }
 
@@ -38,7 +39,7 @@ func openTree(root cid, load func(cid) ([]byte, error)) (*tree, error) {
 	return &tree{load: load}, nil
 }
 
-// node loads a node. It must not be changed, but for the layer of one without paths.
+// node loads a node. Callers must not change it, except for the layer of a node without paths.
 func (t *tree) node(id cid) (*node, error) {
 	if n := t.known[id]; n != nil {
 		return n, nil
@@ -54,10 +55,10 @@ func (t *tree) node(id cid) (*node, error) {
 	return n, err
 }
 
-// A span is what the paths of a subtree have to lie between; "" is no bound.
+// A span is the limits for the paths of a subtree; "" means no limit.
 type span struct{ above, below string }
 
-// of returns the span of subtree i of a node that lies within s.
+// of returns the span of subtree i of a node inside s.
 func (s span) of(n *node, i int) span {
 	if i > 0 {
 		s.above = n.paths[i-1]
@@ -68,12 +69,12 @@ func (s span) of(n *node, i int) span {
 	return s
 }
 
-// without reports whether the span has no path of a range.
+// without reports whether the span contains no path of a range.
 func (s span) without(from, to string) bool {
 	return s.below != "" && s.below <= from || to != "" && s.above >= to
 }
 
-// open returns the node of a subtree, which there has to be, and checks that it is in its place.
+// open returns the node of a subtree, which must exist, and checks that it is in the right place.
 func (t *tree) open(s subtree, layer int, within span) (*node, error) {
 	if s.node != nil {
 		return s.node, nil
@@ -90,7 +91,7 @@ func (t *tree) open(s subtree, layer int, within span) (*node, error) {
 			n.layer = layer
 		}
 	} else if first, last := n.paths[0], n.paths[len(n.paths)-1]; first <= within.above || within.below != "" && last >= within.below {
-		return nil, failure(ErrTree, "a subtree has paths from %.200q to %.200q, and lies between %.200q and %.200q", first, last, within.above, within.below).of(s.id)
+		return nil, failure(ErrTree, "a subtree has paths from %.200q to %.200q, but lies between %.200q and %.200q", first, last, within.above, within.below).of(s.id)
 	}
 	if n.layer != layer {
 		return nil, failure(ErrTree, "a node of layer %d where layer %d should be", n.layer, layer).of(s.id)
@@ -101,8 +102,8 @@ func (t *tree) open(s subtree, layer int, within span) (*node, error) {
 	return n, nil
 }
 
-// walk gives the records with from ≤ path < to to yield, in the order of their paths, until it
-// returns false; to "" is no bound. Nodes outside are not loaded.
+// walk calls yield for the records with from ≤ path < to, in the order of their paths, until yield
+// returns false. A to of "" means no limit. It does not load nodes outside of the range.
 func (t *tree) walk(from, to string, yield func(path string, value cid) bool) error {
 	_, err := t.walkIn(t.root, t.top, span{}, from, to, yield)
 	return err
@@ -130,7 +131,7 @@ func (t *tree) walkIn(s subtree, layer int, within span, from, to string, yield 
 	return true, nil
 }
 
-// get returns the CID of a record, none if there is no such record.
+// get returns the CID of a record, or none if there is no such record.
 func (t *tree) get(path string) (cid, error) {
 	s, layer, within := t.root, t.top, span{}
 	for !s.none() {
@@ -147,7 +148,7 @@ func (t *tree) get(path string) (cid, error) {
 	return cid{}, nil
 }
 
-// put sets the CID of a record and returns the one before, none if there was no such record.
+// put sets the CID of a record and returns the CID before, or none if there was no such record.
 func (t *tree) put(path string, value cid) (before cid, err error) {
 	layer := layerOf(path)
 	if t.root.none() {
@@ -172,7 +173,7 @@ func (t *tree) put(path string, value cid) (before cid, err error) {
 	return cid{}, nil
 }
 
-// raised returns a subtree with a node of a layer above it.
+// raised returns a subtree below a new node of a higher layer.
 func raised(s subtree, layer int) subtree {
 	if s.none() {
 		return s
@@ -232,7 +233,7 @@ func (t *tree) cut(s subtree, layer int, within span, path string) (left, right 
 	return before.orNone(), behind.orNone(), nil
 }
 
-// orNone returns the node as a subtree, or none if nothing is in it.
+// orNone returns the node as a subtree, or none if it is empty.
 func (n *node) orNone() subtree {
 	if len(n.paths) == 0 && n.kids[0].none() {
 		return subtree{}
@@ -240,8 +241,9 @@ func (n *node) orNone() subtree {
 	return subtree{node: n}
 }
 
-// own returns the node of a subtree to be changed: itself if it was made here, else a copy, for
-// one that was loaded may be known to others. So many changes of a large node copy it once.
+// own returns the node of a subtree for changing: the node itself if it was made here, and
+// otherwise a copy, because others may use a loaded node. So many changes of a large node copy it
+// once.
 func (s subtree) own(n *node) *node {
 	if s.node != nil {
 		return n
@@ -253,7 +255,7 @@ func (n *node) clone() *node {
 	return &node{layer: n.layer, paths: slices.Clone(n.paths), values: slices.Clone(n.values), kids: slices.Clone(n.kids)}
 }
 
-// remove takes a record out and returns its CID, none if there was no such record.
+// remove removes a record and returns its CID, or none if there was no such record.
 func (t *tree) remove(path string) (before cid, err error) {
 	root, before, err := t.removeIn(t.root, t.top, span{}, path)
 	if err != nil || before.none() {
@@ -269,7 +271,7 @@ func (t *tree) remove(path string) (before cid, err error) {
 		n, err := t.open(root, layer, span{})
 		switch {
 		case errors.Is(err, ErrMissingBlock):
-			return before, nil // a slice does not have it: nobody has touched it, and it has paths
+			return before, nil // a slice does not contain it, so it is unchanged and has paths
 		case err != nil:
 			return cid{}, err
 		case len(n.paths) > 0:
@@ -308,7 +310,7 @@ func (t *tree) removeIn(s subtree, layer int, within span, path string) (after s
 	return n.orNone(), before, nil
 }
 
-// join makes one subtree of two that lie beside each other.
+// join combines two subtrees that are next to each other.
 func (t *tree) join(left, right subtree, layer int, withinLeft, withinRight span) (subtree, error) {
 	switch {
 	case left.none():
@@ -337,8 +339,8 @@ func (t *tree) join(left, right subtree, layer int, withinLeft, withinRight span
 	}}, nil
 }
 
-// store gives the nodes that were made here to put, those below first, and returns the CID of the
-// root.
+// store passes the nodes that were made here to put, the lower ones first, and returns the CID of
+// the root.
 func (t *tree) store(put func(id cid, block []byte)) (cid, error) {
 	if t.root.none() {
 		return subtree{node: &node{kids: []subtree{{}}}}.store(put)

@@ -131,19 +131,19 @@ func TestBadTrees(t *testing.T) {
 			second := entry(low1, low2, nil)
 			second.prefix, second.suffix = 0, lex.Bytes(low2)
 			return h.add(t, of(entry("", low1, nil), second))
-		}, "and is said to have 0"},
+		}, "but claims to share 0"},
 		{"a prefix of the first path", func(h heap) *lex.CIDLink {
 			return h.add(t, of(nodeEntry{prefix: 3, suffix: lex.Bytes(low1), value: value}))
-		}, "the one before, which has 0"},
+		}, "the one before, which has only 0"},
 		{"a prefix below zero", func(h heap) *lex.CIDLink {
 			return h.add(t, of(nodeEntry{prefix: -1, suffix: lex.Bytes(low1), value: value}))
-		}, "-1 bytes in common"},
+		}, "share -1 bytes"},
 		{"a prefix of 64 bits", func(h heap) *lex.CIDLink {
 			return h.add(t, of(nodeEntry{prefix: 1<<63 - 1, suffix: lex.Bytes(low1), value: value}))
-		}, "the one before, which has 0"},
-		{"a path without a slash", func(h heap) *lex.CIDLink { return h.add(t, leaf("note")) }, "is no collection and key"},
-		{"a path without a key", func(h heap) *lex.CIDLink { return h.add(t, leaf("com.example.note/")) }, "is no collection and key"},
-		{"a path without a collection", func(h heap) *lex.CIDLink { return h.add(t, leaf("/note")) }, "is no collection and key"},
+		}, "the one before, which has only 0"},
+		{"a path without a slash", func(h heap) *lex.CIDLink { return h.add(t, leaf("note")) }, "is not a collection and a key"},
+		{"a path without a key", func(h heap) *lex.CIDLink { return h.add(t, leaf("com.example.note/")) }, "is not a collection and a key"},
+		{"a path without a collection", func(h heap) *lex.CIDLink { return h.add(t, leaf("/note")) }, "is not a collection and a key"},
 		{"a path with two slashes", func(h heap) *lex.CIDLink { return h.add(t, leaf("com.example.note/a/b")) }, "has a character"},
 		{"a path with a space", func(h heap) *lex.CIDLink { return h.add(t, leaf("com.example.note/a b")) }, "has a character"},
 		{"a path that is not ASCII", func(h heap) *lex.CIDLink { return h.add(t, leaf("com.example.note/é")) }, "has a character"},
@@ -152,11 +152,11 @@ func TestBadTrees(t *testing.T) {
 		}, "longer than 1,024"},
 		{"a record that is a picture", func(h heap) *lex.CIDLink {
 			return h.add(t, of(nodeEntry{suffix: lex.Bytes(low1), value: picture}))
-		}, "no CID of a record"},
-		{"a subtree that is a picture", func(h heap) *lex.CIDLink { return h.add(t, of(entry("", high, new(picture)))) }, "no CID of a subtree"},
+		}, "not the CID of a record"},
+		{"a subtree that is a picture", func(h heap) *lex.CIDLink { return h.add(t, of(entry("", high, new(picture)))) }, "not the CID of a subtree"},
 		{"a first subtree that is a picture", func(h heap) *lex.CIDLink {
 			return h.add(t, nodeData{left: &picture, entries: []nodeEntry{entry("", high, nil)}})
-		}, "no CID of a subtree"},
+		}, "not the CID of a subtree"},
 		{"a subtree that is a record", func(h heap) *lex.CIDLink {
 			b := noteOf(t, "a note")
 			h[b.id] = b.data

@@ -1,6 +1,6 @@
-// Package video uploads videos as the services of app.bsky.video want it: with a token by which the
-// service stores the video at the account's server, and with a job that is asked for until it is
-// done.
+// Package video uploads videos to a video service, with the app.bsky.video methods. It requests the
+// token with which the service stores the video at the account's server, and asks for the job until
+// it is done.
 //
 //	service, err := video.NewService(xrpc.ClientConfig{})
 //	…
@@ -8,8 +8,8 @@
 //	…
 //	post.Embed = &appbsky.EmbedVideo{Video: *blob}
 //
-// For OAuth sessions the scope needs permissions for what the tokens are for:
-// "rpc:com.atproto.repo.uploadBlob?aud=*" and, for Limits,
+// An OAuth session needs permissions for the tokens in its scope:
+// "rpc:com.atproto.repo.uploadBlob?aud=*", and for Limits
 // "rpc:app.bsky.video.getUploadLimits?aud=*".
 package video
 
@@ -34,30 +34,30 @@ import (
 const (
 	// DefaultHost is the video service of Bluesky.
 	DefaultHost = "https://video.bsky.app"
-	// DefaultDID is what that service is called in tokens.
+	// DefaultDID is the name of that service in tokens.
 	DefaultDID = "did:web:video.bsky.app"
 
 	// tokenLife is how long the service may take to receive the video and to store it.
 	tokenLife = 30 * time.Minute
-	// maxAnswer is more than what services say of a job, in bytes.
+	// maxAnswer is larger than any answer about a job, in bytes.
 	maxAnswer = 64 << 10
-	// maxTroubles is how often in a row a question about a job may fail.
+	// maxTroubles is how many requests about a job may fail in a row.
 	maxTroubles = 5
 )
 
-// The states of a job that are its end. Others say that it goes on.
+// The final states of a job. All other states mean that it continues.
 const (
 	stateCompleted = "JOB_STATE_COMPLETED"
 	stateFailed    = "JOB_STATE_FAILED"
 )
 
-// ErrFailed: the service could not make use of the video. Errors with it are a *JobError.
+// ErrFailed: the service could not process the video. Such errors are *JobError.
 var ErrFailed = errors.New("the video service could not process the video")
 
-// A JobError is a job that failed.
+// A JobError says that a job failed.
 type JobError struct {
 	JobID string
-	// Code and Message are the service's own words; both may be empty.
+	// Code and Message are the service's own words. Both may be empty.
 	Code, Message string
 }
 
@@ -69,19 +69,19 @@ func (e *JobError) Error() string {
 // Unwrap returns ErrFailed.
 func (e *JobError) Unwrap() error { return ErrFailed }
 
-// An Account is who uploads: an *oauth.Session, or another Doer that knows its account.
+// An Account is a Doer that knows its account, such as an *oauth.Session.
 type Account interface {
 	xrpc.Doer
 	DID() syntax.DID
 }
 
-// A Service is a video service. Safe for concurrent use.
+// A Service is a video service. It is safe for concurrent use.
 type Service struct {
-	// Host sends to the service, without credentials: an *xrpc.Client.
+	// Host sends requests to the service without credentials. It is usually an *xrpc.Client.
 	Host xrpc.Doer
-	// DID is what the service is called in tokens for itself; empty is DefaultDID.
+	// DID is the name of the service in tokens for itself. Empty means DefaultDID.
 	DID syntax.DID
-	// Pause is the time between two questions about a job; 0 is 1.5 seconds.
+	// Pause is the time between two requests about a job. 0 means 1.5 seconds.
 	Pause time.Duration
 }
 
@@ -94,24 +94,24 @@ func NewService(cfg xrpc.ClientConfig) (*Service, error) {
 	return &Service{Host: host}, nil
 }
 
-// Options are what an upload can be told. The zero value will do.
+// Options are the options of an upload. The zero value is good.
 type Options struct {
-	// Name is a file name, which services may show to the account; empty is "video.mp4".
+	// Name is a file name that the service may show to the account. Empty means "video.mp4".
 	Name string
-	// Progress, if set, hears what the service says of the job, each time it is asked. It is
-	// called by the goroutine that uploads.
+	// Progress, if set, is called with each answer of the service about the job. The uploading
+	// goroutine calls it.
 	Progress func(job *appbsky.VideoDefsJobStatus)
 }
 
 // Upload sends a video, waits until the service has processed it and stored it at the account's
-// server, and returns the blob to put into a record. The body's type is video/mp4, or another that
-// the service takes. A video that the service has already is not processed again.
+// server, and returns the blob for a record. The content type of body is video/mp4, or another type
+// that the service accepts. If the service has the video already, it does not process it again.
 //
-// It goes on until ctx ends: give it a deadline of some minutes.
+// Upload continues until ctx ends, so set a deadline of some minutes.
 //
-// Errors: *JobError where the service cannot make use of the video; else those of any call.
+// Errors: *JobError if the service cannot process the video; otherwise those of any call.
 func (s *Service) Upload(ctx context.Context, account Account, body *xrpc.Body, o Options) (*lex.Blob, error) {
-	// The service stores the video in the account's name, so the token is for the account's server.
+	// The service stores the video for the account, so the token is for the account's server.
 	server, err := comatproto.NewClient(account).Server.DescribeServer(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("video: %w", err)
@@ -129,13 +129,13 @@ func (s *Service) Upload(ctx context.Context, account Account, body *xrpc.Body, 
 	return s.wait(ctx, job, o)
 }
 
-// Limits asks how much the account may still upload today.
+// Limits returns how much the account may still upload today.
 func (s *Service) Limits(ctx context.Context, account Account) (*appbsky.VideoGetUploadLimitsOutput, error) {
 	did := cmp.Or(s.DID, DefaultDID)
 	return appbsky.NewClient(serviceauth.NewDoer(account, string(did), s.Host)).Video.GetUploadLimits(ctx)
 }
 
-// parameters are those of uploadVideo, which its lexicon does not have.
+// parameters are the parameters of uploadVideo, which are missing in its lexicon.
 type parameters struct {
 	did  syntax.DID
 	name string
@@ -152,7 +152,7 @@ func (s *Service) send(ctx context.Context, did syntax.DID, token string, body *
 	upload := xrpc.Method{NSID: "app.bsky.video.uploadVideo", Kind: xrpc.KindProcedure, Input: body.ContentType(), Output: "application/json"}
 	job, err := ask(ctx, xrpc.Bearer(s.Host, token), upload, parameters{did, cmp.Or(o.Name, "video.mp4")}, xrpc.Raw(body), xrpc.WithHeaderTimeout(tokenLife))
 	if refused, ok := errors.AsType[*xrpc.Error](err); ok && refused.Status == http.StatusConflict {
-		// It has the video already, and says so as an error that names the job.
+		// The service has the video already. It says so with an error that names the job.
 		if there, none := readJob(refused.Body); none == nil {
 			return there, nil
 		}
@@ -174,8 +174,8 @@ func ask(ctx context.Context, doer xrpc.Doer, m xrpc.Method, params xrpc.Params,
 	return readJob(data)
 }
 
-// readJob reads what a service says of a job. The lexicon has it in a member "jobStatus"; services
-// also send it bare.
+// readJob reads a service's answer about a job. By the lexicon it is in the member "jobStatus", but
+// services also send it directly.
 func readJob(data []byte) (*appbsky.VideoDefsJobStatus, error) {
 	var answer struct {
 		JobStatus json.RawMessage `json:"jobStatus"`
@@ -188,7 +188,7 @@ func readJob(data []byte) (*appbsky.VideoDefsJobStatus, error) {
 	if len(answer.JobStatus) > 0 {
 		bare = bareJob{}
 		if err := json.Unmarshal(answer.JobStatus, &bare); err != nil {
-			return nil, errors.New("the service's answer has a jobStatus that is none")
+			return nil, errors.New("the service's answer has an invalid jobStatus")
 		}
 	}
 	if bare.JobID == "" {
@@ -198,14 +198,14 @@ func readJob(data []byte) (*appbsky.VideoDefsJobStatus, error) {
 	if len(bare.Blob) > 0 && string(bare.Blob) != "null" {
 		job.Blob = new(lex.Blob)
 		if err := lex.UnmarshalJSON(bare.Blob, job.Blob); err != nil {
-			return nil, fmt.Errorf("the service's answer has a blob that is none: %w", err)
+			return nil, fmt.Errorf("the service's answer has an invalid blob: %w", err)
 		}
 	}
 	return job, nil
 }
 
-// A bareJob is a job in which nothing is required: a service that has the video already leaves out
-// what the lexicon demands.
+// A bareJob is a job without required fields: if a service has the video already, it leaves out
+// required ones.
 type bareJob struct {
 	JobID    string          `json:"jobId"`
 	DID      syntax.DID      `json:"did"`
@@ -221,7 +221,7 @@ type jobParameter string
 // EncodeQuery implements xrpc.Params.
 func (p jobParameter) EncodeQuery(q *xrpc.Query) { q.String("jobId", string(p)) }
 
-// status asks for a job.
+// status requests the state of a job.
 func (s *Service) status(ctx context.Context, id string) (*appbsky.VideoDefsJobStatus, error) {
 	status := xrpc.Method{NSID: "app.bsky.video.getJobStatus", Kind: xrpc.KindQuery, Output: "application/json"}
 	return ask(ctx, s.Host, status, jobParameter(id), xrpc.Input{})
@@ -248,7 +248,7 @@ func (s *Service) wait(ctx context.Context, job *appbsky.VideoDefsJobStatus, o O
 			}
 			return nil, e
 		case asked && job.State == stateCompleted:
-			return nil, fmt.Errorf("video: job %.80q is done, and the service names no blob", id)
+			return nil, fmt.Errorf("video: job %.80q is done, but the service names no blob", id)
 		}
 		select {
 		case <-ctx.Done():
@@ -266,7 +266,7 @@ func (s *Service) wait(ctx context.Context, job *appbsky.VideoDefsJobStatus, o O
 	}
 }
 
-// mayPass reports whether asking again can help.
+// mayPass reports whether another request can help.
 func mayPass(err error) bool {
 	if said, ok := errors.AsType[*xrpc.Error](err); ok {
 		return said.Status == http.StatusTooManyRequests || said.Status >= 500

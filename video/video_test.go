@@ -122,12 +122,12 @@ func TestUpload(t *testing.T) {
 		{"a job that nobody knows", respond(200, in(running)), []string{"400"}, []string{"JOB_STATE_ENCODING"}, "asking for job \"job-1\""},
 		{"a video that is too long", respond(200, in(running)), []string{in(failed)}, []string{"JOB_STATE_ENCODING", "JOB_STATE_FAILED"}, `"too_long" "The video is too long"`},
 		{"a job that is done and has no blob", respond(200, in(running)), []string{in(strings.Replace(running, "ENCODING", "COMPLETED", 1))}, []string{"JOB_STATE_ENCODING", "JOB_STATE_COMPLETED"}, "names no blob"},
-		{"a blob that is none", respond(200, in(strings.Replace(completed, `"size":5`, `"size":"5"`, 1))), nil, nil, "a blob that is none"},
+		{"an invalid blob", respond(200, in(strings.Replace(completed, `"size":5`, `"size":"5"`, 1))), nil, nil, "an invalid blob"},
 		{"an account that may not upload", respond(401, `{"error":"Unauthorized","message":"no"}`), nil, nil, "Unauthorized"},
 		{"a conflict of another kind", respond(409, `{"error":"Conflict","message":"no"}`), nil, nil, "Conflict"},
 		{"no job", respond(200, `{}`), nil, nil, "names no job"},
 		{"no JSON of a job", respond(200, `[]`), nil, nil, "is not JSON of a job"},
-		{"a job that is text", respond(200, `{"jobStatus":"job-1"}`), nil, nil, "a jobStatus that is none"},
+		{"a job that is text", respond(200, `{"jobStatus":"job-1"}`), nil, nil, "an invalid jobStatus"},
 	} {
 		t.Run("X27 "+tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Builder writes a text piece by piece, and knows where its facets are. The zero value is an
-// empty text. Not safe for concurrent use.
+// A Builder builds a text and its facets piece by piece. The zero value is an empty text. It is not
+// safe for concurrent use.
 type Builder struct {
 	text   strings.Builder
 	facets []appbsky.RichtextFacet
@@ -21,24 +21,24 @@ func (b *Builder) Text(text string) *Builder {
 	return b
 }
 
-// Link adds text that leads to a URI.
+// Link adds text that links to a URI.
 func (b *Builder) Link(text string, uri syntax.URI) *Builder {
 	return b.add(text, appbsky.NewRichtextFacetFeaturesUnion(&appbsky.RichtextFacetLink{URI: uri}))
 }
 
-// Mention adds text that names an account, such as "@alice.example".
+// Mention adds text that mentions an account, such as "@alice.example".
 func (b *Builder) Mention(text string, did syntax.DID) *Builder {
 	return b.add(text, appbsky.NewRichtextFacetFeaturesUnion(&appbsky.RichtextFacetMention{DID: did}))
 }
 
-// Tag adds a tag, and the # in front of it; tag is without it.
+// Tag adds a tag with a # in front. Write tag without the #.
 func (b *Builder) Tag(tag string) *Builder {
 	return b.add("#"+tag, appbsky.NewRichtextFacetFeaturesUnion(&appbsky.RichtextFacetTag{Tag: tag}))
 }
 
 func (b *Builder) add(text string, feature appbsky.RichtextFacetFeaturesUnion) *Builder {
 	if text == "" {
-		return b // a facet of no characters is none
+		return b // a facet must contain at least one character
 	}
 	from := b.text.Len()
 	b.text.WriteString(text)

@@ -18,27 +18,28 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Resolver finds the accounts that are mentioned. Every identity.Resolver is one, and so is a
-// Server. A handle that does not exist is an error that is identity.ErrNotFound.
+// A Resolver finds mentioned accounts. Every identity.Resolver is one; Server returns another. If a
+// handle does not exist, the error is identity.ErrNotFound.
 type Resolver interface {
 	ResolveHandle(ctx context.Context, handle syntax.Handle) (syntax.DID, error)
 }
 
-// Detect finds links, mentions, tags and cashtags in text as the Bluesky app does, and returns
-// them in their order:
+// Detect finds links, mentions, tags and cashtags in text, by the rules of the Bluesky app, and
+// returns them in their order:
 //
-//   - https://example.com/a, and example.com/a where its last label is a top-level domain
-//   - @alice.example, which the resolver knows; without a resolver there are no mentions
-//   - #tag, in any script, with at least one character that is no digit
+//   - https://example.com/a, and example.com/a if its last label is a top-level domain
+//   - @alice.example, if the resolver finds it; without a resolver there are no mentions
+//   - #tag, in any script, with at least one character that is not a digit
 //   - $TICKER, which is the tag "$TICKER"
 //
-// Links become URIs of RFC 3986, with an internationalized host and other characters outside ASCII encoded.
+// Links become URIs of RFC 3986: an internationalized host, and other characters outside ASCII, are
+// encoded.
 //
-// Each stands at the beginning of a word; links, mentions and cashtags may also follow a
-// parenthesis. What ends a sentence behind them is not part of them.
+// Each must be at the beginning of a word. Links, mentions and cashtags may also follow a
+// parenthesis. Punctuation at the end of a sentence is not part of them.
 //
-// A handle that does not exist is plain text. One that could not be asked for is an error, as
-// the mention would be lost without a word.
+// A handle that does not exist stays plain text. If a handle cannot be resolved now, that is an
+// error; otherwise the mention would be lost silently.
 func Detect(ctx context.Context, text string, resolver Resolver) ([]appbsky.RichtextFacet, error) {
 	var found []span
 	for from, to := range words(text) {
@@ -63,7 +64,7 @@ func Detect(ctx context.Context, text string, resolver Resolver) ([]appbsky.Rich
 	end := 0
 	for _, s := range found {
 		if s.from < end {
-			continue // inside of what began before: "(@a.example" in a link
+			continue // inside of an earlier span, such as "(@a.example" in a link
 		}
 		feature := appbsky.RichtextFacetFeaturesUnion{}
 		switch s.kind {
@@ -87,7 +88,7 @@ func Detect(ctx context.Context, text string, resolver Resolver) ([]appbsky.Rich
 	return facets, nil
 }
 
-// resolve returns the DID of a mention, "" if it is none.
+// resolve returns the DID of a mention, or "" if it is not one.
 func resolve(ctx context.Context, resolver Resolver, text string, known map[syntax.Handle]syntax.DID) (syntax.DID, error) {
 	handle, err := syntax.ParseHandle(text)
 	if resolver == nil || err != nil {
@@ -116,7 +117,7 @@ const (
 	isTag
 )
 
-// A span is what was found. The offsets are bytes.
+// A span is a found piece of text. The offsets are bytes.
 type span struct {
 	from, to int
 	kind     kind
@@ -129,7 +130,7 @@ func (s span) shift(by int) span {
 	return s
 }
 
-// words yields where the words of a text begin and end.
+// words yields the beginning and end of each word in a text.
 func words(text string) func(yield func(from, to int) bool) {
 	return func(yield func(from, to int) bool) {
 		from := -1
@@ -152,10 +153,10 @@ func words(text string) func(yield func(from, to int) bool) {
 	}
 }
 
-// isSpace is what \s is to the app.
+// isSpace is the app's \s.
 func isSpace(r rune) bool { return r == '\ufeff' || r != '\u0085' && unicode.IsSpace(r) }
 
-// starts yields where in a word something may begin: at its beginning, and behind each
+// starts yields the places in a word where something may begin: its beginning, and after each
 // parenthesis.
 func starts(word string) func(yield func(at int) bool) {
 	return func(yield func(at int) bool) {
@@ -170,7 +171,8 @@ func starts(word string) func(yield func(at int) bool) {
 	}
 }
 
-// link finds the link of a word; there is one at most, as it goes on to the end of the word.
+// link finds the link in a word. There is at most one, because a link continues to the end of the
+// word.
 func link(word string) (span, bool) {
 	for at := range starts(word) {
 		rest := word[at:]
@@ -198,8 +200,8 @@ func link(word string) (span, bool) {
 	return span{}, false
 }
 
-// inASCII writes a URL as RFC 3986 wants it: what people type has other characters, and not every server
-// takes them. It reports whether the URL has a host that can exist.
+// inASCII converts a URL to the form of RFC 3986. People type other characters, and not every
+// server accepts them. It reports whether the URL has a possible host.
 func inASCII(uri string) (string, bool) {
 	scheme, rest, _ := strings.Cut(uri, "://")
 	end := strings.IndexAny(rest, "/?#")
@@ -231,7 +233,7 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// hasScheme reports whether a word is a URL with something behind the slashes.
+// hasScheme reports whether a word is a URL with something after the slashes.
 func hasScheme(word string) bool {
 	for _, scheme := range []string{"https://", "http://"} {
 		if len(word) > len(scheme) && strings.EqualFold(word[:len(scheme)], scheme) {
@@ -241,10 +243,10 @@ func hasScheme(word string) bool {
 	return false
 }
 
-// domainOf returns what a word begins with if that is a domain by its form: a letter, and
-// labels of letters and digits with points between them.
+// domainOf returns the domain at the beginning of a word: a letter, and labels of letters and
+// digits with dots between them. It checks the form only.
 func domainOf(word string) string {
-	end := 0 // of the labels that are whole
+	end := 0 // the end of the complete labels
 	for at := 0; ; {
 		label := at
 		for at < len(word) && isAlphanumeric(word[at]) {
@@ -265,7 +267,7 @@ func domainOf(word string) string {
 	return word[:end]
 }
 
-// hasTopLevel reports whether the last label of a domain is one that is delegated.
+// hasTopLevel reports whether the last label of a domain is a delegated top-level domain.
 func hasTopLevel(domain string) bool {
 	point := strings.LastIndexByte(domain, '.')
 	if point < 0 || point == len(domain)-1 {
@@ -275,7 +277,7 @@ func hasTopLevel(domain string) bool {
 	return delegated
 }
 
-// mentions yields the handles behind @ in a word, whether they exist or not.
+// mentions yields the handles after @ in a word, whether they exist or not.
 func mentions(word string) func(yield func(span) bool) {
 	return func(yield func(span) bool) {
 		next := 0
@@ -287,7 +289,7 @@ func mentions(word string) func(yield func(span) bool) {
 			for end < len(word) && (isAlphanumeric(word[end]) || word[end] == '.' || word[end] == '-') {
 				end++
 			}
-			// It ends where a word of ASCII begins or ends: not with a point, nor in front of a "_".
+			// It ends where an ASCII word begins or ends: not with a dot, and not before a "_".
 			for end > at+1 && isWord(word, end-1) == isWord(word, end) {
 				end--
 			}
@@ -303,10 +305,10 @@ func mentions(word string) func(yield func(span) bool) {
 	}
 }
 
-// maxTag is how long a tag may be, in UTF-16 units, as the app counts.
+// maxTag is the maximum length of a tag in UTF-16 units, like in the app.
 const maxTag = 64
 
-// tag finds the tag of a word.
+// tag finds the tag in a word.
 func tag(word string) (span, bool) {
 	_, sign := utf8.DecodeRuneInString(word)
 	if !strings.HasPrefix(word, "#") && !strings.HasPrefix(word, "＃") || strings.HasPrefix(word[sign:], "\ufe0f") {
@@ -326,15 +328,15 @@ func tag(word string) (span, bool) {
 	return span{from: 0, to: sign + len(text), kind: isTag, value: text}, true
 }
 
-// isInvisible is true of characters without a width, which end a tag.
+// isInvisible reports whether a character has no width; such a character ends a tag.
 func isInvisible(r rune) bool {
 	return r == '\u00ad' || r == '\u2060' || '\u200a' <= r && r <= '\u200d' || r == '\u20e2'
 }
 
-// maxTicker is how long a ticker may be.
+// maxTicker is the maximum length of a ticker.
 const maxTicker = 5
 
-// cashtags yields the tickers behind $ in a word.
+// cashtags yields the tickers after $ in a word.
 func cashtags(word string) func(yield func(span) bool) {
 	return func(yield func(span) bool) {
 		for at := range starts(word) {
@@ -360,7 +362,7 @@ func isLetter(c byte) bool { return 'a' <= c|0x20 && c|0x20 <= 'z' }
 
 func isAlphanumeric(c byte) bool { return isLetter(c) || '0' <= c && c <= '9' }
 
-// isWord is what \w is: false behind the end.
+// isWord is \w. It is false after the end of s.
 func isWord(s string, at int) bool { return at < len(s) && (isAlphanumeric(s[at]) || s[at] == '_') }
 
 func facet(from, to int, feature appbsky.RichtextFacetFeaturesUnion) appbsky.RichtextFacet {

@@ -1,5 +1,5 @@
-// Package richtext finds the links, mentions and tags of a text, which Bluesky keeps beside it
-// as facets (app.bsky.richtext.facet), writes such texts and takes them apart.
+// Package richtext detects the links, mentions and tags of a text, builds such texts, and splits
+// them. Bluesky stores them beside the text, as facets (app.bsky.richtext.facet).
 //
 //	facets, err := richtext.Detect(ctx, "Hello @alice.example, see example.com #atproto", resolver)
 //
@@ -11,5 +11,5 @@
 //		…
 //	}
 //
-// Offsets of facets are bytes of UTF-8, as those of Go's strings.
+// The offsets of facets count bytes of UTF-8, like the indexes of Go strings.
 package richtext

@@ -11,14 +11,14 @@ import (
 // A Segment is a piece of a text.
 type Segment struct {
 	Text string
-	// Features are what the piece is: a *appbsky.RichtextFacetLink, RichtextFacetMention,
-	// RichtextFacetTag or what is newer. Plain text has none.
+	// Features are the meanings of the piece: *appbsky.RichtextFacetLink, RichtextFacetMention,
+	// RichtextFacetTag, or newer ones. Plain text has none.
 	Features []appbsky.RichtextFacetFeaturesUnion
 }
 
-// Segments takes a text apart, for those who show it: the segments put together are the text.
-// Anybody may write any facets; those that reach outside the text, begin or end within
-// a character, are empty, or overlap one that began before them, are passed over.
+// Segments splits a text for display. All segments together are the text. Anybody may write any
+// facets. So Segments ignores facets that are outside of the text, begin or end inside a character,
+// are empty, or overlap an earlier one.
 func Segments(text string, facets []appbsky.RichtextFacet) iter.Seq[Segment] {
 	return func(yield func(Segment) bool) {
 		sorted := slices.SortedStableFunc(slices.Values(facets), func(a, b appbsky.RichtextFacet) int {
@@ -50,5 +50,5 @@ func Segments(text string, facets []appbsky.RichtextFacet) iter.Seq[Segment] {
 	}
 }
 
-// boundary reports whether a character begins at an offset, or the text ends there.
+// boundary reports whether a character begins at the offset, or the text ends there.
 func boundary(text string, at int) bool { return at == len(text) || utf8.RuneStart(text[at]) }

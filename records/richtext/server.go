@@ -11,8 +11,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Server is a Resolver that asks a server, such as that of the account that writes
-// (com.atproto.identity.resolveHandle). It takes the server's word for it.
+// Server returns a Resolver that asks a server, such as that of the writing account
+// (com.atproto.identity.resolveHandle). It trusts the server's answer.
 func Server(doer xrpc.Doer) Resolver { return server{doer} }
 
 type server struct{ doer xrpc.Doer }
@@ -21,7 +21,8 @@ type server struct{ doer xrpc.Doer }
 func (s server) ResolveHandle(ctx context.Context, handle syntax.Handle) (syntax.DID, error) {
 	out, err := comatproto.NewClient(s.doer).Identity.ResolveHandle(ctx, &comatproto.IdentityResolveHandleParams{Handle: handle})
 	if err != nil {
-		// The reference says InvalidRequest of a handle that it does not find, where the lexicon has a name for it.
+		// The reference answers InvalidRequest if it does not find a handle, although the lexicon
+		// has a name for that.
 		if e, ok := errors.AsType[*xrpc.Error](err); ok && e.Status == http.StatusBadRequest && (e.Name == "HandleNotFound" || e.Name == xrpc.ErrInvalidRequest) {
 			return "", errors.Join(identity.ErrNotFound, err)
 		}

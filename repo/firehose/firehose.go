@@ -1,4 +1,4 @@
-// Package firehose gives package repo the events of com.atproto.sync.subscribeRepos.
+// Package firehose passes the events of com.atproto.sync.subscribeRepos to package repo.
 //
 //	for op, err := range firehose.Operations(commit) { // a *comatproto.SyncSubscribeReposCommit
 //		if err != nil {
@@ -12,8 +12,8 @@
 //		}
 //	}
 //
-// That believes the server which the events come from. A consumer that does not verifies each
-// change by the account's key, and that none is missing:
+// This trusts the server that sends the events. A consumer that does not trust it verifies each
+// change with the account's key, and checks that no event is missing:
 //
 //	change, err := firehose.ReadChange(commit)
 //	…
@@ -32,7 +32,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CommitEvent returns what a #commit message says. It shares the bytes of the blocks.
+// CommitEvent converts a #commit message. The result shares the bytes of the blocks.
 func CommitEvent(m *comatproto.SyncSubscribeReposCommit) *repo.CommitEvent {
 	e := &repo.CommitEvent{
 		DID: m.Repo, Rev: m.Rev, Commit: syntax.CID(m.Commit), PrevData: cidOf(m.PrevData),
