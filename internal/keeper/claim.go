@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Why a fence does not let a request through.
+// Why a fence stops a request.
 var (
 	errLate = errors.New("keeper: not enough of the claim is left")
 	errLost = errors.New("keeper: the claim is not ours any more")
 )
 
-// A claimed value is one that this process may send.
+// A claimed value is one that this process is allowed to send.
 type claimed[V any] struct {
 	keeper    *Keeper[V]
 	own       *ownClaim
 	value     V
 	revision  uint64 // of the entry with the claim
-	ambiguous bool   // the token may have been sent by somebody before us
-	replayed  bool   // somebody from whom the claim was taken has sent it
-	passed    bool   // a fence was passed, so that something may have been sent
+	ambiguous bool   // somebody before us may have sent the token
+	replayed  bool   // somebody who lost the claim has sent it
+	passed    bool   // a fence was passed, so something may have been sent
 }
 
 // An ownClaim is a claim that this keeper wrote, or tried to write.
@@ -29,10 +29,10 @@ type ownClaim struct {
 	id    string
 	began moment // before it was written
 	used  bool   // something may have been sent under it, or it was released
-	open  bool   // nobody knows what came of it
+	open  bool   // its result is unknown
 }
 
-// mineLimit is how many claims a keeper remembers whose writes all failed.
+// mineLimit is how many claims a keeper remembers if all their writes failed.
 const mineLimit = 8
 
 func (k *Keeper[V]) newClaim(ambiguous bool) *ownClaim {
@@ -41,7 +41,7 @@ func (k *Keeper[V]) newClaim(ambiguous bool) *ownClaim {
 	return own
 }
 
-// own returns what is known of a claim if this keeper wrote it.
+// own returns what is known about a claim if this keeper wrote it.
 func (k *Keeper[V]) own(c *Claim) *ownClaim {
 	if c != nil {
 		for _, own := range k.mine {
@@ -53,14 +53,15 @@ func (k *Keeper[V]) own(c *Claim) *ownClaim {
 	return nil
 }
 
-// left is what remains of the claim. A process may have slept, so the longer time counts.
+// left is how much time the claim has left. A process may have slept, so the longer of the two
+// times counts.
 func (c *claimed[V]) left() time.Duration {
 	_, gone := span(c.own.began, c.keeper.group.clock.now())
 	return c.keeper.group.times.Claim - gone
 }
 
-// send asks the server. The time for it is the claim's, without what the first attempt to
-// write needs.
+// send asks the server. It may take the time of the claim, less the time for the first attempt to
+// write.
 func (c *claimed[V]) send() (answer Answer[V]) {
 	var panicked error
 	defer func() {
@@ -74,11 +75,11 @@ func (c *claimed[V]) send() (answer Answer[V]) {
 	return c.keeper.party.Exchange(ctx, c.value, c.fence)
 }
 
-// fence makes sure, directly before a sending, that this process may send: it may have slept
-// since the claim was written, and another may have taken over. What is asked first is the
-// clock, and again after the register has answered, which may take its time. Those who wait are
-// asked as well: the mark that they leave comes long after a claim may be used, and long enough
-// before they take over.
+// fence checks, directly before something is sent, that this process may still send it. The process
+// may have slept since it wrote the claim, and another one may have taken over. The clock is
+// checked first, and again after the register has answered, because that may take time. The marks
+// of waiting processes are checked too. Such a mark comes long after a claim may be used, and long
+// before a takeover.
 func (c *claimed[V]) fence(ctx context.Context) error {
 	k := c.keeper
 	if c.left() < k.group.times.Send {
@@ -96,23 +97,23 @@ func (c *claimed[V]) fence(ctx context.Context) error {
 	case e.Claim == nil || e.Claim.ID != c.own.id || !k.same(e.Value, c.value):
 		return errLost
 	case e.Claim.Knocks > 0:
-		// Somebody has waited for so long that nothing can be left. If our clocks say otherwise,
-		// they stood still, both, while a virtual machine did.
+		// Somebody has waited so long that the claim has no time left. If our clocks say otherwise,
+		// both of them stopped, together with a virtual machine.
 		return errLate
 	case c.left() < k.group.times.Send:
 		return errLate
 	}
-	c.revision = e.Revision // somebody may have sealed the entry anew
+	c.revision = e.Revision // somebody may have sealed the entry again
 	c.replayed = e.Claim.Replayed
 	c.ambiguous = c.ambiguous || c.replayed
 	c.passed = true
 	return nil
 }
 
-// release lets others try at once. open says that nobody knows what the server did.
+// release lets others try at once. open says that it is unknown what the server did.
 func (c *claimed[V]) release(open bool) {
 	k := c.keeper
-	c.own.used, c.own.open = true, open // should the write fail: we need not wait for ourselves
+	c.own.used, c.own.open = true, open // if the write fails, we need not wait for our own claim
 	next := Entry[V]{Value: c.value, Revision: c.revision + 1}
 	for range maxConflicts {
 		if open {
@@ -126,7 +127,7 @@ func (c *claimed[V]) release(open bool) {
 			k.take(next, 0)
 			return
 		case !errors.Is(err, ErrConflict):
-			// The claim stands until somebody has watched it for long enough.
+			// The claim stays until somebody has watched it for long enough.
 			k.group.count(func(s *Stats) { s.RegisterErrors++ })
 			return
 		}
@@ -137,7 +138,8 @@ func (c *claimed[V]) release(open bool) {
 		case err != nil:
 			return
 		case e.Claim == nil || e.Claim.ID != c.own.id || !k.same(e.Value, c.value):
-			// It is released, or was taken from us. Then what we sent may come second.
+			// The claim was released, or was taken from us. Then our request may be the second with
+			// this token.
 			if open {
 				c.markReplay(e)
 			}
@@ -150,12 +152,12 @@ func (c *claimed[V]) release(open bool) {
 	}
 }
 
-// conclude decides what it means that the server takes the token no more. If somebody else has
-// stored newer tokens, those count, and adopted is true. If somebody has taken the claim from us, it
-// is for them to say; done is false then. Otherwise the session is over.
+// conclude decides what to do if the server no longer accepts the token. If somebody else has
+// stored newer tokens, those count, and adopted is true. If somebody has taken the claim from us,
+// that process decides, and done is false. Otherwise the session has ended.
 func (c *claimed[V]) conclude(cause error) (done, adopted bool, err error) {
 	k := c.keeper
-	c.own.open = c.ambiguous // should it not come to a conclusion
+	c.own.open = c.ambiguous // in case it does not come to a conclusion
 	for range maxConflicts {
 		ctx, cancel := context.WithTimeout(context.Background(), k.group.times.Write)
 		e, err := k.read(ctx)
@@ -177,7 +179,7 @@ func (c *claimed[V]) conclude(cause error) (done, adopted bool, err error) {
 		err = k.party.Drop(ctx, e.Revision, ending)
 		cancel()
 		if errors.Is(err, ErrConflict) {
-			continue // newer tokens may have come in this moment
+			continue // newer tokens may just have been stored
 		}
 		if err != nil && !errors.Is(err, ErrGone) {
 			k.group.count(func(s *Stats) { s.RegisterErrors++ })
@@ -187,9 +189,8 @@ func (c *claimed[V]) conclude(cause error) (done, adopted bool, err error) {
 	return true, false, errors.Join(ErrRegister, ErrConflict)
 }
 
-// markReplay notes, in an entry that somebody else has written, that a token which they have
-// replaced, or are about to, was sent once more. Should the server end the session for that, this
-// is why.
+// markReplay notes in another process's entry that this process has sent a token again which that
+// process has replaced, or is about to replace. If the server ends the session, this is the reason.
 func (c *claimed[V]) markReplay(e Entry[V]) {
 	k := c.keeper
 	for range maxConflicts {
@@ -199,7 +200,7 @@ func (c *claimed[V]) markReplay(e Entry[V]) {
 			next.Claim = &Claim{ID: rand.Text(), Open: true}
 		case e.Claim.Open || e.Claim.Replayed:
 			return
-		default: // they will see it when they read it next
+		default: // they see it at their next read
 			marked := *e.Claim
 			marked.Replayed = true
 			next.Claim = &marked

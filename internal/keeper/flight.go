@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// A flight is one refresh under way in this process. All who need it wait for it.
+// A flight is a refresh that is under way in this process. Everybody who needs it waits for it.
 type flight[V any] struct {
-	used  V             // what it renews
-	done  chan struct{} // closed when the rest is set
+	used  V             // the value that it replaces
+	done  chan struct{} // closed when the fields below are set
 	asked bool          // the server was asked
 	err   error
 }
@@ -44,11 +44,11 @@ type refresh[V any] struct {
 	used   V
 
 	asked        bool
-	registerOnly bool // what failed was the register, before anybody else was asked
+	registerOnly bool // only the register failed, before anybody else was asked
 
-	prepared  *V // what Prepare made of the value
+	prepared  *V // the result of Prepare for the value
 	watch     watch
-	aged      string // the claim whose age was asked for
+	aged      string // the claim whose age was checked
 	claims    int
 	conflicts int
 	poll      time.Duration
@@ -59,8 +59,8 @@ func (r *refresh[V]) runSafely() (err error) {
 	return r.run()
 }
 
-// run replaces the tokens by newer ones from the register, or by asking the server under a
-// claim. Each turn of its loop begins with the entry as it is.
+// run replaces the tokens with newer ones: from the register, or from the server under a claim.
+// Each turn of its loop begins with a new read of the entry.
 func (r *refresh[V]) run() error {
 	k := r.keeper
 	for {
@@ -75,7 +75,7 @@ func (r *refresh[V]) run() error {
 			return err
 		}
 		if k.isUnsaved() {
-			continue // the register went back, and our tokens have to be written first
+			continue // the register went back, and our tokens must be written first
 		}
 		if !k.same(e.Value, r.used) {
 			return nil // another process was faster, and read has adopted its tokens
@@ -102,38 +102,38 @@ func (r *refresh[V]) run() error {
 	}
 }
 
-// read reads the entry within the time of one attempt.
+// read reads the entry, with the time limit of one attempt.
 func (r *refresh[V]) read() (Entry[V], error) {
 	ctx, cancel := context.WithTimeout(context.Background(), r.keeper.group.times.Write)
 	defer cancel()
 	return r.keeper.read(ctx)
 }
 
-// sleep waits before the next look.
+// sleep waits before the next read.
 func (r *refresh[V]) sleep() error {
 	r.poll = min(max(2*r.poll, pollFirst), pollLast, r.keeper.group.times.gap()/4)
 	return r.keeper.group.pause(r.keeper.group.clock.jitter(r.poll))
 }
 
-// A standing says what an entry's claim means to us.
+// A standing is the meaning of an entry's claim for us.
 type standing int
 
 const (
-	free      standing = iota // nobody is at it, and nothing is open
-	ours                      // our own claim, and what came of it is known
-	uncertain                 // nobody is at it, but somebody may have sent the token
-	abandoned                 // whoever was at it is gone, and may have sent the token
-	wait                      // somebody is at it, or was a moment ago
+	free      standing = iota // nobody is refreshing, and nothing is open
+	ours                      // our own claim, and its result is known
+	uncertain                 // nobody is refreshing, but somebody may have sent the token
+	abandoned                 // the process that was refreshing is gone, and may have sent the token
+	wait                      // somebody is refreshing, or was a moment ago
 )
 
-// look decides what the claim of e means. The read that returned e began at a moment.
+// look decides what the claim of e means. began is when the read that returned e began.
 func (r *refresh[V]) look(e Entry[V], began moment) (standing, error) {
 	k, c := r.keeper, e.Claim
 	own := k.own(c)
 	switch {
 	case c == nil:
 		return free, nil
-	case c.Open: // also if it was ours: somebody else may have opened it
+	case c.Open: // also if the claim was ours: somebody else may have opened it
 		return uncertain, nil
 	case own != nil && (own.open || c.Replayed):
 		return uncertain, nil
@@ -150,7 +150,7 @@ func (r *refresh[V]) look(e Entry[V], began moment) (standing, error) {
 	return wait, nil
 }
 
-// knock leaves a mark on a claim that stands still. See watch.
+// knock leaves a mark on a claim that does not change. See watch.
 func (r *refresh[V]) knock(e Entry[V]) error {
 	k := r.keeper
 	marked := *e.Claim
@@ -160,13 +160,13 @@ func (r *refresh[V]) knock(e Entry[V]) error {
 	case errors.Is(err, ErrConflict): // the next read shows what happened
 		return r.metConflict()
 	case err != nil:
-		return err // and the watch begins anew with the next refresh
+		return err // the watch begins again with the next refresh
 	}
 	k.noticeLocked(Knocked, nil)
 	return nil
 }
 
-// swap writes an entry whose value came from the register, within the time of one attempt.
+// swap writes an entry whose value came from the register, with the time limit of one attempt.
 func (r *refresh[V]) swap(e Entry[V]) error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.keeper.group.times.Write)
 	defer cancel()
@@ -180,7 +180,7 @@ func (r *refresh[V]) swap(e Entry[V]) error {
 	return err
 }
 
-// metConflict counts writes that met another's. A register that says so for ever lies.
+// metConflict counts conflicting writes. A register that reports conflicts for ever is faulty.
 func (r *refresh[V]) metConflict() error {
 	if r.conflicts++; r.conflicts > maxConflicts {
 		return errors.Join(ErrRegister, ErrConflict)
@@ -188,12 +188,12 @@ func (r *refresh[V]) metConflict() error {
 	return nil
 }
 
-// ancient is how long ago a claim must have ended to need no watch.
+// ancient is how long ago a claim must have ended so that it need not be watched.
 const ancient = time.Hour
 
-// isAncient reports whether the claim ended so long ago, by the server's clock then and now,
-// that nobody can be at it: a command that lives for seconds could never watch it. Our own
-// clock says whether it is worth asking.
+// isAncient reports whether the claim ended so long ago, by the server's clock then and now, that
+// nobody can still use it. Without this rule, a command that lives for seconds could never take
+// over. Our own clock only tells whether it is worth asking.
 func (r *refresh[V]) isAncient(c *Claim) bool {
 	k := r.keeper
 	life := k.group.times.Claim + ancient
@@ -217,9 +217,8 @@ func (r *refresh[V]) letGo(e Entry[V]) {
 	c.release(own.open || e.Claim.Replayed)
 }
 
-// underClaim prepares, claims, sends, and writes down what came of it. done says that the
-// refresh is over; otherwise the claim was lost before anything was sent, and the entry has to be
-// looked at once more.
+// underClaim prepares, claims, sends, and writes the result. done means that the refresh has ended.
+// Otherwise the claim was lost before anything was sent, and the entry must be read again.
 func (r *refresh[V]) underClaim(e Entry[V], found standing) (done bool, err error) {
 	k := r.keeper
 	if r.prepared == nil {
@@ -237,15 +236,15 @@ func (r *refresh[V]) underClaim(e Entry[V], found standing) (done bool, err erro
 	}
 	c := &claimed[V]{keeper: k, value: *r.prepared, ambiguous: found == uncertain || found == abandoned, revision: e.Revision}
 	if c.own = k.own(e.Claim); found == ours && !c.own.used {
-		// A write of ours that failed, or met a conflict with itself, has happened all the same. A
-		// claim that was in use is never used again, for its release may be on the way.
+		// A write of ours that failed, or conflicted with itself, has happened after all. A claim
+		// that was in use is never used again, because its release may still be under way.
 	} else {
 		if r.claims++; r.claims > maxClaims {
 			r.registerOnly = !r.asked
 			r.letGo(e)
 			return true, errors.Join(ErrRegister, errLate)
 		}
-		c.own = k.newClaim(c.ambiguous) // also if the write fails
+		c.own = k.newClaim(c.ambiguous) // even if the write fails
 		claim := &Claim{ID: c.own.id, At: k.party.KnownServerTime()}
 		err := r.swap(Entry[V]{Value: c.value, Claim: claim, Revision: e.Revision + 1})
 		if errors.Is(err, ErrConflict) {
@@ -259,7 +258,7 @@ func (r *refresh[V]) underClaim(e Entry[V], found standing) (done bool, err erro
 			r.registerOnly = true
 			return true, err
 		}
-		k.mine = []*ownClaim{c.own} // there is no other any more
+		k.mine = []*ownClaim{c.own} // there is no other claim any more
 		c.revision++
 		if found == abandoned {
 			k.noticeLocked(TookOver, nil)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A Group is what the keepers of one client share. It is safe for concurrent use. Make it
-// by NewGroup.
+// A Group is the state that the keepers of one client share. It is safe for concurrent use.
+// NewGroup makes one.
 type Group struct {
 	clock      Clock
 	times      Times
@@ -19,23 +19,23 @@ type Group struct {
 	mu      sync.Mutex
 	closed  bool
 	running int
-	idle    chan struct{} // closed when running falls to 0, if somebody waits
+	idle    chan struct{} // closed when running becomes 0, if somebody waits
 	stats   Stats
 }
 
-// Stats counts what the keepers of a group did since it was made.
+// Stats counts what the keepers of a group have done since it was made.
 type Stats struct {
 	Refreshes      uint64 // new tokens from the server
 	Adoptions      uint64 // new tokens that another process got
 	Takeovers      uint64 // claims that another process left behind
 	Failures       uint64 // refreshes that failed and will be tried again
-	Endings        uint64 // sessions that were found to be over
+	Endings        uint64 // sessions that ended
 	RegisterErrors uint64 // failed reads and writes
 	Unsaved        int    // sessions whose tokens are not stored, now
 }
 
-// NewGroup returns a group. retryAfter tells how long a server wants to be left alone after
-// an error; it may be nil.
+// NewGroup returns a group. retryAfter returns how long a server wants no requests after an error.
+// It may be nil.
 func NewGroup(clock Clock, times Times, retryAfter func(error) time.Duration) (*Group, error) {
 	times = times.withDefaults()
 	if err := times.check(); err != nil {
@@ -47,14 +47,14 @@ func NewGroup(clock Clock, times Times, retryAfter func(error) time.Duration) (*
 	return &Group{clock: clock, times: times, retryAfter: retryAfter, closing: make(chan struct{})}, nil
 }
 
-// Stats returns the counts of this moment.
+// Stats returns the current counts.
 func (g *Group) Stats() Stats {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.stats
 }
 
-// Go runs f, and Shutdown waits for it. It reports false, and does not run f, after Shutdown.
+// Go runs f, and Shutdown waits for it. After Shutdown it returns false and does not run f.
 func (g *Group) Go(f func()) bool {
 	if !g.begin() {
 		return false
@@ -66,9 +66,9 @@ func (g *Group) Go(f func()) bool {
 	return true
 }
 
-// Shutdown lets no refresh begin any more, and waits until those under way are done, new
-// tokens are stored, and orphans are revoked. A refresh that has not claimed yet ends with
-// ErrStopped. When ctx ends first, the error says what is left.
+// Shutdown stops new refreshes. It waits until the refreshes under way are done, new tokens are
+// stored, and orphans are revoked. A refresh that has no claim yet ends with ErrStopped. If ctx
+// ends first, the error says what is left.
 func (g *Group) Shutdown(ctx context.Context) error {
 	g.mu.Lock()
 	if !g.closed {
@@ -100,7 +100,7 @@ func (g *Group) Shutdown(ctx context.Context) error {
 	return err
 }
 
-// begin notes that something runs which Shutdown has to wait for.
+// begin notes that something runs which Shutdown must wait for.
 func (g *Group) begin() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -111,8 +111,8 @@ func (g *Group) begin() bool {
 	return true
 }
 
-// beginMore is begin for what has to be finished even while shutting down; whoever calls
-// it runs itself.
+// beginMore is begin for work that must be finished even during a shutdown. Its caller is such work
+// itself.
 func (g *Group) beginMore() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -4,19 +4,19 @@ import (
 	"time"
 )
 
-// A pace holds back what has just failed. It goes by the longer of the two times that a clock
-// tells, so that a pause is over when a machine wakes up.
+// A pace delays the next attempt after a failure. It uses the longer of the two times of a clock,
+// so that a pause has ended when a machine wakes up.
 type pace struct {
 	failures int
-	err      error // of the last one
+	err      error // the last error
 	at       moment
 	pause    time.Duration
 	looked   moment
-	blind    bool // the register failed: the next look has time
+	blind    bool // the register failed: the next read need not be soon
 }
 
-// failed notes a failure that may pass. after is what the server asked for; register says
-// that nobody but the register was asked.
+// failed notes a failure that may pass. after is the pause that the server asked for. register
+// means that only the register was asked.
 func (p *pace) failed(clock Clock, err error, after time.Duration, register bool) {
 	last := pauseLast
 	if register {
@@ -31,10 +31,10 @@ func (p *pace) failed(clock Clock, err error, after time.Duration, register bool
 // maxRetryAfter is the longest pause that a server can ask for.
 const maxRetryAfter = time.Hour
 
-// succeeded forgets what failed before.
+// succeeded forgets earlier failures.
 func (p *pace) succeeded() { *p = pace{} }
 
-// left is what is left of the pause.
+// left returns how long the pause still lasts.
 func (p *pace) left(now moment) time.Duration {
 	if p.err == nil {
 		return 0
@@ -43,7 +43,7 @@ func (p *pace) left(now moment) time.Duration {
 	return max(0, p.pause-gone)
 }
 
-// mayLook reports whether the register may be read in the pause, and notes that it is.
+// mayLook reports whether the register may be read during the pause, and notes that it is.
 func (p *pace) mayLook(now moment) bool {
 	every := pauseFirst
 	if p.blind {

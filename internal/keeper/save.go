@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// An UnsavedError says that there are new tokens which the register did not take. They are in
-// use, and will be stored as soon as it does.
+// An UnsavedError says that the register did not accept new tokens. They are in use, and are stored
+// as soon as the register accepts them.
 type UnsavedError struct {
 	Err   error
-	stale bool // they are not news: it is these that were to be renewed
+	stale bool // they are not new: they are the ones to be replaced
 }
 
 func (e *UnsavedError) Error() string {
@@ -18,20 +18,20 @@ func (e *UnsavedError) Error() string {
 }
 func (e *UnsavedError) Unwrap() error { return e.Err }
 
-// A pending value is one that has to be written over the one that it replaces.
+// A pending value must still be written over the one that it replaces.
 type pending[V any] struct {
 	fresh, replaced V
-	revision        uint64 // of the entry to write over
+	revision        uint64 // of the entry to replace
 	claim           string // the claim under which fresh was got; "" for none
-	replayed        bool   // somebody has sent what it replaced once more
+	replayed        bool   // somebody has sent the replaced token again
 
-	done     chan struct{} // closed when it is settled; made when it is kept in memory
+	done     chan struct{} // closed when it is settled; made when the value is kept in memory
 	err      error         // of the last attempt
-	orphaned bool          // it was given to Orphan
+	orphaned bool          // it was passed to Orphan
 }
 
-// commit writes new tokens once. When that fails they are used all the same, and a saver goes
-// on offering them.
+// commit writes new tokens once. If that fails, they are used nevertheless, and a saver keeps
+// offering them.
 func (k *Keeper[V]) commit(p *pending[V]) error {
 	settled, err := k.offerSafely(p)
 	if settled {
@@ -44,7 +44,7 @@ func (k *Keeper[V]) commit(p *pending[V]) error {
 	return &UnsavedError{Err: err}
 }
 
-// keepInMemory makes p the value in use, and sets a saver to work. k.mu is held.
+// keepInMemory makes p the current value, and starts a saver. k.mu is held.
 func (k *Keeper[V]) keepInMemory(p *pending[V], err error) {
 	p.err, p.done = err, make(chan struct{})
 	k.value, k.unsaved = p.fresh, p
@@ -52,7 +52,7 @@ func (k *Keeper[V]) keepInMemory(p *pending[V], err error) {
 	k.startSaver()
 }
 
-// settle notes that p is unsaved no more. It reports whether it was. k.mu is held.
+// settle notes that p is no longer unsaved. It reports whether it was. k.mu is held.
 func (k *Keeper[V]) settle(p *pending[V]) bool {
 	if k.unsaved != p {
 		return false
@@ -62,8 +62,8 @@ func (k *Keeper[V]) settle(p *pending[V]) bool {
 	return true
 }
 
-// offer tries to write p, once. settled says that it need not be offered again: it is
-// written, or somebody has newer tokens, or the entry is gone.
+// offer tries once to write p. settled means that it need not be offered again: it is written,
+// somebody has newer tokens, or the entry is gone.
 func (k *Keeper[V]) offer(p *pending[V]) (settled bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), k.group.times.Write)
 	defer cancel()
@@ -90,12 +90,13 @@ func (k *Keeper[V]) offer(p *pending[V]) (settled bool, err error) {
 			k.group.count(func(s *Stats) { s.RegisterErrors++ })
 			return false, err
 		case k.same(e.Value, p.fresh):
-			// The write happened, though the register said that it did not.
+			// The write happened, although the register said that it did not.
 			k.stored(p, e.Revision)
 			return true, nil
 		case !k.same(e.Value, p.replaced):
-			// It happened, and somebody has refreshed from there; or somebody took over, and the
-			// server gave new tokens for the same old one. Either way these are what others use.
+			// Either our write happened and somebody has refreshed after it, or somebody took over
+			// and the server issued new tokens for the same old one. In both cases the others use
+			// these tokens.
 			k.mu.Lock()
 			k.settle(p)
 			k.value, k.since = e.Value, e.Revision
@@ -105,8 +106,8 @@ func (k *Keeper[V]) offer(p *pending[V]) (settled bool, err error) {
 		}
 		next.Revision, next.Claim = e.Revision+1, nil
 		if e.Claim != nil && (e.Claim.Open || e.Claim.Replayed || e.Claim.ID != p.claim) {
-			// Somebody else may have sent the old token. The server may end the session for
-			// that, which should not look as if somebody had revoked it.
+			// Somebody else may have sent the old token. If the server ends the session because of
+			// that, it should not look like a revocation.
 			next.Claim = &Claim{ID: e.Claim.ID, Open: true}
 		}
 	}
@@ -143,7 +144,7 @@ func (k *Keeper[V]) discard(p *pending[V]) {
 	}
 }
 
-// startSaver begins a saver where there is something to save. k.mu is held.
+// startSaver starts a saver if there is something to save. k.mu is held.
 func (k *Keeper[V]) startSaver() {
 	if k.unsaved == nil || k.unsaved == k.saver {
 		return
@@ -153,7 +154,7 @@ func (k *Keeper[V]) startSaver() {
 	go k.save(k.unsaved)
 }
 
-// save offers p until it is settled. There is one saver a session, whatever the number of calls.
+// save offers p until it is settled. A session has one saver, whatever the number of calls.
 func (k *Keeper[V]) save(p *pending[V]) {
 	defer k.group.end()
 	began := k.group.clock.Steady()
@@ -177,8 +178,8 @@ func (k *Keeper[V]) save(p *pending[V]) {
 	}
 }
 
-// waitForSaver waits, for the time of one attempt, until what we hold is in the register: what
-// lies there is older, and not to be claimed.
+// waitForSaver waits, for the time of one attempt, until our value is in the register. The older
+// entry must not be claimed.
 func (k *Keeper[V]) waitForSaver() error {
 	k.mu.Lock()
 	p := k.unsaved
@@ -198,7 +199,7 @@ func (k *Keeper[V]) waitForSaver() error {
 	return &UnsavedError{Err: p.err, stale: true}
 }
 
-// Saved waits until the register has the newest tokens, or nobody will offer them any more.
+// Saved waits until the register has the newest tokens, or nobody offers them any more.
 func (k *Keeper[V]) Saved(ctx context.Context) error {
 	k.mu.Lock()
 	p := k.unsaved
