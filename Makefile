@@ -49,6 +49,10 @@ lint: ## gofmt, vet, staticcheck
 	cd examples/webapp && go vet ./... && go run $(STATICCHECK) ./...
 	cd examples/recipes && go vet ./... && go run $(STATICCHECK) ./...
 
+.PHONY: doclint
+doclint: ## every exported name and field has a doc comment
+	go test -count=1 -run 'Documented' ./internal/tools/house
+
 .PHONY: fuzz
 FOR ?= 50000x
 GENERATE ?= 2000x

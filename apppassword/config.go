@@ -82,7 +82,8 @@ type Config struct {
 	// the functions may use the session freely. Only sessions that are live in this process have
 	// events, and none follows the end of a session.
 	OnUpdate func(ctx context.Context, s *Session)
-	OnEnd    func(ctx context.Context, s *Session, cause *Error)
+	// OnEnd is called when a session has ended; see OnUpdate.
+	OnEnd func(ctx context.Context, s *Session, cause *Error)
 
 	// AllowLoopback permits servers on loopback addresses, and plain http to them. It is for
 	// development.

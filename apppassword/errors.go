@@ -107,14 +107,14 @@ func (k Kind) endsSession() bool {
 // call got no answer (*xrpc.SendError). Test its Kind with errors.Is, and read the details with
 // errors.AsType[*apppassword.Error].
 type Error struct {
-	Kind Kind
+	Kind Kind // what went wrong
 
 	// Name and Message are the server's own words. They are empty if the server sent none, and cut
 	// off after 2,000 bytes. Message may contain anything, so quote it wherever you write it.
 	// errors.Is also finds Name, as one of the errors in the method's lexicon, such as
 	// comatproto.ErrAuthFactorTokenRequired.
 	Name    xrpc.ErrorName
-	Message string
+	Message string // the server's message; see Name
 
 	Status     int           // HTTP status of the server's answer; 0 if there was none
 	RetryAfter time.Duration // how long to wait before the next try; 0 if unknown

@@ -18,8 +18,8 @@ const sessionKeep = 100 * 24 * time.Hour
 // A SessionKey identifies a session. An account may have several sessions, one for each login. It
 // is not secret: nobody can act for the account with it.
 type SessionKey struct {
-	DID syntax.DID
-	ID  string
+	DID syntax.DID // the account
+	ID  string     // the session's own ID
 }
 
 func (k SessionKey) record() store.RecordKey {

@@ -12,8 +12,8 @@ import (
 // A Document holds the parts of a DID document that atproto uses (https://www.w3.org/TR/did-core/,
 // https://atproto.com/specs/did#did-documents).
 type Document struct {
-	ID                  syntax.DID
-	AlsoKnownAs         []string
+	ID                  syntax.DID           // the DID of the document
+	AlsoKnownAs         []string             // other names of the account, such as "at://alice.example.com"
 	VerificationMethods []VerificationMethod // as in the document: see PublicKey
 	Services            []Service            // as in the document: see Endpoint
 
@@ -26,8 +26,8 @@ type Document struct {
 type VerificationMethod struct {
 	ID                 string // "#atproto", or with the DID in front
 	Type               string // "Multikey"; older documents have other types
-	Controller         string
-	PublicKeyMultibase string
+	Controller         string // the DID that controls the key
+	PublicKeyMultibase string // the key in multibase
 }
 
 // A Service is an endpoint of the account, as the document contains it.

@@ -13,8 +13,8 @@ import (
 // "did:web:api.bsky.app#bsky_appview". Calls through a PDS and tokens for services use it
 // (https://atproto.com/specs/xrpc#service-proxying).
 type ServiceRef struct {
-	DID syntax.DID
-	ID  string // without the number sign: "bsky_appview"
+	DID syntax.DID // the DID of the operator
+	ID  string     // without the number sign: "bsky_appview"
 }
 
 // ParseServiceRef parses the form with a number sign. It fails with ErrInvalidService.
@@ -47,8 +47,8 @@ func (r ServiceRef) String() string { return string(r.DID) + "#" + r.ID }
 
 // An Endpoint is a service in a DID document with a valid URL.
 type Endpoint struct {
-	Ref  ServiceRef
-	Type string // "AtprotoLabeler"
+	Ref  ServiceRef // the reference of the service
+	Type string     // "AtprotoLabeler"
 	// URL is https or http, with a host in lower case and without a default port, credentials and
 	// fragment. The caller decides whether http is acceptable, and which hosts are: strangers write
 	// documents.

@@ -22,7 +22,7 @@ type Identity struct {
 	DID      syntax.DID    // the account
 	Handle   syntax.Handle // its handle in lower case; HandleInvalid if no handle resolves to the account
 	PDS      string        // origin of its server, without a trailing slash
-	Document *Document
+	Document *Document     // the account's DID document
 }
 
 // Lookup resolves an account and verifies its handle in both directions.

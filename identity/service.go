@@ -16,6 +16,7 @@ import (
 // from a browser. It resolves DIDs like NetworkResolver, so Lookup still verifies the service's
 // answer with the account's own document. It keeps no answers. It is safe for concurrent use.
 type ServiceResolver struct {
+	// NetworkResolver resolves DIDs.
 	*NetworkResolver
 	service string
 }

@@ -136,7 +136,8 @@ type Config struct {
 	// the functions may use the session freely. Only sessions that are live in this process have
 	// events, and none follows the end of a session.
 	OnUpdate func(ctx context.Context, s *Session)
-	OnEnd    func(ctx context.Context, s *Session, cause *Error)
+	// OnEnd is called when a session has ended; see OnUpdate.
+	OnEnd func(ctx context.Context, s *Session, cause *Error)
 
 	// LiveSessions is how many sessions this process keeps in memory, so that Resume need not read
 	// the store. It keeps those that were used last. 0 means 16,384. One session takes about 8 KB.

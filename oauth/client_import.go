@@ -19,7 +19,7 @@ import (
 
 // An ImportedSession is a session from another program.
 type ImportedSession struct {
-	DID syntax.DID
+	DID syntax.DID // the account
 	// ClientID is the client that the session was granted to. It must equal Config.ClientID:
 	// servers give new tokens to no other client.
 	ClientID string
@@ -28,7 +28,7 @@ type ImportedSession struct {
 	// Scope is the granted scope: scopes separated by spaces.
 	Scope string
 
-	AccessToken, RefreshToken string
+	AccessToken, RefreshToken string // the tokens; both are required
 
 	// Expires is when the access token expires. Zero means that the first call refreshes it.
 	Expires time.Time

@@ -118,7 +118,7 @@ func (k Kind) endsSession() bool {
 // An Error is the error of every function in this package, except if a context ended first. Test
 // its Kind with errors.Is, and read the details with errors.AsType[*oauth.Error].
 type Error struct {
-	Kind Kind
+	Kind Kind // what went wrong
 
 	// Code, Description and URI are the server's own words (RFC 6749 §5.2 and §4.1.2.1). They are
 	// empty if the server sent none, and cut off after 2,000 bytes. They may contain anything, so

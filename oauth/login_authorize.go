@@ -25,8 +25,8 @@ import (
 // A Login is a login in progress. Send the user to URL. Keep Binding with the user: in a cookie
 // that scripts cannot read, or in a variable of a command-line program. Pass it to Callback.
 type Login struct {
-	URL     string
-	Binding string
+	URL     string // the page to send the user to
+	Binding string // ties the login to its browser; keep it secret
 
 	state, redirectURI string
 	identity           bool // WithIdentityOnly

@@ -21,7 +21,7 @@ type Discovery struct {
 
 	AuthorizationEndpoint string // where the user is sent
 	PAREndpoint           string // where authorization requests are pushed (RFC 9126)
-	TokenEndpoint         string
+	TokenEndpoint         string // where codes and refresh tokens are exchanged
 	RevocationEndpoint    string // "" if the server has none
 
 	Prompts []string // values for WithPrompt; nil if the server lists none

@@ -13,12 +13,12 @@ import (
 
 // SessionDetails are the stored facts of a session that an account page shows.
 type SessionDetails struct {
-	Key       SessionKey
-	Began     time.Time // when the user logged in
-	Refreshed time.Time // when the server issued the current tokens
-	Scope     string    // the granted scope
-	Handle    syntax.Handle
-	Issuer    string // the authorization server
+	Key       SessionKey    // for Client.Resume and Client.Logout
+	Began     time.Time     // when the user logged in
+	Refreshed time.Time     // when the server issued the current tokens
+	Scope     string        // the granted scope
+	Handle    syntax.Handle // the account's handle as it was last verified
+	Issuer    string        // the authorization server
 }
 
 // SessionDetails yields what is stored about the sessions of one account, or about all if did is

@@ -32,8 +32,8 @@ const (
 
 // A SessionKey identifies a session. An account may have several sessions, one for each login.
 type SessionKey struct {
-	DID syntax.DID
-	ID  string
+	DID syntax.DID // the account
+	ID  string     // the session's own ID
 }
 
 func (k SessionKey) record() store.RecordKey {

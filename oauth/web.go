@@ -24,6 +24,7 @@ import (
 // Only Client is required; all other fields are optional. Do not change a Web after its first use.
 // It is then safe for concurrent use.
 type Web struct {
+	// Client makes the logins and keeps the sessions. It is required.
 	Client *Client
 
 	// Options returns the options for a login that r begins. If it is nil, there are none. A

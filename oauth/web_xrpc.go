@@ -22,6 +22,7 @@ import (
 
 // An XRPCMethod is a method that scripts on pages of this site may call through Web.XRPC.
 type XRPCMethod struct {
+	// NSID is the name of the method.
 	NSID syntax.NSID
 
 	// Procedure says that the method changes something and is called by POST. Otherwise it is a

@@ -16,6 +16,7 @@ const pageSize = 100
 
 // An Entry is one record of a list.
 type Entry[T any] struct {
+	// Ref is the URI and the CID of the record.
 	Ref
 	// Value is the record. It is nil if Err is set: anybody may write anything into a repository.
 	Value *T

@@ -16,6 +16,7 @@ import (
 // An Account is a Doer that knows its account, such as an *oauth.Session.
 type Account interface {
 	xrpc.Doer
+	// DID returns the account.
 	DID() syntax.DID
 }
 

@@ -19,20 +19,20 @@ const (
 // A CommitEvent is the content of a #commit message of com.atproto.sync.subscribeRepos. Package
 // firehose converts the message.
 type CommitEvent struct {
-	DID      syntax.DID
-	Rev      syntax.TID
+	DID      syntax.DID // the account
+	Rev      syntax.TID // the rev of the commit
 	Since    syntax.TID // the rev before; "" if there was none or it is unknown
-	Commit   syntax.CID
+	Commit   syntax.CID // the CID of the commit
 	PrevData syntax.CID // the root of the tree before; "" in events of servers older than Sync 1.1
 	Blocks   []byte     // a CAR with the changes
-	Ops      []EventOp
-	TooBig   bool // the event does not contain the changes; servers of Sync 1.1 send no such events
+	Ops      []EventOp  // the operations
+	TooBig   bool       // the event does not contain the changes; servers of Sync 1.1 send no such events
 }
 
 // An EventOp is what an event says about one record.
 type EventOp struct {
-	Action Action
-	Path   string
+	Action Action     // create, update or delete
+	Path   string     // collection and key of the record, with a slash between them
 	CID    syntax.CID // "" for Delete
 	Prev   syntax.CID // "" for Create, and in events of servers older than Sync 1.1
 }
@@ -219,9 +219,9 @@ func orNothing(id cid) string {
 // A SyncEvent is the content of a #sync message of com.atproto.sync.subscribeRepos: the current
 // state of a repository, whatever it was before. Package firehose converts the message.
 type SyncEvent struct {
-	DID    syntax.DID
-	Rev    syntax.TID
-	Blocks []byte // a CAR with the commit
+	DID    syntax.DID // the account
+	Rev    syntax.TID // the rev of the commit
+	Blocks []byte     // a CAR with the commit
 }
 
 // ReadSync reads the commit of an event. Check its signature with Commit.Verify. If its State

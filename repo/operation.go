@@ -17,12 +17,12 @@ func (a Action) known() bool { return a == Create || a == Update || a == Delete 
 
 // An Operation is a change of one record.
 type Operation struct {
-	Action     Action
-	Collection syntax.NSID
-	Key        syntax.RecordKey
-	CID        syntax.CID // of the record now; "" for Delete
-	Prev       syntax.CID // of the record before; "" for Create, and in events of servers older than Sync 1.1
-	Record     *Record    // the record now; nil for Delete
+	Action     Action           // what happened
+	Collection syntax.NSID      // the record's collection
+	Key        syntax.RecordKey // the record's key
+	CID        syntax.CID       // of the record now; "" for Delete
+	Prev       syntax.CID       // of the record before; "" for Create, and in events of servers older than Sync 1.1
+	Record     *Record          // the record now; nil for Delete
 }
 
 // Path returns the collection and the key with a slash between them.

@@ -10,9 +10,9 @@ type Record struct {
 	// Collection and Key are as in the tree. Servers may write collections that are not valid
 	// NSIDs.
 	Collection syntax.NSID
-	Key        syntax.RecordKey
-	CID        syntax.CID
-	CBOR       []byte // the record in DAG-CBOR
+	Key        syntax.RecordKey // the record's key: see Collection
+	CID        syntax.CID       // the CID of CBOR
+	CBOR       []byte           // the record in DAG-CBOR
 }
 
 // Path returns the collection and the key with a slash between them.

@@ -95,7 +95,7 @@ func (c *Change) takeBack(t *tree) (syntax.CID, error) {
 // A State is the known state of an account's repository. A consumer of events keeps one for each
 // account. The zero value is an account without a repository.
 type State struct {
-	Rev  syntax.TID
+	Rev  syntax.TID // the rev of the commit
 	Data syntax.CID // the root of the tree
 }
 

@@ -48,8 +48,8 @@ func (r Reason) Status() int {
 
 // An Error says why a token was refused. Its text contains no secret part of the token.
 type Error struct {
-	Reason Reason
-	Err    error // what was wrong
+	Reason Reason // why the token was refused
+	Err    error  // what was wrong
 }
 
 // Error returns the reason and what was wrong.

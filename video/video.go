@@ -56,6 +56,7 @@ var ErrFailed = errors.New("the video service could not process the video")
 
 // A JobError says that a job failed.
 type JobError struct {
+	// JobID is the service's ID of the job.
 	JobID string
 	// Code and Message are the service's own words. Both may be empty.
 	Code, Message string
@@ -72,6 +73,7 @@ func (e *JobError) Unwrap() error { return ErrFailed }
 // An Account is a Doer that knows its account, such as an *oauth.Session.
 type Account interface {
 	xrpc.Doer
+	// DID returns the account.
 	DID() syntax.DID
 }
 

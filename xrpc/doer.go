@@ -25,6 +25,7 @@ import (
 // have reached the server, or an error of the Doer's own, such as an ended session; then nothing
 // was sent. A Doer is safe for concurrent use.
 type Doer interface {
+	// Do sends req and returns its response; see Doer.
 	Do(ctx context.Context, req *Request) (*http.Response, error)
 }
 
@@ -64,8 +65,8 @@ func (s Sent) String() string {
 // net.Error whose Timeout is true.
 type SendError struct {
 	NSID syntax.NSID // empty if the request is not a call of a method
-	Sent Sent
-	Err  error
+	Sent Sent        // whether the server may have received the request
+	Err  error       // the cause
 
 	final bool // the same call cannot succeed later
 }

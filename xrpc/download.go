@@ -16,6 +16,7 @@ type Download struct {
 	ContentType string // as the server says; "" if it does not
 	Size        int64  // in bytes; -1 if the server does not say
 
+	// ResponseInfo is the status and the header of the response.
 	ResponseInfo
 
 	nsid     syntax.NSID

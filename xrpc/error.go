@@ -74,9 +74,9 @@ func NameOfStatus(status int) ErrorName {
 // An Error is a response that is not a success, or an error frame that ends a stream. For a frame,
 // Status is 101, the status of the response that opened the stream.
 type Error struct {
-	NSID    syntax.NSID
-	Name    ErrorName // from the server, or else from the status
-	Message string    // from the server; may be empty
+	NSID    syntax.NSID // the method
+	Name    ErrorName   // from the server, or else from the status
+	Message string      // from the server; may be empty
 
 	ResponseInfo // HTTP status, header, rate limit
 
@@ -166,12 +166,12 @@ func readError(body []byte) (name ErrorName, message string) {
 // An InvalidResponseError is a success whose body does not follow the lexicon. The method was
 // carried out.
 type InvalidResponseError struct {
-	NSID syntax.NSID
-	ResponseInfo
+	NSID         syntax.NSID // the method
+	ResponseInfo             // HTTP status, header, rate limit
 
 	// Body is the beginning of the response's body, at most 64 KiB.
 	Body []byte
-	Err  error
+	Err  error // what is wrong with the body
 }
 
 // Error names the method and what is wrong.
@@ -184,9 +184,9 @@ func (e *InvalidResponseError) Unwrap() error { return e.Err }
 
 // A ResponseInfo is the part of a response that is not its body.
 type ResponseInfo struct {
-	Status     int
-	Header     http.Header
-	RateLimit  RateLimit
+	Status     int           // HTTP status
+	Header     http.Header   // header of the response
+	RateLimit  RateLimit     // the server's rate limit; Limit is 0 if it sent none
 	RetryAfter time.Duration // how long the server asks to wait; if it refuses and does not say, until RateLimit's window ends; 0 if unknown
 }
 

@@ -20,10 +20,10 @@ const (
 
 // A Method is the part of a lexicon that a call needs. Generated code has one for each method.
 type Method struct {
-	NSID   syntax.NSID
-	Kind   Kind
-	Input  string // encoding of the input; "" if there is none
-	Output string // encoding of the output; "" if there is none
+	NSID   syntax.NSID // the name of the method
+	Kind   Kind        // query, procedure or subscription
+	Input  string      // encoding of the input; "" if there is none
+	Output string      // encoding of the output; "" if there is none
 
 	// Direct marks the PDS's own methods: the default proxy and the default labelers do not apply
 	// to them.

@@ -9,6 +9,7 @@ import (
 
 // Params are the parameters of a method. Generated types implement it.
 type Params interface {
+	// EncodeQuery adds the parameters to q.
 	EncodeQuery(q *Query)
 }
 

@@ -13,6 +13,7 @@ import (
 // A Sequenced message knows its place in its stream. Generated messages with an integer "seq" in
 // their lexicon implement it. ok is false for a message without a place, such as an #info.
 type Sequenced interface {
+	// Sequence returns the message's place in its stream.
 	Sequence() (seq int64, ok bool)
 }
 

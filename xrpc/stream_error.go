@@ -13,8 +13,8 @@ import (
 // message larger than WithMaxOutput allows; *SequenceError; ErrIdle and ErrOutputTimeout if a
 // server stopped sending; otherwise the error of the network.
 type StreamError struct {
-	NSID syntax.NSID
-	Err  error
+	NSID syntax.NSID // the subscription
+	Err  error       // the cause
 }
 
 // ErrMalformedFrame is the cause if a message is not a frame of the protocol: it is not

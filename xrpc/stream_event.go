@@ -46,11 +46,11 @@ func (k StreamEventKind) String() string {
 
 // A StreamEvent is something that happens inside a Stream while its messages are read.
 type StreamEvent struct {
-	Kind   StreamEventKind
-	NSID   syntax.NSID
-	Cursor *int64        // the last processed place; for StreamOpened, where the connection begins
-	Err    error         // nil for StreamOpened
-	Pause  time.Duration // for StreamBroken
+	Kind   StreamEventKind // what happened
+	NSID   syntax.NSID     // the subscription
+	Cursor *int64          // the last processed place; for StreamOpened, where the connection begins
+	Err    error           // nil for StreamOpened
+	Pause  time.Duration   // for StreamBroken
 }
 
 // String describes the event.

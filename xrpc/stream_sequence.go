@@ -10,7 +10,7 @@ const maxSequence = 1<<53 - 1
 // and its connection is closed.
 type SequenceError struct {
 	Last int64 // of the message before, or the cursor
-	Got  int64
+	Got  int64 // the number of the message
 }
 
 // Error names the number and the one before it.

@@ -33,9 +33,9 @@ type dialect struct {
 
 // An Answer is the complete answer of a server.
 type Answer struct {
-	Status int
+	Status int         // HTTP status
 	Header http.Header // the default Content-Type is application/json
-	Body   string
+	Body   string      // body of the answer
 }
 
 func (a *Answer) write(w http.ResponseWriter) {

@@ -25,15 +25,15 @@ type Environment struct {
 	PLC      string            // URL of the PLC directory, "https://plc.directory"
 	CA       []byte            // PEM of the authority that signed its certificates
 	Hosts    map[string]string // the addresses of host names: "pds.test:443" → "127.0.0.1:41234"
-	Accounts []Account
+	Accounts []Account         // the accounts that can log in
 }
 
 // An Account is an account that can log in.
 type Account struct {
-	Handle   syntax.Handle
-	DID      syntax.DID
-	Password string
-	Email    string
+	Handle   syntax.Handle // for example "alice.test"
+	DID      syntax.DID    // the account's DID
+	Password string        // the account's own password
+	Email    string        // the account's email address
 }
 
 // Transport returns a new transport for the environment. It trusts CA and connects to the addresses

@@ -23,8 +23,10 @@ type Fault struct {
 	// Status answers with this status instead of carrying the request out. Header and Body are part
 	// of that answer.
 	Status int
+	// Header is added to the answer of Status.
 	Header http.Header
-	Body   string
+	// Body is the body of the answer of Status.
+	Body string
 	// Late sends the answer of Status after the server has carried the request out, and drops the
 	// server's own answer. This happens when a gateway stops waiting.
 	Late bool

@@ -252,8 +252,8 @@ const (
 
 // An AccountPermission allows reading or changing an attribute of the account.
 type AccountPermission struct {
-	Attribute AccountAttribute
-	Action    AccountAction // "" means Read
+	Attribute AccountAttribute // AccountEmail, AccountRepo or AccountStatus
+	Action    AccountAction    // "" means Read
 }
 
 // Account returns the permission for an action on an attribute of the account.
@@ -294,7 +294,7 @@ const IdentityHandle IdentityAttribute = "handle"
 
 // An IdentityPermission allows changing the account's handle or DID document.
 type IdentityPermission struct {
-	Attribute IdentityAttribute
+	Attribute IdentityAttribute // IdentityHandle, or Any
 }
 
 // Identity returns the permission to change one attribute of the identity, or with Any the whole
@@ -321,7 +321,7 @@ func (p IdentityPermission) rule() error {
 // An IncludePermission asks for a permission set. A server grants the permissions of the set in its
 // place, so in a Set it allows nothing by itself.
 type IncludePermission struct {
-	Set syntax.NSID
+	Set syntax.NSID // the NSID of the permission set
 	// Audience is the service for the methods of the set that name none: a DID and the name of a
 	// service. If it is "", these methods are not asked for.
 	Audience string

@@ -91,22 +91,22 @@ const (
 
 // A RecordKey identifies a record. Its parts are stored unencrypted and indexed.
 type RecordKey struct {
-	Kind RecordKind
+	Kind RecordKind // what the record is for
 	DID  syntax.DID // the account; empty for states and meta records
-	ID   string
+	ID   string     // unique among the account's records of this kind
 }
 
 // A Record is what a Store keeps. The store cannot read Data.
 type Record struct {
-	Key      RecordKey
-	Revision uint64 // 1 for a new record; one more with every write
+	Key      RecordKey // the record's key
+	Revision uint64    // 1 for a new record; one more with every write
 
 	// Keep is how long the record is kept, counted from this write. A store may round it up to
 	// whole milliseconds, and longer times by up to a thirtieth. 0 keeps the time of the last
 	// write; for a new record it means Forever. Less than 0 is an error.
 	Keep time.Duration
 
-	Data []byte
+	Data []byte // the content, usually sealed
 }
 
 // String returns the key and the revision, but not Data, because it may not be sealed.

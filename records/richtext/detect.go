@@ -21,6 +21,7 @@ import (
 // A Resolver finds mentioned accounts. Every identity.Resolver is one; Server returns another. If a
 // handle does not exist, the error is identity.ErrNotFound.
 type Resolver interface {
+	// ResolveHandle returns the DID that a handle names.
 	ResolveHandle(ctx context.Context, handle syntax.Handle) (syntax.DID, error)
 }
 

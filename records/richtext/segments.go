@@ -10,6 +10,7 @@ import (
 
 // A Segment is a piece of a text.
 type Segment struct {
+	// Text is the text of the piece.
 	Text string
 	// Features are the meanings of the piece: *appbsky.RichtextFacetLink, RichtextFacetMention,
 	// RichtextFacetTag, or newer ones. Plain text has none.

@@ -18,7 +18,7 @@ type Event struct {
 	// Cursor is the place in the stream: see Params. It is 0 for an Info.
 	Cursor int64
 
-	Commit   *Commit
+	Commit   *Commit                                // a record was created, changed or deleted
 	Identity *comatproto.SyncSubscribeReposIdentity // a handle or document may have changed; seq and time come from the relay
 	Account  *comatproto.SyncSubscribeReposAccount  // the account was activated, suspended, deleted and so on; seq and time come from the relay
 	Sync     *comatproto.SyncSubscribeReposSync     // its repository must be read again; seq and time come from the relay; SubscribeEvents only
@@ -27,12 +27,12 @@ type Event struct {
 
 // A Commit says that a record was created, changed or deleted.
 type Commit struct {
-	Rev        syntax.TID // the repository's revision
-	Operation  Operation
-	Collection syntax.NSID
-	RecordKey  syntax.RecordKey
-	Record     lex.Unknown // absent if the record was deleted; read it with As
-	CID        syntax.CID  // of the record; "" if it was deleted
+	Rev        syntax.TID       // the repository's revision
+	Operation  Operation        // what happened to the record
+	Collection syntax.NSID      // the record's collection
+	RecordKey  syntax.RecordKey // the record's key
+	Record     lex.Unknown      // absent if the record was deleted; read it with As
+	CID        syntax.CID       // of the record; "" if it was deleted
 }
 
 // An Operation says what happened to a record. Servers may use other values in the future.
@@ -48,7 +48,7 @@ const (
 // An Info is a notice of the server.
 type Info struct {
 	Name    string // for example OutdatedCursor
-	Message string
+	Message string // text for people; may be empty
 }
 
 // URI returns the URI of a Commit's record, or "" for other events.

@@ -11,12 +11,14 @@ import (
 
 // An Encodable writes itself to an Encoder. Generated types implement it on their pointers.
 type Encodable interface {
+	// EncodeLex writes the value. It returns the first error of e.
 	EncodeLex(e *Encoder) error
 }
 
 // A Decodable reads itself from a Decoder. Generated types implement it on their
 // pointers.
 type Decodable interface {
+	// DecodeLex reads the value. It returns the first error of d.
 	DecodeLex(d *Decoder) error
 }
 

@@ -101,7 +101,7 @@ func TestFromAny(t *testing.T) {
 		"a channel":                    {map[string]any{"a": []any{make(chan int)}}, lex.ErrType, "a[0]"},
 		"a struct":                     {map[string]any{"a": struct{}{}}, lex.ErrType, "a"},
 		"a generated type, no pointer": {map[string]any{"a": appbsky.FeedPost{}}, lex.ErrType, "a"},
-		"keys that are not strings":     {map[string]any{"a": map[int]string{1: "x"}}, lex.ErrType, "a"},
+		"keys that are not strings":    {map[string]any{"a": map[int]string{1: "x"}}, lex.ErrType, "a"},
 		"a string that is no UTF-8":    {map[string]any{"a": "\xff"}, lex.ErrSyntax, "a"},
 		"a key that is no UTF-8":       {map[string]any{"\xff": 1}, lex.ErrSyntax, ""},
 		"JSON that is none":            {map[string]any{"a": json.RawMessage(`{`)}, nil, "a"},

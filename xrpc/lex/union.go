@@ -10,6 +10,7 @@ import (
 type Typed interface {
 	Encodable
 	Decodable
+	// LexType returns the $type.
 	LexType() string
 }
 

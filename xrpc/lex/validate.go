@@ -28,6 +28,7 @@ const (
 // A Validatable checks itself with a Validator. Generated types implement it on their
 // pointers.
 type Validatable interface {
+	// ValidateLex checks the value; v collects the violations.
 	ValidateLex(v *Validator)
 }
 
@@ -46,7 +47,7 @@ func Validate(value Validatable, mode Mode) error {
 // A Violation is one broken rule of a lexicon.
 type Violation struct {
 	Path   string // for example "embed.images[2].alt"; empty at the top
-	Reason string
+	Reason string // the broken rule
 }
 
 // String returns the path and the broken rule.
@@ -61,7 +62,9 @@ func (v Violation) String() string {
 const maxViolations = 1000
 
 // A ValidationError lists all violations, in the order of the lexicon, up to 1,000.
-type ValidationError struct{ Violations []Violation }
+type ValidationError struct {
+	Violations []Violation // at least one
+}
 
 // Error returns the number of violations, and the first ones.
 func (e *ValidationError) Error() string {

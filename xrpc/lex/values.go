@@ -16,11 +16,11 @@ type CIDLink string
 // A Blob refers to uploaded data. UploadBlob returns one. The server keeps the data if you put the
 // Blob into a record.
 type Blob struct {
-	Ref      CIDLink
-	MimeType string
-	Size     int64 // in bytes; -1 in the legacy form, which has no size
+	Ref      CIDLink // the CID of the data
+	MimeType string  // the MIME type of the data
+	Size     int64   // in bytes; -1 in the legacy form, which has no size
 
-	Extra Extra
+	Extra Extra // fields that are newer than this package
 }
 
 // Legacy reports whether the blob has the form of records from 2022, with only a CID and a type. It

@@ -26,7 +26,7 @@ const (
 // An Error says why a string is not of its kind. It is the error of every Parse function and every
 // Validate method of this package.
 type Error struct {
-	Kind   Kind
+	Kind   Kind   // the format that the string should have
 	Value  string // the string, cut off if it is long
 	Reason string // the broken rule
 }

@@ -44,7 +44,8 @@ type Backend struct {
 	// some. They run the same test with Location in their environment, and OpenAt opens the storage
 	// there.
 	Location string
-	OpenAt   func(ctx context.Context, location string) (store.Store, error)
+	// OpenAt opens the storage at a Location, in another process.
+	OpenAt func(ctx context.Context, location string) (store.Store, error)
 
 	// Block, if set, makes every write of the record wait until release is called, as if another
 	// process were in the middle of a write. The suite then checks that the waiting writers obey
