@@ -1,4 +1,4 @@
-// Package answer looks into answers of servers without taking them from their reader.
+// Package answer looks into servers' answers without consuming them.
 package answer
 
 import (
@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	// maxRefusal is more than the body of a refusal needs.
+	// maxRefusal is larger than the body of any refusal.
 	maxRefusal = 4 << 10
-	// wait is how long the body of a refusal is waited for.
+	// wait is how long the body of a refusal is read.
 	wait = 5 * time.Second
 )
 
-// ErrorName reads the name of the error from a small JSON body, and leaves the body as it
-// was. It is "" where the body names none.
+// ErrorName returns the name of the error in a small JSON body, and leaves the body unread. It is
+// "" if the body has none.
 func ErrorName(resp *http.Response) string {
 	media, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil || media != "application/json" {
@@ -39,11 +39,11 @@ func ErrorName(resp *http.Response) string {
 	var words struct {
 		Error string `json:"error"`
 	}
-	json.Unmarshal(start, &words) // what cannot be read names nothing
+	json.Unmarshal(start, &words) // a body that cannot be read has no name
 	return words.Error
 }
 
-// A failedReader repeats an error that has been met already.
+// A failedReader repeats an error that was read before.
 type failedReader struct{ err error }
 
 func (r failedReader) Read([]byte) (int, error) { return 0, r.err }

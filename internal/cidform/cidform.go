@@ -1,5 +1,6 @@
-// Package cidform knows the form of CIDs of version 1: in bytes, and in base32, the text form of the data model. See
-// https://atproto.com/specs/data-model#link-and-cid-formats and https://github.com/multiformats/cid.
+// Package cidform checks the form of CIDs of version 1: as bytes, and as base32, the text form of
+// the data model. See https://atproto.com/specs/data-model#link-and-cid-formats and
+// https://github.com/multiformats/cid.
 package cidform
 
 import (
@@ -7,7 +8,7 @@ import (
 	"encoding/binary"
 )
 
-// MaxSize is how many bytes a CID has at most. Those of the protocol have 36.
+// MaxSize is the maximum size of a CID in bytes. CIDs of the protocol have 36.
 const MaxSize = 100
 
 const (
@@ -16,7 +17,7 @@ const (
 	digestSHA256 = 32
 )
 
-// Check says what is wrong with the bytes of a CID, "" for nothing.
+// Check says what is wrong with the bytes of a CID; "" means nothing.
 func Check(b []byte) (wrong string) {
 	if len(b) < 4 || len(b) > MaxSize || b[0] != version1 {
 		return "is not a CID of version 1"
@@ -40,7 +41,8 @@ func Check(b []byte) (wrong string) {
 	return ""
 }
 
-// Append appends the bytes of a CID in base32. It says what is wrong with one that is not in its only form.
+// Append appends the bytes of a base32 CID. If the text is not in its only valid form, wrong says
+// why.
 func Append[S ~string](dst []byte, text S) (b []byte, wrong string) {
 	if text == "" {
 		return dst, "is empty"
@@ -74,7 +76,7 @@ func Append[S ~string](dst []byte, text S) (b []byte, wrong string) {
 
 var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// AppendText appends the text form, in base32, of the bytes of a CID.
+// AppendText appends the base32 text of the bytes of a CID.
 func AppendText(dst, b []byte) []byte {
 	return encoding.AppendEncode(append(dst, 'b'), b)
 }

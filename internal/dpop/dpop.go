@@ -1,8 +1,8 @@
-// Package dpop makes DPoP proofs (RFC 9449): a signed word about one request, by the key that
-// the access token is bound to. And it knows which nonce belongs into the next proof (Pool,
-// Nonces). Keys, and what becomes of them, are the business of package oauth.
+// Package dpop makes DPoP proofs (RFC 9449). A proof is a signed statement about one request, made
+// with the key that the access token is bound to. The package also chooses the nonce for the next
+// proof (Pool, Nonces). Package oauth manages the keys.
 //
-//	header, err := dpop.Header(&key.PublicKey) // once a key
+//	header, err := dpop.Header(&key.PublicKey) // once for each key
 //	signed, err := dpop.Sign(key, header, dpop.Proof{Method: "GET", URL: "https://pds.example/xrpc/…", At: time.Now()})
 package dpop
 
@@ -20,17 +20,16 @@ import (
 	"unicode/utf8"
 )
 
-// A Proof says what one proof is for.
+// A Proof is the content of one proof.
 type Proof struct {
 	Method string
 	URL    string // without query and fragment (RFC 9449 §4.2)
-	Nonce  string // what the server asked for; "" before it did
-	Token  string // access token, on resource requests only; only its hash is written
+	Nonce  string // the server's nonce; "" before it sent one
+	Token  string // access token, for requests to resources only; the proof contains only its hash
 	At     time.Time
 }
 
-// Header returns the header of all proofs by a key on P-256, as it stands in them: in
-// base64url. It holds the public key.
+// Header returns the header of all proofs of a P-256 key, in base64url. It contains the public key.
 func Header(public *ecdsa.PublicKey) (string, error) {
 	point, err := public.Bytes() // a 4, x and y
 	if err != nil {
@@ -39,7 +38,7 @@ func Header(public *ecdsa.PublicKey) (string, error) {
 	if public.Curve != elliptic.P256() {
 		return "", fmt.Errorf("the key is on curve %s, not P-256", public.Curve.Params().Name)
 	}
-	// By hand, for every session that is resumed needs one: no member holds what JSON would escape.
+	// Written by hand, because every resumed session needs one. No member needs escapes in JSON.
 	header := []byte(`{"typ":"dpop+jwt","alg":"ES256","jwk":{"crv":"P-256","kty":"EC","x":"`)
 	header = base64.RawURLEncoding.AppendEncode(header, point[1:33])
 	header = append(header, `","y":"`...)
@@ -48,11 +47,11 @@ func Header(public *ecdsa.PublicKey) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(header), nil
 }
 
-// buffers lend the memory that a proof is put together in.
+// buffers are reused memory for building proofs.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// Sign makes the proof p, with a jti of its own. header is what Header returned for the key. It
-// costs little more than the signature: the header is ready, the claims are appended.
+// Sign makes the proof p, with a new jti. header is the result of Header for the key. It costs
+// little more than the signature.
 func Sign(key *ecdsa.PrivateKey, header string, p Proof) (string, error) {
 	pooled := buffers.Get().(*[]byte)
 	buf := append((*pooled)[:0], header...)
@@ -97,8 +96,8 @@ func Sign(key *ecdsa.PrivateKey, header string, p Proof) (string, error) {
 	return signed, nil
 }
 
-// appendJSONString appends s as a JSON string. Methods and URLs need no escape; a nonce may
-// hold anything a header may.
+// appendJSONString appends s as a JSON string. Methods and URLs need no escapes; a nonce may
+// contain every character that a header allows.
 func appendJSONString(dst []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {

@@ -10,29 +10,28 @@ import (
 	"github.com/gimucco/atproto-go/internal/said"
 )
 
-// NonceHeader is where servers put the nonce they want (RFC 9449 §8).
+// NonceHeader is the header with the nonce for the next request (RFC 9449 §8).
 const NonceHeader = "Dpop-Nonce"
 
 const (
-	// nonceAge is how long a nonce is taken for good where it was given out. Servers change
-	// theirs every minute or so, and take the one before for a while.
+	// nonceAge is how long a nonce counts as valid after the server sent it. Servers change theirs
+	// about every minute, and accept the one before for a while.
 	nonceAge = time.Minute
-	// maxOrigins bounds a table: a session talks to two or three origins, a client to as
-	// many as its users have servers.
+	// maxOrigins limits a table. A session talks to two or three origins, and a client to as many
+	// as its users have servers.
 	maxOrigins = 1024
-	// maxRefused is how many nonces of one origin are known to be refused. When a server
-	// begins anew, its sessions hold the last two or three.
+	// maxRefused is how many refused nonces of one origin are remembered. After a server's restart,
+	// its sessions hold the last two or three.
 	maxRefused = 4
-	// noneAge is how long it is remembered that a server gives no nonces.
+	// noneAge is how long it is remembered that a server sends no nonces.
 	noneAge = time.Hour
 )
 
-// Nonces keeps the newest nonce that one session was given by each origin. The specification
-// wants them kept per session, as a server may give every session nonces of its own. Most have
-// one nonce for everybody. So a session that holds none which is likely to be good tries the
-// newest that any session of its Pool was given: when a server changes its nonce, one session
-// is told, and the others need not be. Where the guess is wrong, it costs no more than the
-// stale nonce would have cost.
+// Nonces holds the newest nonce that each origin has sent to one session. The specification wants
+// them kept per session, because a server may use different nonces for each session. Most servers
+// use the same nonce for everybody. So if a session has no nonce that is probably valid, it tries
+// the newest nonce that any session of its Pool got. When a server changes its nonce, only one
+// session has to learn it from a refusal. A wrong guess costs no more than an old nonce.
 //
 // It is safe for concurrent use.
 type Nonces struct {
@@ -42,14 +41,14 @@ type Nonces struct {
 	values map[string]nonce // by origin
 }
 
-// A nonce is a value and where it came from.
+// A nonce is a value and its origin in time.
 type nonce struct {
 	value string
-	asked uint64    // ticket of the request whose answer brought it
-	seen  time.Time // when that answer arrived, zero if that was not in this process
+	asked uint64    // ticket of the request whose answer contained it
+	seen  time.Time // when that answer arrived; zero if it was not in this process
 }
 
-// A Pool knows what all sessions of a client were given.
+// A Pool knows the nonces that all sessions of a client got.
 type Pool struct {
 	now     func() time.Time
 	tickets atomic.Uint64
@@ -58,35 +57,35 @@ type Pool struct {
 	origins map[string]*origin
 }
 
-// origin is what a pool knows of one.
+// origin is what a pool knows about one origin.
 type origin struct {
 	newest  nonce
-	refused []string  // that were refused to sessions that had been given them, the latest last
-	none    time.Time // when it was last seen to give none
+	refused []string  // refused to the sessions that they were sent to; the latest is last
+	none    time.Time // when an answer last had none
 }
 
-// A Use is the nonce that one request carries.
+// A Use is the nonce of one request.
 type Use struct {
 	Value string // "" if there is none yet
 
 	origin string
-	ticket uint64 // grows with every request of a pool, to tell newer nonces from older ones
-	own    bool   // this session was given it
+	ticket uint64 // grows with every request of a pool, to order nonces by age
+	own    bool   // the server sent it to this session
 }
 
-// NewPool returns an empty pool. now tells the time.
+// NewPool returns an empty pool. now returns the current time.
 func NewPool(now func() time.Time) *Pool {
 	return &Pool{now: now, origins: make(map[string]*origin)}
 }
 
-// Session returns the nonces of a session, beginning with those that were stored.
+// Session returns the nonces of a session. stored are its stored nonces.
 func (p *Pool) Session(stored map[string]string) *Nonces {
 	n := &Nonces{pool: p}
 	n.Adopt(stored)
 	return n
 }
 
-// Adopt takes over stored nonces for origins that have none yet.
+// Adopt adds stored nonces for origins that have none yet.
 func (n *Nonces) Adopt(stored map[string]string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -97,7 +96,7 @@ func (n *Nonces) Adopt(stored map[string]string) {
 	}
 }
 
-// Stored returns the nonces as they are stored.
+// Stored returns the nonces in the form for storing.
 func (n *Nonces) Stored() map[string]string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -111,9 +110,9 @@ func (n *Nonces) Stored() map[string]string {
 	return stored
 }
 
-// Next returns the nonce for a request to an origin. challenge is what the answer to the
-// request before asked for, if this one is sent for that reason: it is used whatever has
-// become known since, as it is what the server waits for.
+// Next returns the nonce for a request to an origin. challenge is the nonce that the last answer
+// asked for, if the request is repeated for that reason. It is used in any case, because the server
+// waits for it.
 func (n *Nonces) Next(where, challenge string) Use {
 	u := Use{Value: challenge, origin: where, ticket: n.pool.tickets.Add(1), own: true}
 	if challenge != "" {
@@ -127,11 +126,11 @@ func (n *Nonces) Next(where, challenge string) Use {
 	return u
 }
 
-// maxNonce is more than a nonce has, in bytes.
+// maxNonce is larger than any nonce, in bytes.
 const maxNonce = 2 << 10
 
-// NonceOf returns the nonce that the header of an answer gives, "" if there is none, or none that can be
-// one (RFC 9449 §8.1).
+// NonceOf returns the nonce in the header of an answer. It is "" if there is none, or if it is not
+// valid (RFC 9449 §8.1).
 func NonceOf(h http.Header) string {
 	if value := h.Get(NonceHeader); said.Visible(value, maxNonce) {
 		return value
@@ -139,13 +138,13 @@ func NonceOf(h http.Header) string {
 	return ""
 }
 
-// Learn notes the nonce of the answer to a request, "" if it has none. A late answer does not
-// undo a newer nonce.
+// Learn notes the nonce in the answer to a request; "" means none. A late answer does not replace a
+// newer nonce.
 func (n *Nonces) Learn(u Use, value string) {
 	if value == "" {
 		return
 	}
-	learned := nonce{value: value, asked: u.ticket, seen: n.pool.now().Round(0)} // to the clock on the wall: machines sleep
+	learned := nonce{value: value, asked: u.ticket, seen: n.pool.now().Round(0)} // the wall clock, because machines sleep
 	n.mu.Lock()
 	if known, ok := n.values[u.origin]; !ok || known.asked <= u.ticket {
 		n.set(u.origin, learned)
@@ -154,21 +153,21 @@ func (n *Nonces) Learn(u Use, value string) {
 	n.pool.learn(u.origin, learned)
 }
 
-// Refused notes that a server did not take the nonce of a request, once its answer is
-// learned. Only one that this session was given tells something about the sessions that were
-// given the same: another's may have been refused for being another's.
+// Refused notes that a server refused the nonce of a request. Call it after Learn. Only a nonce
+// that was sent to this session says something about other sessions with the same nonce. Another
+// session's nonce may be refused because it belongs to another session.
 func (n *Nonces) Refused(u Use) {
 	if u.own && u.Value != "" {
 		n.pool.refuse(u)
 	}
 }
 
-// Without notes that a server took a request, looked at its proof, and gave no nonce in its answer:
-// it gives none to anybody (P54). A nonce that it gives later undoes that.
+// Without notes that a server checked the proof of a request, accepted it, and sent no nonce: such
+// a server sends none to anybody (P54). A later nonce from it undoes that.
 func (n *Nonces) Without(u Use) { n.pool.without(u.origin) }
 
-// Fresh reports whether the nonce that Next returns is very likely to be taken: this session
-// was given it just now, or the server does not want any.
+// Fresh reports whether the server very probably accepts the nonce of Next: it has just sent it to
+// this session, or it uses no nonces.
 func (n *Nonces) Fresh(where string) bool {
 	if n.pool.givesNone(where) {
 		return true
@@ -184,7 +183,7 @@ func (n *Nonces) held(where string) nonce {
 	return n.values[where]
 }
 
-// set is called with the lock held.
+// set must be called with the lock held.
 func (n *Nonces) set(where string, value nonce) {
 	if n.values == nil {
 		n.values = make(map[string]nonce, 1)
@@ -193,7 +192,8 @@ func (n *Nonces) set(where string, value nonce) {
 	n.values[where] = value
 }
 
-// makeRoom keeps a table in its bounds. Any origin will do: a lost nonce costs one round trip.
+// makeRoom keeps a table within its limit. It may remove any origin, because a lost nonce costs
+// only one round trip.
 func makeRoom[V any](table map[string]V, where string) {
 	if _, known := table[where]; known || len(table) < maxOrigins {
 		return
@@ -204,13 +204,13 @@ func makeRoom[V any](table map[string]V, where string) {
 	}
 }
 
-// recent reports whether a nonce was given out here, and not long ago. A clock that was set
-// back must not make it recent for ever.
+// recent reports whether a nonce came in this process, and not long ago. If a clock is set back,
+// the nonce must not stay recent for ever.
 func (p *Pool) recent(n nonce) bool {
 	return !n.seen.IsZero() && p.now().Round(0).Sub(n.seen).Abs() < nonceAge
 }
 
-// look returns the newest nonce of an origin, and whether value is one that it refused.
+// look returns the newest nonce of an origin, and whether the origin refused value.
 func (p *Pool) look(where, value string) (newest string, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -230,11 +230,11 @@ func (p *Pool) learn(where string, learned nonce) {
 		return
 	}
 	o.newest = learned
-	// What is given out again is good again.
+	// A nonce that is sent again is valid again.
 	o.refused = slices.DeleteFunc(o.refused, func(value string) bool { return value == learned.value })
 }
 
-// of returns what is known of an origin. p.mu is held.
+// of returns what is known about an origin. p.mu is held.
 func (p *Pool) of(where string) *origin {
 	o := p.origins[where]
 	if o == nil {
@@ -262,7 +262,7 @@ func (p *Pool) refuse(u Use) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := p.origins[u.origin]
-	// One that is the newest all the same was given out since.
+	// If it is the newest nonce nevertheless, the server has sent it again since.
 	if o == nil || o.newest.value == u.Value || slices.Contains(o.refused, u.Value) {
 		return
 	}

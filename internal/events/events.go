@@ -1,20 +1,20 @@
-// Package events delivers what happens to a session to the application, whose code may take its
-// time, use the session, and fail.
+// Package events delivers the events of a session to the application. The application's code may be
+// slow, may use the session, and may fail.
 package events
 
 import "sync"
 
-// A Queue delivers events one at a time and in order, in a goroutine of their own. The zero value is
-// empty and ready to use. It is safe for concurrent use.
+// A Queue delivers events one at a time and in order, in a goroutine of their own. The zero value
+// is empty and ready to use. It is safe for concurrent use.
 type Queue struct {
 	mu      sync.Mutex
-	waiting []func() // not yet delivered
-	telling bool     // a goroutine delivers
+	waiting []func() // not delivered yet
+	telling bool     // a goroutine is delivering
 }
 
-// Tell delivers an event after those before it, and does not wait for it: what the
-// application does there waits for nothing that waits for it (P7). An event that panics is
-// told to panicked, and the next comes all the same.
+// Tell delivers an event after those before it. It does not wait, so the application's code cannot
+// wait for something that waits for it (P7). If an event panics, Tell calls panicked and goes on
+// with the next.
 func (q *Queue) Tell(event func(), panicked func(any)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -40,11 +40,11 @@ func (q *Queue) deliver() {
 	}
 }
 
-// call runs the application's code, which may fail as it likes.
+// call runs the application's code, which may fail in any way.
 func call(event func(), panicked func(any)) {
 	defer func() {
 		if p := recover(); p != nil {
-			defer func() { _ = recover() }() // the log may be what failed
+			defer func() { _ = recover() }() // the logger itself may have failed
 			panicked(p)
 		}
 	}()

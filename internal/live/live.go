@@ -1,4 +1,5 @@
-// Package live makes one value of each session of a process, so that its refresh is shared.
+// Package live makes sure that a process has one value for each session, so that goroutines share
+// its refresh.
 package live
 
 import (
@@ -9,27 +10,27 @@ import (
 	"weak"
 )
 
-// usual is how many idle sessions are kept at hand.
+// usual is how many idle sessions are kept in memory.
 const usual = 16_384
 
-// Sessions makes sure that one session is one *S in this process. It holds on to the most
-// recently used and knows the others weakly. It is safe for concurrent use. Make it by New.
+// Sessions makes sure that a session is one *S in this process. It keeps those that were used last,
+// and has weak pointers to the others. It is safe for concurrent use. New makes one.
 type Sessions[K comparable, S any] struct {
 	limit int
 
 	mu     sync.Mutex
 	known  map[K]weak.Pointer[S]
-	recent list.List // of held, most recent first
+	recent list.List // of held; the last used is first
 	places map[K]*list.Element
 }
 
-// A held session is one that is kept at hand.
+// A held session is kept in memory.
 type held[K comparable, S any] struct {
 	key     K
 	session *S
 }
 
-// New returns one that holds on to limit sessions; 0: as many as is usual.
+// New returns a Sessions that keeps limit sessions; 0 means the usual number.
 func New[K comparable, S any](limit int) *Sessions[K, S] {
 	return &Sessions[K, S]{
 		limit: cmp.Or(limit, usual),
@@ -48,15 +49,14 @@ func (l *Sessions[K, S]) Get(key K) *S {
 	return s
 }
 
-// Count returns how many sessions live.
+// Count returns the number of live sessions.
 func (l *Sessions[K, S]) Count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.known)
 }
 
-// Intern returns the session that already lives under key, or s, which lives from now
-// on.
+// Intern returns the live session under key. If there is none, s becomes live and is returned.
 func (l *Sessions[K, S]) Intern(key K, s *S) *S {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,8 +67,8 @@ func (l *Sessions[K, S]) Intern(key K, s *S) *S {
 	pointer := weak.Make(s)
 	l.known[key] = pointer
 	l.touch(key, s)
-	// The cleanup must not hold on to l, which holds on to the sessions: a client that
-	// is dropped goes with all of them (P104).
+	// The cleanup must not refer to l, which refers to the sessions. So an unused client can be
+	// freed with all of them (P104).
 	runtime.AddCleanup(s, func(gone collected[K, S]) {
 		if l := gone.from.Value(); l != nil {
 			l.drop(gone)
@@ -77,7 +77,7 @@ func (l *Sessions[K, S]) Intern(key K, s *S) *S {
 	return s
 }
 
-// A collected session is one that the garbage collector took.
+// A collected session was freed by the garbage collector.
 type collected[K comparable, S any] struct {
 	from    weak.Pointer[Sessions[K, S]]
 	key     K
@@ -92,7 +92,7 @@ func (l *Sessions[K, S]) drop(gone collected[K, S]) {
 	}
 }
 
-// Forget drops s, so that it is not found any more.
+// Forget removes s, so that Get no longer returns it.
 func (l *Sessions[K, S]) Forget(key K, s *S) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +106,7 @@ func (l *Sessions[K, S]) Forget(key K, s *S) {
 	}
 }
 
-// touch moves s to the front of the recently used.
+// touch makes s the last used session.
 func (l *Sessions[K, S]) touch(key K, s *S) {
 	if place := l.places[key]; place != nil {
 		l.recent.MoveToFront(place)

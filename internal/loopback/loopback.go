@@ -1,8 +1,8 @@
-// Package loopback says what this machine is by name and address: one rule for
-// everything that is allowed there in development alone.
+// Package loopback recognises this machine by name and address. It is the only rule for everything
+// that is allowed on this machine for development.
 //
-// It is not the rule for redirect URIs of programs that listen on the user's device; that
-// names two addresses and no more (package clientmetadata).
+// It is not the rule for redirect URIs of programs on the user's device. That rule names exactly
+// two addresses (package clientmetadata).
 package loopback
 
 import (
@@ -10,11 +10,11 @@ import (
 	"strings"
 )
 
-// IsHost reports whether the host of a URL, without port and brackets, is this machine by its very
-// name: localhost or a name below it (RFC 6761 §6.3), an address of 127.0.0.0/8, or ::1.
+// IsHost reports whether the host of a URL, without port and brackets, is a name or address of this
+// machine: localhost or a name below it (RFC 6761 §6.3), an address in 127.0.0.0/8, or ::1.
 //
-// Addresses count as netip reads them: 127.1 and 0x7f.0.0.1 are names like any other, and
-// so is 127.0.0.1.example.com. What a name leads to is for IsAddr to say.
+// Only addresses in the form of netip count: 127.1 and 0x7f.0.0.1 are ordinary names, and so is
+// 127.0.0.1.example.com. For the addresses of a name, use IsAddr.
 func IsHost(host string) bool {
 	host = strings.ToLower(host)
 	if name := strings.TrimSuffix(host, "."); name == "localhost" || strings.HasSuffix(name, ".localhost") {
@@ -24,6 +24,6 @@ func IsHost(host string) bool {
 	return err == nil && IsAddr(addr)
 }
 
-// IsAddr reports whether addr is one of this machine (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
-// An IPv4 address may be mapped into IPv6.
+// IsAddr reports whether addr is an address of this machine (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
+// It may be an IPv4 address mapped into IPv6.
 func IsAddr(addr netip.Addr) bool { return addr.Unmap().IsLoopback() && addr.Zone() == "" }

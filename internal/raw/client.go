@@ -8,16 +8,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// A Sender sends a request under a session, and returns the response whatever its status.
+// A Sender sends a request with a session, and returns the response whatever its status.
 type Sender func(ctx context.Context, req *Request) (*http.Response, error)
 
-// A Door lets requests out under a session.
+// A Door sends requests with a session.
 type Door struct {
 	Send Sender
-	Fail func(error) error // gives what is wrong with a request the kind that the session's package has for it
+	Fail func(error) error // converts the error of a wrong request to an error of the session's package
 }
 
-// JSON sends what the function of this name makes.
+// JSON sends a request that the function JSON makes.
 func (d Door) JSON(ctx context.Context, method, path string, body any, opts []xrpc.Option) (*http.Response, error) {
 	req, err := JSON(method, path, body, opts)
 	if err != nil {
@@ -26,7 +26,7 @@ func (d Door) JSON(ctx context.Context, method, path string, body any, opts []xr
 	return d.Send(ctx, req)
 }
 
-// Reader sends what the function of this name makes.
+// Reader sends a request that the function Reader makes.
 func (d Door) Reader(ctx context.Context, method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*http.Response, error) {
 	req, err := Reader(method, path, body, contentType, opts)
 	if err != nil {
@@ -35,8 +35,8 @@ func (d Door) Reader(ctx context.Context, method, path string, body io.Reader, c
 	return d.Send(ctx, req)
 }
 
-// Client is an *http.Client whose requests go through the door. It follows no redirects and keeps
-// no cookies.
+// Client returns an *http.Client that sends its requests through the door. It follows no redirects
+// and keeps no cookies.
 func (d Door) Client() *http.Client {
 	return &http.Client{
 		Transport:     transport(d.Send),
@@ -44,7 +44,7 @@ func (d Door) Client() *http.Client {
 	}
 }
 
-// transport is a Sender as an http.RoundTripper.
+// transport makes a Sender an http.RoundTripper.
 type transport Sender
 
 // RoundTrip implements http.RoundTripper.
@@ -57,14 +57,14 @@ func (send transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return send(req.Context(), out)
 }
 
-// requestBody turns the body of an *http.Request into one of ours. GetBody, where there is one,
-// opens it again.
+// requestBody converts the body of an *http.Request. If there is a GetBody, the body can be sent
+// again.
 func requestBody(req *http.Request) *xrpc.Body {
 	contentType := req.Header.Get("Content-Type")
 	if req.GetBody == nil {
 		size := req.ContentLength
 		if size == 0 {
-			size = -1 // unknown, says net/http of a body that is not nil
+			size = -1 // for a body that is not nil, 0 means unknown
 		}
 		return xrpc.StreamBody(req.Body, size, contentType)
 	}

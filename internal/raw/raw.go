@@ -1,5 +1,5 @@
-// Package raw is the door for requests that are no typed calls: what a session's AuthenticatedRequest,
-// AuthenticatedRawRequest and HTTPClient have in common, for sessions of both kinds.
+// Package raw sends requests that are not typed calls. Sessions of both kinds use it for
+// AuthenticatedRequest, AuthenticatedRawRequest and HTTPClient.
 package raw
 
 import (
@@ -17,25 +17,25 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// A Request is one before it has host and credentials.
+// A Request is a request without host and credentials.
 type Request struct {
 	Method string
 	Target *url.URL // path and query; scheme and host only if the caller gave them
 	Header http.Header
-	Body   *xrpc.Body // nil: none
+	Body   *xrpc.Body // nil for none
 }
 
-// An OriginError is a target that is not on the session's server. Nothing was sent.
+// An OriginError says that a target is not on the session's server. Nothing was sent.
 type OriginError struct{ Err error }
 
-// Error says what was asked for, and what the session is for.
+// Error names the target, and the session's server.
 func (e *OriginError) Error() string { return e.Err.Error() }
 
-// Unwrap returns what url.Parse says, if it is that.
+// Unwrap returns the error of url.Parse, if there is one.
 func (e *OriginError) Unwrap() error { return e.Err }
 
-// JSON makes a request with a JSON body, none if body is nil. Of the options, those that set
-// headers apply.
+// JSON makes a request with a JSON body, or without a body if body is nil. Only options that set
+// headers have an effect.
 func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
@@ -53,7 +53,7 @@ func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 	return request(method, path, xrpc.BytesBody(encoded, "application/json"), opts)
 }
 
-// Reader makes a request with what a reader has, none if it is nil.
+// Reader makes a request with the content of a reader, or without a body if it is nil.
 func Reader(method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
@@ -76,7 +76,7 @@ func request(method, path string, body *xrpc.Body, opts []xrpc.Option) (*Request
 	return &Request{Method: method, Target: target, Header: header, Body: body}, nil
 }
 
-// bodyOf finds out whether a reader can be read again from where it stands.
+// bodyOf checks whether a reader can be read again from its current position.
 func bodyOf(r io.Reader, contentType string) *xrpc.Body {
 	switch r := r.(type) {
 	case *bytes.Buffer:
@@ -99,17 +99,17 @@ func bodyOf(r io.Reader, contentType string) *xrpc.Body {
 	return xrpc.StreamBody(r, -1, contentType)
 }
 
-// Resolve puts a target onto a session's origin. An absolute URL must be on that origin: a token
-// and its proof are for one server (O102). What is not fails with an *OriginError. An origin is scheme, host and
-// perhaps port, as a session keeps it.
+// Resolve returns the URL of a target on a session's origin. An absolute URL must be on that
+// origin, because a token and its proof are for one server (O102). Otherwise the error is an
+// *OriginError. origin is scheme, host and perhaps a port, in the form that a session stores.
 func Resolve(origin string, target *url.URL) (*url.URL, error) {
-	scheme, host, ok := strings.Cut(origin, "://") // every call asks: no need to read it as a URL
+	scheme, host, ok := strings.Cut(origin, "://") // every call comes here, so the origin is not parsed as a URL
 	if !ok || host == "" || strings.ContainsAny(host, "/?#@") {
 		return nil, &OriginError{fmt.Errorf("the session's server %.100q is no origin", origin)}
 	}
 	base := &url.URL{Scheme: scheme, Host: host}
 	if target.Opaque != "" {
-		// It would be written as the target of the request, whatever its host is (P79).
+		// net/http would send it as the target, whatever the host is (P79).
 		return nil, &OriginError{fmt.Errorf("the URL has the opaque part %.100q, the session is for %s", target.Opaque, origin)}
 	}
 	if (target.Scheme != "" || target.Host != "") && (safehttp.Origin(target) != safehttp.Origin(base) || target.User != nil) {

@@ -13,23 +13,22 @@ import (
 	"github.com/gimucco/atproto-go/internal/loopback"
 )
 
-// A guard decides which addresses may be connected to: those of the public
-// Internet, and loopback where development asks for it.
+// A guard decides which addresses may be connected to: those of the public Internet, and for
+// development also loopback addresses.
 //
-// The ssrf package denies the ranges of the IANA special purpose registries,
-// multicast, and everything in IPv6 outside of 2000::/3, which takes Teredo, 6to4
-// and IPv4-mapped addresses with it. On top of that come the virtual address of
-// one cloud's management service, which looks public, and NAT64, which is as public
-// as the IPv4 address inside.
+// The ssrf package denies the ranges of the IANA special purpose registries, multicast, and all of
+// IPv6 outside of 2000::/3, which includes Teredo, 6to4 and IPv4-mapped addresses. The guard also
+// denies the address of one cloud's management service, which looks public. A NAT64 address is as
+// public as the IPv4 address inside it.
 type guard struct {
 	addresses     *ssrf.Guardian
 	allowLoopback bool
-	hosts         map[string]bool // that may be anywhere, in lower case, with a port or without
+	hosts         map[string]bool // hosts that may have any address, in lower case, with or without a port
 }
 
 var (
 	nat64     = netip.MustParsePrefix("64:ff9b::/96")     // RFC 6052 §2.1
-	azureWire = netip.MustParsePrefix("168.63.129.16/32") // answers inside Azure only
+	azureWire = netip.MustParsePrefix("168.63.129.16/32") // answers only inside Azure
 )
 
 func newGuard(allowLoopback bool, hosts ...string) guard {
@@ -44,16 +43,16 @@ func newGuard(allowLoopback bool, hosts ...string) guard {
 	return g
 }
 
-// allows reports whether requests may go to a host, at a port, whatever its address is.
+// allows reports whether requests may go to a host and port, whatever its address is.
 func (g guard) allows(host, port string) bool {
 	host = strings.ToLower(host)
 	return g.hosts[host] || g.hosts[net.JoinHostPort(host, port)]
 }
 
-// isLocal reports whether a host is this machine by its name, and may be asked.
+// isLocal reports whether a host is a name of this machine, and requests to it are allowed.
 func (g guard) isLocal(host string) bool { return g.allowLoopback && loopback.IsHost(host) }
 
-// check fails with ErrBlocked for an address that must not be connected to.
+// check returns ErrBlocked for an address that must not be connected to.
 func (g guard) check(addr netip.Addr) error {
 	addr = addr.Unmap()
 	if g.allowLoopback && loopback.IsAddr(addr) {
@@ -74,8 +73,8 @@ func (g guard) check(addr netip.Addr) error {
 	return nil
 }
 
-// control is a net.Dialer's Control: it runs with the resolved address between
-// socket and connect.
+// control is the Control of a net.Dialer: it runs with the resolved address between socket and
+// connect.
 func (g guard) control(network, address string, _ syscall.RawConn) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: network %s", ErrBlocked, network)
@@ -87,8 +86,8 @@ func (g guard) control(network, address string, _ syscall.RawConn) error {
 	return g.check(ap.Addr())
 }
 
-// Origin is where a URL leads: scheme and host in lower case, and the port unless it is that of the
-// scheme.
+// Origin returns the origin of a URL: scheme and host in lower case, and the port unless it is the
+// scheme's default.
 func Origin(u *url.URL) string {
 	scheme, host := strings.ToLower(u.Scheme), strings.ToLower(u.Host)
 	switch {

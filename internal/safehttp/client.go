@@ -21,48 +21,47 @@ import (
 	"github.com/gimucco/atproto-go/internal/loopback"
 )
 
-// Options are what a Client can be told. The zero value is right for production.
+// Options are the options of a Client. The zero value is good for production.
 type Options struct {
-	// AllowLoopback is for development: it lets requests through to loopback
-	// addresses, also by http and on any port.
+	// AllowLoopback, for development, permits requests to loopback addresses, also by http and on
+	// any port.
 	AllowLoopback bool
 
-	// AllowHosts is for development: the names, or addresses without brackets, of hosts
-	// that requests go to whatever their address is, also by http and on any port. It is
-	// the name in the URL that counts; a host that only has the same address is guarded
-	// like any other.
+	// AllowHosts, for development, are names, or addresses without brackets, of hosts that may have
+	// any address, and may use http and any port. The name in the URL counts; another name with the
+	// same address gets no exception.
 	AllowHosts []string
 
-	// PrivateHosts are servers, "host:port", that requests go to whatever their address is, also
-	// by http. It is the name and the port in the URL that count.
+	// PrivateHosts are servers, as "host:port", that may have any address and may use http. The
+	// name and the port in the URL count.
 	PrivateHosts []string
 
-	// Proxy, an http or https URL, is where connections go through, but for those to
-	// PrivateHosts and, in development, to this machine. Names are resolved and addresses checked
-	// here, and the proxy is told to connect to the address that was checked.
+	// Proxy is the http or https URL of a proxy for all connections, except those to PrivateHosts
+	// and, for development, to this machine. This process resolves names and checks addresses, and
+	// tells the proxy to connect to the checked address.
 	Proxy *url.URL
 
-	// ProxyResolvesUnchecked lets the Proxy resolve names: no address is checked that a name
-	// leads to.
+	// ProxyResolvesUnchecked lets the Proxy resolve names. The addresses of a name are then not
+	// checked.
 	ProxyResolvesUnchecked bool
 
-	// RootCAs are the certificate authorities to believe. Nil: the system's.
+	// RootCAs are the certificate authorities to trust. Nil means the system's.
 	RootCAs *x509.CertPool
 
-	// WrapTransport, if set, is given the guarded transport and returns what requests go
-	// through: it sees each of them, and what it sends on is checked all the same.
+	// WrapTransport, if set, receives the guarded transport and returns the one to use. The
+	// returned transport sees every request; what it sends on is checked too.
 	WrapTransport func(http.RoundTripper) http.RoundTripper
 
-	// UnguardedTransport, if set, replaces the Client's transport: whom it
-	// connects to is its own business. URLs are still checked.
+	// UnguardedTransport, if set, replaces the Client's transport, and nothing checks the addresses
+	// that it connects to. URLs are still checked.
 	UnguardedTransport http.RoundTripper
 
-	// Timeout bounds a Get from start to the last byte, redirects included.
-	// The default is 10 seconds.
+	// Timeout limits a Get from its start to the last byte, with all redirects. The default is 10
+	// seconds.
 	Timeout time.Duration
 }
 
-// Check says what is wrong with o: which field, and why.
+// Check says which field of o is wrong, and why.
 func (o *Options) Check() error {
 	for _, entry := range o.PrivateHosts {
 		host, port, err := net.SplitHostPort(entry)
@@ -82,12 +81,12 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// A Client makes guarded requests. It keeps connections: make one and share it.
-// It is safe for concurrent use.
+// A Client makes guarded requests. It keeps connections, so make one and share it. It is safe for
+// concurrent use.
 type Client struct {
 	guard     guard
-	transport http.RoundTripper // connects where the guard allows it
-	wrapped   http.RoundTripper // what requests go through: around guardedTransport
+	transport http.RoundTripper // connects only where the guard allows it
+	wrapped   http.RoundTripper // the transport for requests; it wraps guardedTransport
 	timeout   time.Duration
 	invalid   error // of the Options
 	sent      sentForms
@@ -95,7 +94,7 @@ type Client struct {
 
 const defaultTimeout = 10 * time.Second
 
-// New returns a Client. Where Options.Check fails, so does every request.
+// New returns a Client. If Options.Check fails, every request fails with that error.
 func New(o Options) *Client {
 	c := &Client{
 		guard:     newGuard(o.AllowLoopback, append(append([]string{}, o.AllowHosts...), o.PrivateHosts...)...),
@@ -118,7 +117,7 @@ func (c *Client) wrap(around func(http.RoundTripper) http.RoundTripper) {
 	}
 }
 
-// newTransport returns a transport that connects as dialer does, where g allows it.
+// newTransport returns a transport that connects with dialer, where g allows it.
 func newTransport(dialer *net.Dialer, g guard, o Options) *http.Transport {
 	free := *dialer
 	dialer.Control = g.control
@@ -135,13 +134,13 @@ func newTransport(dialer *net.Dialer, g guard, o Options) *http.Transport {
 		return dialer.DialContext(ctx, network, address)
 	}
 	t := &http.Transport{
-		// Its own way through a proxy has the proxy resolve names, past the guard; so no Proxy
-		// field, not even the one of the environment. See tunnel.
+		// The transport's own proxy support would let the proxy resolve names, without the guard.
+		// So no Proxy field is set, not even from the environment. See tunnel.
 		DialContext:           dial,
 		ForceAttemptHTTP2:     true,
 		TLSHandshakeTimeout:   10 * time.Second,
 		ExpectContinueTimeout: time.Second,
-		// A backstop; those who send requests have shorter limits of their own.
+		// A last limit; senders of requests have shorter limits of their own.
 		ResponseHeaderTimeout:  2 * time.Minute,
 		MaxResponseHeaderBytes: 256 << 10,
 		MaxIdleConns:           256,
@@ -154,11 +153,9 @@ func newTransport(dialer *net.Dialer, g guard, o Options) *http.Transport {
 	return t
 }
 
-// RoundTripper returns the guarded transport for requests of any kind, with what was
-// wrapped around it. It refuses
-// what the guard refuses with an error that wraps ErrBlocked; like all round
-// trippers it follows no redirects. Apart from connecting it has no time limit to
-// speak of: give requests a context that has one.
+// RoundTripper returns the guarded transport for requests of any kind, with the wrapper around it.
+// If the guard refuses a request, the error wraps ErrBlocked. Like all round trippers, it follows
+// no redirects. It limits only the time to connect, so use a context with a time limit.
 func (c *Client) RoundTripper() http.RoundTripper { return roundTripper{c} }
 
 type roundTripper struct{ c *Client }
@@ -174,7 +171,8 @@ func (r roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 // CloseIdleConnections closes the connections that no request uses.
 func (r roundTripper) CloseIdleConnections() { closeIdle(r.c.transport) }
 
-// guardedTransport is what a wrapper gets: it trusts nothing of what the wrapper was given.
+// guardedTransport is the transport that a wrapper receives. It trusts nothing that comes from the
+// wrapper.
 type guardedTransport struct{ c *Client }
 
 // RoundTrip implements http.RoundTripper.
@@ -197,7 +195,7 @@ func closeIdle(t http.RoundTripper) {
 	}
 }
 
-// refuse closes the body of a request that is not sent, as round trippers do.
+// refuse closes the body of a request that is not sent, as round trippers must.
 func refuse(req *http.Request, err error) error {
 	if req.Body != nil {
 		req.Body.Close()
@@ -205,10 +203,10 @@ func refuse(req *http.Request, err error) error {
 	return err
 }
 
-// sentForms remembers which forms were sent: those that spend a refresh token or a code work
-// once, and whoever wraps the transport must not send them again. What tells them
-// apart is their proof, which is made anew for each sending (RFC 9449 §4.2). The zero value
-// is empty; it is safe for concurrent use.
+// sentForms remembers which forms were sent. A form with a refresh token or a code works once, so a
+// wrapper of the transport must not send it again. Forms are recognised by their proofs, because
+// each sending has a new one (RFC 9449 §4.2). The zero value is empty. It is safe for concurrent
+// use.
 type sentForms struct {
 	mu    sync.Mutex
 	known map[[sha256.Size]byte]bool
@@ -216,10 +214,10 @@ type sentForms struct {
 	next  int
 }
 
-// rememberedForms is how many forms may be on their way at the same time, and be told apart.
+// rememberedForms is how many forms that are under way at the same time can be recognised.
 const rememberedForms = 4096
 
-// first fails with ErrSentTwice for a form that was sent before.
+// first returns ErrSentTwice for a form that was sent before.
 func (s *sentForms) first(req *http.Request) error {
 	proof := req.Header.Get("DPoP")
 	if req.Method != http.MethodPost || proof == "" {
@@ -243,14 +241,14 @@ func (s *sentForms) first(req *http.Request) error {
 	return nil
 }
 
-// AllowsScheme reports whether the scheme of u is one that requests may have: https, or http
-// to a server that is named in the Options or, in development, to this machine.
+// AllowsScheme reports whether requests may use the scheme of u: https, or http to a server in the
+// Options or, for development, to this machine.
 func (c *Client) AllowsScheme(u *url.URL) bool {
 	return u.Scheme == "https" || u.Scheme == "http" && (c.guard.isLocal(u.Hostname()) || c.guard.allows(u.Hostname(), portOf(u)))
 }
 
-// Remedy says, as the end of an error message, what to do about a URL that AllowsScheme refuses. The names in it
-// are those of the settings in every package that has them.
+// Remedy returns the end of an error message: what to do about a URL that AllowsScheme refuses. It
+// names settings that exist in every package that uses this one.
 func (c *Client) Remedy(u *url.URL) string {
 	switch {
 	case u.Scheme != "http":
@@ -261,7 +259,7 @@ func (c *Client) Remedy(u *url.URL) string {
 	return fmt.Sprintf("; PrivateHosts with %q allows http to a host of your own network", net.JoinHostPort(u.Hostname(), portOf(u)))
 }
 
-// portOf is the port of a URL, that of its scheme if it has none.
+// portOf returns the port of a URL, or the default of its scheme.
 func portOf(u *url.URL) string {
 	switch {
 	case u.Port() != "":
@@ -272,15 +270,15 @@ func portOf(u *url.URL) string {
 	return "443"
 }
 
-// checkURL refuses what can be refused before a name is resolved. It also covers
-// requests through a transport of the user's own.
+// checkURL refuses what can be refused before a name is resolved. It also applies to requests
+// through the user's own transport.
 func (c *Client) checkURL(u *url.URL) error {
 	host := u.Hostname()
 	switch {
 	case c.invalid != nil:
 		return fmt.Errorf("%w: invalid settings: %w", ErrBlocked, c.invalid)
 	case u.Opaque != "":
-		// It would be sent as the target, past the host that is connected to (P79).
+		// It would be sent as the target, past the host of the connection (P79).
 		return fmt.Errorf("%w: the URL has an opaque part", ErrBlocked)
 	case host == "":
 		return fmt.Errorf("%w: the URL has no host", ErrBlocked)
@@ -297,14 +295,14 @@ func (c *Client) checkURL(u *url.URL) error {
 	return nil
 }
 
-// isName reports whether a host is no address at all: every call asks, and the error that says so otherwise
-// costs more than the rest of the check.
+// isName reports whether a host is not an address. Every call asks this, and parsing it as an
+// address would cost more than the rest of the check.
 func isName(host string) bool {
 	last := host[len(host)-1]
 	return (last < '0' || last > '9') && !strings.Contains(host, ":")
 }
 
-// checkPort refuses any port but the scheme's own, but for what is allowed by name.
+// checkPort refuses every port but the scheme's default, except for hosts that are allowed by name.
 func (c *Client) checkPort(u *url.URL) error {
 	host := u.Hostname()
 	if port := u.Port(); port == "" || port == "443" || c.guard.allows(host, port) || c.guard.isLocal(host) {

@@ -15,20 +15,19 @@ import (
 // MaxDocument is the largest discovery document, in bytes after decompression.
 const MaxDocument = 512 << 10
 
-// Rules are what a Get demands of the answer. The zero value: status 200, any
-// content type, no redirect, any port, MaxDocument.
+// Rules are the conditions of a Get for the answer. The zero value means: status 200, any content
+// type, no redirect, any port, at most MaxDocument.
 type Rules struct {
-	// Accept are the content types to ask for, the first one preferred. The answer
-	// must be one of them; parameters and letter case do not matter. None: any.
+	// Accept are the content types to ask for, the preferred one first. The answer must have one of
+	// them; parameters and letter case are ignored. None means any.
 	Accept []string
-	// Redirects is how many redirects are followed. Each target is checked as the
-	// first URL was.
+	// Redirects is how many redirects are followed. Each target is checked like the first URL.
 	Redirects int
 	// DefaultPort refuses URLs with another port than 443.
 	DefaultPort bool
 	// AnySuccess accepts every status from 200 to 299.
 	AnySuccess bool
-	// MaxBytes limits the body, after decompression. 0: MaxDocument.
+	// MaxBytes limits the body, after decompression. 0 means MaxDocument.
 	MaxBytes int64
 }
 
@@ -38,8 +37,7 @@ func (c *Client) GetJSON(ctx context.Context, url string) ([]byte, error) {
 	return c.Get(ctx, url, Rules{Accept: []string{"application/json"}})
 }
 
-// Get fetches a URL by the given rules and returns the body. Every failure is an
-// *Error.
+// Get fetches a URL under the given rules and returns the body. Every error is an *Error.
 func (c *Client) Get(ctx context.Context, target string, rules Rules) ([]byte, error) {
 	answer, err := c.Fetch(ctx, target, rules)
 	if err != nil {
@@ -48,13 +46,13 @@ func (c *Client) Get(ctx context.Context, target string, rules Rules) ([]byte, e
 	return answer.Body, nil
 }
 
-// An Answer is what Fetch got.
+// An Answer is the result of Fetch.
 type Answer struct {
 	Header http.Header
 	Body   []byte
 }
 
-// Fetch is Get for those who want to see the header of the answer too.
+// Fetch is Get, but it also returns the header of the answer.
 func (c *Client) Fetch(ctx context.Context, target string, rules Rules) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -103,8 +101,8 @@ func (c *Client) send(ctx context.Context, u *url.URL, rules Rules) (*http.Respo
 	return roundTripper{c}.RoundTrip(req)
 }
 
-// redirectTarget returns where a response to a request for u redirects to, nil if
-// nowhere.
+// redirectTarget returns the target of a redirect in the response to a request for u, or nil if
+// there is none.
 func redirectTarget(u *url.URL, resp *http.Response) (*url.URL, error) {
 	switch resp.StatusCode {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,

@@ -18,11 +18,11 @@ import (
 // tunnelTime is how long a proxy may take to connect.
 const tunnelTime = 15 * time.Second
 
-// A tunnel connects through a proxy (RFC 9110 §9.3.6). Whom it may connect to is decided
-// here, and not by the proxy: it is asked for an address that was checked.
+// A tunnel connects through a proxy (RFC 9110 §9.3.6). This process decides which addresses are
+// allowed, not the proxy: the proxy gets a checked address.
 type tunnel struct {
 	proxy     *url.URL
-	dialer    *net.Dialer // to the proxy, which may be anywhere
+	dialer    *net.Dialer // connects to the proxy, which may have any address
 	guard     guard
 	unchecked bool // the proxy resolves names
 	roots     *x509.CertPool
@@ -113,14 +113,14 @@ func (t *tunnel) connect(ctx context.Context, target string) (conn net.Conn, err
 	case err != nil:
 		return nil, fmt.Errorf("proxy: reading its answer: %w", err)
 	case resp.StatusCode/100 != 2:
-		return nil, fmt.Errorf("proxy: it answers with status %d, and does not connect to %s", resp.StatusCode, target)
+		return nil, fmt.Errorf("proxy: it answered with status %d and did not connect to %s", resp.StatusCode, target)
 	case reader.Buffered() > 0:
-		return nil, errors.New("proxy: something comes before anything was asked")
+		return nil, errors.New("proxy: it sent data before the request")
 	}
 	return conn, nil
 }
 
-// A limitedReader fails once a proxy has sent more than the header of an answer can have.
+// A limitedReader fails if a proxy sends more than the header of an answer can have.
 type limitedReader struct {
 	conn net.Conn
 	left int

@@ -1,5 +1,5 @@
-// Package said writes the words of others, servers and strangers, into errors and logs: so
-// that they are bounded, and nothing in them acts on a terminal or begins a line of its own.
+// Package said prepares the words of others, such as servers and strangers, for errors and logs. It
+// limits their length, and makes sure that they cannot control a terminal or begin a new line.
 package said
 
 import (
@@ -9,16 +9,16 @@ import (
 	"unicode/utf8"
 )
 
-// Lengths, in bytes, that words are cut to.
+// Lengths at which words are cut off, in bytes.
 const (
 	maxWord  = 80
 	maxQuote = 300
-	// MaxText is how long the text of a cause may be.
+	// MaxText is the maximum length of a cause's text.
 	MaxText = 2000
 )
 
-// Word is for codes and names: one of letters, digits and -_.: stays as it is, anything else is
-// quoted and cut short.
+// Word is for codes and names. A text of letters, digits and -_.: stays unchanged; any other is
+// quoted and cut off.
 func Word(s string) string {
 	if s != "" && len(s) <= maxWord && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") == "" {
 		return s
@@ -26,11 +26,12 @@ func Word(s string) string {
 	return strconv.Quote(Cut(s, maxWord))
 }
 
-// Quote is for sentences: quoted and cut short.
+// Quote is for sentences. It quotes the text and cuts it off.
 func Quote(s string) string { return strconv.Quote(Cut(s, maxQuote)) }
 
-// Text is for the text of an error that may hold words of others: cut short at MaxText, and what does not
-// print written as Go writes it in a string. What was quoted already stays as it is.
+// Text is for the text of an error that may contain words of others. It cuts the text off at
+// MaxText, and escapes what does not print as in a Go string. Text that is quoted already stays
+// unchanged.
 func Text(s string) string {
 	s = Cut(s, MaxText)
 	clean := true
@@ -58,7 +59,7 @@ func Text(s string) string {
 	return b.String()
 }
 
-// Cut returns the beginning of s, with … where something is missing.
+// Cut returns the beginning of s, with … if something is missing.
 func Cut(s string, limit int) string {
 	if len(s) <= limit {
 		return s
@@ -69,8 +70,8 @@ func Cut(s string, limit int) string {
 	return s[:limit] + "…"
 }
 
-// Visible reports whether s is made of the printing ASCII characters that values of headers and forms
-// are written in, without the space, and has limit bytes at most: VSCHAR of RFC 6749, appendix A.
+// Visible reports whether s has at most limit bytes and only the printing ASCII characters of
+// header and form values, without the space: VSCHAR of RFC 6749, appendix A.
 func Visible(s string, limit int) bool {
 	if len(s) > limit {
 		return false

@@ -1,8 +1,8 @@
-// Package seal encrypts what is given away to a store or a browser: XChaCha20-Poly1305
-// under a key derived by HKDF-SHA-256, bound to the place that the sealed data belong to.
+// Package seal encrypts data that is given to a store or a browser. It uses XChaCha20-Poly1305 with
+// a key derived by HKDF-SHA-256. The result is bound to the place where the data belongs.
 //
-// It knows neither stores nor records. Whoever uses it says what data are bound to, and
-// keeps the salt that keys of passphrases are made with.
+// It knows neither stores nor records. Its user says what data is bound to, and keeps the salt for
+// passphrases.
 package seal
 
 import (
@@ -18,18 +18,17 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// What a Sealer fails with. They complete a sentence about the data: "the record is not
-// sealed".
+// Errors of a Sealer. They complete a sentence about the data: "the record is not sealed".
 var (
-	// ErrPlaintext: the data are not sealed, and only sealed ones are taken.
+	// ErrPlaintext: the data is not sealed, but only sealed data is accepted.
 	ErrPlaintext = errors.New("is not sealed")
-	// ErrForm: the data are empty, or not of a form that is known.
+	// ErrForm: the data is empty, or has no known form.
 	ErrForm = errors.New("is not of a known form")
-	// ErrUnknownKey: the data are sealed under a key that was not given.
+	// ErrUnknownKey: the data was sealed with a key that is not among the given ones.
 	ErrUnknownKey = errors.New("is sealed under a key that was not given")
-	// ErrTampered: the data were changed, or are bound to another place.
+	// ErrTampered: the data was changed, or is bound to another place.
 	ErrTampered = errors.New("was tampered with or moved")
-	// ErrSalt: the salt that was kept is not one.
+	// ErrSalt: the stored salt is not valid.
 	ErrSalt = errors.New("the salt of passphrases is damaged")
 )
 
@@ -38,25 +37,25 @@ const (
 	minPassphrase = 12
 )
 
-// A Spec says how to seal: by its first source. It opens what any of its sources sealed.
-// Package oauth/seal gives it to applications under the name of Seal.
+// A Spec says how to seal. It seals with its first source, and opens what any of its sources has
+// sealed. For applications it is the Seal of package oauth/seal.
 type Spec struct {
 	sources []source
-	err     error // the first thing that is wrong with it
+	err     error // the first error in it
 }
 
-// A source is what a key is made from: exactly one of its fields is set.
+// A source is where a key comes from. Exactly one of its fields is set.
 type source struct {
 	key        *key
-	passphrase *string // behind a pointer, so that nothing that prints the source prints it
+	passphrase *string // a pointer, so that printing the source does not print the passphrase
 	plaintext  bool
 }
 
-// Keys is a Spec of keys of at least 32 bytes.
+// Keys returns a Spec for keys of at least 32 bytes.
 func Keys(secrets ...[]byte) *Spec {
 	s := new(Spec)
 	if len(secrets) == 0 {
-		s.err = errors.New("no key is given")
+		s.err = errors.New("it has no key")
 	}
 	for i, secret := range secrets {
 		if len(secret) < minKey {
@@ -73,7 +72,7 @@ func Keys(secrets ...[]byte) *Spec {
 	return s
 }
 
-// Passphrase is a Spec of a passphrase of at least 12 bytes.
+// Passphrase returns a Spec for a passphrase of at least 12 bytes.
 func Passphrase(passphrase string) *Spec {
 	s := &Spec{sources: []source{{passphrase: &passphrase}}}
 	if len(passphrase) < minPassphrase {
@@ -82,10 +81,10 @@ func Passphrase(passphrase string) *Spec {
 	return s
 }
 
-// Plaintext is a Spec that leaves data as they are, but for a mark.
+// Plaintext returns a Spec that only marks data, without sealing it.
 func Plaintext() *Spec { return &Spec{sources: []source{{plaintext: true}}} }
 
-// Join returns a Spec that seals as s does, and opens what any of the others opens.
+// Join returns a Spec that seals like s, and also opens what the others open.
 func (s *Spec) Join(others ...*Spec) *Spec {
 	all := &Spec{sources: slices.Clone(s.sources), err: s.err}
 	for _, other := range others {
@@ -95,15 +94,15 @@ func (s *Spec) Join(others ...*Spec) *Spec {
 	return all
 }
 
-// Err returns what is wrong with s.
+// Err returns the first error in s.
 func (s *Spec) Err() error {
 	if s.err == nil && len(s.sources) == 0 {
-		return errors.New("is empty: make it by seal.Keys, seal.Passphrase or seal.Plaintext")
+		return errors.New("is empty: make it with seal.Keys, seal.Passphrase or seal.Plaintext")
 	}
 	return s.err
 }
 
-// Plaintext reports whether data that are not sealed are written, or accepted.
+// Plaintext reports whether unsealed data is written, and whether it is accepted.
 func (s *Spec) Plaintext() (written, accepted bool) {
 	for i, source := range s.sources {
 		accepted = accepted || source.plaintext
@@ -112,8 +111,8 @@ func (s *Spec) Plaintext() (written, accepted bool) {
 	return written, accepted
 }
 
-// Sealed data are the version, the name of the key, a nonce, and the ciphertext. Data
-// that are not sealed have the version in front.
+// Sealed data consists of the version, the name of the key, a nonce, and the ciphertext. Unsealed
+// data has the version in front.
 const (
 	plaintextVersion = 0
 	sealedVersion    = 1
@@ -121,7 +120,7 @@ const (
 	nameSize         = 4
 )
 
-// A key seals. Its name tells it from other keys, and nothing about it.
+// A key seals. Its name distinguishes it from other keys, and reveals nothing about it.
 type key struct {
 	name [nameSize]byte
 	aead cipher.AEAD
@@ -151,8 +150,8 @@ func (k *key) seal(bound, data []byte) []byte {
 	return k.aead.Seal(out, nonce, data, bound)
 }
 
-// open opens what one of keys sealed, those that are nil apart. It tells whether it was
-// the first.
+// open opens what one of keys has sealed; nil keys are skipped. It reports whether that was the
+// first key.
 func open(keys []*key, bound, sealed []byte) (data []byte, first bool, err error) {
 	const front = headerSize + chacha20poly1305.NonceSizeX
 	switch {

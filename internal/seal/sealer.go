@@ -11,21 +11,20 @@ import (
 )
 
 const (
-	// The second recommended option of RFC 9106 §4. They are not kept beside the salt:
-	// whoever writes there could make them weak. Others need another place for the salt.
+	// The second recommended option of RFC 9106 §4. The parameters are not stored beside the salt,
+	// because whoever can write there could make them weak. Other parameters need another place for
+	// the salt.
 	argonTime    = 3
 	argonMemory  = 64 << 10 // KiB
 	argonThreads = 4
 	saltSize     = 16
 )
 
-// A Salt returns the salt of passphrases that was kept; where there is none, it keeps
-// fresh, and returns that or what somebody else kept meanwhile. Its errors are returned
-// as they are.
+// A Salt returns the stored salt for passphrases. If there is none, it stores fresh, and returns
+// fresh or what somebody else has stored meanwhile. Its errors are returned unchanged.
 type Salt func(ctx context.Context, fresh []byte) ([]byte, error)
 
-// A Sealer is a Spec at work: it knows the keys of passphrases. It is safe for concurrent
-// use.
+// A Sealer seals by a Spec. It knows the keys of passphrases. It is safe for concurrent use.
 type Sealer struct {
 	derive func(ctx context.Context) ([]*key, error) // may be called again after an error
 
@@ -33,13 +32,13 @@ type Sealer struct {
 	keys []*key     // one for each source, nil for plaintext; nil until they are derived
 }
 
-// New returns the Sealer of spec, whose Err is nil. salt is asked when the first record is
+// New returns the Sealer of spec, whose Err must be nil. salt is called when the first record is
 // sealed or opened, and only if there is a passphrase.
 func New(spec *Spec, salt Salt) *Sealer {
 	return &Sealer{derive: func(ctx context.Context) ([]*key, error) { return spec.derive(ctx, salt) }}
 }
 
-// derive makes a key of every source.
+// derive makes a key for every source.
 func (s *Spec) derive(ctx context.Context, salt Salt) ([]*key, error) {
 	var salted []byte
 	keys := make([]*key, len(s.sources))
@@ -67,8 +66,8 @@ func (s *Spec) derive(ctx context.Context, salt Salt) ([]*key, error) {
 	return keys, nil
 }
 
-// Strict returns a Sealer with the keys of s that neither writes nor accepts plaintext.
-// Where s writes plaintext, it has a key of its own, which is gone with it.
+// Strict returns a Sealer with the keys of s that neither writes nor accepts plaintext. If s writes
+// plaintext, the new Sealer has a key of its own, which exists only as long as it does.
 func (s *Sealer) Strict() *Sealer {
 	return &Sealer{derive: func(ctx context.Context) ([]*key, error) {
 		keys, err := s.ready(ctx)
@@ -85,8 +84,7 @@ func (s *Sealer) Strict() *Sealer {
 	}}
 }
 
-// ready returns the keys. It derives them when it is first called; what fails meanwhile
-// is tried again the next time.
+// ready returns the keys. The first call derives them; after an error, the next call tries again.
 func (s *Sealer) ready(ctx context.Context) ([]*key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,7 +98,7 @@ func (s *Sealer) ready(ctx context.Context) ([]*key, error) {
 	return s.keys, nil
 }
 
-// Close seals data, which Open then gives back for the same bound alone.
+// Close seals data. Open returns it only for the same bound.
 func (s *Sealer) Close(ctx context.Context, bound, data []byte) ([]byte, error) {
 	keys, err := s.ready(ctx)
 	if err != nil {
@@ -112,7 +110,7 @@ func (s *Sealer) Close(ctx context.Context, bound, data []byte) ([]byte, error) 
 	return keys[0].seal(bound, data), nil
 }
 
-// Open returns what was sealed, and whether Close would seal it in the same way.
+// Open returns the data that was sealed, and whether Close would seal it in the same way.
 func (s *Sealer) Open(ctx context.Context, bound, sealed []byte) (data []byte, current bool, err error) {
 	keys, err := s.ready(ctx)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 )
 
 const (
-	// Patience is how long a store is waited for where nobody said anything shorter.
+	// Patience is how long a store may take if the caller set no shorter limit.
 	Patience = 10 * time.Second
-	// maxAbandoned is how many calls of a store may hang before it is not called any more.
+	// maxAbandoned is how many calls of a store may hang before it is no longer called.
 	maxAbandoned = 256
 )
 
 var errStoreHangs = errors.New("the store does not return from earlier calls")
 
-// A guardedStore keeps the faults of a store away from its users: a panic becomes an error, and
-// a call that does not obey its context is abandoned (P75). What an abandoned call still does is
-// held to the revision that it named, as any write is.
+// A guardedStore protects its users from faults of a store. A panic becomes an error, and a call
+// that does not obey its context is abandoned (P75). An abandoned call can do no harm later,
+// because it names a revision, like any write.
 type guardedStore struct {
 	store     store.Store
 	abandoned atomic.Int32
@@ -31,8 +31,7 @@ type guardedStore struct {
 
 var _ store.Store = (*guardedStore)(nil)
 
-// guard calls f in a goroutine of its own and waits for it as long as ctx allows, for Patience
-// at most.
+// guard calls f in a goroutine of its own, and waits for it until ctx ends, at most Patience.
 func guard[T any](ctx context.Context, g *guardedStore, f func(context.Context) (T, error)) (T, error) {
 	var none T
 	if g.abandoned.Load() >= maxAbandoned {
@@ -64,7 +63,7 @@ func guard[T any](ctx context.Context, g *guardedStore, f func(context.Context) 
 	case r := <-done:
 		return r.value, r.err
 	case <-ctx.Done():
-		// Counted before it is left, so that the count never falls below what hangs.
+		// Counted before the goroutine is left, so that the count is never too low.
 		g.abandoned.Add(1)
 		if !state.CompareAndSwap(waiting, left) {
 			g.abandoned.Add(-1)
@@ -96,13 +95,13 @@ func (g *guardedStore) Delete(ctx context.Context, key store.RecordKey, revision
 	return err
 }
 
-// List implements Store. It is run in the caller's goroutine, as iterators are.
+// List implements Store. It runs in the caller's goroutine, like every iterator.
 func (g *guardedStore) List(ctx context.Context, kind store.RecordKind, did syntax.DID) iter.Seq2[store.RecordKey, error] {
 	return func(yield func(store.RecordKey, error) bool) {
 		yielding := false
 		defer func() {
 			if yielding {
-				return // the caller's own panic
+				return // this is the caller's own panic
 			}
 			if p := recover(); p != nil {
 				yield(store.RecordKey{}, fmt.Errorf("the store panicked: %v", p))
@@ -118,7 +117,7 @@ func (g *guardedStore) List(ctx context.Context, kind store.RecordKind, did synt
 	}
 }
 
-// guarded puts a guard before a store. It is a Scanner if the store is one.
+// guarded puts a guard around a store. The result is a Scanner if the store is one.
 func guarded(s store.Store) store.Store {
 	g := &guardedStore{store: s}
 	if scanner, ok := s.(store.Scanner); ok {
@@ -127,7 +126,7 @@ func guarded(s store.Store) store.Store {
 	return g
 }
 
-// A guardedScanner is a guardedStore whose store is a Scanner.
+// A guardedScanner is a guardedStore for a Scanner.
 type guardedScanner struct {
 	*guardedStore
 	scanner store.Scanner
@@ -148,7 +147,7 @@ func (g *guardedScanner) Scan(ctx context.Context, kind store.RecordKind, after 
 	return found.page, found.next, err
 }
 
-// Purge implements Store. It may take its time.
+// Purge implements Store. It may take long.
 func (g *guardedStore) Purge(ctx context.Context) (n int, err error) {
 	defer func() {
 		if p := recover(); p != nil {

@@ -1,5 +1,4 @@
-// Package vault keeps sealed records in a store, and the faults of the store away from
-// those who use it.
+// Package vault keeps sealed records in a store, and protects its users from faults of the store.
 package vault
 
 import (
@@ -13,14 +12,14 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// A Vault is a store and what seals its records. It is safe for concurrent use.
+// A Vault is a store together with what seals its records. It is safe for concurrent use.
 type Vault struct {
 	store  store.Store
 	sealer *seal.Sealer
 	words  Words
 }
 
-// Words are how a package says what goes wrong: each makes an error of its own of a cause.
+// Words converts causes to errors of a package.
 type Words struct {
 	// StoreFailed is for failures of the store other than ErrNotFound and ErrConflict.
 	StoreFailed func(error) error
@@ -28,23 +27,23 @@ type Words struct {
 	CannotOpen func(*store.Record, error) error
 }
 
-// New returns a vault in s, which is sealed as spec says. Its Err is nil.
+// New returns a vault in s that seals by spec, whose Err must be nil.
 func New(s store.Store, spec *seal.Spec, words Words) *Vault {
 	v := &Vault{store: guarded(s), words: words}
 	v.sealer = seal.New(spec, v.salt)
 	return v
 }
 
-// Store is the store, with a guard before it.
+// Store returns the store, with a guard around it.
 func (v *Vault) Store() store.Store { return v.store }
 
-// Sealer is what seals the records.
+// Sealer returns what seals the records.
 func (v *Vault) Sealer() *seal.Sealer { return v.sealer }
 
-// Load reads the record under key and its payload. It returns the record so that the caller can write
-// the next revision, and whether it is sealed as a new one would be. Errors: store.ErrNotFound, and
-// those of Words. Whether the record is past its time is not asked: that is the store's to say,
-// and no clock of this process may end what others go on with (P66).
+// Load reads the record under key and its payload. It returns the record, so that the caller can
+// write the next revision, and whether it is sealed like a new one. Errors: store.ErrNotFound, and
+// those of Words. Load does not check the record's time: only the store decides about that, so that
+// a wrong clock of this process cannot end a session that others use (P66).
 func (v *Vault) Load(ctx context.Context, key store.RecordKey, into any) (r *store.Record, current bool, err error) {
 	r, err = v.store.Get(ctx, key)
 	switch {
@@ -59,7 +58,7 @@ func (v *Vault) Load(ctx context.Context, key store.RecordKey, into any) (r *sto
 	return r, current, nil
 }
 
-// Open reads the payload of a record, and tells whether it is sealed as a new one would be.
+// Open reads the payload of a record, and reports whether it is sealed like a new one.
 func (v *Vault) Open(ctx context.Context, r *store.Record, into any) (current bool, err error) {
 	data, current, err := v.sealer.Open(ctx, place(r), r.Data)
 	if err != nil {
@@ -71,7 +70,8 @@ func (v *Vault) Open(ctx context.Context, r *store.Record, into any) (current bo
 	return current, nil
 }
 
-// decode is json.Unmarshal, which would look through data once more before a type that decodes itself does.
+// decode is json.Unmarshal, but it does not scan data an additional time for a type that decodes
+// itself.
 func decode(data []byte, into any) error {
 	if own, ok := into.(json.Unmarshaler); ok {
 		return own.UnmarshalJSON(data)
@@ -79,8 +79,8 @@ func decode(data []byte, into any) error {
 	return json.Unmarshal(data, into)
 }
 
-// Save seals payload and writes it as the given revision. keep is that of a Record. Errors:
-// store.ErrConflict, and those of Words.
+// Save seals payload and writes it at the given revision. keep has the meaning of Record.Keep.
+// Errors: store.ErrConflict, and those of Words.
 func (v *Vault) Save(ctx context.Context, key store.RecordKey, revision uint64, keep time.Duration, payload any) error {
 	data, err := json.Marshal(payload)
 	if err != nil {
@@ -99,8 +99,8 @@ func (v *Vault) Save(ctx context.Context, key store.RecordKey, revision uint64, 
 	return nil
 }
 
-// failed puts an error of the sealer into words. The store's own, when it was asked for the
-// salt, has them.
+// failed converts an error of the sealer. If the store failed to return the salt, its error is
+// converted already.
 func (v *Vault) failed(r *store.Record, err error) error {
 	if asked, ok := errors.AsType[*saltError](err); ok {
 		return asked.err
@@ -108,18 +108,18 @@ func (v *Vault) failed(r *store.Record, err error) error {
 	return v.words.CannotOpen(r, err)
 }
 
-// SaltRecord is where the salt of passphrases lies, in clear. Its name tells how keys are
+// SaltRecord is where the salt for passphrases is stored, unencrypted. Its name says how keys are
 // made with it.
 var SaltRecord = store.RecordKey{Kind: store.RecordMeta, ID: "argon2id-1"}
 
-// A saltError says that the store was asked for the salt and failed.
+// A saltError says that the store failed to return the salt.
 type saltError struct{ err error }
 
 func (e *saltError) Error() string { return e.err.Error() }
 func (e *saltError) Unwrap() error { return e.err }
 
-// salt keeps the salt of passphrases in the store. Of several processes that find none, one
-// writes.
+// salt keeps the salt for passphrases in the store. If several processes find none, one of them
+// writes it.
 func (v *Vault) salt(ctx context.Context, fresh []byte) ([]byte, error) {
 	for {
 		r, err := v.store.Get(ctx, SaltRecord)
@@ -136,8 +136,8 @@ func (v *Vault) salt(ctx context.Context, fresh []byte) ([]byte, error) {
 	}
 }
 
-// place is what a sealed record is bound to: every part of its key, each with its length
-// in front, and its revision.
+// place returns what a sealed record is bound to: every part of its key, each with its length in
+// front, and its revision.
 func place(r *store.Record) []byte {
 	var b []byte
 	for _, part := range []string{string(r.Key.Kind), string(r.Key.DID), r.Key.ID} {
