@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// CheckClientID checks a client_id that is the URL of a document: https, a public host
-// without port and credentials, and a path, all in the one form in which a parser of URLs
-// writes them (https://url.spec.whatwg.org). For servers compare the client_id as a
-// string, with the URL that they parsed and fetched.
+// CheckClientID checks a client_id that is the URL of a document: https, a public host without port
+// and credentials, and a path. All of it must be in the normal form of URL parsers
+// (https://url.spec.whatwg.org), because servers compare the client_id as a string with the URL
+// that they parsed and fetched.
 func CheckClientID(id string) error {
 	if id == "" {
 		return errors.New("is missing")
@@ -47,10 +47,10 @@ func CheckClientID(id string) error {
 	return nil
 }
 
-// checkPath refuses paths that a parser would write in another way.
+// checkPath refuses paths that a parser would change.
 func checkPath(path string) error {
-	// The path percent-encode set of the URL standard, less what checkCharacters and the
-	// splitting have dealt with. The standard added ^ in 2024: servers differ.
+	// The path percent-encode set of the URL standard, without what checkCharacters and the
+	// splitting have handled. The standard added ^ in 2024, so servers differ.
 	if i := strings.IndexAny(path, "\"<>^`{}"); i >= 0 {
 		return fmt.Errorf("has the character %q in its path unescaped", path[i])
 	}
@@ -63,8 +63,8 @@ func checkPath(path string) error {
 	return nil
 }
 
-// checkCharacters refuses what has no place in any URL: parsers drop some of it, write
-// some of it anew, and take a backslash for a slash.
+// checkCharacters refuses characters that no URL may contain. Parsers remove some of them, change
+// others, and read a backslash as a slash.
 func checkCharacters(uri string) error {
 	for i := range len(uri) {
 		switch c := uri[i]; {

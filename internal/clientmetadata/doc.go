@@ -1,6 +1,7 @@
-// Package clientmetadata holds the rules for the document that describes an OAuth client
-// to authorization servers: the document itself, the URL that is its client_id, and the
-// http://localhost client_id that stands for a document nobody published.
+// Package clientmetadata holds the rules for the document that describes an OAuth client to
+// authorization servers. These are the rules for the document itself, for the URL that is its
+// client_id, and for the http://localhost client_id, which replaces a document that nobody
+// publishes.
 //
 //	document, err := clientmetadata.Parse(body)
 //	if err != nil {
@@ -10,13 +11,14 @@
 //		fmt.Println(problem) // redirect_uris[0] "http://app.example.net/cb" is not https
 //	}
 //
-// The rules are those of https://atproto.com/specs/oauth#clients, and where it is silent
-// those of the reference server, so that it takes a document without problems. There is one
-// exception: names in Punycode are not decoded, and a label such as xn--a, which stands for
-// no name, is a problem to that server alone. In the other direction the rules are
-// narrower. Links lead to public hosts, URLs are written without what parsers mend, every
-// key for signatures is one for ES256, and scopes follow their grammar, where the server
-// may look later or not at all.
+// The rules are those of https://atproto.com/specs/oauth#clients. Where that says nothing, they are
+// those of the reference server, so the reference server accepts a document without problems. There
+// is one exception: this package does not decode names in Punycode, so a label such as xn--a, which
+// is no valid name, is a problem for that server only.
 //
-// No request is made here.
+// In other points the rules are stricter than the server's, which may check later or not at all.
+// Links must lead to public hosts, URLs must need no repair by a parser, every key for signatures
+// must be one for ES256, and scopes must follow their grammar.
+//
+// This package makes no requests.
 package clientmetadata

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// A Document is a client's metadata. It marshals with its fields in this order
+// A Document is a client's metadata. Its JSON has the fields in this order
 // (https://atproto.com/specs/oauth#client-id-metadata-document).
 type Document struct {
 	ClientID        string          `json:"client_id"`
@@ -30,23 +30,23 @@ type Document struct {
 
 	// other are the fields of a parsed document that are not above.
 	other map[string]json.RawMessage
-	// malformed says of fields of a parsed document what their values are not.
+	// malformed says for fields of a parsed document what is wrong with their values.
 	malformed map[string]error
 	// secrets are the private keys in a parsed document.
 	secrets []Problem
 }
 
-// Values that fields have.
+// Values of fields.
 const (
 	Web           = "web"             // application_type
 	Native        = "native"          // application_type
 	AuthNone      = "none"            // token_endpoint_auth_method of public clients
 	AuthKey       = "private_key_jwt" // token_endpoint_auth_method of confidential clients
-	AuthAlgorithm = "ES256"           // token_endpoint_auth_signing_alg that every server knows
+	AuthAlgorithm = "ES256"           // token_endpoint_auth_signing_alg that every server supports
 )
 
-// New returns the beginning of a document: a public web client, with what is the same for
-// every client of the atproto profile.
+// New returns the beginning of a document: a public web client, with the values that all clients of
+// the atproto profile share.
 func New(clientID string) *Document {
 	return &Document{
 		ClientID:        clientID,
@@ -58,8 +58,7 @@ func New(clientID string) *Document {
 	}
 }
 
-// Parse reads a document. It fails if data is not a JSON object; what is wrong with the
-// fields in it is for Check to say.
+// Parse parses a document. It fails if data is not a JSON object. Check finds errors in the fields.
 func Parse(data []byte) (*Document, error) {
 	d := &Document{other: make(map[string]json.RawMessage), malformed: make(map[string]error)}
 	if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
@@ -88,7 +87,7 @@ func Parse(data []byte) (*Document, error) {
 	return d, nil
 }
 
-// read takes a field from those that nobody has read yet.
+// read takes a field out of those that nobody has read yet.
 func read[T any](d *Document, name string, into *T, what string) {
 	raw, ok := d.other[name]
 	if !ok {
@@ -104,7 +103,7 @@ func read[T any](d *Document, name string, into *T, what string) {
 
 var errNull = errors.New("is null: leave it out instead")
 
-// readFilled takes a string that may be absent, and may not be empty.
+// readFilled takes out a string that may be missing, but not empty.
 func readFilled(d *Document, name string, into *string) {
 	raw := d.other[name]
 	read(d, name, into, "a string")
@@ -113,12 +112,12 @@ func readFilled(d *Document, name string, into *string) {
 	}
 }
 
-// Confidential reports whether the client authenticates by a key.
+// Confidential reports whether the client authenticates with a key.
 func (d *Document) Confidential() bool { return d.AuthMethod == AuthKey }
 
-// Check returns every rule that the document breaks: first the private keys that it
-// publishes, then the others in the document's order. Keys that are published elsewhere,
-// under KeySetURI, are for CheckKeySet.
+// Check returns every rule that the document breaks: first published private keys, and then the
+// others in the document's order. For keys that are published elsewhere, at KeySetURI, use
+// CheckKeySet.
 func (d *Document) Check() []Problem {
 	var p problems
 	if d.other != nil {
@@ -194,8 +193,8 @@ func (d *Document) checkGrantTypes(p *problems) {
 	}
 }
 
-// responseTypes are those of RFC 6749 and of OpenID's multiple response types. Clients of
-// atproto have no use for any but code, and servers let the others pass.
+// responseTypes are those of RFC 6749 and of OpenID's multiple response types. Clients of atproto
+// need only code, but servers accept the others.
 var responseTypes = []string{
 	"code", "token", "none", "code id_token token", "code id_token", "code token", "id_token token", "id_token",
 }
@@ -237,8 +236,8 @@ func (d *Document) checkAuthAlgorithm(p *problems) {
 	}
 }
 
-// unsupported are fields of OpenID Connect and others that servers refuse, and the one
-// value each that they let pass.
+// unsupported are fields of OpenID Connect and other specifications that servers refuse, each with
+// the only value that they accept.
 var unsupported = []struct{ name, pass string }{
 	{"default_max_age", ""},
 	{"userinfo_signed_response_alg", ""},
@@ -250,7 +249,7 @@ var unsupported = []struct{ name, pass string }{
 	{"authorization_details_types", "[]"},
 }
 
-// unused are fields that say nothing to servers of atproto, which read them all the same.
+// unused are fields that have no meaning for servers of atproto, but that they still read.
 var unused = []struct {
 	name string
 	kind kind

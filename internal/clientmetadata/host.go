@@ -2,16 +2,16 @@ package clientmetadata
 
 import "strings"
 
-// localNames are the top-level domains that lead nowhere on the public Internet: of
+// localNames are top-level domains that do not exist on the public Internet: those of
 // https://www.iana.org/assignments/special-use-domain-names, and internal.
 var localNames = map[string]bool{
 	"test": true, "local": true, "localhost": true, "invalid": true, "example": true,
 	"internal": true, "arpa": true, "onion": true, "alt": true,
 }
 
-// publicHost reports whether servers take host for one on the public Internet: a name of
-// two labels at least, not an address, and not below a name for local or special use. It
-// does not decode Punycode: a label that is none passes here, and has no address.
+// publicHost reports whether servers accept host as a public one: a name of at least two labels,
+// not an address, and not below a name for local or special use. It does not decode Punycode: an
+// invalid label passes here, but has no address.
 func publicHost(host string) bool {
 	labels := strings.Split(strings.ToLower(host), ".")
 	for _, label := range labels {
@@ -23,13 +23,13 @@ func publicHost(host string) bool {
 	return len(labels) > 1 && len(host) <= 253 && !isNumber(last) && !localNames[last]
 }
 
-// notInLabel reports what a label may not hold. Parsers of URLs let underscores pass.
+// notInLabel reports whether a label must not contain r. URL parsers accept underscores.
 func notInLabel(r rune) bool {
 	return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-' || r == '_')
 }
 
-// isNumber reports whether a host that ends in this label is an IPv4 address, or nothing,
-// to a parser of URLs (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+// isNumber reports whether, for a URL parser, a host that ends in this label is an IPv4 address or
+// invalid (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 func isNumber(label string) bool {
 	if digits, ok := strings.CutPrefix(label, "0x"); ok {
 		return !strings.ContainsFunc(digits, func(r rune) bool { return r > 0x7F || !isHex(byte(r)) })

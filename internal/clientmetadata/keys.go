@@ -33,7 +33,7 @@ func (d *Document) checkKeySet(p *problems) {
 	*p = append(*p, below(field, checkKeys(d.KeySet))...)
 }
 
-// below moves problems of a value to the field that it is in.
+// below moves problems of a value to the field that contains it.
 func below(field string, list []Problem) []Problem {
 	for i, problem := range list {
 		switch {
@@ -48,8 +48,8 @@ func below(field string, list []Problem) []Problem {
 	return list
 }
 
-// keyMembers are members of a key that nothing here needs. Servers pass over a key in
-// which one of them is of another kind.
+// keyMembers are members of a key that nothing here needs. Servers ignore a key in which one of
+// them has the wrong type.
 var keyMembers = []struct {
 	name string
 	kind kind
@@ -58,19 +58,18 @@ var keyMembers = []struct {
 	{"iat", whole}, {"exp", whole}, {"nbf", whole}, {"revoked", revocation},
 }
 
-// CheckKeySet checks a JWK set (RFC 7517 §5) as the keys of a confidential client: each
-// of them public, with a kid of its own, and ECDSA on P-256, which is what ES256 takes.
-// Keys for other uses than signatures are passed over. The Field of a problem begins with
-// "keys", and is "" if data is no such set. Private keys come first, and are found even in
-// data that is none.
+// CheckKeySet checks a JWK set (RFC 7517 §5) as the keys of a confidential client. Each key must be
+// public, have a kid of its own, and be ECDSA on P-256, which ES256 needs. Keys for other uses than
+// signatures are ignored. The Field of a problem begins with "keys", or is "" if data is not such a
+// set. Private keys come first, and are found even if data is not a set.
 func CheckKeySet(data []byte) []Problem {
 	return concealed(append(privateKeys(data, true), checkKeys(data)...))
 }
 
-// checkKeys is CheckKeySet for all but private keys.
+// checkKeys makes the checks of CheckKeySet, except for private keys.
 func checkKeys(data []byte) []Problem {
 	var p problems
-	// Into maps, since a struct would take "KEYS" for "keys".
+	// Decoded into maps, because a struct would accept "KEYS" for "keys".
 	var set map[string]json.RawMessage
 	var keys []map[string]json.RawMessage
 	if json.Unmarshal(data, &set) != nil || json.Unmarshal(set["keys"], &keys) != nil || keys == nil {
@@ -81,7 +80,7 @@ func checkKeys(data []byte) []Problem {
 	for i, members := range keys {
 		field := fmt.Sprintf("keys[%d]", i)
 		text := func(name string) (s string) {
-			json.Unmarshal(members[name], &s) // another type is as good as none
+			json.Unmarshal(members[name], &s) // another type counts as missing
 			return s
 		}
 		if use := text("use"); use != "" && use != "sig" {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// parseLink reads the https URL of a page or a document on the public Internet.
+// parseLink parses the https URL of a page or a document on the public Internet.
 func parseLink(uri string) (*url.URL, error) {
 	u, err := url.Parse(uri)
 	if err != nil || checkCharacters(uri) != nil || !strings.HasPrefix(uri, "https://") || u.Hostname() == "" || u.User != nil {
@@ -23,7 +23,7 @@ func parseLink(uri string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkPort refuses a port that no parser of URLs takes; package url takes any number.
+// checkPort refuses a port that URL parsers refuse; package url accepts any number.
 func checkPort(u *url.URL) error {
 	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
 		return errors.New("has a port that there is not")
@@ -31,7 +31,7 @@ func checkPort(u *url.URL) error {
 	return nil
 }
 
-// pathOf is the path of an https URL as it is written there.
+// pathOf returns the path of an https URL, as it is written.
 func pathOf(uri string) string {
 	rest := strings.TrimPrefix(uri, "https://")
 	if i := strings.IndexAny(rest, "?#"); i >= 0 {
@@ -41,8 +41,8 @@ func pathOf(uri string) string {
 	return "/" + path
 }
 
-// checkHomePage checks client_uri: on the host of client_id, as the specification says,
-// and at or above it, as the reference server demands.
+// checkHomePage checks client_uri. It must be on the host of client_id, as the specification says,
+// and at or above client_id, as the reference server demands.
 func (d *Document) checkHomePage(p *problems, development bool) {
 	const field = "client_uri"
 	if d.URI == "" {
@@ -59,7 +59,7 @@ func (d *Document) checkHomePage(p *problems, development bool) {
 	}
 	id, err := url.Parse(d.ClientID)
 	if err != nil {
-		return // that is client_id's problem
+		return // this is a problem of client_id
 	}
 	if !strings.EqualFold(u.Hostname(), id.Hostname()) || u.Port() != "" && u.Port() != "443" {
 		p.add(field, "%q is not on the host of client_id", d.URI)

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// localhostOrigin is the client_id that servers accept without a published document; its
-// parameters carry what can differ
+// localhostOrigin is the client_id that servers accept without a published document. Its parameters
+// contain everything that can differ
 // (https://atproto.com/specs/oauth#localhost-client-development).
 const localhostOrigin = "http://localhost"
 
-// IsLocalhost reports whether id can only be meant as a development client's: it is http.
+// IsLocalhost reports whether id can only be that of a development client: it is http.
 func IsLocalhost(id string) bool { return strings.HasPrefix(id, "http://") }
 
 // LocalhostClientID returns the client_id of a development client.
@@ -20,9 +20,8 @@ func LocalhostClientID(redirectURIs []string, scope string) string {
 	return localhostOrigin + "?" + url.Values{"redirect_uri": redirectURIs, "scope": {scope}}.Encode()
 }
 
-// ParseLocalhost returns the document that servers make of a development client's id: a
-// native, public client. Whether the redirect URIs and the scope in it are allowed is for
-// Check to say.
+// ParseLocalhost returns the document that servers derive from a development client's id: a native,
+// public client. Check tells whether its redirect URIs and its scope are allowed.
 func ParseLocalhost(id string) (*Document, error) {
 	rest, ok := strings.CutPrefix(id, localhostOrigin)
 	rest = strings.TrimPrefix(rest, "/")
@@ -54,9 +53,9 @@ func ParseLocalhost(id string) (*Document, error) {
 	return d, nil
 }
 
-// AllowsRedirect reports whether a login of the client may end at uri: one of the
-// document's redirect URIs, to the letter. Where that is http on a loopback address and
-// has no port, uri may have any (RFC 8252 §7.3).
+// AllowsRedirect reports whether a login of the client may end at uri, which must be exactly one of
+// the document's redirect URIs. If that is http on a loopback address and has no port, uri may have
+// any port (RFC 8252 §7.3).
 func (d *Document) AllowsRedirect(uri string) bool {
 	return slices.ContainsFunc(d.RedirectURIs, func(declared string) bool {
 		return declared == uri || sameLoopback(declared, uri)

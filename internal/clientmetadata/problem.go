@@ -7,20 +7,19 @@ import (
 
 // A Problem is a rule that a document breaks.
 type Problem struct {
-	// Field is where: "scope", "redirect_uris[1]", "jwks.keys[0].kid".
+	// Field says where: "scope", "redirect_uris[1]", "jwks.keys[0].kid".
 	Field string
-	// Rule says what is wrong and, where it is not obvious, why; read after Field it is a
+	// Rule says what is wrong and, if it is not obvious, why. Field and Rule together are a
 	// sentence.
 	Rule string
-	// Secret marks what is worse than a refusal: the field publishes a private key.
+	// Secret marks something worse than a refusal: the field publishes a private key.
 	Secret bool
 }
 
 // String returns field and rule as a sentence.
 func (p Problem) String() string { return p.Field + " " + p.Rule }
 
-// concealed takes out what is said of a value beside its being a private key: rules quote
-// values.
+// concealed removes other problems of a value that is a private key, because rules quote values.
 func concealed(list []Problem) []Problem {
 	secret := make(map[string]bool)
 	for _, p := range list {
@@ -31,7 +30,7 @@ func concealed(list []Problem) []Problem {
 	return slices.DeleteFunc(list, func(p Problem) bool { return !p.Secret && p.Field != "" && secret[p.Field] })
 }
 
-// problems collects what is wrong, in order.
+// problems collects problems in their order.
 type problems []Problem
 
 // add notes that a field breaks a rule.
@@ -39,7 +38,7 @@ func (p *problems) add(field, format string, args ...any) {
 	*p = append(*p, Problem{Field: field, Rule: fmt.Sprintf(format, args...)})
 }
 
-// check notes err, if there is one, as what is wrong with a field.
+// check notes err, if it is not nil, as a problem of a field.
 func (p *problems) check(field string, err error) {
 	if err != nil {
 		p.add(field, "%v", err)

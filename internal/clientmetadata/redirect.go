@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// checkRedirects checks each redirect URI for the sort of client that the document is of.
+// checkRedirects checks each redirect URI by the rules for the document's kind of client.
 func (d *Document) checkRedirects(p *problems, development bool) {
 	if len(d.RedirectURIs) == 0 {
 		p.add("redirect_uris", "is empty: name at least one")
@@ -28,9 +28,9 @@ func (d *Document) checkRedirects(p *problems, development bool) {
 	}
 }
 
-// checkRedirect checks a redirect URI of a published client: https, or for a native
-// client also the host of its client_id reversed as a scheme of its own, or http on a
-// loopback address.
+// checkRedirect checks a redirect URI of a published client. It must be https. For a native client
+// it may also have the reversed host of its client_id as its scheme, or be http on a loopback
+// address.
 func (d *Document) checkRedirect(uri string) error {
 	u, err := parseRedirect(uri)
 	if err != nil {
@@ -75,8 +75,8 @@ func (d *Document) checkHTTPSRedirect(u *url.URL) error {
 	return nil
 }
 
-// CheckLoopbackRedirect checks a redirect URI on the user's own device, as all those of a
-// development client are.
+// CheckLoopbackRedirect checks a redirect URI on the user's own device. All redirect URIs of a
+// development client are there.
 func CheckLoopbackRedirect(uri string) error {
 	u, err := parseRedirect(uri)
 	if err != nil {
@@ -88,7 +88,7 @@ func CheckLoopbackRedirect(uri string) error {
 	return checkPort(u)
 }
 
-// parseRedirect reads a redirect URI and refuses what none may have.
+// parseRedirect parses a redirect URI, and refuses what no redirect URI may have.
 func parseRedirect(uri string) (*url.URL, error) {
 	if err := checkCharacters(uri); err != nil {
 		return nil, err
@@ -105,7 +105,7 @@ func parseRedirect(uri string) (*url.URL, error) {
 	return u, nil
 }
 
-// host is the host of a client_id that is in order, "" of any other.
+// host returns the host of a valid client_id, or "".
 func (d *Document) host() string {
 	if CheckClientID(d.ClientID) != nil {
 		return ""

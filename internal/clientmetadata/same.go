@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// SameClient reports whether two client_ids name one client: they are the same, or they are those of
-// development clients that differ in nothing but the ports of redirect URIs and their order.
+// SameClient reports whether two client_ids name the same client: they are equal, or they belong to
+// development clients and differ only in the ports and the order of their redirect URIs.
 func SameClient(a, b string) bool { return a == b || Canonical(a) == Canonical(b) }
 
-// Canonical returns the one client_id that stands for all that are the same client: of a published
-// client its own, of a development client one without ports. It is for comparing, not for servers.
+// Canonical returns one client_id for all that name the same client. For a published client it is
+// its own; for a development client it has no ports. Use it for comparing only, not for servers.
 func Canonical(id string) string {
 	d, err := ParseLocalhost(id)
 	if err != nil {
@@ -25,7 +25,7 @@ func Canonical(id string) string {
 	return LocalhostClientID(slices.Compact(uris), d.Scope)
 }
 
-// WithoutPort returns a loopback redirect URI without its port. Any other stays as it is.
+// WithoutPort returns a loopback redirect URI without its port. It does not change any other URI.
 func WithoutPort(uri string) string {
 	u, err := url.Parse(uri)
 	if err != nil || u.Port() == "" || CheckLoopbackRedirect(uri) != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/gimucco/atproto-go/oauth/scope"
 )
 
-// CheckScope checks what servers check of a scope, in a document as in a request: its
-// grammar, "atproto" in it, and the rules of every resource that is known here (O121–O129).
+// CheckScope makes the checks of servers for a scope, in a document or in a request: its grammar,
+// "atproto" in it, and the rules of every known resource (O121–O129).
 func CheckScope(text string) error {
 	if text == "" {
 		return errors.New(`is empty: it holds "atproto" at least`)

@@ -9,25 +9,24 @@ import (
 	"strings"
 )
 
-// privateMembers are the members of a JWK that hold a private or shared key
-// (RFC 7518 §6.2.2, §6.3.2, §6.4; RFC 8037 §2).
+// privateMembers are the members of a JWK that contain a private or shared key (RFC 7518 §6.2.2,
+// §6.3.2, §6.4; RFC 8037 §2).
 var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 
-// pemLabel ends the first line of every private key in PEM (RFC 7468 §10, §11).
+// pemLabel is the end of the first line of every private key in PEM (RFC 7468 §10, §11).
 const pemLabel = "PRIVATE KEY-----"
 
-// PrivateKeys returns a problem, marked Secret, for every private key that data
-// publishes, whatever data is: a JWK at any place of JSON, also of JSON that is not
-// complete, and JSON or PEM in a string or instead of JSON. The Field of a problem is
-// where the key is, "" for all of data.
+// PrivateKeys returns a problem, marked Secret, for every private key in data, whatever data is. It
+// finds a JWK at any place of JSON, also if the JSON is incomplete, and JSON or PEM inside a string
+// or instead of JSON. The Field of a problem says where the key is; "" means all of data.
 func PrivateKeys(data []byte) []Problem { return privateKeys(data, false) }
 
-// privateKeys is PrivateKeys. If keys is set, data is meant to hold keys and nothing
-// else: then an object with a private member is one even if it does not say its kty.
+// privateKeys does the work of PrivateKeys. If keys is set, data should contain only keys: then an
+// object with a private member counts as a key even without a kty.
 func privateKeys(data []byte, keys bool) []Problem {
 	s := search{keys: keys}
 	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber() // no number is too large to be passed over
+	d.UseNumber() // no number must be too large to be skipped
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -41,22 +40,22 @@ func privateKeys(data []byte, keys bool) []Problem {
 	}
 }
 
-// A search goes through JSON token by token, so that it sees each of several members of
-// one name too.
+// A search reads JSON token by token. So if several members have the same name, it sees each of
+// them.
 type search struct {
 	keys  bool
 	open  []level
 	found problems
 }
 
-// A level is an object or a list that has not ended yet.
+// A level is an open object or list.
 type level struct {
 	list    bool
-	index   int    // of the next value in a list
-	name    string // of the member of an object whose value is next
-	named   bool   // name has been read, its value has not
+	index   int    // index of the next value in a list
+	name    string // name of the member whose value is next, in an object
+	named   bool   // name has been read, but not its value
 	kty     bool   // the object has one
-	private string // a private member that it has
+	private string // a private member of the object
 }
 
 func (s *search) see(token json.Token) {
@@ -107,7 +106,7 @@ func (s *search) judge() {
 	}
 }
 
-// end judges what data leaves open.
+// end judges the objects that are still open at the end of data.
 func (s *search) end() {
 	for len(s.open) > 0 {
 		s.judge()
@@ -115,13 +114,12 @@ func (s *search) end() {
 	}
 }
 
-// meantForKeys reports whether keys and nothing else belong where so many levels enclose
-// the place that the search is at.
+// meantForKeys reports whether only keys belong at a place inside so many levels.
 func (s *search) meantForKeys(levels int) bool {
 	return s.keys || levels > 0 && s.open[0].name == "jwks"
 }
 
-// path is where the search is: "jwks.keys[0].d".
+// path returns the current place: "jwks.keys[0].d".
 func (s *search) path() string {
 	var b strings.Builder
 	for _, l := range s.open {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A kind says of a JSON value what it has to be, where nothing but that is asked of it.
+// A kind describes what a JSON value must be, for values without other rules.
 type kind struct {
 	what string
 	is   func(json.RawMessage) bool
@@ -29,7 +29,7 @@ var (
 	})}
 )
 
-// of reports of JSON values whether they are a T, and not null, of which more is true.
+// of returns a check that a JSON value is a T, is not null, and that more accepts it.
 func of[T any](more func(T) bool) func(json.RawMessage) bool {
 	return func(raw json.RawMessage) bool {
 		var v T
@@ -37,7 +37,7 @@ func of[T any](more func(T) bool) func(json.RawMessage) bool {
 	}
 }
 
-// listOf reports of JSON values whether they are a list of strings that are all fit.
+// listOf returns a check that a JSON value is a list of strings that fit accepts.
 func listOf(fit func(string) bool) func(json.RawMessage) bool {
 	return of(func(list []*string) bool {
 		return !slices.ContainsFunc(list, func(s *string) bool { return s == nil || !fit(*s) })
@@ -46,13 +46,13 @@ func listOf(fit func(string) bool) func(json.RawMessage) bool {
 
 func isNull(raw json.RawMessage) bool { return string(raw) == "null" }
 
-// same reports whether raw is the compact JSON in want, but for white space.
+// same reports whether raw is the compact JSON in want, apart from white space.
 func same(raw json.RawMessage, want string) bool {
 	var b bytes.Buffer
 	return json.Compact(&b, raw) == nil && b.String() == want
 }
 
-// mailAddress is what the reference server takes for one, together with isMailAddress.
+// mailAddress is, together with isMailAddress, what the reference server accepts as an address.
 var mailAddress = regexp.MustCompile(`^[A-Za-z0-9_'+\-.]*[A-Za-z0-9_+\-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$`)
 
 func isMailAddress(s string) bool {

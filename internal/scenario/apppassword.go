@@ -34,7 +34,7 @@ func newPasswordClient(tb testing.TB, b Backend, change ...func(*apppassword.Con
 	return client
 }
 
-// appPassword is what a session of an app password has to live through.
+// appPassword tests what a session of an app password must survive.
 func appPassword(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
@@ -47,7 +47,7 @@ func appPassword(t *testing.T, b Backend) {
 	}
 	client := newPasswordClient(t, b, shared, counted)
 
-	// The account's own password, which may make and take away others.
+	// The account's own password, which may make and revoke app passwords.
 	owner, err := client.Login(ctx, string(alice.DID), alice.Password)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,8 @@ func appPassword(t *testing.T, b Backend) {
 		}
 		return err
 	}
-	// stolen is a client with a store as it is now: that of a thief, or of a process whose last write was lost.
+	// stolen returns a client with a copy of the store: that of a thief, or of a process whose last
+	// write was lost.
 	stolen := func(t *testing.T, key apppassword.SessionKey) *apppassword.Client {
 		t.Helper()
 		r, err := kept.Get(ctx, store.RecordKey{Kind: store.RecordAppPassword, DID: key.DID, ID: key.ID})
@@ -80,7 +81,7 @@ func appPassword(t *testing.T, b Backend) {
 			t.Fatal(err)
 		}
 		copied := new(store.Memory)
-		for revision := uint64(1); revision <= r.Revision; revision++ { // a store is written in order
+		for revision := uint64(1); revision <= r.Revision; revision++ { // a store must be written in order
 			if err := copied.Put(ctx, &store.Record{Key: r.Key, Revision: revision, Data: r.Data}); err != nil {
 				t.Fatal(err)
 			}

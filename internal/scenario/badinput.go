@@ -10,8 +10,8 @@ import (
 	"github.com/gimucco/atproto-go/oauth"
 )
 
-// badInput is what goes wrong on the way to a session: each time a typed error that
-// names what went wrong, after which the user can simply try again.
+// badInput tests what goes wrong on the way to a session. Each time there is a typed error that
+// names the problem, and the user can simply try again.
 func badInput(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
@@ -197,7 +197,7 @@ func badInput(t *testing.T, b Backend) {
 		client := NewClient(t, b)
 		login := begin(t, client)
 		approve(t, login)
-		// The code of the first is not redeemed: the second must not make one.
+		// The first code is not exchanged, so the second login must not get one.
 		callback, err := b.Approve(ctx, login.URL, alice)
 		if err != nil {
 			t.Fatal(err)

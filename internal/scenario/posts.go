@@ -17,7 +17,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// posts writes a thread, with all that a post can have, by package records.
+// posts writes a thread with package records, with everything that a post can contain.
 func posts(t *testing.T, b Backend) {
 	ctx := t.Context()
 	bob := b.Environment().Account("bob")

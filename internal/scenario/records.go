@@ -16,7 +16,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// recordsOf writes, reads and changes records by package records.
+// recordsOf writes, reads and changes records with package records.
 func recordsOf(t *testing.T, b Backend) {
 	ctx := t.Context()
 	session := Login(t, b, NewClient(t, b), b.Environment().Account("bob"))
@@ -107,7 +107,7 @@ func recordsOf(t *testing.T, b Backend) {
 			t.Errorf("%+v, %v", got, err)
 		}
 		batch.Delete(uris[0])
-		batch.CreateAt(key, post("there is one")) // which fails
+		batch.CreateAt(key, post("there is one")) // this fails
 		if _, err := batch.Apply(ctx); err == nil {
 			t.Error("a record was created twice")
 		}
@@ -146,7 +146,7 @@ func recordsOf(t *testing.T, b Backend) {
 	}
 }
 
-// addOne adds a letter to the description of the profile, whoever else does.
+// addOne adds a letter to the profile's description, while others do the same.
 func addOne(ctx context.Context, account records.Account) error {
 	for range 20 {
 		_, err := records.Update(ctx, account, "self", func(p *appbsky.ActorProfile) error {

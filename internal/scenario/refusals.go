@@ -13,8 +13,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// refusals writes records as they come from programs of all kinds, past the checks of package records: what
-// the server takes, refuses, and says of them, and the CIDs that it gives (P99).
+// refusals writes records of all kinds without the checks of package records. It tests what the
+// server accepts, what it refuses, what it says about them, and the CIDs that it gives them (P99).
 func refusals(t *testing.T, b Backend) {
 	ctx := t.Context()
 	session := Login(t, b, NewClient(t, b), b.Environment().Account("bob"))
@@ -32,7 +32,7 @@ func refusals(t *testing.T, b Backend) {
 		collection syntax.NSID
 		fields     string
 		validate   *bool
-		status     string // "refused", or what it says of the validation
+		status     string // "refused", or the validation status
 		name       xrpc.ErrorName
 	}{
 		"a post":                                   {"", plain, nil, "valid", ""},
@@ -65,7 +65,8 @@ func refusals(t *testing.T, b Backend) {
 			if collection == "" {
 				collection = appbsky.FeedPostNSID
 			}
-			// Anew each time: a blob goes with the last record that refers to it.
+			// Uploaded again each time, because a blob is deleted with the last record that refers
+			// to it.
 			if _, err := repo.UploadBlob(ctx, xrpc.BytesBody(picture, "image/png")); err != nil {
 				t.Fatal(err)
 			}

@@ -14,7 +14,7 @@ import (
 // A Sandbox is oauthtest.Server as a Backend.
 type Sandbox struct {
 	server *oauthtest.Server
-	late   atomic.Int64 // how much the server's clock is ahead, in nanoseconds
+	late   atomic.Int64 // how far the server's clock is ahead, in nanoseconds
 }
 
 // StartSandbox starts a sandbox that ends with the test.
@@ -24,7 +24,7 @@ func StartSandbox(tb testing.TB) *Sandbox {
 	return b
 }
 
-// NewSandbox starts a sandbox that its caller closes: for tests that need hundreds.
+// NewSandbox starts a sandbox that its caller must close, for tests that need hundreds of them.
 func NewSandbox() *Sandbox {
 	b := new(Sandbox)
 	b.server = oauthtest.NewServer(oauthtest.WithClock(func() time.Time {
@@ -46,7 +46,7 @@ func (b *Sandbox) Approve(ctx context.Context, authorizeURL string, account oaut
 
 // ApproveLate implements Backend.
 func (b *Sandbox) ApproveLate(ctx context.Context, authorizeURL string, account oauthtest.Account) (*url.URL, error) {
-	b.late.Store(int64(6 * time.Minute)) // requests live for five
+	b.late.Store(int64(6 * time.Minute)) // requests live for five minutes
 	defer b.late.Store(0)
 	return b.server.Approve(ctx, authorizeURL, account)
 }

@@ -32,8 +32,7 @@ const (
 	scope       = "atproto transition:generic"
 )
 
-// Run runs all scenarios on b, in order: First light, one session from login to
-// logout, then what goes wrong.
+// Run runs all scenarios on b in order: first one session from login to logout, then the failures.
 func Run(t *testing.T, b Backend) {
 	t.Run("FirstLight", func(t *testing.T) { firstLight(t, b) })
 	t.Run("Session", func(t *testing.T) { session(t, b) })
@@ -46,8 +45,8 @@ func Run(t *testing.T, b Backend) {
 	t.Run("Records", func(t *testing.T) { recordsOf(t, b) })
 }
 
-// NewClient returns an OAuth client in the backend's environment. Each has
-// connections and a store of its own.
+// NewClient returns an OAuth client in the backend's environment. Each client has its own
+// connections and its own store.
 func NewClient(tb testing.TB, b Backend, change ...func(*oauth.Config)) *oauth.Client {
 	tb.Helper()
 	cfg := oauth.Localhost(redirectURI, scope)
@@ -81,7 +80,7 @@ func Login(tb testing.TB, b Backend, client *oauth.Client, account oauthtest.Acc
 	return result.Session
 }
 
-// firstLight is one session from login to logout, a step a subtest.
+// firstLight tests one session from login to logout; each step is a subtest.
 func firstLight(t *testing.T, b Backend) {
 	ctx := t.Context()
 	env := b.Environment()
@@ -97,7 +96,7 @@ func firstLight(t *testing.T, b Backend) {
 
 	step := func(name string, f func(t *testing.T)) {
 		if !t.Run(name, f) {
-			t.FailNow() // the steps after it need it
+			t.FailNow() // the next steps need it
 		}
 	}
 	step("O56 PAR", func(t *testing.T) {
@@ -195,7 +194,7 @@ func firstLight(t *testing.T, b Backend) {
 	step("O115 P11 LogoutIsDead", func(t *testing.T) { logout(t, b) })
 }
 
-// blob uploads n bytes, refers to them from a record, and downloads them.
+// blob uploads n bytes, refers to them in a record, and downloads them.
 func blob(t *testing.T, session *oauth.Session, n int) {
 	ctx := t.Context()
 	api := comatproto.NewClient(session)
@@ -242,7 +241,7 @@ func blob(t *testing.T, session *oauth.Session, n int) {
 	}
 }
 
-// raw goes through the raw doors.
+// raw tests the raw requests.
 func raw(t *testing.T, session *oauth.Session) {
 	ctx := t.Context()
 	did := func(resp *http.Response, err error) string {
@@ -305,10 +304,10 @@ func raw(t *testing.T, session *oauth.Session) {
 	}
 }
 
-// expiry lets an access token run out, and calls on from many goroutines.
+// expiry lets an access token expire, and makes calls from many goroutines.
 func expiry(t *testing.T, b Backend, session *oauth.Session) {
 	ctx := t.Context()
-	lifetime(t, b, 2*time.Second) // whole seconds: expires_in has no others, and a young token is used until the server refuses it (P61)
+	lifetime(t, b, 2*time.Second) // expires_in has whole seconds only, and a new token is used until the server refuses it (P61)
 	if err := session.Refresh(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -320,9 +319,9 @@ func expiry(t *testing.T, b Backend, session *oauth.Session) {
 	if left := time.Until(session.ExpiresAt()); left > 2*time.Second {
 		t.Fatalf("the token lives for another %s", left)
 	}
-	// The server's clock decides, and a token has to run out on it: this one wait
-	// cannot be faked. Lifetimes are told in whole seconds, and a token so young is used until
-	// the server refuses it (P61).
+	// The server's clock decides, and a token must expire by it, so this is the only wait that
+	// cannot be faked. Lifetimes have whole seconds, and a new token is used until the server
+	// refuses it (P61).
 	time.Sleep(time.Until(session.ExpiresAt()) + time.Second)
 	if !session.Expired() {
 		t.Error("the session does not know that its token expired")
@@ -346,7 +345,7 @@ func expiry(t *testing.T, b Backend, session *oauth.Session) {
 	}
 }
 
-// lifetime sets the lifetime of tokens that are issued from now on.
+// lifetime sets the lifetime of new tokens.
 func lifetime(t *testing.T, b Backend, d time.Duration) {
 	t.Helper()
 	if err := b.SetTokenLifetime(t.Context(), d); err != nil {
@@ -354,7 +353,7 @@ func lifetime(t *testing.T, b Backend, d time.Duration) {
 	}
 }
 
-// logout logs a session out and makes sure that nothing of it works any more.
+// logout logs a session out and checks that nothing of it works any more.
 func logout(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
@@ -365,7 +364,7 @@ func logout(t *testing.T, b Backend) {
 	if _, err := api.Server.GetSession(ctx); err != nil {
 		t.Fatal(err)
 	}
-	// What a thief of the store would have.
+	// This is what a thief of the store would have.
 	stolen, err := kept.Get(ctx, store.RecordKey{Kind: store.RecordSession, DID: session.DID(), ID: session.Key().ID})
 	if err != nil {
 		t.Fatal(err)
@@ -385,8 +384,8 @@ func logout(t *testing.T, b Backend) {
 		t.Errorf("a resume after the logout: %v", err)
 	}
 
-	// The server answers 200 to a revocation whatever it did. So use the tokens: the
-	// access token has to be refused, and the refresh token after it.
+	// The server answers every revocation with 200. So use the tokens: the access token must be
+	// refused, and then the refresh token.
 	copied := new(store.Memory)
 	if err := copied.Put(ctx, stolen); err != nil {
 		t.Fatal(err)
@@ -409,12 +408,12 @@ func logout(t *testing.T, b Backend) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// One refresh was tried: so the access token was refused first.
+	// One refresh was tried, so the access token was refused first.
 	if n := after["refresh_token"] - before["refresh_token"]; n != 1 {
 		t.Errorf("the refresh token was used %d times, want 1", n)
 	}
 
-	// Another session of the account goes on (P11).
+	// Another session of the account continues (P11).
 	other := Login(t, b, client, alice)
 	if _, err := comatproto.NewClient(other).Server.GetSession(ctx); err != nil {
 		t.Errorf("another session: %v", err)

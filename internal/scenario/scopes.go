@@ -15,7 +15,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// withScope makes a client that asks for text.
+// withScope makes a client that asks for the scope text.
 func withScope(text string) func(*oauth.Config) {
 	return func(cfg *oauth.Config) {
 		local := oauth.Localhost(redirectURI, text)
@@ -28,12 +28,12 @@ const (
 	likeCollection = "app.bsky.feed.like"
 )
 
-// scopes compares what Session.Allows says of a scope with what the server does.
+// scopes compares Session.Allows with what the server does.
 func scopes(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
 
-	// One post that everybody may try to change.
+	// One post that every session tries to change.
 	full := Login(t, b, NewClient(t, b), alice)
 	existing, err := createPost(t, full, "")
 	if err != nil {
@@ -43,8 +43,8 @@ func scopes(t *testing.T, b Backend) {
 
 	for _, tt := range []struct {
 		name, asked string
-		granted     string            // "": what was asked for
-		lacks       map[string]string // by attempt; "": the server does not say
+		granted     string            // "" means what was asked for
+		lacks       map[string]string // by attempt; "" means that the server does not say
 		email       bool
 	}{
 		{"O123 O125 O126 single collections, actions and attributes", "atproto repo:app.bsky.feed.post?action=create blob:*/* account:email?action=read", "", map[string]string{
@@ -175,7 +175,7 @@ func scopes(t *testing.T, b Backend) {
 	})
 }
 
-// createPost creates a post, or a record like it in another collection.
+// createPost creates a post, or a similar record in another collection.
 func createPost(t *testing.T, s *oauth.Session, collection syntax.NSID) (*comatproto.RepoCreateRecordOutput, error) {
 	t.Helper()
 	record := lex.Of(&appbsky.FeedPost{Text: "scopes", CreatedAt: syntax.Now()})
@@ -192,7 +192,7 @@ func createPost(t *testing.T, s *oauth.Session, collection syntax.NSID) (*comatp
 	})
 }
 
-// permissionSet has an entry for each rule of what sets may hold.
+// permissionSet has an entry for each rule about the content of sets.
 const permissionSet = `{
   "lexicon": 1, "id": "example.scopes.calendar.auth",
   "defs": {"main": {"type": "permission-set", "title": "Calendar", "detail": "Events", "permissions": [

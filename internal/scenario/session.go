@@ -15,7 +15,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// session is what a session has to live through.
+// session tests what a session must survive.
 func session(t *testing.T, b Backend) {
 	ctx := t.Context()
 	alice := b.Environment().Account("alice")
@@ -63,7 +63,7 @@ func session(t *testing.T, b Backend) {
 	t.Run("P3 O105 two processes refresh once between them", func(t *testing.T) {
 		kept := new(store.Memory)
 		shared := func(cfg *oauth.Config) { cfg.Store, cfg.Seal = kept, seal.Keys(make([]byte, 32)) }
-		// Two Clients are two processes as far as the session is concerned.
+		// For a session, two Clients are the same as two processes.
 		one := Login(t, b, NewClient(t, b, shared), alice)
 		two, err := NewClient(t, b, shared).Resume(ctx, one.Key())
 		if err != nil {
@@ -86,7 +86,7 @@ func session(t *testing.T, b Backend) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Refreshes that do not overlap may both reach the server; none may be a replay.
+		// Refreshes that do not overlap may both reach the server, but none may use a token twice.
 		if n := after["refresh_token"] - before["refresh_token"]; n < 1 || n > 2 {
 			t.Errorf("%d refreshes", n)
 		}

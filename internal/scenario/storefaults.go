@@ -18,13 +18,13 @@ import (
 
 var errStoreDown = errors.New("the store is down")
 
-// A failingStore fails at one of its calls: before it does anything, or after it has
-// done everything.
+// A failingStore fails at one of its calls: before it does anything, or after it has done
+// everything.
 type failingStore struct {
 	store.Store
-	at    int // the call that fails, from 1; 0: none
+	at    int // the call that fails, from 1; 0 means none
 	after bool
-	calls atomic.Int64 // a session saves tokens in the background, too
+	calls atomic.Int64 // a session also saves tokens in the background
 }
 
 // call runs one call of the store.
@@ -61,8 +61,8 @@ func (s *failingStore) Purge(ctx context.Context) (int, error) {
 	return s.Store.Purge(ctx)
 }
 
-// storeFaults lets the store fail once, at each of the calls of a session's life in
-// turn. Each step says so by an error that names the store, and trying again helps.
+// storeFaults lets the store fail once, at each call in a session's life in turn. Each step returns
+// an error that names the store, and a second try succeeds.
 func storeFaults(t *testing.T, b Backend) {
 	total := 0
 	t.Run("nothing fails", func(t *testing.T) { total = lifeWithFault(t, b, 0, false) })
@@ -82,8 +82,8 @@ func storeFaults(t *testing.T, b Backend) {
 	}
 }
 
-// lifeWithFault logs in, resumes, refreshes and logs out, tries each step again that
-// fails, and returns how many calls of the store that took.
+// lifeWithFault logs in, resumes, refreshes and logs out. It repeats each step that fails, and
+// returns how many calls of the store that took.
 func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 	ctx := t.Context()
 	shared := new(store.Memory)
@@ -140,11 +140,11 @@ func lifeWithFault(t *testing.T, b Backend, at int, after bool) int {
 	used := session.ExpiresAt()
 	step("refresh", func() error {
 		if session.ExpiresAt() != used {
-			return nil // the server has been asked, and the tokens are in use
+			return nil // the server was asked, and the tokens are in use
 		}
 		return session.Refresh(ctx)
 	})
-	// The session works here, and for another process.
+	// The session works here, and in another process.
 	if _, err := comatproto.NewClient(session).Server.GetSession(ctx); err != nil {
 		t.Errorf("a call: %v", err)
 	}

@@ -18,10 +18,9 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// StoreSecrets logs in on the sandbox, refreshes and logs out with a Client that keeps its
-// records in kept, sealed. dump returns everything the storage holds, as it lies
-// there; nothing of it may be a state, a token or a key, and nothing that is logged
-// meanwhile (O120).
+// StoreSecrets logs in to the sandbox, refreshes and logs out, with a Client that keeps its records
+// sealed in kept. dump returns everything in the storage, unchanged. Neither that nor the log may
+// contain a state, a token or a key (O120).
 func StoreSecrets(t *testing.T, kept store.Store, dump func() []byte) {
 	t.Helper()
 	server := oauthtest.NewServer()
@@ -47,7 +46,7 @@ func StoreSecrets(t *testing.T, kept store.Store, dump func() []byte) {
 				t.Errorf("%s: the storage holds %q", when, secret)
 			}
 		}
-		// The names of what is secret, should it be there in another form.
+		// The names of secrets, in case they are stored in another form.
 		for _, name := range []string{"verifier", "access", "refresh", "dpop_key", `"d":`} {
 			if bytes.Contains(stored, []byte(name)) {
 				t.Errorf("%s: the storage is readable: %q", when, name)
@@ -100,7 +99,7 @@ func StoreSecrets(t *testing.T, kept store.Store, dump func() []byte) {
 	}
 }
 
-// A logText is a log in memory, which events of sessions are written to by goroutines of their own.
+// A logText is a log in memory. Goroutines write the events of sessions to it.
 type logText struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -118,7 +117,7 @@ func (l *logText) String() string {
 	return l.text.String()
 }
 
-// secrets are texts that must not be found.
+// secrets are texts that must not appear.
 type secrets struct {
 	mu    sync.Mutex
 	texts map[string]bool
@@ -144,7 +143,7 @@ func (s *secrets) all() []string {
 	return all
 }
 
-// A listener writes down the tokens that pass by.
+// A listener notes the tokens that pass.
 type listener struct {
 	rt   http.RoundTripper
 	seen *secrets

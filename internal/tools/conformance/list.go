@@ -14,18 +14,18 @@ import (
 
 // An item is one demand.
 type item struct {
-	id       string // a letter and a number, as O59
-	level    string // how much of a demand it is: MUST, SHOULD, RFC, REF, REC
+	id       string // a letter and a number, such as O59
+	level    string // how strict the demand is: MUST, SHOULD, RFC, REF, REC
 	demand   string
-	notForUs string // why it does not apply, "" if it does
-	departs  string // why what we do is not what the letter says, "" if it is
-	notYet   string // what has to be built first, "" if nothing
+	notForUs string // why it does not apply; "" if it does
+	departs  string // why this library departs from the text; "" if it does not
+	notYet   string // what must be built first; "" if nothing
 	section  string
 
-	elsewhere []string // of a scenario: tests in the module e2e, as "crash TestCrash" or "TestX/P77"
+	elsewhere []string // for a scenario: tests in the module e2e, such as "crash TestCrash" or "TestX/P77"
 }
 
-// number orders items; it is what follows the letter.
+// number returns the number after the letter. Items are sorted by it.
 func (i item) number() int {
 	n, _ := strconv.Atoi(i.id[1:])
 	return n
@@ -60,7 +60,7 @@ func readLists(dir string) ([]item, error) {
 	return all, inOrder(all)
 }
 
-// inOrder sorts items by their letters and numbers. One that is there twice is an error.
+// inOrder sorts items by their letters and numbers. An item that appears twice is an error.
 func inOrder(items []item) error {
 	slices.SortStableFunc(items, func(a, b item) int {
 		return cmp.Or(strings.Compare(a.id[:1], b.id[:1]), cmp.Compare(a.number(), b.number()))
@@ -73,8 +73,8 @@ func inOrder(items []item) error {
 	return nil
 }
 
-// parseList reads one list. name is that of the file, for messages, and for the section of
-// items that stand under no heading.
+// parseList parses one list. name is the name of its file, for messages and as the section of items
+// without a heading.
 func parseList(name, text string) ([]item, error) { return parseLines(name, text, parseItem) }
 
 func parseLines(name, text string, parse func(line string) (item, error)) ([]item, error) {
@@ -124,8 +124,8 @@ func parseItem(line string) (item, error) {
 	return it, nil
 }
 
-// itemsOf returns the items that the name of a subtest begins with. The name of a test
-// function has none.
+// itemsOf returns the items at the beginning of a subtest's name. The name of a test function has
+// none.
 func itemsOf(subtest string) []string {
 	var ids []string
 	for word := range strings.SplitSeq(subtest, "_") {

@@ -1,9 +1,9 @@
-// Conformance runs the tests and writes which demand of the specifications each of them
-// shows to be met.
+// Conformance runs the tests, and writes which test shows that a demand of the specifications is
+// met.
 //
 //	go run ./internal/tools/conformance    # writes oauth/CONFORMANCE.md, xrpc/CONFORMANCE.md and docs/SCENARIOS.md
 //
-// The demands are the items in this folder's .txt files, one a line:
+// The demands are the items in the .txt files of this folder, one on each line:
 //
 //	## Callback
 //	O59  MUST  a login's state works once, also when two callbacks come at once
@@ -11,17 +11,17 @@
 //	O100  MUST  … | departs: reason
 //	X38  MUST  … | not yet: what has to be built first
 //
-// An item is shown by subtests whose names begin with it, as in
+// A subtest shows an item if its name begins with the item, as in
 //
 //	t.Run("O59 P27 state is taken once", …)
 //
-// if there is one that passed and none that failed. It is open otherwise, and the exit
-// status is 1. It is 1, too, when a test fails, when a test or a mutant names an item that the
-// lists do not have, and when a line of parity.txt names a test that did not pass.
+// An item is met if at least one such subtest passed and none failed. Otherwise it is open, and the
+// exit status is 1. The exit status is also 1 if a test fails, if a test or a mutant names an item
+// that is in no list, or if a line of parity.txt names a test that did not pass.
 //
-// scenarios.txt is a list of its own, of what clients were seen to do wrong. It need not be
-// complete, and each of its scenarios has a mutant. Tests of the module e2e do not run here: what
-// the list says of them is told as what it is, and is an error if they are not there.
+// scenarios.txt is a separate list of what clients were seen to do wrong. It need not be complete.
+// Each of its scenarios has a mutant. Tests of the module e2e do not run here: the report only says
+// that the list names them, and it is an error if they do not exist.
 package main
 
 import (
@@ -42,12 +42,12 @@ import (
 
 const (
 	lists       = "internal/tools/conformance" // folder of the lists
-	parityFile  = "parity.txt"                 // the one among them that is about behaviour, not about items
+	parityFile  = "parity.txt"                 // the list of behaviours, which are not items
 	mutantLists = "internal/tools/mutants"
 )
 
-// packages are those whose tests show something, as far as they exist. Those of a line run together; the generator's, which
-// compile whole modules, would disturb those that wait for claims.
+// packages are the packages whose tests show items, if they exist. Those in one line run together.
+// The generator's tests compile whole modules, and would disturb tests that wait for claims.
 var packages = [][]string{{
 	"./oauth/...", "./identity/...", "./internal/safehttp", "./internal/scenario", "./xrpc/...", "./generated/...", "./serviceauth/...", "./video/...",
 	"./internal/dpop", "./internal/keeper", "./internal/vault", "./internal/token", "./internal/serverclock", "./internal/clientmetadata/...", "./cmd/...",
@@ -71,7 +71,7 @@ var subjects = []subject{
 	{'X', "xrpc/CONFORMANCE.md", "Conformance of calls", "What the specifications of XRPC, lexicons and blobs demand of a client that calls methods"},
 }
 
-// scenariosOut is where the scenarios are written.
+// scenariosOut is the file for the scenarios.
 const scenariosOut = "docs/SCENARIOS.md"
 
 func main() {
@@ -158,7 +158,7 @@ func run(ctx context.Context, root, out string, log io.Writer) error {
 		r := newReport(its, mutants, results)
 		documents[about.file] = r.document(about)
 		for _, p := range r.problems() {
-			if !slices.Contains(problems, p) { // what failed is told by each report
+			if !slices.Contains(problems, p) { // each report names its own failures
 				problems = append(problems, p)
 			}
 		}

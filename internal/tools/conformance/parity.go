@@ -11,9 +11,9 @@ import (
 	"github.com/gimucco/atproto-go/internal/tools/gotest"
 )
 
-// parity is the list of what others test, and of the tests that carry the same here. A line
-// is a behaviour and, behind " | ", the package and names of tests, a reason why there is
-// none, or that there is none yet:
+// parity is the list of what other libraries test, and of our tests for the same. A line is a
+// behaviour and, after " | ", one of: the package and names of tests, the reason why there is no
+// test, or that there is none yet:
 //
 //	a state works once | oauth TestStateIsTakenOnce; internal/scenario TestSandbox/BadInput
 //	tables are made for MySQL 5 | does not apply: …
@@ -28,7 +28,7 @@ type parityLine struct {
 	open      bool
 }
 
-// readParity reads the list. There may be none.
+// readParity reads the list. The file may be missing.
 func readParity(file string) (parity, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -71,8 +71,8 @@ func parseParity(text string) (parity, error) {
 	return lines, nil
 }
 
-// check compares the list with a run. It returns how many lines are carried by tests that
-// passed, or have a reason to be carried by none.
+// check compares the list with a run. It returns how many lines have tests that passed, or a reason
+// why they have none.
 func (p parity) check(results *gotest.Results) (carried int, problems []string) {
 	for _, line := range p {
 		if line.open {

@@ -16,20 +16,20 @@ const (
 	sandbox  = module + "oauth/oauthtest"   // its tests show how strict the sandbox is, not what the client does
 )
 
-// A report puts together what is demanded and what was shown.
+// A report combines the demands and the results of tests.
 type report struct {
 	items   []item
 	passed  map[string][]gotest.Test // by item, sorted
 	failed  map[string][]gotest.Test // failed or skipped
 	mutants map[string][]string      // names, by item
-	strange []string                 // what names an item that is not listed
+	strange []string                 // names of items that are in no list
 	broken  []string                 // failures of tests and packages
 }
 
-// newReport gathers what a run says about lists that are complete: a number that none of them
-// has is a mistake.
+// newReport collects the results of a run for complete lists: an item that is in no list is a
+// mistake.
 func newReport(items []item, mutants []mutant.Mutant, results *gotest.Results) *report {
-	families := make(map[byte]bool) // letters of other lists are none of our business
+	families := make(map[byte]bool) // letters of other lists are not checked
 	for _, it := range items {
 		families[it.id[0]] = true
 	}
@@ -88,8 +88,8 @@ func gather(items []item, complete map[byte]bool, mutants []mutant.Mutant, resul
 	return r
 }
 
-// itemsShownBy returns the items of a test's own name. Those of a test above it are that
-// test's; but a name may have slashes in it, and then there is no test above.
+// itemsShownBy returns the items in a test's own name. Items in the name of a test above belong to
+// that test. But if there is no test above, the name itself contains the slash.
 func itemsShownBy(t gotest.Test, results *gotest.Results) []string {
 	parts := strings.Split(t.Name, "/")
 	for i := 1; i < len(parts); i++ {
@@ -102,14 +102,14 @@ func itemsShownBy(t gotest.Test, results *gotest.Results) []string {
 	return nil
 }
 
-// A state is where an item stands.
+// A state is the result for an item.
 type state int
 
 const (
 	open state = iota
 	shown
 	excepted
-	pending // what it is about is not built
+	pending // its subject is not built yet
 )
 
 func (r *report) state(it item) state {
@@ -138,7 +138,7 @@ func (r *report) summary() string {
 	return fmt.Sprintf("conformance: %s; %d depart", r.counts(), r.departures())
 }
 
-// counts says how many items are in which state.
+// counts returns how many items are in each state.
 func (r *report) counts() string {
 	text := fmt.Sprintf("%d items: %d shown, %d do not apply, %d open", len(r.items), r.count(shown), r.count(excepted), r.count(open))
 	if n := r.count(pending); n > 0 {
@@ -147,7 +147,7 @@ func (r *report) counts() string {
 	return text
 }
 
-// departures counts the items that are met in another way than the letter asks for.
+// departures counts the items that are met in another way than the text demands.
 func (r *report) departures() int {
 	n := 0
 	for _, it := range r.items {
@@ -158,7 +158,7 @@ func (r *report) departures() int {
 	return n
 }
 
-// problems are the reasons for which a run is no success.
+// problems returns the reasons why a run is not a success.
 func (r *report) problems() []string {
 	problems := slices.Concat(r.broken, r.strange)
 	for _, it := range r.items {
@@ -176,7 +176,7 @@ func (r *report) problems() []string {
 	return problems
 }
 
-// document returns the table. It holds nothing that changes from run to run.
+// document returns the table. It contains nothing that changes from run to run.
 func (r *report) document(about subject) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# %s
@@ -202,7 +202,7 @@ recommendation. Tests are named as `+"`go test -run`"+` takes them; those marked
 	return b.String()
 }
 
-// evidence is the cell that says which tests show an item.
+// evidence returns the cell with the tests that show an item.
 func (r *report) evidence(it item) string {
 	switch r.state(it) {
 	case excepted:
@@ -223,8 +223,8 @@ func (r *report) evidence(it item) string {
 func named(tests []gotest.Test) []string {
 	const most = 2
 	tests = slices.Clone(tests)
-	// Those of commands come last, for they stand on the others; one of those that the real
-	// server passes, too, is never left out.
+	// Tests of commands come last, because they rest on the others. A test that the real server
+	// passes too is always named.
 	slices.SortStableFunc(tests, func(a, b gotest.Test) int {
 		return cmp.Compare(strings.Count(a.Package, "/cmd/"), strings.Count(b.Package, "/cmd/"))
 	})
@@ -247,8 +247,8 @@ func named(tests []gotest.Test) []string {
 	return names
 }
 
-// short returns a package as it is written within the module.
+// short returns a package's path inside the module.
 func short(pkg string) string { return strings.TrimPrefix(pkg, module) }
 
-// cell makes text fit into a cell of a table.
+// cell escapes text for a cell of a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

@@ -12,18 +12,18 @@ import (
 	"github.com/gimucco/atproto-go/internal/tools/mutants/mutant"
 )
 
-// scenarioFile is the list of scenarios: what other clients, or this one at some time, were
-// seen to do wrong. A line is a number, a demand in one sentence and, where tests of the module
-// e2e show it, their folder there and their names:
+// scenarioFile is the list of scenarios: what other clients, or this one in the past, were seen to
+// do wrong. A line is a number, a demand in one sentence and, if tests of the module e2e show it,
+// their folder there and their names:
 //
 //	P7   a handler of events that uses its session waits for nobody
 //	P77  an update survives a purge that waited for it | e2e: TestPurgeWaitsForAWriter/P77
 //	P6   a process that is killed leaves no record damaged | e2e: crash TestCrash; storm TestStorm
 //
-// Numbers that are not listed are those of scenarios that are still to come.
+// Missing numbers belong to scenarios that are still to come.
 const scenarioFile = "scenarios.txt"
 
-// readScenarios reads the list. There may be none.
+// readScenarios reads the list. The file may be missing.
 func readScenarios(file string) ([]item, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,9 +58,9 @@ func parseScenario(line string) (item, error) {
 	return it, nil
 }
 
-// checkElsewhere returns the tests of e2e that are listed and are not there, and takes them out
-// of the items, for they show nothing. They do not run here, so that their source has to say it: a
-// function by that name and, behind a slash, a subtest whose name begins so.
+// checkElsewhere returns the listed tests of e2e that do not exist, and removes them from the
+// items. These tests do not run here, so it searches the source: for a function with that name and,
+// after a slash, a subtest whose name begins with the rest.
 func checkElsewhere(items []item, e2e string) (missing []string, err error) {
 	for i, it := range items {
 		items[i].elsewhere = nil
@@ -100,7 +100,7 @@ func newScenarioReport(items []item, mutants []mutant.Mutant, results *gotest.Re
 	return scenarioReport{gather(items, nil, mutants, results)}
 }
 
-// byE2E reports whether the tests of e2e alone show a scenario.
+// byE2E reports whether only tests of e2e show a scenario.
 func (r scenarioReport) byE2E(it item) bool {
 	return len(r.passed[it.id])+len(r.failed[it.id]) == 0 && len(it.elsewhere) > 0
 }
@@ -126,7 +126,7 @@ func (r scenarioReport) summary() string {
 	return fmt.Sprintf("scenarios: %d: %d shown, %d by make e2e alone, %d open", len(r.items), shown, byE2E, open)
 }
 
-// problems are those of the scenarios: what else failed is told by the other report.
+// problems returns the problems of the scenarios. The other report names all other failures.
 func (r scenarioReport) problems() (problems []string) {
 	for _, it := range r.items {
 		switch {
@@ -141,7 +141,7 @@ func (r scenarioReport) problems() (problems []string) {
 	return problems
 }
 
-// document returns the table. It holds nothing that changes from run to run.
+// document returns the table. It contains nothing that changes from run to run.
 func (r scenarioReport) document() string {
 	shown, byE2E, open := r.counts()
 	var b strings.Builder
@@ -190,7 +190,7 @@ func (r scenarioReport) result(it item) string {
 	return fmt.Sprintf("%d passed", passed)
 }
 
-// some names the first of many.
+// some names the first few of many.
 func some(names []string) string {
 	const most = 3
 	if len(names) <= most {

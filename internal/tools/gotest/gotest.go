@@ -1,10 +1,10 @@
-// Package gotest runs `go test -json` and tells what became of each test.
+// Package gotest runs `go test -json` and returns the result of each test.
 //
 //	results, err := gotest.Run(ctx, ".", "-count=1", "./oauth")
 //	results.Tests[gotest.Test{Package: "example.com/m/oauth", Name: "TestLogin/O59_state"}]
 //
-// The testjson package of gotestsum reads the same lines; it is not used because the modules
-// that it needs would stand in the go.mod of everybody who uses this one.
+// The testjson package of gotestsum reads the same lines. It is not used, because its dependencies
+// would be in the go.mod of everybody who uses this module.
 package gotest
 
 import (
@@ -22,14 +22,14 @@ import (
 	"strings"
 )
 
-// A Test is a test or a subtest, by the name that -json and -run know it by: words joined
-// by underscores, a subtest behind a slash.
+// A Test is a test or a subtest. Its name has the form of -json and -run: words joined by
+// underscores, and a subtest after a slash.
 type Test struct {
 	Package string // import path
 	Name    string
 }
 
-// An Outcome is what became of a test or of a package.
+// An Outcome is the result of a test or of a package.
 type Outcome string
 
 // The outcomes. A test that began and did not end, because its process died, has failed.
@@ -39,24 +39,23 @@ const (
 	Skip Outcome = "skip"
 )
 
-// Results are what one run said.
+// Results are the results of one run.
 type Results struct {
 	Tests    map[Test]Outcome
 	Packages map[string]Outcome
 
-	// BuildFailed is set when something did not compile, so that nothing is known about
-	// its tests.
+	// BuildFailed is set if something did not compile, so that nothing is known about its tests.
 	BuildFailed bool
 
-	// Other is what was printed for no test: the compiler's complaints, panics, and what
-	// the go command itself has to say.
+	// Other is output that belongs to no test: errors of the compiler, panics, and messages of the
+	// go command.
 	Other string
 
 	output map[Test]*strings.Builder
 }
 
-// Failures returns the tests that failed, sorted by package and name. A test that failed
-// only because of its subtests is among them.
+// Failures returns the tests that failed, sorted by package and name. It includes a test that
+// failed only because of its subtests.
 func (r *Results) Failures() []Test {
 	var failed []Test
 	for t, outcome := range r.Tests {
@@ -78,7 +77,7 @@ func (r *Results) Passed() bool {
 	return !r.BuildFailed && len(r.Packages) > 0
 }
 
-// Include takes the results of another run, of other packages.
+// Include adds the results of another run with other packages.
 func (r *Results) Include(other *Results) {
 	maps.Copy(r.Tests, other.Tests)
 	maps.Copy(r.Packages, other.Packages)
@@ -110,13 +109,13 @@ type Event struct {
 	FailedBuild string
 }
 
-// Read reads the output of `go test -json`. Lines that are no events count as Other.
+// Read reads the output of `go test -json`. Lines that are not events become part of Other.
 func Read(in io.Reader) (*Results, error) {
 	return Follow(in, func(*Results, Event) {})
 }
 
-// Follow is Read for who wants to show how far it is: it tells of each event, and what is
-// known by then. A line that is no event is one with nothing but Output.
+// Follow is Read for programs that show progress. It calls tell with each event, and with the
+// results so far. A line that is not an event becomes an event with only an Output.
 func Follow(in io.Reader, tell func(soFar *Results, e Event)) (*Results, error) {
 	r := &Results{
 		Tests:    make(map[Test]Outcome),
@@ -186,8 +185,8 @@ func (r *Results) add(e Event, other *strings.Builder) {
 	}
 }
 
-// Run runs `go test -json` in dir with further arguments. That tests fail, or do not
-// compile, is a result and no error.
+// Run runs `go test -json` in dir with more arguments. Failing tests, and tests that do not
+// compile, are results and not errors.
 func Run(ctx context.Context, dir string, args ...string) (*Results, error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-json"}, args...)...)
 	cmd.Dir = dir

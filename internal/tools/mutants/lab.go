@@ -18,7 +18,7 @@ import (
 	"github.com/gimucco/atproto-go/internal/tools/mutants/mutant"
 )
 
-// A verdict is what became of a mutant.
+// A verdict is the result of a mutant.
 type verdict string
 
 const (
@@ -27,17 +27,17 @@ const (
 	broken   verdict = "BROKEN"
 )
 
-// A lab tries mutants in a temporary folder. Several of them may be tried at once.
+// A lab tries mutants in a temporary folder. It can try several at once.
 type lab struct {
 	root    string
 	temp    string
 	timeout time.Duration
 
-	sound map[string]error // by package and pattern: why the test proves nothing, without any mutant
+	sound map[string]error // by package and pattern: why the test proves nothing, even without a mutant
 }
 
-// newLab runs the tests of all mutants as the tree is, once for each package: what fails then
-// proves nothing.
+// newLab runs the tests of all mutants on the unchanged tree, once for each package. A test that
+// fails then proves nothing.
 func newLab(ctx context.Context, root string, timeout time.Duration, all []mutant.Mutant) (*lab, error) {
 	root, err := filepath.Abs(root)
 	if err != nil {
@@ -70,7 +70,7 @@ func newLab(ctx context.Context, root string, timeout time.Duration, all []mutan
 
 func (l *lab) close() { os.RemoveAll(l.temp) }
 
-// try tries one mutant. why explains what is not killed; an error ends the run.
+// try tries one mutant. why says why it was not killed. An error ends the run.
 func (l *lab) try(ctx context.Context, m mutant.Mutant) (v verdict, why string, err error) {
 	temp, err := os.MkdirTemp(l.temp, "")
 	if err != nil {
@@ -99,8 +99,8 @@ func (l *lab) try(ctx context.Context, m mutant.Mutant) (v verdict, why string, 
 	return killed, "", nil
 }
 
-// overlay writes the changed copy of a mutant's file into temp, and what tells the go command
-// to read it in the file's place.
+// overlay writes the changed copy of a mutant's file to temp, and the file that makes the go
+// command read it instead of the original.
 func (l *lab) overlay(m mutant.Mutant, temp string) (string, error) {
 	file := filepath.Join(l.root, filepath.FromSlash(m.File))
 	text, err := os.ReadFile(file)
@@ -123,7 +123,7 @@ func (l *lab) overlay(m mutant.Mutant, temp string) (string, error) {
 	return overlay, os.WriteFile(overlay, list, 0o600)
 }
 
-// test runs tests. vet is left out, as it is about style here and not about what a test proves.
+// test runs tests. It leaves out vet, because style does not matter here.
 func (l *lab) test(ctx context.Context, pkg, run string, timeout time.Duration, args ...string) (*gotest.Results, error) {
 	dir, pkg := l.module(pkg)
 	args = append(args, "-count=1", "-vet=off", "-timeout", timeout.String(), "-run", run, pkg)
@@ -156,9 +156,9 @@ func timedOut(results *gotest.Results) bool {
 	return false
 }
 
-// checkSound makes sure that each alternative of a -run pattern matched a test that passed,
-// and none that failed. A pattern whose last parts match nothing still runs the tests above, so
-// that a run which passes does not say it.
+// checkSound checks that each alternative of a -run pattern matched a test that passed, and none
+// that failed. If the last parts of a pattern match nothing, the tests above still run, so a
+// passing run alone does not prove this.
 func checkSound(results *gotest.Results, pattern string) error {
 	if results.BuildFailed {
 		return errors.New("it fails already:\n" + strings.TrimSpace(results.Other))
@@ -182,7 +182,7 @@ func checkSound(results *gotest.Results, pattern string) error {
 			}
 			switch {
 			case !matches:
-			case outcome == gotest.Fail: // also a test above those that are meant
+			case outcome == gotest.Fail: // also a test above the intended ones
 				return fmt.Errorf("%s fails already", t.Name)
 			case outcome == gotest.Pass && depth == len(parts):
 				passed = true
@@ -195,7 +195,7 @@ func checkSound(results *gotest.Results, pattern string) error {
 	return nil
 }
 
-// underscore is what package testing makes of a space in names and patterns.
+// underscore returns what package testing makes of a space in names and patterns.
 func underscore(r rune) rune {
 	if r == ' ' {
 		return '_'
@@ -203,8 +203,8 @@ func underscore(r rune) rune {
 	return r
 }
 
-// splitOutside splits a pattern as package testing does: not within brackets or
-// parentheses, nor after a backslash.
+// splitOutside splits a pattern like package testing: not inside brackets or parentheses, and not
+// after a backslash.
 func splitOutside(pattern string, separator byte) []string {
 	var parts []string
 	depth, start := 0, 0

@@ -1,14 +1,14 @@
-// Mutants takes protections out, one at a time, and expects a test to notice.
+// Mutants takes protections out, one at a time, and expects a test to fail.
 //
 //	go run ./internal/tools/mutants              # all of them
 //	go run ./internal/tools/mutants -draw 3      # three drawn at random; -seed repeats a draw
 //	go run ./internal/tools/mutants -only O59    # those with this in their name, items or file
 //
-// The list is in internal/tools/mutants/*.txt; package mutant says in which form. The tree is not
-// touched: the go command reads a changed copy in the place of the file (-overlay). A mutant
-// whose test passes all the same has survived. One that no longer applies, does not
-// compile, or whose pattern matches no test that passes without it, is broken. Either makes
-// the exit status 1.
+// The lists are internal/tools/mutants/*.txt; package mutant describes their form. The tree is not
+// changed: the go command reads a changed copy instead of the file (-overlay). A mutant has
+// survived if its test still passes. A mutant is broken if it no longer applies, if it does not
+// compile, or if its pattern matches no test that passes without it. In both cases the exit status
+// is 1.
 package main
 
 import (
@@ -57,7 +57,7 @@ type options struct {
 	jobs    int
 }
 
-// folder is where the lists are, below the root of the module.
+// folder is the folder of the lists in the module.
 const folder = "internal/tools/mutants"
 
 // run tries the mutants of the module in root. It reports whether all were killed.
@@ -92,7 +92,7 @@ func run(ctx context.Context, root string, o options, out io.Writer) (bool, erro
 		results[i] = make(chan result, 1)
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(max(1, o.jobs) + 1) // and the one that starts them
+	group.SetLimit(max(1, o.jobs) + 1) // and the goroutine that starts them
 	group.Go(func() error {
 		for i, m := range all {
 			group.Go(func() error {
@@ -134,7 +134,7 @@ func matches(m mutant.Mutant, only string) bool {
 	return strings.Contains(m.Name, only) || strings.Contains(m.File, only) || slices.ContainsFunc(m.Items, func(item string) bool { return strings.Contains(item, only) })
 }
 
-// draw returns n of the mutants, those that the seed means, in the order of the list.
+// draw returns n mutants that the seed chooses, in the order of the list.
 func draw(all []mutant.Mutant, n int, seed uint64) []mutant.Mutant {
 	chosen := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))[:min(n, len(all))]
 	slices.Sort(chosen)

@@ -10,8 +10,8 @@ import (
 
 const lockPath = "lexicons/lexicons.lock"
 
-// lockfile says which version of the module the copies come from and what they
-// should contain. Its lines of files are those of sha256sum.
+// lockfile says from which version of the module the copies come, and what they should contain. Its
+// lines for files are those of sha256sum.
 type lockfile struct {
 	Module, Version string
 	Files           []digest

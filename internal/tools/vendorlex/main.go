@@ -1,10 +1,9 @@
-// Command vendorlex copies the lexicons and the interoperability fixtures of the
-// AT Protocol out of the module pinned in tools.go, so that nothing of that module
-// is needed to build, test or generate.
+// Command vendorlex copies the lexicons and the interoperability fixtures of the AT Protocol from
+// the module that tools.go pins. So building, testing and generating need nothing of that module.
 //
-// It is the first step of `go generate ./...`. The folders it fills mirror their
-// source: a file that is gone there is removed here. lexicons/lexicons.lock records
-// the module's version and a SHA-256 digest of every copied file.
+// It is the first step of `go generate ./...`. Its target folders mirror their sources: a file that
+// is gone there is removed here. lexicons/lexicons.lock records the module's version and a SHA-256
+// digest of every copied file.
 package main
 
 import (
@@ -47,14 +46,14 @@ func run(ctx context.Context, root string) error {
 	return lock.write(root)
 }
 
-// source is where the go command unpacked the pinned module.
+// source is the folder of the pinned module.
 type source struct {
 	Version string
 	Dir     string
 }
 
-// find asks the go command for the module, downloading it into the module cache if
-// it is not there yet.
+// find asks the go command for the module. The go command downloads it into the module cache if it
+// is not there yet.
 func find(ctx context.Context, root string) (source, error) {
 	src, err := goJSON(ctx, root, "list", "-m", "-json", module)
 	if err != nil || src.Dir != "" {

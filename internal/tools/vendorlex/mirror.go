@@ -12,15 +12,14 @@ import (
 	"slices"
 )
 
-// tree names a folder of the source module and where it goes in ours. Both use
-// forward slashes.
+// tree is a folder of the source module and its target in ours. Both use forward slashes.
 type tree struct {
 	from, to string
-	beside   []string // further files of the source, copied into to
+	beside   []string // more files of the source, copied into to
 }
 
 var copies = []tree{
-	// The lexicons come with their licence; ours does not cover them.
+	// The lexicons come with their own licence; ours does not cover them.
 	{from: "lexicons", to: "lexicons", beside: []string{"LICENSE-DUAL", "LICENSE-MIT", "LICENSE-APACHE"}},
 	{from: "atproto/syntax/testdata", to: "internal/interop/testdata/syntax"},
 	{from: "atproto/atdata/testdata", to: "internal/interop/testdata/data-model"},
@@ -31,14 +30,14 @@ var copies = []tree{
 	{from: "testing/testdata", to: "internal/interop/testdata/repo"},
 }
 
-// digest is one copied file: its path below our root and the SHA-256 of its bytes.
+// digest is a copied file: its path below our root and the SHA-256 of its bytes.
 type digest struct {
 	Path   string
 	SHA256 string
 }
 
-// mirror copies the tree and removes what its target holds beyond it. Files that are
-// right already are not written, so their times stay.
+// mirror copies the tree, and removes other files from its target. It does not write files that are
+// right already, so their times stay.
 func (t tree) mirror(src fs.FS, root string) ([]digest, error) {
 	want := make(map[string][]byte)
 	err := fs.WalkDir(src, t.from, func(name string, d fs.DirEntry, err error) error {
@@ -76,8 +75,8 @@ func (t tree) mirror(src fs.FS, root string) ([]digest, error) {
 	return out, nil
 }
 
-// prune removes the files of the target that the source no longer has, and folders
-// left empty by that.
+// prune removes the files of the target that the source no longer has, and folders that become
+// empty.
 func (t tree) prune(root string, want map[string][]byte) error {
 	var dirs []string
 	err := filepath.WalkDir(filepath.Join(root, filepath.FromSlash(t.to)), func(name string, d fs.DirEntry, err error) error {

@@ -1,6 +1,6 @@
 // Package mutant reads the list of protections and of the changes that take them out.
 //
-// The list is made of blocks in text files, separated by blank lines:
+// The list consists of blocks in text files, separated by blank lines:
 //
 //	mutant state is taken without looking who was first
 //	items O59 P27
@@ -9,10 +9,10 @@
 //	-	switch err := c.store.Delete(ctx, key, r.Revision); {
 //	+	switch err := error(nil); {
 //
-// The lines behind the minus signs occur once in the file, and those behind the plus signs
-// take their place; several such groups are applied in turn. "test" names a package and a
-// -run pattern. "items", which may be absent, are the demands that the test proves. A line
-// "hangs" says that the test is expected not to end. Lines that begin with # are comments.
+// The lines after the minus signs must occur exactly once in the file; the lines after the plus
+// signs replace them. Several such groups are applied in turn. "test" names a package and a -run
+// pattern. "items" are the demands that the test proves; they may be missing. A line "hangs" says
+// that the test should not end. Lines that begin with # are comments.
 package mutant
 
 import (
@@ -26,19 +26,19 @@ import (
 type Mutant struct {
 	Name    string
 	Items   []string
-	File    string // that is changed, relative to the root of the module, with slashes
-	Package string // of the test, as the go command takes it
+	File    string // the file to change, relative to the root of the module, with slashes
+	Package string // package of the test, in the form of the go command
 	Run     string // -run pattern
 	Hangs   bool
 	Changes []Change
 	Source  string // file and line of the block
 }
 
-// A Change replaces the one place where Old stands.
+// A Change replaces Old, which occurs once, by New.
 type Change struct{ Old, New string }
 
 // ReadFolder reads the lists in a folder: its .txt files, in the order of their names. Names of
-// mutants are unique among all of them.
+// mutants must be unique in all of them.
 func ReadFolder(dir string) ([]Mutant, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil {
@@ -66,7 +66,7 @@ func ReadFolder(dir string) ([]Mutant, error) {
 	return all, nil
 }
 
-// Parse reads one list. name is that of the file, for messages.
+// Parse parses one list. name is the name of its file, for messages.
 func Parse(name, text string) ([]Mutant, error) {
 	var all []Mutant
 	var m *Mutant
@@ -145,7 +145,7 @@ func Parse(name, text string) ([]Mutant, error) {
 	return all, finish()
 }
 
-// Apply returns text with the changes made, one after the other.
+// Apply returns text with the changes, made one after the other.
 func (m *Mutant) Apply(text string) (string, error) {
 	for _, c := range m.Changes {
 		if n := strings.Count(text, c.Old); n != 1 {
