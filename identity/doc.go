@@ -11,9 +11,8 @@
 //
 //   - NetworkResolver asks DNS, web servers and PLC directories. It keeps no answers.
 //   - Cache keeps the answers of another Resolver. By default it keeps what exists for five
-//
-// minutes, and what does not exist for half a minute. Fresh asks again: use it if the answer
-// decides who may act for an account.
+//     minutes, and what does not exist for half a minute. Fresh asks again: use it if the answer
+//     decides who may act for an account.
 //   - ServiceResolver asks an atproto service for handles.
 //   - Static has fixed answers, for tests and for programs without a network.
 //   - Chain asks several Resolvers in order.

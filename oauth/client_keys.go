@@ -74,11 +74,9 @@ func (k *ClientKey) active(now time.Time) bool { return k.usable(now) && !now.Be
 // ParseClientKeys reads private keys. data is one of:
 //
 //   - PEM blocks "PRIVATE KEY" or "EC PRIVATE KEY"; other blocks, such as "EC PARAMETERS", are
-//
-// skipped
+//     skipped
 //   - a JWK or a JWK set; a JWK keeps its kid, and its members nbf, exp and revoked become
-//
-// NotBefore, Expires and Revoked
+//     NotBefore, Expires and Revoked
 //   - multibase texts ("z42t…"), one per line, as other Go clients store keys
 //
 // An error says which key is wrong, and contains no part of it.

@@ -58,12 +58,10 @@ func Subscribe[M any, P interface {
 // An error is final; later calls return it again. It is one of:
 //
 //   - *Error if the server refuses the subscription, or ends the stream with an error of the
-//
-// lexicon, such as FutureCursor (the server has no message after the cursor; make a new stream to
-// start again)
-//   - *SendError and *StreamError if connections break more often than WithReconnect allows, or if
-//
-// three in a row bring no message and break the protocol
+//     lexicon, such as FutureCursor (the server has no message after the cursor; make a new
+//     stream to start again)
+//   - *SendError and *StreamError if connections break more often than WithReconnect allows, or
+//     if three in a row bring no message and break the protocol
 //   - the Doer's own errors, and that of the context
 //
 // Close ends the loop without an error.

@@ -16,28 +16,22 @@
 // replaces, so two writers never overwrite each other. A refresh takes these steps:
 //
 //  1. Adopt. Read the entry. If it has other tokens than those to replace, another process was
-//
-// faster: use its tokens.
+//     faster: use its tokens.
 //  2. Wait. If another process has a claim, watch it. Take it over only after it has not changed
-//
-// for the whole life of a claim, and then for the time that its holder needs to write an answer
-// that came at the last moment. The watcher measures the time between its own reads, so it never
-// compares two clocks. See watch.
+//     for the whole life of a claim, and then for the time that its holder needs to write an
+//     answer that came at the last moment. The watcher measures the time between its own reads,
+//     so it never compares two clocks. See watch.
 //  3. Prepare. Find out everything that is needed before the server is asked, because a claim
-//
-// leaves no time for that.
+//     leaves no time for that.
 //  4. Claim. Write the entry with a claim of your own.
-//  5. Fence. Before you send anything, and before you send it again, read the entry once more. Your
-//
-// claim must still be there, no waiting process may have marked it, and it must have enough time
-// left for an answer. A process that slept finds this out here, even if both clocks of its machine
-// stopped.
+//  5. Fence. Before you send anything, and before you send it again, read the entry once more.
+//     Your claim must still be there, no waiting process may have marked it, and it must have
+//     enough time left for an answer. A process that slept finds this out here, even if both
+//     clocks of its machine stopped.
 //  6. Send. Use the time of the claim, not the context of the caller, because the caller may have
-//
-// left.
-//  7. Commit. Write the new tokens, and remove the claim with the same write. These are the newest
-//
-// tokens, so they replace the entry whatever claim it has now.
+//     left.
+//  7. Commit. Write the new tokens, and remove the claim with the same write. These are the
+//     newest tokens, so they replace the entry whatever claim it has now.
 //  8. Use the new tokens.
 //
 // # What can go wrong
@@ -67,15 +61,12 @@
 // The package cannot save the session in these cases:
 //
 //   - A process is killed after the server has rotated the token and before the commit.
-//   - A process sleeps there for longer than a claim lives, or sleeps after the fence and before it
-//
-// sends.
+//   - A process sleeps there for longer than a claim lives, or sleeps after the fence and before
+//     it sends.
 //   - A request is under way for longer than its claim lives.
 //   - The holder of new tokens cannot reach the register, but other processes can.
 //   - The register fails from there on until the holder is gone, or for more than an hour. (After
-//
-// an hour the saver rests, and a new process may treat the claim as ancient.)
+//     an hour the saver rests, and a new process may treat the claim as ancient.)
 //   - The register goes back by more than one rotation. Then nobody can tell which tokens are the
-//
-// newest.
+//     newest.
 package keeper

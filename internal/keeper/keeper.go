@@ -50,9 +50,8 @@ func (k *Keeper[V]) Current() (V, error) {
 // Errors:
 //
 //   - a [*Postponed] after a failure of Exchange, Prepare or the register, with that error as its
-//
-// cause. It says how long the pause after the failure is. Until the pause is over, every other call
-// gets it too.
+//     cause. It says how long the pause after the failure is. Until the pause is over, every
+//     other call gets it too.
 //   - an [*Ending], or the error that was given to End, if the session has ended
 //   - an [*UnsavedError] if there are new tokens that are not stored yet; they may be used
 //   - ErrBusy, ErrStopped, ErrRegister, and the error of ctx

@@ -46,7 +46,7 @@ type session struct {
 	clientID string
 	auth     clientAuth
 	key      string    // thumbprint of the DPoP key
-	asked    string    // the requested scope
+	asked    string    // the part of the requested scope that the user agreed to
 	scope    scope.Set // the scope of the current access token
 	full     bool      // made with the account's own password, which may manage app passwords
 

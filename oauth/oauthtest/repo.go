@@ -15,8 +15,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A repository holds the records and blobs of an account, in memory. The CIDs of its commits have
-// the right form and change with every commit; nothing is signed.
+// A repository holds the records and blobs of an account in memory, and the signed tree of its records.
 type repository struct {
 	records map[string]map[string]*record // collection → record key
 	blobs   map[string]*blob
@@ -144,7 +143,7 @@ func (s *Server) commit(r *repository, changes []repo.Write) {
 	}
 	event, err := r.signed.Commit(rev, changes...)
 	if err != nil {
-		panic(err) // two ASCII strings are always valid
+		panic(err) // paths and records were checked, and the key is valid
 	}
 	r.commit = commit{CID: string(event.Commit), Rev: rev}
 	s.publish(event)

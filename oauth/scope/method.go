@@ -18,15 +18,14 @@ var ErrNotForOAuth = errors.New("not for OAuth sessions")
 // of:
 //
 //   - The permission that com.atproto demands for the method. If that depends on the input, it is
-//
-// the widest one: Repo(Any, …) for writes of records, Blob("*/*") for uploads, RPC(audience, Any)
-// for com.atproto.server.getServiceAuth. Replace these with your collection, media type or method.
+//     the widest one: Repo(Any, …) for writes of records, Blob("*/*") for uploads, RPC(audience,
+//     Any) for com.atproto.server.getServiceAuth. Replace these with your collection, media type
+//     or method.
 //   - RPC(audience, method) for methods that the PDS forwards to a service, or answers in its
-//
-// place. audience is that service: the one in the call's Atproto-Proxy header (xrpc.WithProxy), or
-// the one in the configuration of the PDS, which for app.bsky is usually
-// "did:web:api.bsky.app#bsky_appview". To register for push notifications, it is the service in the
-// input, with #bsky_notif.
+//     place. audience is that service: the one in the call's Atproto-Proxy header
+//     (xrpc.WithProxy), or the one in the configuration of the PDS, which for app.bsky is usually
+//     "did:web:api.bsky.app#bsky_appview". To register for push notifications, it is the service
+//     in the input, with #bsky_notif.
 //
 // audience is used in the second case only, and must name a service there. Methods that are newer
 // than this module count as forwarded.
