@@ -224,7 +224,7 @@ func (cfg *Config) validate() error {
 	case len(cfg.ClientKeys) > 0 && development:
 		return configError("ClientKeys", "cannot be used with the development client, which is a public one: publish metadata and set ClientID to its https URL")
 	case len(cfg.ClientKeys) > 0 && cfg.applicationType() == clientmetadata.Native:
-		return configError("ClientKeys", "cannot be used with a native client: servers allow keys for web clients only. Remove the keys, or use https redirect URIs")
+		return configError("ClientKeys", "are for web clients only: servers do not accept keys of native clients. Remove the keys, or use https redirect URIs")
 	case cfg.ClientKeysURI != "" && len(cfg.ClientKeys) == 0:
 		return configError("ClientKeysURI", "is set without ClientKeys: add keys, or leave it empty")
 	}

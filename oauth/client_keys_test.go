@@ -353,7 +353,7 @@ func TestKeysThatCannotBeUsed(t *testing.T) { // O15, O16, O17, O19
 		{"one key twice", func(cfg *oauth.Config) {
 			cfg.ClientKeys = []oauth.ClientKey{{ID: "a", Signer: one}, {ID: "b", Signer: one}}
 		}, "Config.ClientKeys[1] is the same key as ClientKeys[0]"},
-		{"O17 a native client", func(cfg *oauth.Config) { cfg.RedirectURIs = []string{"net.client-host.app:/cb"} }, "Config.ClientKeys cannot be used with a native client"},
+		{"O17 a native client", func(cfg *oauth.Config) { cfg.RedirectURIs = []string{"net.client-host.app:/cb"} }, "Config.ClientKeys are for web clients"},
 		{"a development client", func(cfg *oauth.Config) {
 			dev := oauth.Localhost(redirectURI, "")
 			cfg.ClientID, cfg.RedirectURIs, cfg.Scope = dev.ClientID, dev.RedirectURIs, dev.Scope

@@ -12,42 +12,46 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Signer signs for an account: a *serviceauth.Key.
+// A Signer signs for an account. A *serviceauth.Key is one.
 type Signer interface {
-	// Sign returns a signature of the message in 64 bytes, r and s, with the smaller of the two s.
+	// Sign returns a signature of the message: 64 bytes, r and s, with the smaller of the two
+	// possible s.
 	Sign(message []byte) ([]byte, error)
 }
 
-// A Builder keeps a repository in memory and writes to it: for servers in tests, and for programs that make a repository
-// to import it. It writes what Read and ReadChange read. Not safe for concurrent use.
+// A Builder keeps a repository in memory and writes to it. It is for servers in tests, and for
+// programs that make a repository to import it. Read and ReadChange can read its output. It is not
+// safe for concurrent use.
 type Builder struct {
 	did    syntax.DID
 	key    Signer
 	head   *Commit
 	block  []byte         // of head
 	tree   tree           // of head
-	blocks map[cid][]byte // nodes and records, also some that are not used any more
-	live   int            // of blocks, when it was looked at last
+	blocks map[cid][]byte // nodes and records, including unused ones
+	live   int            // number of used blocks at the last check
 }
 
-// NewBuilder returns an empty repository. It has no commit before Commit made the first, which may write nothing.
+// NewBuilder returns an empty repository. Its first commit is made by Commit, which may have no
+// writes.
 func NewBuilder(did syntax.DID, key Signer) *Builder {
 	b := &Builder{did: did, key: key, blocks: make(map[cid][]byte)}
 	b.tree.load = b.load
 	return b
 }
 
-// A Write is a change to one record.
+// A Write is a change of one record.
 type Write struct {
 	Path   string // collection and key, with a slash between them
 	Record []byte // the record in DAG-CBOR; nil deletes it
 }
 
-// Commit makes a commit of writes, at most 200, and returns what a server says of it to its subscribers. rev has to be
-// larger than that of the commit before. After an error nothing has changed.
+// Commit makes a commit with at most 200 writes, and returns the event for the server's
+// subscribers. rev must be larger than that of the commit before. After an error nothing has
+// changed.
 //
-// Errors: ErrEvent for writes that make no sense, such as two to one path, or a deletion of nothing; ErrLimit; that of
-// the Signer.
+// Errors: ErrEvent for writes that are not possible together, such as two writes to one path, or
+// the deletion of a record that does not exist; ErrLimit; the error of the Signer.
 func (b *Builder) Commit(rev syntax.TID, writes ...Write) (*CommitEvent, error) {
 	if len(writes) > maxOps {
 		return nil, failure(ErrLimit, "a commit of %d writes; it may have %d", len(writes), maxOps)
@@ -81,7 +85,8 @@ func (b *Builder) Commit(rev syntax.TID, writes ...Write) (*CommitEvent, error) 
 		return nil, err
 	}
 
-	// The blocks of before stay until they are not needed: the tree is opened anew, and its nodes loaded from there.
+	// The old blocks stay until they are not needed: the tree is opened again, and loads its nodes
+	// from there.
 	maps.Copy(b.blocks, made)
 	if after.root.none() {
 		b.tree = tree{load: b.load}
@@ -137,11 +142,11 @@ func (b *Builder) sign(c Commit) (*Commit, []byte, error) {
 	return &c, block, nil
 }
 
-// eventBlocks returns the CAR of an event: what was made, and the nodes that are needed to take the operations back
-// (https://atproto.com/specs/sync).
+// eventBlocks returns the CAR of an event: the new blocks, and the nodes that are needed to undo
+// the operations (https://atproto.com/specs/sync).
 func (b *Builder) eventBlocks(event *CommitEvent, data cid, made map[cid][]byte) ([]byte, error) {
 	needed := maps.Clone(made)
-	needed[data] = b.blocks[data] // it may be that of before: nothing was written
+	needed[data] = b.blocks[data] // it may be an old one, if nothing was written
 	t := b.watched(needed)
 	change := Change{ops: event.Ops}
 	if _, err := change.takeBack(t); err != nil {
@@ -152,16 +157,16 @@ func (b *Builder) eventBlocks(event *CommitEvent, data cid, made map[cid][]byte)
 	return car.Bytes(), err
 }
 
-// String says whose repository it is.
+// String names the account of the repository.
 func (b *Builder) String() string { return "repository of " + string(b.did) }
 
-// Format writes what String returns, whatever the verb: the Signer may show its key.
+// Format writes the same text as String, for every verb, because the Signer may show its key.
 func (b *Builder) Format(f fmt.State, _ rune) { io.WriteString(f, b.String()) }
 
-// Head returns the last commit, nil before the first. It must not be changed.
+// Head returns the last commit, or nil before the first. Do not change it.
 func (b *Builder) Head() *Commit { return b.head }
 
-// WriteTo writes the repository as a CAR, as com.atproto.sync.getRepo gives it.
+// WriteTo writes the repository as a CAR, in the form of com.atproto.sync.getRepo.
 func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	if b.head == nil {
 		return 0, failure(ErrCommit, "there is none yet: call Commit")
@@ -173,7 +178,8 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	return b.writeCAR(w, all)
 }
 
-// Proof returns the CAR that proves a record, or that there is none, as com.atproto.sync.getRecord gives it.
+// Proof returns the CAR that proves that a record exists or does not exist, in the form of
+// com.atproto.sync.getRecord.
 func (b *Builder) Proof(path string) ([]byte, error) {
 	if b.head == nil {
 		return nil, failure(ErrCommit, "there is none yet: call Commit")
@@ -205,7 +211,7 @@ func (b *Builder) load(id cid) ([]byte, error) {
 	return block, nil
 }
 
-// watched returns the tree, which puts the nodes that are looked at into seen.
+// watched returns the tree, and adds the nodes that are read to seen.
 func (b *Builder) watched(seen map[cid][]byte) *tree {
 	t := b.tree
 	t.load = func(id cid) ([]byte, error) {
@@ -232,7 +238,7 @@ func (b *Builder) reachable() (map[cid][]byte, error) {
 	return all, err
 }
 
-// clean forgets blocks that are not used any more, once they are half of all.
+// clean removes unused blocks when they are half of all blocks.
 func (b *Builder) clean() {
 	if len(b.blocks) < 2*b.live+64 {
 		return
@@ -242,7 +248,8 @@ func (b *Builder) clean() {
 	}
 }
 
-// writeCAR writes the commit, and blocks in the order of their CIDs, so that the same is always the same.
+// writeCAR writes the commit, and blocks in the order of their CIDs, so that the same content
+// always gives the same bytes.
 func (b *Builder) writeCAR(w io.Writer, blocks map[cid][]byte) (int64, error) {
 	root, err := parseText(b.head.CID)
 	if err != nil {
@@ -261,7 +268,7 @@ func (b *Builder) writeCAR(w io.Writer, blocks map[cid][]byte) (int64, error) {
 	return out.n, out.err
 }
 
-// A counted writer counts, and stops at the first error.
+// A counted writer counts bytes, and stops at the first error.
 type counted struct {
 	w   io.Writer
 	n   int64

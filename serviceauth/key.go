@@ -96,8 +96,9 @@ func (k *Key) Format(f fmt.State, _ rune) { io.WriteString(f, k.String()) }
 // MarshalText returns the same text as String.
 func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// Sign signs a message, such as a commit of a repository (repo.Builder), by its SHA-256 digest. The signature has 64
-// bytes: r, and the smaller of the two s that are possible (https://atproto.com/specs/cryptography).
+// Sign signs a message, such as a commit of a repository (repo.Builder). It hashes the message with
+// SHA-256. The signature has 64 bytes: r, and the smaller of the two possible s
+// (https://atproto.com/specs/cryptography).
 func (k *Key) Sign(message []byte) ([]byte, error) {
 	hash := sha256.Sum256(message)
 	signature := make([]byte, 64)

@@ -18,14 +18,14 @@ func (s *Server) Approve(ctx context.Context, loginURL string, account Account) 
 	return s.answerLogin(ctx, loginURL, string(account.DID), everything)
 }
 
-// ApprovePart is Approve for a user who agrees to a part of what is asked: scope is what remains of it, such as "atproto".
-// What was not asked for is not granted by it.
+// ApprovePart is Approve for a user who agrees to a part of the requested scope. scope is that
+// part, such as "atproto". What was not requested is not granted.
 func (s *Server) ApprovePart(ctx context.Context, loginURL string, account Account, scope string) (*url.URL, error) {
 	agreed := strings.Fields(scope)
 	return s.answerLogin(ctx, loginURL, string(account.DID), func(token string) bool { return slices.Contains(agreed, token) })
 }
 
-// everything is what a user agrees to who does not look.
+// everything agrees to every scope.
 func everything(string) bool { return true }
 
 // Deny is Approve for a user who refuses.
@@ -33,8 +33,7 @@ func (s *Server) Deny(ctx context.Context, loginURL string) (*url.URL, error) {
 	return s.answerLogin(ctx, loginURL, "", nil)
 }
 
-// answerLogin opens the page behind loginURL and answers for the account id, or
-// refuses if that is empty.
+// answerLogin opens the page of loginURL and agrees as the account id. If id is empty, it refuses.
 func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agrees func(token string) bool) (*url.URL, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

@@ -20,10 +20,10 @@ func (a *answered) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap is what http.ResponseController looks for.
+// Unwrap is for http.ResponseController.
 func (a *answered) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
-// logRequest writes a line about a request that has been answered, or that was not: its status is 0 then.
+// logRequest logs a request. If it got no answer, its status is 0.
 func (s *Server) logRequest(r *http.Request, a *answered, began time.Time) {
 	status := a.status
 	failed := recover()
@@ -34,6 +34,6 @@ func (s *Server) logRequest(r *http.Request, a *answered, began time.Time) {
 		slog.String("method", r.Method), slog.String("url", "https://"+hostOf(r)+r.URL.EscapedPath()),
 		slog.Int("status", status), slog.Duration("took", time.Since(began)))
 	if failed != nil {
-		panic(failed) // net/http knows what to do with it
+		panic(failed) // net/http handles it
 	}
 }

@@ -7,16 +7,17 @@ import (
 	"github.com/gimucco/atproto-go/oauth"
 )
 
-// Login logs an account in and returns its session, for tests of what comes after a login:
+// Login logs an account in and returns its session. It is for tests of what comes after a login:
 //
 //	session, err := server.Login(ctx, "alice")
 //
-// name is as Environment.Account takes it. The client is a new one for development, with the scope "atproto
-// transition:generic", sessions in memory and the server's clock; change, if given, alters it before it is made:
+// name has the same meaning as in Environment.Account. The client is a new development client with
+// the scope "atproto transition:generic", sessions in memory and the server's clock. change, if
+// given, changes its Config before the client is made:
 //
 //	session, err := server.Login(ctx, "alice", func(c *oauth.Config) { c.Scope = "atproto repo:app.bsky.feed.post" })
 //
-// The login takes the same requests as any other, and Stats counts them.
+// The login makes the same requests as any other, and Stats counts them.
 func (s *Server) Login(ctx context.Context, name string, change ...func(*oauth.Config)) (*oauth.Session, error) {
 	config := oauth.Localhost("http://127.0.0.1/callback", "atproto transition:generic")
 	environment := s.Environment()
@@ -25,7 +26,7 @@ func (s *Server) Login(ctx context.Context, name string, change ...func(*oauth.C
 	for _, c := range change {
 		scope := config.Scope
 		if c(&config); config.Scope != scope {
-			// The ID of such a client says what it may ask for.
+			// The client ID of such a client contains its scope.
 			config.ClientID = oauth.Localhost("http://127.0.0.1/callback", config.Scope).ClientID
 		}
 	}

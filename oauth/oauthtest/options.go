@@ -52,13 +52,13 @@ func WithClock(now func() time.Time) Option {
 	return func(o *options) { o.clock = now }
 }
 
-// WithRequestLog writes a line for every request that the server gets: its method, URL without the query, status, and how
-// long it took. Nothing secret is in it.
+// WithRequestLog logs every request that the server gets: its method, URL without the query,
+// status, and how long it took. The log contains no secret.
 func WithRequestLog(log *slog.Logger) Option {
 	return func(o *options) { o.log = log }
 }
 
-// WithListenAddress sets the address to listen on, by default 127.0.0.1 and any port.
+// WithListenAddress sets the address to listen on. The default is 127.0.0.1 and any port.
 func WithListenAddress(address string) Option {
 	return func(o *options) { o.address = address }
 }

@@ -101,7 +101,7 @@ func methods() map[string]method {
 	}
 }
 
-// Methods returns the methods that the PDS knows, in the order of their names.
+// Methods returns the methods of the PDS, in the order of their names.
 func (s *Server) Methods() []syntax.NSID {
 	var all []syntax.NSID
 	for _, name := range slices.Sorted(maps.Keys(methods())) {

@@ -27,7 +27,7 @@ type record struct {
 	cid    string
 	value  json.RawMessage
 	cbor   []byte
-	status string // of its validation when it was written
+	status string // result of the validation when it was written
 	blobs  []string
 }
 
@@ -37,7 +37,7 @@ type commit struct {
 	Rev syntax.TID `json:"rev"`
 }
 
-// repo returns the repository of an account, which begins with a commit of nothing. s.mu is held.
+// repo returns the repository of an account. It begins with an empty commit. s.mu is held.
 func (s *Server) repo(did syntax.DID) *repository {
 	r, ok := s.repos[did]
 	if !ok {
@@ -103,7 +103,8 @@ func (s *Server) apply(auth *session, writes []*write, swapCommit string) ([]wri
 	return results, nil
 }
 
-// changes is what writes do together: a path that is written twice changes once, and what was not there is not deleted.
+// changes returns the changes that writes make together. A path that is written twice changes once,
+// and a record that did not exist is not deleted.
 func (r *repository) changes(after map[string]map[string]*record, writes []*write) []repo.Write {
 	var changes []repo.Write
 	done := make(map[string]bool)
@@ -122,7 +123,8 @@ func (r *repository) changes(after map[string]map[string]*record, writes []*writ
 	return changes
 }
 
-// dropBlobs removes the blobs that records referred to, and that none refers to any more, as the reference does.
+// dropBlobs removes blobs that records referred to and no record refers to any more, like the
+// reference.
 func (r *repository) dropBlobs() {
 	used := make(map[string]bool)
 	for _, all := range r.records {
@@ -135,7 +137,8 @@ func (r *repository) dropBlobs() {
 	maps.DeleteFunc(r.blobs, func(cid string, b *blob) bool { return b.referred && !used[cid] })
 }
 
-// commit makes the next commit of a repository. Revisions rise even if the clock stands still. s.mu is held.
+// commit makes the next commit of a repository. Revisions rise even if the clock stands still. s.mu
+// is held.
 func (s *Server) commit(r *repository, changes []repo.Write) {
 	rev := syntax.TIDOf(s.Now(), 0)
 	if rev <= r.commit.Rev {

@@ -31,14 +31,14 @@ import (
 // methods are safe for concurrent use.
 type Server struct {
 	clock     func() time.Time
-	ahead     atomic.Int64 // by how many nanoseconds the server's time is ahead of the clock
+	ahead     atomic.Int64 // how far the server's time is ahead of the clock, in nanoseconds
 	authority *authority
 	listener  net.Listener
 	http      *http.Server
 	serving   sync.WaitGroup
 	closed    chan struct{} // closing it ends requests that a Fault holds
 	close     sync.Once
-	log       *slog.Logger // of requests; nil: none
+	log       *slog.Logger // for requests; nil means none
 
 	issuer string // host names
 	pds    []string
@@ -72,7 +72,7 @@ type account struct {
 	Account
 	pds      string           // host name
 	key      *serviceauth.Key // signs its repository and its tokens for services
-	document []byte           // a DID document to publish instead of the right one
+	document []byte           // replaces the DID document if set
 }
 
 // NewServer starts a server. The caller must call Close. It panics if it cannot listen, like
@@ -138,14 +138,14 @@ func NewServer(opts ...Option) *Server {
 	return s
 }
 
-// newAccountKey makes the key of an account, on the curve that most have.
+// newAccountKey makes the key of an account, on the curve that most accounts use.
 func newAccountKey() (*serviceauth.Key, error) {
 	var raw [32]byte
 	rand.Read(raw[:])
 	return serviceauth.ParseKey(hex.EncodeToString(raw[:]))
 }
 
-// completed fills in what an account needs.
+// completed fills in missing parts of an account.
 func completed(a Account) Account {
 	if err := a.Handle.Validate(); err != nil {
 		panic(fmt.Sprintf("oauthtest: account %q: %v", a.Handle, err))
@@ -294,14 +294,14 @@ func (s *Server) SetTokenLifetime(d time.Duration) {
 	s.grants.lifetime = d
 }
 
-// Advance sets the server's clock forward, so that tokens, codes and nonces become older at once. A client whose
-// Config.Clock is Now goes along; the clock of another is wrong from then on.
+// Advance sets the server's clock forward, so that tokens, codes and nonces become older at once. A
+// client whose Config.Clock is Now has the same time. Any other client then has a wrong clock.
 func (s *Server) Advance(d time.Duration) { s.ahead.Add(int64(d)) }
 
-// Now is the server's time: that of WithClock, and by how much Advance has set it forward.
+// Now returns the server's time: the time of WithClock plus the sum of all Advance calls.
 func (s *Server) Now() time.Time { return s.clock().Add(time.Duration(s.ahead.Load())) }
 
-// RotateNonce makes every DPoP nonce given out so far stale.
+// RotateNonce makes every DPoP nonce that was sent out invalid.
 func (s *Server) RotateNonce() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -332,7 +332,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		w = answered
 		defer s.logRequest(r, answered, time.Now())
 	}
-	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat)) // net/http goes by the real clock
+	w.Header().Set("Date", s.Now().UTC().Format(http.TimeFormat)) // net/http would use the real clock
 	if f := s.takeFault(r); f != nil {
 		answer := w
 		if w = s.inject(f, w, r); w == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// getServiceAuth gives a token by which another service knows the account. It goes by the real time, as whoever verifies it
-// does. Unlike real servers it wants to be told the method.
+// getServiceAuth returns a token that identifies the account to another service. It uses the real
+// time, because verifiers do. Unlike real servers, it requires the method.
 func (s *Server) getServiceAuth(c *call) (any, *xrpcError) {
 	q := c.r.URL.Query()
 	method, err := syntax.ParseNSID(q.Get("lxm"))

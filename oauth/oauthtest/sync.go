@@ -12,7 +12,7 @@ import (
 
 const carType = "application/vnd.ipld.car"
 
-// named returns the account whose repository a query is about, and answers that there is none. s.mu is held.
+// named returns the account in a query, or an error if its repository does not exist. s.mu is held.
 func (s *Server) named(c *call) (*account, *xrpcError) {
 	did := c.r.URL.Query().Get("did")
 	if _, err := syntax.ParseDID(did); err != nil {
@@ -25,7 +25,7 @@ func (s *Server) named(c *call) (*account, *xrpcError) {
 	return a, nil
 }
 
-// getRepo gives a whole repository, whatever the revision is that the caller has.
+// getRepo returns a whole repository. It ignores the revision that the caller has.
 func (s *Server) getRepo(c *call) (any, *xrpcError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,7 +41,7 @@ func (s *Server) getRepo(c *call) (any, *xrpcError) {
 	return nil, nil
 }
 
-// getRecordProof gives the proof of a record, or of there being none.
+// getRecordProof returns the proof that a record exists, or that it does not.
 func (s *Server) getRecordProof(c *call) (any, *xrpcError) {
 	q := c.r.URL.Query()
 	if _, err := syntax.ParseNSID(q.Get("collection")); err != nil {
@@ -92,7 +92,7 @@ func (s *Server) getRepoStatus(c *call) (any, *xrpcError) {
 	return map[string]any{"did": a.DID, "active": true, "rev": s.repo(a.DID).commit.Rev}, nil
 }
 
-// A listedRepo is a repository as listRepos gives it.
+// A listedRepo is a repository in the answer of listRepos.
 type listedRepo struct {
 	DID    syntax.DID `json:"did"`
 	Head   string     `json:"head"`
