@@ -141,7 +141,7 @@ func TestErrorPages(t *testing.T) {
 		v.sandbox.RevokeSessions(v.sandbox.Environment().Account("alice").DID)
 		v.post(sent{text: "Three hours of work"})
 		v.wantStatus(http.StatusUnauthorized)
-		v.want("<h1>Log in</h1>", "does not renew this session", ">Three hours of work</textarea>")
+		v.want("<h1>Log in</h1>", "no longer accepts this session", ">Three hours of work</textarea>")
 		v.lacks(unknown, `action="/logout"`)
 	})
 	t.Run("P100 a post that is refused here is kept, and the posts before it are shown", func(t *testing.T) {
