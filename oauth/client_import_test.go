@@ -37,13 +37,13 @@ func TestMultibaseKeys(t *testing.T) {
 		{"P113 one key", good, []*ecdsa.PrivateKey{one}, ""},
 		{"P113 one a line", "\n" + good + "\r\n  " + multibase(t, other, 0x86, 0x26) + "\n", []*ecdsa.PrivateKey{one, other}, ""},
 		{"P113 a key of an account", multibase(t, one, 0x81, 0x26), nil, "key 1: is on the curve K-256"},
-		{"P113 a public key", "z" + base58.Encode(append([]byte{0x80, 0x24}, make([]byte, 33)...)), nil, "a key of another sort; ES256"},
+		{"P113 a public key", "z" + base58.Encode(append([]byte{0x80, 0x24}, make([]byte, 33)...)), nil, "a key of another kind; ES256"},
 		{"P113 too short", "z" + base58.Encode([]byte{0x86, 0x26, 1, 2, 3}), nil, "has 3 bytes"},
 		{"P113 no number that a key can be", "z" + base58.Encode(append([]byte{0x86, 0x26}, make([]byte, 32)...)), nil, "not a valid private key"},
 		{"P113 another alphabet", "z" + strings.Repeat("0", 40), nil, "not base58btc"},
 		{"P113 the second is damaged", good + "\n" + good[:20], nil, "key 2"},
 		{"P113 too long", "z" + strings.Repeat("2", 1<<20), nil, "is not"},
-		{"P113 zeros in front", "z" + strings.Repeat("1", 100), nil, "a key of another sort; ES256"},
+		{"P113 zeros in front", "z" + strings.Repeat("1", 100), nil, "a key of another kind; ES256"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := oauth.ParseClientKeys([]byte(tt.text))

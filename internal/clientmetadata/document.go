@@ -147,7 +147,7 @@ func (d *Document) Check() []Problem {
 		case development && d.ApplicationType != Native:
 			p.add("application_type", "is %q; a development client is native", d.ApplicationType)
 		case d.ApplicationType != "" && d.ApplicationType != Web && d.ApplicationType != Native:
-			p.add("application_type", "is %q, and neither web nor native", d.ApplicationType)
+			p.add("application_type", "is %q: write web or native", d.ApplicationType)
 		}
 	})
 	field("grant_types", func() { d.checkGrantTypes(&p) })
@@ -188,7 +188,7 @@ func (d *Document) checkGrantTypes(p *problems) {
 		case grant != "authorization_code" && grant != "refresh_token":
 			p.add(field, "is %q: there are only authorization_code and refresh_token", grant)
 		case slices.Contains(d.GrantTypes[:i], grant):
-			p.add(field, "is %q once more", grant)
+			p.add(field, "is %q a second time: remove it", grant)
 		}
 	}
 }
@@ -205,7 +205,7 @@ func (d *Document) checkResponseTypes(p *problems) {
 	}
 	for i, t := range d.ResponseTypes {
 		if !slices.Contains(responseTypes, t) {
-			p.add(fmt.Sprintf("response_types[%d]", i), "is %q, and there is no such type", t)
+			p.add(fmt.Sprintf("response_types[%d]", i), "is %q, which is not a response type", t)
 		}
 	}
 }
@@ -228,7 +228,7 @@ func (d *Document) checkAuthAlgorithm(p *problems) {
 	const field = "token_endpoint_auth_signing_alg"
 	switch {
 	case d.AuthMethod == AuthNone && d.AuthAlgorithm != "":
-		p.add(field, "is %q, and token_endpoint_auth_method none: nothing is signed", d.AuthAlgorithm)
+		p.add(field, "is %q, but token_endpoint_auth_method is none, so nothing is signed: remove it", d.AuthAlgorithm)
 	case d.Confidential() && d.AuthAlgorithm == "":
 		p.add(field, "is missing: private_key_jwt needs it")
 	case d.Confidential() && d.AuthAlgorithm != AuthAlgorithm:

@@ -84,7 +84,7 @@ func TestCheck(t *testing.T) {
 
 		{"O4 the default is web", web(fields{"application_type": ""}), ""},
 		{"O4 written out", web(fields{"application_type": `"web"`}), ""},
-		{"O4 another type", web(fields{"application_type": `"service"`}), "application_type: neither web nor native"},
+		{"O4 another type", web(fields{"application_type": `"service"`}), "application_type: write web or native"},
 		{"O4 empty", web(fields{"application_type": `""`}), "application_type: is empty"},
 		{"O4 not a string", web(fields{"application_type": `7`}), "application_type: not a string"},
 
@@ -92,7 +92,7 @@ func TestCheck(t *testing.T) {
 		{"O5 no code", web(fields{"grant_types": `["refresh_token"]`}), `grant_types: lacks "authorization_code"`},
 		{"O5 missing", web(fields{"grant_types": ""}), `grant_types: lacks "authorization_code"`},
 		{"O5 implicit", web(fields{"grant_types": `["authorization_code","implicit"]`}), "grant_types[1]: only authorization_code"},
-		{"O5 twice", web(fields{"grant_types": `["authorization_code","authorization_code"]`}), "grant_types[1]: once more"},
+		{"O5 twice", web(fields{"grant_types": `["authorization_code","authorization_code"]`}), "grant_types[1]: a second time"},
 		{"O5 not a list", web(fields{"grant_types": `"authorization_code"`}), "grant_types: not a list of strings"},
 
 		{"O6 several", web(fields{"scope": `"atproto transition:generic blob:*/*"`}), ""},
@@ -109,8 +109,8 @@ func TestCheck(t *testing.T) {
 		{"O7 missing", web(fields{"response_types": ""}), `response_types: lacks "code"`},
 		{"O7 another", web(fields{"response_types": `["token"]`}), `response_types: lacks "code"`},
 		{"O7 one more", web(fields{"response_types": `["code","code id_token"]`}), ""},
-		{"O7 one that there is not", web(fields{"response_types": `["code","bogus"]`}), "response_types[1]: no such type"},
-		{"O7 null among them", web(fields{"response_types": `["code",null]`}), "response_types[1]: no such type"},
+		{"O7 one that there is not", web(fields{"response_types": `["code","bogus"]`}), "response_types[1]: not a response type"},
+		{"O7 null among them", web(fields{"response_types": `["code",null]`}), "response_types[1]: not a response type"},
 
 		{"O8 missing", web(fields{"redirect_uris": ""}), "redirect_uris: empty"},
 		{"O8 none", web(redirects()), "redirect_uris: empty"},
@@ -126,7 +126,7 @@ func TestCheck(t *testing.T) {
 		{"O9 the default port", web(redirects("https://app.example.com:443/cb")), "redirect_uris[0]: default port"},
 		{"O9 the default port with a zero", web(redirects("https://app.example.com:0443/cb")), "redirect_uris[0]: default port"},
 		{"O9 an empty port", web(redirects("https://app.example.com:/cb")), "redirect_uris[0]: default port"},
-		{"O9 no port", web(redirects("https://app.example.com:65536/cb")), "redirect_uris[0]: port that there is not"},
+		{"O9 no port", web(redirects("https://app.example.com:65536/cb")), "redirect_uris[0]: port that cannot exist"},
 		{"O9 credentials", web(redirects("https://u:p@app.example.com/cb")), "redirect_uris[0]: credentials"},
 		{"O9 a fragment", web(redirects("https://app.example.com/cb#")), "redirect_uris[0]: fragment"},
 		{"O9 a local name", web(redirects("https://app.local/cb")), "redirect_uris[0]: public host"},
@@ -145,7 +145,7 @@ func TestCheck(t *testing.T) {
 		{"O10 the name localhost of a native client", native(redirects("http://localhost/cb")), "redirect_uris[0]: the name localhost is not allowed"},
 		{"O10 another host by http of a native client", native(redirects("http://app.example.com/cb")), "redirect_uris[0]: must be http on 127.0.0.1"},
 
-		{"O10 loopback on a port that there is not", native(redirects("http://127.0.0.1:99999/cb")), "redirect_uris[0]: port that there is not"},
+		{"O10 loopback on a port that there is not", native(redirects("http://127.0.0.1:99999/cb")), "redirect_uris[0]: port that cannot exist"},
 		{"O10 loopback on the last port", native(redirects("http://[::1]:65535/cb")), ""},
 
 		{"O11 https on the client's host", native(redirects("https://APP.example.com/cb")), ""},
@@ -157,7 +157,7 @@ func TestCheck(t *testing.T) {
 
 		{"O13 missing", confidential(fields{"token_endpoint_auth_signing_alg": ""}), "token_endpoint_auth_signing_alg: missing"},
 		{"O13 none", confidential(fields{"token_endpoint_auth_signing_alg": `"none"`}), "token_endpoint_auth_signing_alg: ES256"},
-		{"O13 of a public client", web(fields{"token_endpoint_auth_signing_alg": `"ES256"`}), "token_endpoint_auth_signing_alg: nothing is signed"},
+		{"O13 of a public client", web(fields{"token_endpoint_auth_signing_alg": `"ES256"`}), "token_endpoint_auth_signing_alg: so nothing is signed"},
 
 		{"O14 missing", web(fields{"dpop_bound_access_tokens": ""}), "dpop_bound_access_tokens: not true"},
 		{"O14 false", web(fields{"dpop_bound_access_tokens": "false"}), "dpop_bound_access_tokens: not true"},
@@ -166,7 +166,7 @@ func TestCheck(t *testing.T) {
 		{"O15 elsewhere", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.example.net/jwks.json"`}), ""},
 		{"O15 by http", confidential(fields{"jwks": "", "jwks_uri": `"http://keys.example.net/jwks.json"`}), "jwks_uri: not an https URL"},
 		{"O15 on a local host", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.local/jwks.json"`}), "jwks_uri: public host"},
-		{"O15 on a port that there is not", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.example.net:65536/jwks.json"`}), "jwks_uri: port that there is not"},
+		{"O15 on a port that there is not", confidential(fields{"jwks": "", "jwks_uri": `"https://keys.example.net:65536/jwks.json"`}), "jwks_uri: port that cannot exist"},
 		{"O15 nowhere", web(fields{"jwks_uri": `""`}), "jwks_uri: is empty"},
 		{"O15 keys by another name", confidential(fields{"jwks": `{"KEYS":[` + key + `]}`}), "jwks: list of keys"},
 		{"O15 keys by both names", confidential(fields{"jwks": `{"keys":[` + key + `],"Keys":[]}`}), ""},
@@ -220,7 +220,7 @@ func TestCheck(t *testing.T) {
 		{"O16 terms on a local name", web(fields{"tos_uri": `"https://printer.local/t"`}), "tos_uri: public host"},
 		{"O16 a policy on an address", web(fields{"policy_uri": `"https://10.0.0.1/p"`}), "policy_uri: public host"},
 		{"O16 a policy on the loopback address", web(fields{"policy_uri": `"https://[::1]/p"`}), "policy_uri: public host"},
-		{"O16 a logo on a port that there is not", web(fields{"logo_uri": `"https://app.example.com:99999/l.png"`}), "logo_uri: port that there is not"},
+		{"O16 a logo on a port that there is not", web(fields{"logo_uri": `"https://app.example.com:99999/l.png"`}), "logo_uri: port that cannot exist"},
 		{"O16 a logo on another port", web(fields{"logo_uri": `"https://app.example.com:8443/l.png"`}), ""},
 		{"O16 no policy", web(fields{"policy_uri": `""`}), "policy_uri: is empty"},
 		{"O16 terms by http", web(fields{"tos_uri": `"http://app.example.com/t"`}), "tos_uri: not an https URL"},

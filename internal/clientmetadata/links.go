@@ -26,7 +26,7 @@ func parseLink(uri string) (*url.URL, error) {
 // checkPort refuses a port that URL parsers refuse; package url accepts any number.
 func checkPort(u *url.URL) error {
 	if _, err := strconv.ParseUint(u.Port(), 10, 16); err != nil && u.Port() != "" {
-		return errors.New("has a port that there is not")
+		return errors.New("has a port that cannot exist")
 	}
 	return nil
 }

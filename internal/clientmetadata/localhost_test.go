@@ -106,7 +106,7 @@ func TestLocalhostDocument(t *testing.T) {
 		"O22 a host on the Internet":   {"redirect_uri=http%3A%2F%2Fapp.example.com%2Fcb", "redirect_uris[0]"},
 		"O22 a scheme":                 {"redirect_uri=com.example.app%3A%2Fcb", "redirect_uris[0]"},
 		"O22 another loopback address": {"redirect_uri=http%3A%2F%2F127.0.0.2%2Fcb", "redirect_uris[0]"},
-		"O22 a port that there is not": {"redirect_uri=http%3A%2F%2F127.0.0.1%3A99999%2Fcb", "port that there is not"},
+		"O22 a port that there is not": {"redirect_uri=http%3A%2F%2F127.0.0.1%3A99999%2Fcb", "port that cannot exist"},
 		"O22 a fragment":               {"redirect_uri=http%3A%2F%2F127.0.0.1%2Fcb%23a", "has a fragment"},
 		"O22 credentials":              {"redirect_uri=http%3A%2F%2Fu%40127.0.0.1%2Fcb", "has credentials"},
 	} {

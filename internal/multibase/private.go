@@ -32,7 +32,7 @@ var (
 	// ErrCharacters: the text after the z is not base58btc.
 	ErrCharacters = errors.New("is not base58btc")
 	// ErrSort: it is not a private key on one of the curves.
-	ErrSort = errors.New("is a key of another sort")
+	ErrSort = errors.New("is a key of another kind")
 )
 
 // Private returns the bytes of a private key, and the curve that its prefix names.

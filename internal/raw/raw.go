@@ -105,7 +105,7 @@ func bodyOf(r io.Reader, contentType string) *xrpc.Body {
 func Resolve(origin string, target *url.URL) (*url.URL, error) {
 	scheme, host, ok := strings.Cut(origin, "://") // every call comes here, so the origin is not parsed as a URL
 	if !ok || host == "" || strings.ContainsAny(host, "/?#@") {
-		return nil, &OriginError{fmt.Errorf("the session's server %.100q is no origin", origin)}
+		return nil, &OriginError{fmt.Errorf("the session's server %.100q is not an origin", origin)}
 	}
 	base := &url.URL{Scheme: scheme, Host: host}
 	if target.Opaque != "" {
