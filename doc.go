@@ -1,24 +1,25 @@
-// Package atproto is the root of atproto-go, a typed client for the AT Protocol
-// with an OAuth session layer.
+// Package atproto is the root of atproto-go, a typed client for the AT Protocol with an OAuth session
+// layer:
 //
-// The root package holds no code. Import what you need:
+//	session, err := client.Resume(ctx, key) // client is an *oauth.Client
+//	…
+//	out, err := comatproto.NewClient(session).Server.GetSession(ctx)
 //
-//   - oauth logs an account in and keeps its session alive; a *oauth.Session is
-//     an xrpc.Doer.
-//   - generated/comatproto, generated/appbsky … are the typed methods, records and
-//     objects, written by lexgen from the schemas in lexicons.
-//   - xrpc is what generated code stands on; xrpc/lex is the data model and
-//     xrpc/syntax the identifier types.
-//   - xrpc/jetstream reads the streams of Jetstream servers; labels verifies labels.
-//   - xrpc/service serves methods, by handlers that have types; serviceauth knows whose
-//     calls they are.
+// The root package has no code. Import what you need:
+//
+//   - oauth logs an account in and keeps its session alive. An *oauth.Session is an xrpc.Doer.
+//   - generated/comatproto, generated/appbsky and so on have the typed methods, records and
+//     objects. lexgen writes them from the schemas in lexicons.
+//   - xrpc is the base of generated code, xrpc/lex is the data model, and xrpc/syntax has the
+//     identifier types.
+//   - xrpc/jetstream reads the streams of Jetstream servers. labels verifies labels.
 //   - identity resolves handles and DIDs, finds services and verifies signatures.
-//   - repo reads repositories, which prove themselves, and repo/firehose the events that
-//     change them.
-//   - oauth/oauthtest is an authorization server, PDS and PLC directory in one
-//     process, for tests of programs that use this module.
+//   - repo reads repositories, which contain their own proofs. repo/firehose reads the events
+//     that change them.
+//   - oauth/oauthtest is an authorization server, a PDS and a PLC directory in one process, for
+//     tests of programs that use this module.
 //
-// See README.md for the way from login to typed calls.
+// README.md shows the way from login to typed calls.
 package atproto
 
 //go:generate go run ./internal/tools/vendorlex

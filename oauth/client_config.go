@@ -43,7 +43,7 @@ type Config struct {
 	// ClientKeys make the client confidential: it authenticates with private_key_jwt, and its
 	// sessions last as long as they are used. None makes a public client.
 	//
-	// A new login uses the first key whose NotBefore has passed. A session always uses the key of
+	// A new login uses the first key that is valid now. A session always uses the key of
 	// its login, because servers demand that. So put a new key first, and keep publishing the old
 	// key until no session uses it. Client.SessionsPerClientKey tells you when that is. If you
 	// remove a key too early, its sessions fail with ErrClientKeyGone at their next refresh.
