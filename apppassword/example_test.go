@@ -13,9 +13,9 @@ import (
 	"github.com/gimucco/atproto-go/oauth/store"
 )
 
-// A bot begins the same way every time: the first start logs in, and others go on with the session that
-// is in the store. The server is a sandbox; without the lines that mention it, this is how it goes with a
-// real one, and with a store that outlives the process.
+// A bot begins in the same way every time: the first start logs in, and later starts resume the
+// session in the store. The server here is a sandbox. For a real server, remove the lines with the
+// sandbox and use a store that survives the process.
 func ExampleClient_ResumeOrLogin() {
 	ctx := context.Background()
 	server := oauthtest.NewServer()
@@ -49,7 +49,7 @@ func ExampleClient_ResumeOrLogin() {
 	// 1 login
 }
 
-// Where the account's own password is used, the server may ask for a code that it has sent by email.
+// If a login uses the account's own password, the server may ask for a code that it sends by email.
 func ExampleWithAuthFactor() {
 	ctx := context.Background()
 	server := oauthtest.NewServer()

@@ -10,13 +10,13 @@ import (
 )
 
 func Example() {
-	// In a program this is identity.NewCache(identity.NewResolver(identity.Config{}), identity.CacheConfig{}).
-	// A Static asks nobody.
+	// A program uses identity.NewCache(identity.NewResolver(identity.Config{}),
+	// identity.CacheConfig{}). A Static sends no requests.
 	resolver := identity.NewStatic(identity.Identity{
 		DID: "did:plc:aliceaaaaaaaaaaaaaaaaaaa", Handle: "alice.test", PDS: "https://pds.test",
 	})
 
-	// Typed by somebody, or copied from an app.
+	// Somebody typed this, or copied it from an app.
 	typed, err := identity.ParseTyped("@Alice.test ")
 	if err != nil {
 		fmt.Println(err)
@@ -49,7 +49,7 @@ func ExampleLookup() {
 }
 
 func ExampleNewStatic() {
-	// A test needs no network: this one satisfies Config.Resolver of package oauth, too.
+	// A test needs no network. Config.Resolver of package oauth accepts this resolver too.
 	resolver := identity.NewStatic(
 		identity.Identity{DID: "did:plc:aliceaaaaaaaaaaaaaaaaaaa", Handle: "alice.test", PDS: "https://pds.test"},
 		identity.Identity{DID: "did:web:feed.test", Document: &identity.Document{ID: "did:web:feed.test", Services: []identity.Service{
@@ -87,7 +87,7 @@ func ExampleLookupService() {
 }
 
 func ExamplePublicKey_Verify() {
-	// Most have the key from Document.SigningKey, or from Document.PublicKey.
+	// Most programs get the key from Document.SigningKey, or from Document.PublicKey.
 	key, err := identity.ParseDIDKey("did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc")
 	if err != nil {
 		fmt.Println(err)

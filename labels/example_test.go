@@ -10,7 +10,7 @@ import (
 	"github.com/gimucco/atproto-go/labels"
 )
 
-// A label that somebody passed on, of a labeler whose document is known.
+// A forwarded label, from a labeler whose document is known.
 func ExampleVerifier_Verify() {
 	verifier := &labels.Verifier{Resolver: identity.NewStatic(identity.Identity{DID: "did:plc:labeler"})}
 	label := &comatproto.LabelDefsLabel{Src: "did:plc:labeler", URI: "did:plc:someone", Val: "spam", Cts: "2026-01-01T00:00:00Z"}

@@ -13,8 +13,8 @@ import (
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 )
 
-// The whole way from login to logout. The server is a sandbox; without the lines that
-// mention it, this is how it goes with a real one.
+// The whole way from login to logout. The server here is a sandbox. For a real server, remove the
+// lines with the sandbox.
 func Example() {
 	ctx := context.Background()
 	server := oauthtest.NewServer()
@@ -58,7 +58,7 @@ func Example() {
 	// true
 }
 
-// A web application mounts the handlers and asks for the session of each request.
+// A web application mounts the handlers, and gets the session of each request.
 func ExampleWeb() {
 	server := oauthtest.NewServer()
 	defer server.Close()

@@ -53,7 +53,7 @@ func ExampleCreate() {
 	// true
 }
 
-// An update changes what is there, and loses nothing that others write.
+// An update changes an existing record, and loses nothing that others write.
 func ExampleUpdate() {
 	ctx := context.Background()
 	server := oauthtest.NewServer()

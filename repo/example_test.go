@@ -9,7 +9,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// What is in a file that com.atproto.sync.getRepo has given.
+// Read a file that comes from com.atproto.sync.getRepo.
 func Example() {
 	file, err := os.Open("../internal/interop/testdata/repo/greenground.repo.car")
 	if err != nil {
@@ -44,7 +44,7 @@ func Example() {
 	// app.bsky.graph.follow/3k5vze25v5a26 did:plc:cz73r7iyiqn26upot4jtjdhk
 }
 
-// A subject is whom a record of app.bsky.graph.follow is about.
+// A subject is the account that a record of app.bsky.graph.follow follows.
 type subject string
 
 func (s *subject) DecodeLex(d *lex.Decoder) error {

@@ -13,7 +13,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A feed generator that knows who asks.
+// A feed generator that knows which account asks.
 func Example() {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -12,7 +12,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// A call without a login. The server is one of the example's own; AllowLoopback is for it alone.
+// A call without a login. The server belongs to the example; only for that reason it needs
+// AllowLoopback.
 func ExampleNewClient() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -7,7 +7,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What a client asks for is a string, for oauth.Config.Scope.
+// The scope that a client asks for is a string, for oauth.Config.Scope.
 func Example() {
 	fmt.Println(scope.Join(
 		scope.Atproto,
@@ -20,7 +20,7 @@ func Example() {
 	// atproto repo:app.bsky.feed.post?action=create&action=delete rpc:app.bsky.feed.getTimeline?aud=did:web:api.bsky.app%23bsky_appview blob?accept=image/*&accept=video/mp4 account:email
 }
 
-// Several collections in one token.
+// One token for several collections.
 func ExampleRepoPermission() {
 	fmt.Println(scope.RepoPermission{
 		Collections: []syntax.NSID{"app.bsky.feed.like", "app.bsky.feed.repost"},
@@ -32,7 +32,7 @@ func ExampleRepoPermission() {
 	// repo:*?action=delete
 }
 
-// Whether a grant is enough, and what it lacks.
+// Check whether the granted scope is enough, and what is missing.
 func ExampleSet_Allows() {
 	granted := scope.ParseGranted("atproto repo:app.bsky.feed.post?action=create blob:*/*")
 	fmt.Println(granted.Allows(scope.Repo("app.bsky.feed.post", scope.Create), scope.Blob("image/png")))
@@ -44,7 +44,7 @@ func ExampleSet_Allows() {
 	// this needs repo:app.bsky.feed.post?action=update&action=delete
 }
 
-// What users will be asked, and what a server will grant for it.
+// What a user is asked, and what a server will grant.
 func ExamplePermissionSet_Expand() {
 	set, err := scope.ParsePermissionSet([]byte(`{
 		"lexicon": 1, "id": "app.example.authBasic",
@@ -80,7 +80,7 @@ func ExamplePermissionSet_Expand() {
 	// rpc:app.example.getFeed?aud=did:web:api.example.com%23feeds
 }
 
-// What a call needs, before it is made.
+// Find out what a call needs before you make it.
 func ExampleForMethod() {
 	for _, method := range []syntax.NSID{
 		"com.atproto.server.getSession", "com.atproto.repo.createRecord", "app.bsky.feed.getTimeline", "com.atproto.server.createAppPassword",

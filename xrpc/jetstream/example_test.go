@@ -9,7 +9,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/jetstream"
 )
 
-// Posts of the network as they are written. (The context is over, so that nothing is sent.)
+// Read the posts of the network while they are written. (The context has ended, so nothing is
+// sent.)
 func Example() {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -32,7 +33,7 @@ func Example() {
 		if c := event.Commit; c != nil && c.Operation == jetstream.Create {
 			var post appbsky.FeedPost
 			if err := c.Record.As(&post); err != nil {
-				continue // one that breaks its lexicon
+				continue // a post that breaks its lexicon
 			}
 			fmt.Println(event.URI(), post.Text)
 		}

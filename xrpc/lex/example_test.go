@@ -7,8 +7,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// The value of a record comes as an Unknown. Records of the packages you name are
-// decoded; any other is an UnknownVariant, which keeps it as it is.
+// The value of a record is an Unknown. Records of the packages that you name are decoded. Any other
+// becomes an UnknownVariant, which keeps it unchanged.
 func Example() {
 	value, err := lex.Raw([]byte(`{"$type":"app.bsky.feed.post","text":"hello","createdAt":"2026-01-01T00:00:00Z","mood":"good"}`))
 	if err != nil {

@@ -7,10 +7,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/paging"
 )
 
-// A query of your own is followed from page to page.
+// Follow a query of your own from page to page.
 func ExampleAll() {
 	type page struct{ names []string }
-	fetch := func(cursor *string) (*page, *string, error) { // a call, usually
+	fetch := func(cursor *string) (*page, *string, error) { // usually a call
 		if cursor == nil {
 			return &page{[]string{"alice", "bob"}}, new("2"), nil
 		}
