@@ -5,46 +5,58 @@ import (
 	"database/sql"
 	"fmt"
 	"log"
-	"os"
-	"path/filepath"
 
-	"github.com/gimucco/atproto-go/oauth/store"
+	"github.com/gimucco/atproto-go/oauth"
+	"github.com/gimucco/atproto-go/oauth/seal"
 	"github.com/gimucco/atproto-go/oauth/store/sqlstore"
 )
 
-// The driver is the program's own; here it is modernc.org/sqlite.
-func ExampleNew() {
+func Example() {
 	ctx := context.Background()
-	dir, err := os.MkdirTemp("", "sqlstore")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "app.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer db.Close()
+	db.SetMaxOpenConns(1) // in memory, every connection has a database of its own
 
-	s := sqlstore.New(db, sqlstore.SQLite)
-	if err := s.Migrate(ctx); err != nil {
+	store := sqlstore.New(db, sqlstore.SQLite)
+	if err := store.Migrate(ctx); err != nil {
 		log.Fatal(err)
 	}
-	key := store.RecordKey{Kind: store.RecordMeta, ID: "greeting"}
-	fmt.Println(s.Put(ctx, &store.Record{Key: key, Revision: 1, Data: []byte("hello")}))
-	// Output: <nil>
+	cfg := oauth.Localhost("http://127.0.0.1:8080/callback", "atproto")
+	cfg.Store = store
+	cfg.Seal = seal.Keys([]byte("32 random bytes, kept as a secret"))
+	if _, err := oauth.NewClient(cfg); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("ready")
+	// Output: ready
 }
 
-// Programs that run their own migrations get the statements.
 func ExampleMigrations() {
-	migrations, err := sqlstore.Migrations(sqlstore.Postgres)
+	migrations, err := sqlstore.Migrations(sqlstore.Postgres, sqlstore.WithTable("auth.sessions"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	for _, m := range migrations {
-		fmt.Printf("%d: %s (%d statements)\n", m.Version, m.Name, len(m.Statements))
+		fmt.Print(m.SQL())
 	}
 	// Output:
-	// 1: the table of records; expires is in milliseconds since 1970, NULL for never (4 statements)
-	// 2: pages have room for the next revision of their rows, which then needs no index entries (2 statements)
+	// -- 1: the table of records; expires is in milliseconds since 1970, NULL for never
+	// CREATE TABLE IF NOT EXISTS auth.sessions_version (version INTEGER NOT NULL PRIMARY KEY);
+	// CREATE TABLE IF NOT EXISTS auth.sessions (
+	//   kind BYTEA NOT NULL,
+	//   did BYTEA NOT NULL,
+	//   id BYTEA NOT NULL,
+	//   revision BIGINT NOT NULL,
+	//   expires BIGINT,
+	//   data BYTEA NOT NULL,
+	//   PRIMARY KEY (kind, did, id)
+	// );
+	// CREATE INDEX IF NOT EXISTS auth_sessions_expires ON auth.sessions (expires);
+	// INSERT INTO auth.sessions_version (version) VALUES (1);
+	// -- 2: pages have room for the next revision of their rows, which then needs no index entries
+	// ALTER TABLE auth.sessions SET (fillfactor = 70);
+	// INSERT INTO auth.sessions_version (version) VALUES (2);
 }
