@@ -12,6 +12,7 @@
 //     objects. lexgen writes them from the schemas in lexicons.
 //   - xrpc is the base of generated code, xrpc/lex is the data model, and xrpc/syntax has the
 //     identifier types.
+//   - xrpc/service serves methods with typed handlers. serviceauth tells whose calls they are.
 //   - xrpc/jetstream reads the streams of Jetstream servers. labels verifies labels.
 //   - identity resolves handles and DIDs, finds services and verifies signatures.
 //   - repo reads repositories, which contain their own proofs. repo/firehose reads the events

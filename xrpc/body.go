@@ -84,11 +84,11 @@ func (b *Body) Size() int64 { return b.size }
 // Replayable reports whether the body can be sent again.
 func (b *Body) Replayable() bool { return b.replayable }
 
-// Open returns the bytes, to be closed by the caller. Of a body that is not Replayable that works once; of another one,
-// Open waits until the reader before was closed, or ctx is over.
+// Open returns a reader of the bytes. The caller closes it. If the body is not Replayable, Open works
+// once. Otherwise it waits until the reader before is closed, or until ctx ends.
 func (b *Body) Open(ctx context.Context) (io.ReadCloser, error) { return b.open(ctx) }
 
-// shown returns b as one call sees it: under a type, and watched.
+// shown returns b for one call: with a content type, and watched.
 func (b *Body) shown(contentType string, watch bodyWatch) *Body {
 	return &Body{contentType: contentType, size: b.size, replayable: b.replayable, base: b, watch: watch}
 }

@@ -39,7 +39,8 @@ const (
 	ErrUpstreamTimeout        ErrorName = "UpstreamTimeout"
 )
 
-// NameOfStatus is the name that the specification gives to an HTTP status, for an answer that has none.
+// NameOfStatus returns the error name that the specification gives to an HTTP status. It is for an
+// answer without a name.
 func NameOfStatus(status int) ErrorName {
 	switch status {
 	case http.StatusUnauthorized:

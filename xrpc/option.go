@@ -173,9 +173,8 @@ func WithProxy(service string) Option {
 	}
 }
 
-// WithLabelers names the labelers of calls. None at all asks for no labels; without
-// this Option the server decides. As a default it does not hold for the methods
-// that are the PDS's own.
+// WithLabelers sets the labelers of calls. With no labelers, the answer has no labels. Without this
+// Option, the server decides. As a default, it does not apply to the PDS's own methods.
 func WithLabelers(labelers ...Labeler) Option {
 	return func(o *options) error {
 		for _, l := range labelers {
