@@ -8,12 +8,12 @@ import (
 
 // A Labeler is a service whose labels a call asks for.
 type Labeler struct {
-	DID    syntax.DID
-	Redact bool // takedowns by this labeler hide the content altogether
+	DID    syntax.DID // the labeler's account
+	Redact bool       // takedowns by this labeler hide the content completely
 }
 
-// FormatLabelers writes labelers as the header fields atproto-accept-labelers and atproto-content-labelers have them;
-// those that come twice are merged.
+// FormatLabelers returns labelers in the form of the header fields atproto-accept-labelers and
+// atproto-content-labelers. It merges labelers that come twice.
 func FormatLabelers(labelers []Labeler) string {
 	redact := make(map[syntax.DID]bool)
 	var order []syntax.DID
@@ -33,7 +33,8 @@ func FormatLabelers(labelers []Labeler) string {
 	return strings.Join(parts, ", ")
 }
 
-// ParseLabelers reads what FormatLabelers writes, out of all values of the header field. What is not a DID is left out.
+// ParseLabelers parses the output of FormatLabelers, from all values of the header field. It leaves
+// out what is not a DID.
 func ParseLabelers(values []string) []Labeler {
 	var all []Labeler
 	for item := range strings.SplitSeq(strings.Join(values, ","), ",") {

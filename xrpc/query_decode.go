@@ -11,17 +11,18 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// DecodedParams are parameters that can be read from the query of a call, as those need it who serve the method.
-// Generated types implement it.
+// DecodedParams are parameters that can be decoded from the query of a call. It is for programs
+// that serve the method. Generated types implement it.
 type DecodedParams interface {
+	// DecodeQuery reads the parameters out of values.
 	DecodeQuery(values url.Values) error
 }
 
-// A ParamError is a parameter that a caller has left out, or that is not what the lexicon says. It is
-// ErrInvalidRequest to errors.Is.
+// A ParamError says that a parameter is missing, or does not follow the lexicon. errors.Is also
+// finds it as ErrInvalidRequest.
 type ParamError struct {
-	Param  string // its name, with the place in an array: "uris[3]"
-	Reason string
+	Param  string // its name, with the index in an array: "uris[3]"
+	Reason string // what is wrong
 }
 
 // Error names the parameter and what is wrong.
@@ -32,42 +33,43 @@ func (e *ParamError) Error() string {
 // Is reports whether target is ErrInvalidRequest.
 func (e *ParamError) Is(target error) bool { return target == ErrInvalidRequest }
 
-// A QueryDecoder reads parameters from the query of a call, as the reference server does: parameters that the lexicon
-// does not have and such without a value count as left out, integers have digits and a sign at most, booleans are
-// true or false, and only arrays come more than once. Generated code drives it, and asks End for the first error.
+// A QueryDecoder decodes parameters from the query of a call, like the reference server. It ignores
+// parameters that are not in the lexicon or have no value. Integers consist of digits and at most a
+// sign, booleans are true or false, and only arrays may come more than once. Generated code calls
+// it, and End returns the first error.
 type QueryDecoder struct {
 	values url.Values
 	err    *ParamError
 }
 
-// NewQueryDecoder returns a decoder of values.
+// NewQueryDecoder returns a decoder for values.
 func NewQueryDecoder(values url.Values) *QueryDecoder { return &QueryDecoder{values: values} }
 
-// String returns a string that is required.
+// String returns a required string.
 func (d *QueryDecoder) String(name string) string { return required(d, name, d.OptionalString(name)) }
 
-// Int returns an integer that is required.
+// Int returns a required integer.
 func (d *QueryDecoder) Int(name string) int64 { return required(d, name, d.OptionalInt(name)) }
 
-// Bool returns a boolean that is required.
+// Bool returns a required boolean.
 func (d *QueryDecoder) Bool(name string) bool { return required(d, name, d.OptionalBool(name)) }
 
-// OptionalString returns a string, nil if it is left out.
+// OptionalString returns a string, or nil if it is missing.
 func (d *QueryDecoder) OptionalString(name string) *string { return single(d, name, parseText) }
 
-// OptionalInt returns an integer, nil if it is left out.
+// OptionalInt returns an integer, or nil if it is missing.
 func (d *QueryDecoder) OptionalInt(name string) *int64 { return single(d, name, parseInteger) }
 
-// OptionalBool returns a boolean, nil if it is left out.
+// OptionalBool returns a boolean, or nil if it is missing.
 func (d *QueryDecoder) OptionalBool(name string) *bool { return single(d, name, parseBoolean) }
 
-// Ints returns an array of integers, nil if it is left out.
+// Ints returns an array of integers, or nil if it is missing.
 func (d *QueryDecoder) Ints(name string) []int64 { return array(d, name, parseInteger) }
 
-// Bools returns an array of booleans, nil if it is left out.
+// Bools returns an array of booleans, or nil if it is missing.
 func (d *QueryDecoder) Bools(name string) []bool { return array(d, name, parseBoolean) }
 
-// QueryStrings returns an array of strings, nil if it is left out.
+// QueryStrings returns an array of strings, or nil if it is missing.
 func QueryStrings[S ~string](d *QueryDecoder, name string) []S {
 	return array(d, name, func(text string) (S, string) {
 		text, wrong := parseText(text)
@@ -75,7 +77,7 @@ func QueryStrings[S ~string](d *QueryDecoder, name string) []S {
 	})
 }
 
-// QueryDefault returns value, or the lexicon's default where it is left out.
+// QueryDefault returns value, or standard, the lexicon's default, if value is nil.
 func QueryDefault[T any](value *T, standard T) *T {
 	if value == nil {
 		return &standard
@@ -83,14 +85,15 @@ func QueryDefault[T any](value *T, standard T) *T {
 	return value
 }
 
-// Need says that an array is required.
+// Need fails if a required array is missing.
 func (d *QueryDecoder) Need(name string) {
 	if len(d.given(name)) == 0 {
 		d.fail(name, "is missing")
 	}
 }
 
-// End holds p to its lexicon if all could be read, and returns the first error, a *ParamError.
+// End checks p by its lexicon if everything could be decoded. It returns the first error, a
+// *ParamError.
 func (d *QueryDecoder) End(p lex.Validatable) error {
 	if d.err != nil {
 		return d.err
@@ -109,7 +112,7 @@ func (d *QueryDecoder) fail(name, reason string) {
 	}
 }
 
-// given are the values of a parameter that are not empty.
+// given returns the values of a parameter that are not empty.
 func (d *QueryDecoder) given(name string) []string {
 	all := d.values[name]
 	for i, v := range all {
@@ -135,7 +138,7 @@ func required[T any](d *QueryDecoder, name string, value *T) (v T) {
 	return *value
 }
 
-// single reads a parameter that comes once. parse says what is wrong, "" if nothing is.
+// single decodes a parameter that may come only once. parse says what is wrong; "" means nothing.
 func single[T any](d *QueryDecoder, name string, parse func(string) (T, string)) *T {
 	given := d.given(name)
 	if len(given) == 0 {

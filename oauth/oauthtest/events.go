@@ -12,7 +12,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// publish tells those who listen of a commit. The sandbox keeps all events. s.mu is held.
+// publish sends the event of a commit to all listeners. The sandbox keeps all events. s.mu is held.
 func (s *Server) publish(event *repo.CommitEvent) {
 	message := &comatproto.SyncSubscribeReposCommit{
 		Seq: int64(len(s.events)) + 1, Repo: event.DID, Rev: event.Rev, Commit: lex.CIDLink(event.Commit),
@@ -36,21 +36,22 @@ func (s *Server) publish(event *repo.CommitEvent) {
 	s.written = make(chan struct{})
 }
 
-// next returns the events behind a cursor, and what is closed when there are more.
+// next returns the events after a cursor, and a channel that is closed when there are more.
 func (s *Server) next(cursor int64) ([]*comatproto.SyncSubscribeReposMessage, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.events[cursor:], s.written
 }
 
-// last is the number of the last event.
+// last returns the number of the last event.
 func (s *Server) last() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return int64(len(s.events))
 }
 
-// subscribeRepos streams the events of all repositories: those behind the cursor, without one those from now on.
+// subscribeRepos streams the events of all repositories: those after the cursor, or without one the
+// new ones.
 func (s *Server) subscribeRepos(c *call) (any, *xrpcError) {
 	service.Handler(comatproto.SyncSubscribeRepos, s.stream).ServeHTTP(c.w, c.r)
 	return nil, nil

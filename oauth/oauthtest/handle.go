@@ -11,40 +11,41 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// Handle gives the PDS a method that it does not have, or another answer of one that it has. Package xrpc/service makes the
-// handler of a func with types, for a Server is what methods are mounted on:
+// Handle adds a method to the PDS, or replaces one. Package xrpc/service makes the handler from a
+// typed function, because a Server is a service.Mux:
 //
 //	service.Handle(server, appbsky.FeedGetTimeline, func(ctx context.Context, params *appbsky.FeedGetTimelineParams) (*appbsky.FeedGetTimelineOutput, error) {
 //		caller := oauthtest.Caller(ctx)
 //		…
 //	})
 //
-// The handler is behind the same authorization as the methods of the server: a call without a session that is good, or
-// without the scope, does not reach it. The scope that is needed is an rpc permission for the service that the call is
-// proxied to; without a proxy, that is the Bluesky AppView for methods of app.bsky, and none for all others.
-// Public has a place for what needs no session.
+// The handler is behind the same authorization as the methods of the server: a call without a valid
+// session, or without the scope, does not reach it. The scope must have an rpc permission for the
+// service that the call is proxied to. Without a proxy, that is the Bluesky AppView for methods of
+// app.bsky, and other methods need no permission. For methods that need no session, use Public.
 //
-// The pattern is "/xrpc/" and the NSID of the method. Handle panics at any other.
+// The pattern must be "/xrpc/" and the NSID of the method; otherwise Handle panics.
 func (s *Server) Handle(pattern string, handler http.Handler) {
 	s.handle(pattern, handler, authRequired)
 }
 
-// Public returns a place for methods that answer everybody, who is logged in or not:
+// Public returns a Mux for methods that answer everybody, logged in or not:
 //
 //	service.Handle(server.Public(), appbsky.ActorGetProfile, …)
 //
-// Caller is the zero Account for those who are not.
+// For a caller who is not logged in, Caller returns the zero Account.
 func (s *Server) Public() *PublicMethods { return &PublicMethods{s} }
 
 // PublicMethods are the methods of a Server that answer everybody.
 type PublicMethods struct{ server *Server }
 
-// Handle is Server.Handle for methods that need no session. A session that is shown has to be good all the same.
+// Handle is Server.Handle for methods that need no session. If a request has a session, it must be
+// valid.
 func (p *PublicMethods) Handle(pattern string, handler http.Handler) {
 	p.server.handle(pattern, handler, authOptional)
 }
 
-// A handled method is one that Handle has given the server.
+// A handled method is one that Handle has added.
 type handled struct {
 	http.Handler
 	auth authMode
@@ -61,7 +62,7 @@ func (s *Server) handle(pattern string, handler http.Handler, auth authMode) {
 	s.handled[method] = handled{handler, auth}
 }
 
-// serveHandled answers by a handler of Handle, if there is one.
+// serveHandled answers with a handler of Handle, if there is one.
 func (s *Server) serveHandled(c *call, method syntax.NSID) bool {
 	s.mu.Lock()
 	h, ok := s.handled[method]
@@ -94,7 +95,7 @@ func (s *Server) serveHandled(c *call, method syntax.NSID) bool {
 	return true
 }
 
-// serviceOf is the service that a call is proxied to, "" if it is for the PDS.
+// serviceOf returns the service that a call is proxied to, or "" if it is for the PDS.
 func serviceOf(r *http.Request, method syntax.NSID) string {
 	if proxy := r.Header.Get("Atproto-Proxy"); proxy != "" {
 		return proxy
@@ -107,7 +108,8 @@ func serviceOf(r *http.Request, method syntax.NSID) string {
 
 type callerKey struct{}
 
-// Caller returns the account that calls a handler of Handle; the zero Account if nobody is logged in.
+// Caller returns the account that calls a handler of Handle, or the zero Account if nobody is
+// logged in.
 func Caller(ctx context.Context) Account {
 	account, _ := ctx.Value(callerKey{}).(Account)
 	return account

@@ -6,8 +6,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// allowBrowsers sets what browsers look for, and reports whether it has answered: a browser asks before it calls
-// (https://fetch.spec.whatwg.org/#cors-protocol).
+// allowBrowsers sets the CORS headers, and reports whether it has answered: a browser sends a
+// preflight request before the call (https://fetch.spec.whatwg.org/#cors-protocol).
 func allowBrowsers(w http.ResponseWriter, r *http.Request, m xrpc.Method) bool {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")

@@ -17,16 +17,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// A call is one call that is being answered. It implements xrpc.Incoming.
+// A call is a call that is being answered. It implements xrpc.Incoming.
 type call struct {
 	served   *served
 	options  *options
 	w        http.ResponseWriter
 	r        *http.Request
 	control  *http.ResponseController
-	deadline time.Time // of the whole call; zero: none
+	deadline time.Time // for the whole call; zero means none
 
-	answered bool // the header of the answer has been sent
+	answered bool // the header of the answer was sent
 }
 
 type contextKey struct{}
@@ -36,8 +36,9 @@ func newCall(s *served, w http.ResponseWriter, r *http.Request) (context.Context
 	return context.WithValue(r.Context(), contextKey{}, c), c
 }
 
-// Request returns the request that the handler with this context answers: its header, and where it came from. Its body
-// is the handler's input, not to be read here. It is nil outside of a handler.
+// Request returns the request that the handler with this context answers, for its header and its
+// origin. Do not read its body here: it is the handler's input. Outside of a handler, Request
+// returns nil.
 func Request(ctx context.Context) *http.Request {
 	if c, ok := ctx.Value(contextKey{}).(*call); ok {
 		return c.r
@@ -45,8 +46,9 @@ func Request(ctx context.Context) *http.Request {
 	return nil
 }
 
-// ResponseHeader returns the header of the answer, to be set before the handler returns, also if that is with an error.
-// Outside of a handler, as in a test that calls one, nobody gets it.
+// ResponseHeader returns the header of the answer. Set fields before the handler returns, with or
+// without an error. Outside of a handler, for example in a test that calls one, the header goes
+// nowhere.
 func ResponseHeader(ctx context.Context) http.Header {
 	if c, ok := ctx.Value(contextKey{}).(*call); ok {
 		return c.w.Header()
@@ -54,8 +56,8 @@ func ResponseHeader(ctx context.Context) http.Header {
 	return make(http.Header)
 }
 
-// AcceptLabelers returns the labelers that the caller wants labels of (atproto-accept-labelers); ok is false if it does
-// not say, and leaves the choice to the service.
+// AcceptLabelers returns the labelers whose labels the caller wants (atproto-accept-labelers). ok
+// is false if the caller does not say; the service then decides.
 func AcceptLabelers(ctx context.Context) (labelers []xrpc.Labeler, ok bool) {
 	r := Request(ctx)
 	if r == nil {
@@ -65,14 +67,14 @@ func AcceptLabelers(ctx context.Context) (labelers []xrpc.Labeler, ok bool) {
 	return xrpc.ParseLabelers(values), len(values) > 0
 }
 
-// ContentLabelers says in the answer which labelers it takes into account (atproto-content-labelers).
+// ContentLabelers sets the labelers whose labels the answer includes (atproto-content-labelers).
 func ContentLabelers(ctx context.Context, labelers ...xrpc.Labeler) {
 	ResponseHeader(ctx).Set("Atproto-Content-Labelers", xrpc.FormatLabelers(labelers))
 }
 
 // Params implements xrpc.Incoming.
 func (c *call) Params(into xrpc.DecodedParams) error {
-	// A semicolon stands for itself, as in the URLs of browsers.
+	// A semicolon is an ordinary character, as in the URLs of browsers.
 	values, err := url.ParseQuery(strings.ReplaceAll(c.r.URL.RawQuery, ";", "%3B"))
 	if err != nil {
 		return invalid("the query is malformed: %s", said.Text(err.Error()))
@@ -84,7 +86,7 @@ func (c *call) Params(into xrpc.DecodedParams) error {
 	return err
 }
 
-// checkBody looks at the header of a body before anything of it is read.
+// checkBody checks the header of a body before any of it is read.
 func (c *call) checkBody() *Error {
 	m, size := c.served.method, c.r.ContentLength
 	if m.Input == "" {
@@ -108,12 +110,12 @@ func (c *call) checkBody() *Error {
 	return nil
 }
 
-// input reads what there is of the body, for as long as it moves.
+// input returns the body, limited in size and time.
 func (c *call) input() *inputBody {
 	return &inputBody{call: c, limited: http.MaxBytesReader(c.w, c.r.Body, c.options.maxInput)}
 }
 
-// An inputBody is the body of a request, bounded in size and time.
+// An inputBody is the body of a request, limited in size and time.
 type inputBody struct {
 	call    *call
 	limited io.Reader
@@ -125,9 +127,9 @@ func (b *inputBody) Read(p []byte) (int, error) {
 	if d := b.call.deadline; !d.IsZero() && d.Before(until) {
 		until = d
 	}
-	b.call.control.SetReadDeadline(until) // a writer that knows no deadlines has the server's own
+	b.call.control.SetReadDeadline(until) // if the writer has no deadlines, the server's own apply
 	n, err := b.limited.Read(p)
-	// From here on net/http itself reads, to notice when the caller goes.
+	// From here on net/http itself reads, to notice when the caller leaves.
 	b.call.control.SetReadDeadline(time.Time{})
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, &Error{Status: http.StatusRequestTimeout, Name: xrpc.ErrInvalidRequest, Message: "the body did not arrive in time"}
@@ -163,7 +165,7 @@ func (c *call) Body() (*xrpc.Body, error) {
 	return xrpc.StreamBody(c.input(), c.r.ContentLength, c.r.Header.Get("Content-Type")), nil
 }
 
-// begin sends the header of a success. size is in bytes, -1 if it is not known.
+// begin sends the header of a success. size is in bytes, or -1 if it is unknown.
 func (c *call) begin(contentType string, size int64) {
 	h := c.w.Header()
 	h.Set("Content-Type", contentType)
@@ -174,14 +176,14 @@ func (c *call) begin(contentType string, size int64) {
 	c.w.WriteHeader(http.StatusOK)
 }
 
-// empty is the answer of a method without output.
+// empty answers for a method without output.
 func (c *call) empty() {
 	c.w.Header().Set("Content-Length", "0")
 	c.answered = true
 	c.w.WriteHeader(http.StatusOK)
 }
 
-// check holds what is about to be sent to the lexicon, if that was asked for.
+// check checks what will be sent by the lexicon, if Check is set.
 func (c *call) check(what string, v any) error {
 	if value, ok := v.(lex.Validatable); ok && c.options.checked {
 		if err := lex.Validate(value, lex.Strict); err != nil {
@@ -205,7 +207,7 @@ func (c *call) Output(output lex.Encodable) error {
 		return nil
 	}
 	out := &outputBody{call: c}
-	out.Write(body) // who has gone need not be told
+	out.Write(body) // nobody needs the error of a caller who has left
 	out.end()
 	return nil
 }
@@ -229,7 +231,7 @@ func (c *call) Download(body *xrpc.Body) error {
 	sent, err := io.Copy(out, r)
 	if err != nil {
 		if out.failed {
-			return nil // who has gone need not be told
+			return nil // nobody needs the error of a caller who has left
 		}
 		return fmt.Errorf("service: %s: the output broke off after %d bytes: %w", c.served.method.NSID, sent, unnamed{err})
 	}
@@ -240,24 +242,24 @@ func (c *call) Download(body *xrpc.Body) error {
 	return nil
 }
 
-// An unnamed error is the service's own affair, whatever it was made of.
+// An unnamed error stays inside the service, whatever it wraps.
 type unnamed struct{ error }
 
-// An outputBody is the body of an answer, as long as it moves.
+// An outputBody is the body of an answer; it must make progress.
 type outputBody struct {
 	call   *call
-	failed bool // the caller has gone
+	failed bool // the caller has left
 }
 
 // Write implements io.Writer.
 func (b *outputBody) Write(p []byte) (int, error) {
-	b.call.control.SetWriteDeadline(time.Now().Add(b.call.options.idle)) // a writer that knows no deadlines has the server's own
+	b.call.control.SetWriteDeadline(time.Now().Add(b.call.options.idle)) // if the writer has no deadlines, the server's own apply
 	n, err := b.call.w.Write(p)
 	b.failed = b.failed || err != nil
 	return n, err
 }
 
-// end sends what is left, and gives the connection back for other calls.
+// end sends the rest, and frees the connection for other calls.
 func (b *outputBody) end() {
 	b.call.control.Flush()
 	b.call.control.SetWriteDeadline(time.Time{})

@@ -1,4 +1,4 @@
-// Package service serves methods of lexicons: a handler with types for each, on any mux.
+// Package service serves methods of lexicons. Each method gets a typed handler, on any mux.
 //
 //	mux := http.NewServeMux()
 //	service.Handle(mux, appbsky.FeedGetFeedSkeleton, func(ctx context.Context, params *appbsky.FeedGetFeedSkeletonParams) (*appbsky.FeedGetFeedSkeletonOutput, error) {
@@ -11,13 +11,15 @@
 //	mux.Handle("/xrpc/", service.NotImplemented())
 //	http.ListenAndServe(":8080", mux)
 //
-// A handler has the signature of the generated client's method, without options: the parameters if the method has any,
-// the input if it has one. What it gets is what the lexicon says; a call that is not is refused. Bodies of bytes are
-// *xrpc.Body, of the input and of the output alike. The handler of a subscription gets a func that sends messages.
+// A handler has the signature of the generated client's method, without options: the parameters if
+// the method has any, and then the input if it has one. Calls that do not follow the lexicon are
+// refused before the handler. Bodies of bytes are *xrpc.Body, for input and output. The handler of
+// a subscription gets a function that sends messages.
 //
-// An error that wraps an xrpc.ErrorName is the caller's to know: errors of the lexicon are constants of generated
-// packages, and what follows the name is the message. *Error and *xrpc.Error have a status of their own. Any other
-// error, and a panic, is answered with status 500 and no details; what it says is logged.
+// If an error wraps an xrpc.ErrorName, the caller gets the name, and the text after it as the
+// message. Generated packages have constants for the errors of lexicons. *Error and *xrpc.Error
+// have their own status. Any other error, and a panic, becomes status 500 without details; its text
+// is logged.
 //
 // See https://atproto.com/specs/xrpc and https://atproto.com/specs/event-stream.
 package service

@@ -8,15 +8,15 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A DIDService is what a DID document says of a service.
+// A DIDService is a service in a DID document.
 type DIDService struct {
-	ID       string // the name behind the number sign, such as "bsky_fg"
+	ID       string // the name after the number sign, such as "bsky_fg"
 	Type     string // such as "BskyFeedGenerator"
 	Endpoint string // "https://" and a host
 }
 
-// DIDDocument answers with the document of a did:web that services have and no account: others find them by it, and
-// tokens for them name it. Mount it at "/.well-known/did.json".
+// DIDDocument serves the document of a did:web for services without an account. Others find the
+// services by it, and tokens for the services name the DID. Mount it at "/.well-known/did.json".
 //
 // See https://atproto.com/specs/did.
 func DIDDocument(did syntax.DID, services ...DIDService) http.Handler {

@@ -13,16 +13,16 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// An Error is an answer that is not a success, for handlers that want to say more than the name of an error: a status
-// of its own, or a message that is not the text of the error that they keep.
+// An Error is an answer that is not a success. Use it in handlers that need more than the name of
+// an error: another status, or a message that differs from the text of the cause.
 type Error struct {
-	Status  int            // of HTTP; 0 is that of Name
-	Name    xrpc.ErrorName // "" is the one that the specification gives to Status
+	Status  int            // HTTP status; 0 means that of Name
+	Name    xrpc.ErrorName // "" means the name that the specification gives to Status
 	Message string         // for people
-	Err     error          // the cause, for the log alone; may be nil
+	Err     error          // the cause, only for the log; may be nil
 }
 
-// Error has what the caller gets, and the cause.
+// Error returns what the caller gets, and the cause.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("service: %s (HTTP %d)", e.name().Error(), e.status())
 	if e.Message != "" {
@@ -57,13 +57,13 @@ func (e *Error) name() xrpc.ErrorName {
 	return e.Name
 }
 
-// ErrConsumerTooSlow is why a stream ends whose consumer does not take what it is sent.
+// ErrConsumerTooSlow is the error of a stream whose consumer does not read its messages in time.
 const ErrConsumerTooSlow xrpc.ErrorName = "ConsumerTooSlow"
 
-// errTime is the cause when Timeout is over.
+// errTime is the cause if the time of Timeout has passed.
 var errTime = errors.New("the time for the call is over (service.Timeout)")
 
-// maxMessage is how much of a message is sent, in bytes.
+// maxMessage is the maximum length of a message, in bytes.
 const maxMessage = 2000
 
 // panicked is a panic of a handler.
@@ -72,7 +72,7 @@ type panicked struct {
 	stack []byte
 }
 
-// Error has the value and where it came from.
+// Error returns the value and the stack.
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.cause, p.stack) }
 
 // invalid refuses a call.
@@ -80,7 +80,7 @@ func invalid(format string, args ...any) *Error {
 	return &Error{Name: xrpc.ErrInvalidRequest, Message: fmt.Sprintf(format, args...)}
 }
 
-// answerFor is what an error is answered with. Nothing of an error that has no name leaves.
+// answerFor returns the answer for an error. No part of an error without a name leaves the service.
 func answerFor(err error) *Error {
 	if e := forCaller(err); e != nil {
 		return e
@@ -91,10 +91,10 @@ func answerFor(err error) *Error {
 	return &Error{Name: xrpc.ErrInternalServerError, Err: err}
 }
 
-// forCaller finds the first error in err that the caller may know of, nil if there is none.
+// forCaller returns the first error in err that the caller may see, or nil.
 func forCaller(err error) *Error { return find(err, nil) }
 
-// find looks into err, which is what the errors around it wrap, outermost first.
+// find searches err. around are the errors that wrap it, the outermost first.
 func find(err error, around []error) *Error {
 	switch e := err.(type) {
 	case *panicked:
@@ -103,7 +103,7 @@ func find(err error, around []error) *Error {
 		return e
 	case *http.MaxBytesError:
 		return tooLarge(e.Limit)
-	case *xrpc.Error: // of a service that the handler asked
+	case *xrpc.Error: // from a service that the handler called
 		if e.Status < 400 || e.Status > 599 {
 			return &Error{Name: xrpc.ErrUpstreamFailure, Err: err}
 		}
@@ -128,8 +128,8 @@ func tooLarge(limit int64) *Error {
 	return &Error{Name: xrpc.ErrPayloadTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", limit)}
 }
 
-// messageOf is what follows a name in the outermost error that begins with it: what stands before the name is how the
-// service came there.
+// messageOf returns the text after the name in the outermost error that begins with it. Text before
+// the name says how the service got there.
 func messageOf(name xrpc.ErrorName, around []error) string {
 	for _, err := range around {
 		if text, ok := strings.CutPrefix(err.Error(), name.Error()+": "); ok {
@@ -139,20 +139,20 @@ func messageOf(name xrpc.ErrorName, around []error) string {
 	return ""
 }
 
-// refuse answers with an error, and logs what is the service's own.
+// refuse answers with an error, and logs the service's own errors.
 func (c *call) refuse(err error) {
 	e := c.declared(answerFor(err))
 	if e.status() >= 500 {
 		c.log(err, e)
 	}
 	if c.answered {
-		// Half of an answer must not pass for all of it.
+		// A part of an answer must not look like all of it.
 		panic(http.ErrAbortHandler)
 	}
 	write(c.w, c.r, e)
 }
 
-// declared finds errors that the method has not, where answers are checked.
+// declared returns an error if the method does not declare e, if Check is set.
 func (c *call) declared(e *Error) *Error {
 	name := e.name()
 	if !c.options.checked || e.status() >= 500 || slices.Contains(c.served.errors, name) || name == xrpc.NameOfStatus(e.status()) {
@@ -161,13 +161,13 @@ func (c *call) declared(e *Error) *Error {
 	return &Error{Name: xrpc.ErrInternalServerError, Err: fmt.Errorf("the lexicon of %s declares no error %s: %w", c.served.method.NSID, name.Error(), e)}
 }
 
-// log tells the service what its caller is not told.
+// log logs what the caller does not get.
 func (c *call) log(err error, e *Error) {
 	if c.options.logger == nil {
 		return
 	}
 	if _, failed := errors.AsType[*panicked](err); c.r.Context().Err() != nil && !failed {
-		return // the caller has gone, and whatever the handler met comes of that
+		return // the caller has left, and the handler's error comes from that
 	}
 	c.options.logger.ErrorContext(c.r.Context(), "service: a call failed", "method", string(c.served.method.NSID), "status", e.status(), "error", err.Error())
 }
@@ -178,7 +178,7 @@ type answerBody struct {
 	Message string `json:"message,omitempty"`
 }
 
-// bodyOf is what a caller is told. What went wrong inside is not its business.
+// bodyOf returns what the caller gets, without internal details.
 func bodyOf(e *Error) answerBody {
 	message := said.Cut(e.Message, maxMessage)
 	if e.status() == http.StatusInternalServerError {

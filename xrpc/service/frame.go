@@ -7,23 +7,23 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// Subprotocols of streams (proposal 0015). The first is meant where nothing is said.
+// Subprotocols of streams (proposal 0015). The first is the default.
 const (
 	subprotocolCBOR0 = "xrpc.v0.cbor"
 	subprotocolCBOR1 = "xrpc.v1.cbor"
 	subprotocolJSON1 = "xrpc.v1.json"
 )
 
-// A framing is how messages are written.
+// A framing is the format of messages.
 type framing struct {
 	method      xrpc.Method
 	subprotocol string
 }
 
-// isText says of which kind the WebSocket messages are.
+// isText reports whether the WebSocket messages are text.
 func (f framing) isText() bool { return f.subprotocol == subprotocolJSON1 }
 
-// message is the frame of a message: the union, and the member that is in it.
+// message returns the frame of a message: the union, and its member.
 func (f framing) message(union lex.Encodable, member lex.Typed) ([]byte, error) {
 	if f.subprotocol == subprotocolCBOR0 {
 		kind := member.LexType()
@@ -35,7 +35,7 @@ func (f framing) message(union lex.Encodable, member lex.Typed) ([]byte, error) 
 	return f.document(envelope{kind: "message", payload: union})
 }
 
-// fault is the frame of an error, the last of a stream.
+// fault returns the frame of an error, the last frame of a stream.
 func (f framing) fault(body answerBody) ([]byte, error) {
 	if f.subprotocol == subprotocolCBOR0 {
 		return f.documents(header{op: -1}, body)
@@ -59,7 +59,7 @@ func (f framing) document(e envelope) ([]byte, error) {
 	return lex.MarshalCBOR(e)
 }
 
-// A header is the first document of a frame of two.
+// A header is the first document of a frame with two documents.
 type header struct {
 	op   int64
 	kind string
@@ -92,8 +92,8 @@ func (b answerBody) fields(e *lex.Encoder) {
 // An envelope is a frame of one document.
 type envelope struct {
 	kind    string
-	payload lex.Encodable // of a message
-	fault   answerBody    // of an error
+	payload lex.Encodable // for a message
+	fault   answerBody    // for an error
 }
 
 // EncodeLex implements lex.Encodable.

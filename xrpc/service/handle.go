@@ -13,19 +13,20 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// A Mux is what methods are mounted on: an *http.ServeMux, or a router that has the same method.
+// A Mux is what methods are mounted on: an *http.ServeMux, or a router with the same method.
 type Mux interface {
+	// Handle mounts handler at pattern, as http.ServeMux does.
 	Handle(pattern string, handler http.Handler)
 }
 
-// Handle mounts a method on mux, at /xrpc/ and its NSID. The method is a func of a generated package, such as
-// appbsky.FeedGetFeedSkeleton, and F the type of the func that it asks for. Handle panics if handler is nil or an
-// Option makes no sense, as mux panics when the method is mounted twice.
+// Handle mounts a method on mux at /xrpc/ and its NSID. method is a function of a generated
+// package, such as appbsky.FeedGetFeedSkeleton; it determines F, the type of handler. Handle panics
+// if handler is nil or if an Option is not valid. mux panics if the method is mounted twice.
 func Handle[F any](mux Mux, method func() xrpc.Endpoint[F], handler F, opts ...Option) {
 	mux.Handle("/xrpc/"+string(method().NSID), Handler(method, handler, opts...))
 }
 
-// Handler is what Handle mounts.
+// Handler returns the handler that Handle mounts.
 func Handler[F any](method func() xrpc.Endpoint[F], handler F, opts ...Option) http.Handler {
 	endpoint := method()
 	if reflect.ValueOf(&handler).Elem().IsZero() {
@@ -55,7 +56,7 @@ func Handler[F any](method func() xrpc.Endpoint[F], handler F, opts ...Option) h
 	})
 }
 
-// served is a method that is mounted.
+// served is a mounted method.
 type served struct {
 	method  xrpc.Method
 	errors  []xrpc.ErrorName
@@ -95,7 +96,7 @@ func (s *served) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// run has the call answered.
+// run answers the call.
 func (c *call) run(ctx context.Context) error {
 	return guard(func() error {
 		if refused := c.checkBody(); refused != nil {
@@ -105,7 +106,7 @@ func (c *call) run(ctx context.Context) error {
 	})
 }
 
-// guard makes an error of a panic. One that asks net/http to break off does so.
+// guard converts a panic to an error, except a panic that tells net/http to abort.
 func guard(run func() error) (err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
@@ -118,7 +119,7 @@ func guard(run func() error) (err error) {
 	return run()
 }
 
-// NotImplemented answers calls of methods that nobody serves here. Mount it at "/xrpc/".
+// NotImplemented answers calls of methods that this service does not have. Mount it at "/xrpc/".
 func NotImplemented() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		e := &Error{Name: xrpc.ErrMethodNotImplemented, Message: "this service does not have the method"}
@@ -129,7 +130,7 @@ func NotImplemented() http.Handler {
 	})
 }
 
-// nameIn is what a path has behind its last slash.
+// nameIn returns the part of a path after its last slash.
 func nameIn(path string) syntax.NSID {
 	for i := len(path) - 1; i >= 0; i-- {
 		if path[i] == '/' {

@@ -6,8 +6,9 @@ import (
 	"net/http"
 )
 
-// Health answers whether the service is well, as servers of the reference do. Mount it at "/xrpc/_health". The version
-// is told to everybody. check says what is wrong, if anything is, with status 503 and no details; it may be nil.
+// Health reports whether the service works, like the servers of the reference. Mount it at
+// "/xrpc/_health". Everybody can read the version. If check returns an error, the answer is status
+// 503 without details. check may be nil.
 func Health(version string, check func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := struct {

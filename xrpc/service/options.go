@@ -9,22 +9,22 @@ import (
 	"github.com/gimucco/atproto-go/xrpc"
 )
 
-// Limits that hold where no Option says otherwise.
+// The default limits.
 const (
 	DefaultMaxInput = 1 << 20          // bytes of a typed input
-	DefaultMaxBody  = 5 << 20          // bytes of an input of bytes, as much as the reference server takes
-	DefaultTimeout  = 30 * time.Second // for a call whose input and output are typed
-	DefaultIdle     = time.Minute      // in which some of a body has to move
-	DefaultPing     = 30 * time.Second // between signs of life of who reads a stream, and for each message to be taken
+	DefaultMaxBody  = 5 << 20          // bytes of an input of bytes, the limit of the reference server
+	DefaultTimeout  = 30 * time.Second // for a call with typed input and output
+	DefaultIdle     = time.Minute      // a body must make progress within this time
+	DefaultPing     = 30 * time.Second // between two pings to the reader of a stream, and for sending a message
 )
 
-// An Option is a setting of a method that is served.
+// An Option is an option of a served method.
 type Option func(*options) error
 
 type options struct {
 	middleware []func(http.Handler) http.Handler
 	maxInput   int64
-	timeout    time.Duration // 0: none
+	timeout    time.Duration // 0 means none
 	idle       time.Duration
 	ping       time.Duration
 	loose      bool
@@ -44,11 +44,12 @@ func newOptions(m xrpc.Method) *options {
 	return o
 }
 
-// isBytes says of an encoding that its bodies have no type.
+// isBytes reports whether bodies with this encoding have no type.
 func isBytes(encoding string) bool { return encoding != "" && encoding != "application/json" }
 
-// With puts handlers in front of a method, the first outermost: (*serviceauth.Verifier).Require, a limit of rates, a
-// compression. They come before anything of the call is read, and after its HTTP method was checked.
+// With puts middleware in front of a method, the first one outermost: for example
+// (*serviceauth.Verifier).Require, a rate limit, or compression. It runs after the check of the
+// HTTP method, and before anything of the call is read.
 func With(middleware ...func(http.Handler) http.Handler) Option {
 	return func(o *options) error {
 		o.middleware = append(o.middleware, middleware...)
@@ -56,8 +57,8 @@ func With(middleware ...func(http.Handler) http.Handler) Option {
 	}
 }
 
-// MaxInput bounds the input, in bytes: DefaultMaxInput without this Option, and DefaultMaxBody for an input of bytes.
-// What is larger is refused as PayloadTooLarge.
+// MaxInput limits the input, in bytes. The default is DefaultMaxInput, and DefaultMaxBody for an
+// input of bytes. A larger input is refused with PayloadTooLarge.
 func MaxInput(bytes int64) Option {
 	return func(o *options) error {
 		if bytes <= 0 {
@@ -68,9 +69,10 @@ func MaxInput(bytes int64) Option {
 	}
 }
 
-// Timeout bounds a call, from its header until the handler returns: the context of the handler ends then, and what it
-// returns is answered as NotEnoughResources unless it has a name. DefaultTimeout without this Option, and no bound for
-// bodies of bytes and for streams, of which some has to move all the time: see Idle. 0 is no bound.
+// Timeout limits the time of a call, from its header until the handler returns. Then the context of
+// the handler ends, and its error is answered with NotEnoughResources, unless it has a name. The
+// default is DefaultTimeout. For bodies of bytes and for streams there is no limit by default; they
+// must make progress: see Idle. 0 means no limit.
 func Timeout(d time.Duration) Option {
 	return func(o *options) error {
 		if d < 0 {
@@ -81,7 +83,7 @@ func Timeout(d time.Duration) Option {
 	}
 }
 
-// Idle bounds the time in which nothing of a body moves, in or out. DefaultIdle without this Option.
+// Idle limits the time in which a body makes no progress, in or out. The default is DefaultIdle.
 func Idle(d time.Duration) Option {
 	return func(o *options) error {
 		if d <= 0 {
@@ -92,8 +94,8 @@ func Idle(d time.Duration) Option {
 	}
 }
 
-// Ping sets how often the reader of a stream is asked for a sign of life, and how long it may take to take a message or
-// to give the sign. DefaultPing without this Option.
+// Ping sets how often the reader of a stream is asked for a sign of life, and how long it may take
+// to answer or to read a message. The default is DefaultPing.
 func Ping(d time.Duration) Option {
 	return func(o *options) error {
 		if d <= 0 {
@@ -104,8 +106,8 @@ func Ping(d time.Duration) Option {
 	}
 }
 
-// Loose takes inputs that decode but break the limits and formats of the lexicon. Without this Option they are refused,
-// as by the reference server; parameters are held to theirs in any case.
+// Loose accepts inputs that decode but break the limits and formats of the lexicon. By default they
+// are refused, as by the reference server. Parameters are always checked.
 func Loose() Option {
 	return func(o *options) error {
 		o.loose = true
@@ -113,8 +115,8 @@ func Loose() Option {
 	}
 }
 
-// Check holds outputs, messages and the names of errors to the lexicon, in tests: what is wrong is answered with status
-// 500 and logged.
+// Check checks outputs, messages and the names of errors by the lexicon. It is for tests: an error
+// is answered with status 500 and logged.
 func Check() Option {
 	return func(o *options) error {
 		o.checked = true
@@ -122,7 +124,8 @@ func Check() Option {
 	}
 }
 
-// AllowBrowsers lets scripts of all web pages call the method (CORS), without cookies. Other services do not need it.
+// AllowBrowsers lets scripts of all web pages call the method (CORS), without cookies. Calls from
+// other services do not need it.
 func AllowBrowsers() Option {
 	return func(o *options) error {
 		o.browsers = true
@@ -130,8 +133,8 @@ func AllowBrowsers() Option {
 	}
 }
 
-// Logger gets what a caller is not told: the errors behind answers with status 500 and above. slog.Default() without
-// this Option; nil discards them.
+// Logger sets the log for what a caller does not get: the errors behind answers with status 500 and
+// above. The default is slog.Default(); nil discards them.
 func Logger(l *slog.Logger) Option {
 	return func(o *options) error {
 		o.logger = l

@@ -18,10 +18,10 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
-// errGone is the cause when nobody reads a stream any more.
+// errGone is the cause if nobody reads a stream any more.
 var errGone = errors.New("service: the reader of the stream has gone")
 
-// lastWords is how long the error that ends a stream may take to be taken.
+// lastWords limits the time to send the error that ends a stream.
 const lastWords = 5 * time.Second
 
 // Stream implements xrpc.Incoming.
@@ -60,7 +60,7 @@ func (c *call) Stream(ctx context.Context, run func(ctx context.Context, send fu
 	return nil
 }
 
-// upgrade makes a WebSocket of the request, or says why not (RFC 6455 §4.2).
+// upgrade makes the request a WebSocket, or returns why it cannot (RFC 6455 §4.2).
 func (c *call) upgrade(subprotocol string) (*websocket.Conn, error) {
 	if !hasToken(c.r.Header, "Connection", "upgrade") || !hasToken(c.r.Header, "Upgrade", "websocket") {
 		c.w.Header().Set("Upgrade", "websocket")
@@ -79,7 +79,7 @@ func (c *call) upgrade(subprotocol string) (*websocket.Conn, error) {
 	return nil, &Error{Status: shown.status, Name: xrpc.ErrInvalidRequest, Message: said.Text(strings.TrimSpace(shown.text.String()))}
 }
 
-// hasToken says whether a header field has a word among its values.
+// hasToken reports whether a header field has a word among its values.
 func hasToken(h http.Header, name, word string) bool {
 	for item := range strings.SplitSeq(strings.Join(h.Values(name), ","), ",") {
 		if strings.EqualFold(strings.TrimSpace(item), word) {
@@ -89,7 +89,7 @@ func hasToken(h http.Header, name, word string) bool {
 	return false
 }
 
-// A handshake keeps what a refused handshake would be answered with.
+// A handshake keeps the answer of a refused handshake.
 type handshake struct {
 	http.ResponseWriter
 	status int
@@ -110,7 +110,7 @@ func (h *handshake) Write(p []byte) (int, error) { return h.text.Write(p) }
 // Unwrap is for http.ResponseController.
 func (h *handshake) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
-// watch asks the reader for signs of life, and ends the stream when there are none.
+// watch asks the reader for signs of life, and ends the stream if there are none.
 func watch(ctx context.Context, conn *websocket.Conn, every time.Duration, cancel context.CancelCauseFunc) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -130,7 +130,7 @@ func watch(ctx context.Context, conn *websocket.Conn, every time.Duration, cance
 	}
 }
 
-// deliver writes a frame, for as long as the reader may take over it.
+// deliver writes a frame, within the time that the reader may take.
 func deliver(ctx context.Context, conn *websocket.Conn, how framing, frame []byte, within time.Duration) error {
 	kind := websocket.MessageBinary
 	if how.isText() {
@@ -142,18 +142,18 @@ func deliver(ctx context.Context, conn *websocket.Conn, how framing, frame []byt
 	switch {
 	case err == nil:
 		return nil
-	case context.Cause(write) == ErrConsumerTooSlow: // the connection is closed, and ctx has ended by that
+	case context.Cause(write) == ErrConsumerTooSlow: // the connection is closed, and that has ended ctx
 		return fmt.Errorf("%w: a message was not taken within %s", ErrConsumerTooSlow, within)
 	}
 	return errGone
 }
 
-// end ends a stream with what its handler returned: an error is the last frame, and the reason why the connection is
-// closed.
+// end ends a stream with the result of its handler. An error becomes the last frame, and the reason
+// for closing the connection.
 func (c *call) end(ctx context.Context, conn *websocket.Conn, how framing, err error) {
 	_, failed := errors.AsType[*panicked](err)
 	if (ctx.Err() != nil || errors.Is(err, errGone)) && !failed {
-		return // there is nobody to be told
+		return // nobody is there to be told
 	}
 	if err == nil {
 		conn.Close(websocket.StatusNormalClosure, "")
