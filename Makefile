@@ -84,7 +84,7 @@ e2e-webapp: ## examples/webapp in headless Chromium, at the real PDS: pictures, 
 e2e-stores: ## the contract of stores on SQLite, PostgreSQL, MariaDB, Redis, files and memory
 	cd e2e && go test -json -count=1 -timeout 10m -run '^Test(Store|Migrate|PrintedMigrations|Indexes|RowsAreUpdatedInPlace|OldServersStayReadable|PurgeWaitsForAWriter|TimesAreTheServers)' . | go run ./tally e2e-stores
 e2e-cli: ## the command on the real PDS: login, posts, records, files, repositories, streams, logout
-	cd e2e && go test -json -count=1 -timeout 10m -run '^TestCLI$$' . | go run ./tally e2e-cli
+	cd e2e && go test -json -count=1 -timeout 10m -run '^TestCLI' . | go run ./tally e2e-cli
 e2e-rolling: ## three processes over a PostgreSQL of their own, restarted in turn, and the database, too
 	cd e2e && go test -json -count=1 -timeout 10m ./rolling | go run ./tally e2e-rolling
 

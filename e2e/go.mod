@@ -3,6 +3,7 @@ module github.com/gimucco/atproto-go/e2e
 go 1.26.0
 
 require (
+	github.com/creack/pty v1.1.24
 	github.com/gimucco/atproto-go v0.0.0
 	github.com/gimucco/atproto-go/examples/webapp v0.0.0
 	github.com/go-sql-driver/mysql v1.10.1

@@ -54,11 +54,15 @@ func TestUploadAndDownload(t *testing.T) {
 		var terminal, out, errs strings.Builder
 		p := u.program(&out, &errs)
 		p.terminal = &terminal
-		if status := p.run(t.Context(), []string{"upload", file}); status != 0 || !strings.Contains(terminal.String(), "Uploading "+file) || !strings.Contains(terminal.String(), "0%") {
+		large := "large.png" // what is small takes no time to show
+		if err := os.WriteFile(large, []byte(strings.Repeat(want, 1+worthABar/len(want))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if status := p.run(t.Context(), []string{"upload", large}); status != 0 || !strings.Contains(terminal.String(), "Uploading "+large) || !strings.Contains(terminal.String(), "0%") {
 			t.Errorf("status %d, and %q", status, terminal.String())
 		}
-		if linked(t, out.String()) != cid {
-			t.Error("another blob")
+		if linked(t, out.String()) == cid {
+			t.Error("the same blob")
 		}
 	})
 	t.Run("P82 bytes that are not those of the CID are not kept", func(t *testing.T) {
