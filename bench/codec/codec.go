@@ -161,11 +161,12 @@ func Figures(dir string) ([]figures.Figure, error) {
 		return nil, err
 	}
 	var out []figures.Figure
-	// What is to be reached, but for the times of a post, see docs/CODECS.md; allocations are exact.
+	// Allocations are exact. Times are a quarter above what is to be reached, and more for a post: the same commit has 0.54
+	// on one processor and 0.71 on another, see docs/CODECS.md.
 	limits := map[string]struct{ ratio, skip, count, bytes, encode float64 }{
-		"timeline": {0.6, 2.3, 370, 2.1, 0.3},
-		"repos":    {0.6, 2.3, 160, 2.1, 0.3},
-		"post":     {0.9, 0, 9, 2.1, 0.45},
+		"timeline": {0.75, 2.8, 370, 2.1, 0.37},
+		"repos":    {0.75, 2.8, 160, 2.1, 0.37},
+		"post":     {1.1, 0, 9, 2.1, 0.56},
 	}
 	for _, d := range docs {
 		limit := limits[d.Name]

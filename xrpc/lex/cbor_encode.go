@@ -18,7 +18,9 @@ func MarshalCBOR(v Encodable) ([]byte, error) {
 	if err := e.document(v); err != nil {
 		return nil, err
 	}
-	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
+	out := make([]byte, len(e.buf))
+	copy(out, e.buf)
+	return out, nil
 }
 
 // appendHead appends the head of a value: its major type, and a number or length in the shortest
@@ -63,8 +65,20 @@ func (e *Encoder) cborString(s string) {
 		e.fail(ErrSyntax, "string %.40q is not UTF-8", s)
 		return
 	}
-	e.head(majorText, uint64(len(s)))
-	e.buf = append(e.buf, s...)
+	e.cborText(s)
+}
+
+// cborText writes the head of a text and the text in one piece, where the head is one byte.
+func (e *Encoder) cborText(s string) {
+	if len(s) >= 24 {
+		e.head(majorText, uint64(len(s)))
+		e.buf = append(e.buf, s...)
+		return
+	}
+	at := len(e.buf)
+	b := e.grow(len(s) + 1)
+	b[at] = majorText<<5 | byte(len(s))
+	copy(b[at+1:], s)
 }
 
 // cborLink is CIDLink for DAG-CBOR.
@@ -92,8 +106,7 @@ func (e *Encoder) cborKey(name string) {
 		top.unsorted = !e.before(e.fields[n-1], name)
 	}
 	e.fields = append(e.fields, field{from: len(e.buf)})
-	e.head(majorText, uint64(len(name)))
-	e.buf = append(e.buf, name...)
+	e.cborText(name)
 }
 
 // before reports whether f comes before a field with this name.

@@ -64,7 +64,9 @@ func MarshalJSON(v Encodable) ([]byte, error) {
 	if err := e.document(v); err != nil {
 		return nil, err
 	}
-	return append(make([]byte, 0, len(e.buf)), e.buf...), nil
+	out := make([]byte, len(e.buf))
+	copy(out, e.buf)
+	return out, nil
 }
 
 // AppendJSON appends v as JSON to dst. After an error it returns dst unchanged.
