@@ -71,6 +71,9 @@ func (p *program) run(ctx context.Context, args []string) int {
 		root.SetOut(p.raw) // to a shell, with tabs
 	}
 	err := root.ExecuteContext(ctx)
+	if lexgen, ok := errors.AsType[exited](err); ok {
+		return lexgen.status()
+	}
 	switch {
 	case err == nil:
 		return statusDone
@@ -105,10 +108,7 @@ Results go to the standard output, everything else to standard error. The exit s
 
   0  it is done
   1  it failed, or a check found problems
-  2  the command line is wrong
-
-Another command, lexgen, generates Go from lexicons, installs them, checks and compares them:
-  go run github.com/gimucco/atproto-go/lexgen@latest help`,
+  2  the command line is wrong`,
 		Example: `  atproto login alice.example.com
   atproto post "Hello from the command line"
   atproto resolve alice.example.com`,
@@ -138,7 +138,7 @@ Another command, lexgen, generates Go from lexicons, installs them, checks and c
 		{groupAccounts, []*cobra.Command{p.loginCommand(), p.logoutCommand(), p.whoamiCommand(), p.accountsCommand()}},
 		{groupUse, []*cobra.Command{p.postCommand(), p.recordCommand(), p.uploadCommand(), p.downloadCommand(), p.callCommand()}},
 		{groupLook, []*cobra.Command{p.resolveCommand(), p.repoCommand(), p.streamCommand()}},
-		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.scopesCommand(), p.sandboxCommand()}},
+		{groupBuild, []*cobra.Command{p.keygenCommand(), p.metadataCommand(), p.checkCommand(), p.scopesCommand(), p.sandboxCommand(), p.lexCommand()}},
 		{groupSelf, []*cobra.Command{p.completionCommand(), p.versionCommand()}},
 	} {
 		for _, cmd := range group.commands {
