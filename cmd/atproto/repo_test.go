@@ -225,7 +225,7 @@ func TestUnpackStaysInItsFolder(t *testing.T) {
 		}
 		defer r.Close()
 		if err := os.Symlink(outside, "com.example.note"); err != nil {
-			t.Skip("this system has no links")
+			t.Fatal(err)
 		}
 		if err := writeIndented(r, "com.example.note/x.json", []byte("{}")); err == nil {
 			t.Error("it was written through the link")

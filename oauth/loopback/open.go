@@ -14,8 +14,8 @@ import (
 // defaultScope allows everything that an app password allows.
 const defaultScope = "atproto transition:generic"
 
-// redirect is the redirect URI of Open's client; each login uses another port.
-const redirect = "http://127.0.0.1/callback"
+// openRedirectURI is the redirect URI of Open's client; each login uses another port.
+const openRedirectURI = "http://127.0.0.1/callback"
 
 // WithScope sets the scope for Open, instead of "atproto transition:generic". A stored session
 // keeps the scope of its login; to get a larger scope, log in again.
@@ -48,7 +48,7 @@ func WithConfig(change func(*oauth.Config)) Option {
 // Errors: those of the files, and those of ResumeOrLogin.
 func Open(ctx context.Context, program, identifier string, opts ...Option) (*oauth.Session, error) {
 	s := settingsOf(opts)
-	config := oauth.Localhost(redirect, s.scope)
+	config := oauth.Localhost(openRedirectURI, s.scope)
 	if err := s.keepInFiles(&config, program); err != nil {
 		return nil, fmt.Errorf("loopback: %w", err)
 	}

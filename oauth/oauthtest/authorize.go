@@ -15,26 +15,23 @@ import (
 // to Callback to find out. Approve fails if the browser would not be sent back, because the URL is
 // not one of this server or its request_uri is unknown.
 func (s *Server) Approve(ctx context.Context, loginURL string, account Account) (*url.URL, error) {
-	return s.answerLogin(ctx, loginURL, string(account.DID), everything)
+	return s.answerLogin(ctx, loginURL, string(account.DID), nil)
 }
 
 // ApprovePart is Approve for a user who agrees to a part of the requested scope. scope is that
 // part, such as "atproto". What was not requested is not granted.
 func (s *Server) ApprovePart(ctx context.Context, loginURL string, account Account, scope string) (*url.URL, error) {
-	agreed := strings.Fields(scope)
-	return s.answerLogin(ctx, loginURL, string(account.DID), func(token string) bool { return slices.Contains(agreed, token) })
+	return s.answerLogin(ctx, loginURL, string(account.DID), strings.Fields(scope))
 }
-
-// everything agrees to every scope.
-func everything(string) bool { return true }
 
 // Deny is Approve for a user who refuses.
 func (s *Server) Deny(ctx context.Context, loginURL string) (*url.URL, error) {
 	return s.answerLogin(ctx, loginURL, "", nil)
 }
 
-// answerLogin opens the page of loginURL and agrees as the account id. If id is empty, it refuses.
-func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agrees func(token string) bool) (*url.URL, error) {
+// answerLogin opens the page of loginURL and agrees as the account id, to the scopes in agreed; nil stands for all of them. If id
+// is empty, it refuses.
+func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agreed []string) (*url.URL, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -60,8 +57,8 @@ func (s *Server) answerLogin(ctx context.Context, loginURL, id string, agrees fu
 	case back != nil:
 		return back, nil
 	}
-	if who != nil {
-		r.agreed = slices.DeleteFunc(strings.Fields(r.params.Get("scope")), func(token string) bool { return !agrees(token) })
+	if agreed != nil {
+		r.agreed = slices.DeleteFunc(strings.Fields(r.params.Get("scope")), func(token string) bool { return !slices.Contains(agreed, token) })
 	}
 	return s.decide(r, who), nil
 }

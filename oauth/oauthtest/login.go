@@ -19,16 +19,18 @@ import (
 //
 // The login makes the same requests as any other, and Stats counts them.
 func (s *Server) Login(ctx context.Context, name string, change ...func(*oauth.Config)) (*oauth.Session, error) {
-	config := oauth.Localhost("http://127.0.0.1/callback", "atproto transition:generic")
+	const redirectURI = "http://127.0.0.1/callback"
+	config := oauth.Localhost(redirectURI, "atproto transition:generic")
 	environment := s.Environment()
 	environment.Configure(&config)
 	config.Clock = s.Now
+	id := config.ClientID
 	for _, c := range change {
-		scope := config.Scope
-		if c(&config); config.Scope != scope {
-			// The client ID of such a client contains its scope.
-			config.ClientID = oauth.Localhost("http://127.0.0.1/callback", config.Scope).ClientID
-		}
+		c(&config)
+	}
+	if config.ClientID == id {
+		// The ID of such a client names the scopes that it may ask for.
+		config.ClientID = oauth.Localhost(redirectURI, config.Scope).ClientID
 	}
 	client, err := oauth.NewClient(config)
 	if err != nil {
