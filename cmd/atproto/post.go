@@ -104,10 +104,7 @@ func (d *draft) read(images []string, replyTo, quote string, langs []string) err
 		if ref.typed == "" {
 			continue
 		}
-		name, err := parseRecord(ref.typed)
-		if err == nil {
-			err = name.full()
-		}
+		name, err := parseFullRecord(ref.typed)
 		if err == nil && ref.flag == "reply-to" && name.collection != appbsky.FeedPostNSID {
 			err = fmt.Errorf("a record of %s cannot be replied to: it has to be a post", name.collection)
 		}

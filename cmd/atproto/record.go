@@ -48,10 +48,7 @@ its URI and its CID beside its value; the CID is what put --swap takes.`,
 	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := parseRecord(args[0])
-		if err == nil {
-			err = name.full()
-		}
+		name, err := parseFullRecord(args[0])
 		var version *syntax.CID
 		if err == nil && *cid != "" {
 			var parsed syntax.CID
@@ -336,10 +333,7 @@ where there is no record. For the rest it is as create.`,
 	asJSON := jsonFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := parseRecord(args[0])
-		if err == nil {
-			err = name.full()
-		}
+		name, err := parseFullRecord(args[0])
 		in := &comatproto.RepoPutRecordInput{Collection: name.collection, RKey: name.key, Validate: flags.server()}
 		switch {
 		case err != nil:
@@ -389,10 +383,7 @@ deleted only if it still has this CID.`,
 	account := p.accountFlag(cmd)
 	timeout := timeoutFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		name, err := parseRecord(args[0])
-		if err == nil {
-			err = name.full()
-		}
+		name, err := parseFullRecord(args[0])
 		in := &comatproto.RepoDeleteRecordInput{Collection: name.collection, RKey: name.key}
 		if err == nil && *swap != "" {
 			var cid syntax.CID

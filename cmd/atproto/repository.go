@@ -110,12 +110,13 @@ func parseRecord(typed string) (recordName, error) {
 	return name, nil
 }
 
-// full makes sure that the name is one of a record.
-func (n recordName) full() error {
-	if n.collection == "" || n.key == "" {
-		return errors.New("this names no record: it has to have a collection and a key, such as app.bsky.feed.post/3jt…")
+// parseFullRecord is parseRecord for a name that has to have a collection and a key.
+func parseFullRecord(typed string) (recordName, error) {
+	name, err := parseRecord(typed)
+	if err == nil && (name.collection == "" || name.key == "") {
+		err = errors.New("this names no record: it has to have a collection and a key, such as app.bsky.feed.post/3jt…")
 	}
-	return nil
+	return name, err
 }
 
 // own makes sure that the record is the account's, which alone can write it.
