@@ -143,6 +143,27 @@ func (web *Web) Session(r *http.Request) (*Session, error) {
 	return web.Client.Resume(r.Context(), key)
 }
 
+// SetSession makes session the session of the browser that sent r, as a login does: it sets the
+// cookie, and logs out the session that the browser had before. Use it for a session that does not
+// come from CallbackHandler: from Client.Import, or from a Client.Callback of your own. Call it
+// before w gets its status. Later requests of the browser have the session; r does not.
+//
+// Only call it for a browser whose user you know: whoever has the cookie acts as session.DID. If
+// the key of a passphrase cannot be read, SetSession fails with ErrStore and changes nothing.
+//
+// It panics in the same cases as LoginHandler.
+func (web *Web) SetSession(w http.ResponseWriter, r *http.Request, session *Session) error {
+	web.check()
+	sealed, err := web.Client.SealSessionKey(r.Context(), session.Key())
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store") // a cache would give the cookie to others
+	before, _ := web.Session(r)
+	web.giveSession(w, r, sealed, session.Key(), before)
+	return nil
+}
+
 // sessionKey reads the session key of the browser that sent r.
 func (web *Web) sessionKey(r *http.Request) (SessionKey, error) {
 	c, err := r.Cookie(web.hostPrefix(r) + web.cookieName())

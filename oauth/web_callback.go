@@ -51,18 +51,14 @@ func (web *Web) callback(w http.ResponseWriter, r *http.Request) {
 		web.failed(w, r, err)
 		return
 	}
-	before, beforeErr := web.Session(r)
-	if login.Lost != "" && beforeErr == nil && before.Key() != (SessionKey{DID: login.Account, ID: login.Lost}) {
+	before, _ := web.Session(r)
+	if login.Lost != "" && before != nil && before.Key() != (SessionKey{DID: login.Account, ID: login.Lost}) {
 		// Another tab was faster, and its user may be another person.
 		replace(r.Context(), result.Session)
 		http.Redirect(w, r, web.after(result), http.StatusSeeOther)
 		return
 	}
-	// The old session lives until the new one is stored and the browser has its key.
-	web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
-	if beforeErr == nil && before.Key() != result.Session.Key() {
-		replace(r.Context(), before)
-	}
+	web.giveSession(w, r, sealed, result.Session.Key(), before)
 	if web.LoggedIn != nil {
 		web.LoggedIn(w, r, result)
 		return
@@ -88,6 +84,16 @@ func (web *Web) callbackFailed(w http.ResponseWriter, r *http.Request, login *lo
 		}
 	}
 	web.failed(w, r, err)
+}
+
+// giveSession sets the cookie with a session's sealed key. Then it logs out the session that the
+// browser had before, which is nil if there was none: the old one lives until the browser has the
+// new one's key.
+func (web *Web) giveSession(w http.ResponseWriter, r *http.Request, sealed string, key SessionKey, before *Session) {
+	web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
+	if before != nil && before.Key() != key {
+		replace(r.Context(), before)
+	}
 }
 
 // replace logs out a session whose key nobody has any more. It tells the server in the background,

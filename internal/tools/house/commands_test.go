@@ -122,12 +122,12 @@ func goproxy(t *testing.T) string {
 	if *proxyFlag != "" {
 		return fileURL(dir) + "," + *proxyFlag
 	}
-	// The go.mod of a module that only other systems need is in the cache once somebody
-	// has asked for the whole graph.
-	graph := exec.CommandContext(t.Context(), "go", "list", "-m", "all")
-	graph.Dir = root
-	if out, err := graph.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	// On a new machine, the cache has what this system's builds and tests need. The newcomer's go mod tidy asks for more: for
+	// what other systems need, and for what the tests of other modules import. The same command here brings all of it.
+	tidy := exec.CommandContext(t.Context(), "go", "mod", "tidy", "-diff")
+	tidy.Dir = root
+	if out, err := tidy.CombinedOutput(); err != nil {
+		t.Fatalf("go mod tidy -diff: %v\n%s", err, out)
 	}
 	out, err := exec.CommandContext(t.Context(), "go", "env", "GOMODCACHE").Output()
 	if err != nil {
