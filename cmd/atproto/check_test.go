@@ -335,7 +335,7 @@ func TestCheckEnds(t *testing.T) {
 	cancel()
 	var out, errs strings.Builder
 	p := &program{stdout: &out, stderr: &errs, roundTripper: waiting{}}
-	if status := p.run(ctx, []string{"check", checkedURL}); status != 1 || !strings.Contains(errs.String(), "context canceled") || out.Len() != 0 {
+	if status := p.run(ctx, []string{"check", checkedURL}); status != 130 || !strings.Contains(errs.String(), "context canceled") || out.Len() != 0 {
 		t.Errorf("an interrupt: status %d, %s%s", status, out.String(), errs.String())
 	}
 }

@@ -38,9 +38,10 @@ type program struct {
 
 // The exit statuses.
 const (
-	statusDone   = 0
-	statusFailed = 1
-	statusUsage  = 2
+	statusDone        = 0
+	statusFailed      = 1
+	statusUsage       = 2
+	statusInterrupted = 130 // as shells count it: 128 and the number of the signal
 )
 
 // errFound is how a check ends that found problems and has printed them.
@@ -77,13 +78,18 @@ func (p *program) run(ctx context.Context, args []string) int {
 	switch {
 	case err == nil:
 		return statusDone
-	case errors.Is(err, errFound):
-		return statusFailed
 	case errors.Is(err, commandline.ErrUsage):
 		fmt.Fprintln(p.stderr, "atproto:", err)
 		return statusUsage
+	case errors.Is(err, errFound): // they are printed
+	case err == context.Canceled: // and no words about where
+		fmt.Fprintln(p.stderr, "atproto: interrupted")
+	default:
+		fmt.Fprintln(p.stderr, "atproto:", err)
 	}
-	fmt.Fprintln(p.stderr, "atproto:", err)
+	if ctx.Err() != nil {
+		return statusInterrupted
+	}
 	return statusFailed
 }
 
@@ -106,9 +112,10 @@ OAuth clients and looks into what servers make of them.
 
 Results go to the standard output, everything else to standard error. The exit status is
 
-  0  it is done
-  1  it failed, or a check found problems
-  2  the command line is wrong`,
+    0  it is done
+    1  it failed, or a check found problems
+    2  the command line is wrong
+  130  it was interrupted, by Ctrl-C for example`,
 		Example: `  atproto login alice.example.com
   atproto post "Hello from the command line"
   atproto resolve alice.example.com`,

@@ -308,6 +308,9 @@ func typeUnseen(ctx context.Context, fd int) (string, error) {
 	case o := <-typed:
 		return string(o.line), o.err
 	case <-ctx.Done():
-		return "", errors.Join(ctx.Err(), term.Restore(fd, state))
+		if err := term.Restore(fd, state); err != nil {
+			return "", fmt.Errorf("interrupted, and the terminal goes on hiding what is typed (stty echo mends that): %w", err)
+		}
+		return "", ctx.Err()
 	}
 }

@@ -8,7 +8,7 @@
 //
 // atproto help lists all commands. Results go to the standard output, everything else to
 // standard error. The exit status is 0 when it is done, 1 when it failed or a check found
-// problems, 2 when the command line is wrong.
+// problems, 2 when the command line is wrong, 130 when it was interrupted.
 package main
 
 import (

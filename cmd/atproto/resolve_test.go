@@ -148,7 +148,7 @@ func TestResolveEnds(t *testing.T) {
 	errs.Reset()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if status := p.run(ctx, []string{"resolve", "alice.test"}); status != 1 || !strings.Contains(errs.String(), "interrupted") {
+	if status := p.run(ctx, []string{"resolve", "alice.test"}); status != 130 || !strings.Contains(errs.String(), "interrupted") {
 		t.Errorf("status %d, %s", status, errs.String())
 	}
 }
