@@ -7,30 +7,15 @@ import (
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/repo"
-	"github.com/gimucco/atproto-go/xrpc/lex"
+	"github.com/gimucco/atproto-go/repo/firehose"
 	"github.com/gimucco/atproto-go/xrpc/service"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // publish sends the event of a commit to all listeners. The sandbox keeps all events. s.mu is held.
 func (s *Server) publish(event *repo.CommitEvent) {
-	message := &comatproto.SyncSubscribeReposCommit{
-		Seq: int64(len(s.events)) + 1, Repo: event.DID, Rev: event.Rev, Commit: lex.CIDLink(event.Commit),
-		Blocks: event.Blocks, Time: syntax.DatetimeOf(s.Now()),
-	}
-	if event.Since != "" {
-		message.Since, message.PrevData = new(event.Since), new(lex.CIDLink(event.PrevData))
-	}
-	for _, op := range event.Ops {
-		said := comatproto.SyncSubscribeReposRepoOp{Action: string(op.Action), Path: op.Path}
-		if op.CID != "" {
-			said.CID = new(lex.CIDLink(op.CID))
-		}
-		if op.Prev != "" {
-			said.Prev = new(lex.CIDLink(op.Prev))
-		}
-		message.Ops = append(message.Ops, said)
-	}
+	message := firehose.CommitMessage(event)
+	message.Seq, message.Time = int64(len(s.events))+1, syntax.DatetimeOf(s.Now())
 	s.events = append(s.events, &comatproto.SyncSubscribeReposMessage{Value: message})
 	close(s.written)
 	s.written = make(chan struct{})

@@ -49,6 +49,31 @@ func CommitEvent(m *comatproto.SyncSubscribeReposCommit) *repo.CommitEvent {
 	return e
 }
 
+// CommitMessage converts an event of a repo.Builder to a #commit message, for a server that sends
+// it. Seq and Time are the server's own and left empty. The result shares the bytes of the blocks.
+func CommitMessage(e *repo.CommitEvent) *comatproto.SyncSubscribeReposCommit {
+	m := &comatproto.SyncSubscribeReposCommit{
+		Repo: e.DID, Rev: e.Rev, Commit: lex.CIDLink(e.Commit), PrevData: linkTo(e.PrevData), Blocks: e.Blocks,
+		Ops: make([]comatproto.SyncSubscribeReposRepoOp, len(e.Ops)),
+		//lint:ignore SA1019 consumers ask for it, though no server of Sync 1.1 sets it
+		TooBig: e.TooBig,
+	}
+	if e.Since != "" {
+		m.Since = new(e.Since)
+	}
+	for i, op := range e.Ops {
+		m.Ops[i] = comatproto.SyncSubscribeReposRepoOp{Action: string(op.Action), Path: op.Path, CID: linkTo(op.CID), Prev: linkTo(op.Prev)}
+	}
+	return m
+}
+
+func linkTo(c syntax.CID) *lex.CIDLink {
+	if c == "" {
+		return nil
+	}
+	return new(lex.CIDLink(c))
+}
+
 func cidOf(link *lex.CIDLink) syntax.CID {
 	if link == nil {
 		return ""

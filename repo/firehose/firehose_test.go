@@ -96,8 +96,8 @@ func TestRealEvents(t *testing.T) {
 func TestCommitEvent(t *testing.T) {
 	const a, b, c, d = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm", "bafyreie5cvv4h45feadgeuwhbcutmh6t2ceseocckahdoe6uat64zmz454",
 		"bafyreifqynamoq3fty5finpxowgomhl5oy6bdld2vtwwkjxwlo6mui4rk6y", "bafyreicfeeojgjj7gtgl6go25tk5jmcuoytjp5hhulbdd7gwzk7gtqw3ka"
-	got := firehose.CommitEvent(&comatproto.SyncSubscribeReposCommit{
-		Seq: 7, Repo: "did:plc:sxtoas2sxjv6gh2bibdg3g4b", Rev: "3lhhxizu5wr2d", Since: new(syntax.TID("3lhhxiz32k52v")), Commit: a,
+	message := &comatproto.SyncSubscribeReposCommit{
+		Repo: "did:plc:sxtoas2sxjv6gh2bibdg3g4b", Rev: "3lhhxizu5wr2d", Since: new(syntax.TID("3lhhxiz32k52v")), Commit: a,
 		PrevData: new(lex.CIDLink(b)), Blocks: []byte{1, 2, 3},
 		//lint:ignore SA1019 servers older than Sync 1.1 say it
 		TooBig: true,
@@ -106,7 +106,7 @@ func TestCommitEvent(t *testing.T) {
 			{Action: "delete", Path: "com.example.note/b", Prev: new(lex.CIDLink(d))},
 			{Action: "create", Path: "com.example.note/c", CID: new(lex.CIDLink(c))},
 		},
-	})
+	}
 	want := &repo.CommitEvent{
 		DID: "did:plc:sxtoas2sxjv6gh2bibdg3g4b", Rev: "3lhhxizu5wr2d", Since: "3lhhxiz32k52v", Commit: a, PrevData: b, Blocks: []byte{1, 2, 3}, TooBig: true,
 		Ops: []repo.EventOp{
@@ -115,12 +115,18 @@ func TestCommitEvent(t *testing.T) {
 			{Action: repo.Create, Path: "com.example.note/c", CID: c},
 		},
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, firehose.CommitEvent(message)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(message, firehose.CommitMessage(want)); diff != "" {
+		t.Errorf("back (-want +got):\n%s", diff)
 	}
 	want = &repo.CommitEvent{Ops: []repo.EventOp{}}
 	if diff := cmp.Diff(want, firehose.CommitEvent(&comatproto.SyncSubscribeReposCommit{})); diff != "" {
 		t.Errorf("of an event of nothing (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&comatproto.SyncSubscribeReposCommit{Ops: []comatproto.SyncSubscribeReposRepoOp{}}, firehose.CommitMessage(want)); diff != "" {
+		t.Errorf("of an event of nothing, back (-want +got):\n%s", diff)
 	}
 }
 

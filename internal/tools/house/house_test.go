@@ -65,7 +65,7 @@ var arrows = map[string][]string{
 	"internal/serverclock": {},
 	"internal/token":       {},
 	"oauth/loopback":       {"oauth", "oauth/seal", "oauth/store", "identity", "internal/clientmetadata", "xrpc/syntax"},
-	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "generated", "identity", "repo", "serviceauth", "xrpc", "xrpc/service", "xrpc/lex", "xrpc/syntax", "internal/safehttp"},
+	"oauth/oauthtest":      {"oauth", "oauth/scope", "apppassword", "generated", "identity", "repo", "repo/firehose", "serviceauth", "xrpc", "xrpc/service", "xrpc/lex", "xrpc/syntax", "internal/safehttp"},
 	"lexgen": {
 		"internal/commandline", "lexgen/internal/corpus", "lexgen/internal/evolution", "lexgen/internal/gocommand", "lexgen/internal/input", "lexgen/internal/install",
 		"lexgen/internal/lint", "lexgen/internal/output",
