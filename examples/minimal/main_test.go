@@ -43,26 +43,13 @@ func TestItIsShort(t *testing.T) {
 const sandbox = `package main
 
 import (
-	"context"
-	"net/http"
-
 	"github.com/gimucco/atproto-go/oauth/loopback"
 	"github.com/gimucco/atproto-go/oauth/oauthtest"
 )
 
 func sandbox() []loopback.Option {
 	server := oauthtest.NewServer()
-	agree := func(page string) error {
-		go func() {
-			if callback, err := server.Approve(context.Background(), page, server.Environment().Account("alice")); err == nil {
-				if resp, err := http.Get(callback.String()); err == nil {
-					resp.Body.Close()
-				}
-			}
-		}()
-		return nil
-	}
-	return []loopback.Option{loopback.WithDir("sessions"), loopback.WithConfig(server.Environment().Configure), loopback.WithBrowser(agree)}
+	return []loopback.Option{loopback.WithDir("sessions"), loopback.WithConfig(server.Environment().Configure), loopback.WithBrowser(server.Browser("alice"))}
 }
 `
 

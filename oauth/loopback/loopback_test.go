@@ -90,7 +90,7 @@ func ExampleLogin() {
 		panic(err)
 	}
 	// With a real server, leave out the options; the person's browser then opens.
-	session, err := loopback.Login(context.Background(), client, "alice.test", loopback.WithBrowser(newPerson(server, "alice").open), loopback.WithOutput(io.Discard))
+	session, err := loopback.Login(context.Background(), client, "alice.test", loopback.WithBrowser(server.Browser("alice")), loopback.WithOutput(io.Discard))
 	if err != nil {
 		panic(err)
 	}

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"io"
-	"net/http"
 	"strings"
 	"testing"
 
@@ -13,21 +11,8 @@ import (
 )
 
 // loginOf has somebody answer the server's page in the place of a person with a browser.
-func loginOf(t *testing.T, server *oauthtest.Server, name string) []loopback.Option {
-	browser := func(page string) error {
-		go func() {
-			callback, err := server.Approve(context.Background(), page, server.Environment().Account(name))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if resp, err := http.Get(callback.String()); err == nil {
-				resp.Body.Close()
-			}
-		}()
-		return nil
-	}
-	return []loopback.Option{loopback.WithBrowser(browser), loopback.WithOutput(io.Discard), loopback.WithInput(strings.NewReader(""))}
+func loginOf(server *oauthtest.Server, name string) []loopback.Option {
+	return []loopback.Option{loopback.WithBrowser(server.Browser(name)), loopback.WithOutput(io.Discard), loopback.WithInput(strings.NewReader(""))}
 }
 
 func TestLogInOncePostTwice(t *testing.T) {
@@ -47,7 +32,7 @@ func TestLogInOncePostTwice(t *testing.T) {
 			t.Fatal(err)
 		}
 		server.Publish(config.ClientID, client.Metadata())
-		return run(t.Context(), config, args, loginOf(t, server, "alice")...)
+		return run(t.Context(), config, args, loginOf(server, "alice")...)
 	}
 	if err := command("status"); err == nil {
 		t.Error("without a login there is a session")

@@ -3,7 +3,6 @@ package house
 import (
 	"context"
 	"io"
-	"net/http"
 	"testing"
 	"time"
 
@@ -52,22 +51,9 @@ func testLogin(t *testing.T) *oauth.Session {
 }
 
 func testCommandLine(t *testing.T, server *oauthtest.Server) (*oauth.Session, error) {
-	agree := func(page string) error {
-		go func() {
-			callback, err := server.Approve(context.Background(), page, server.Environment().Account("alice"))
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			if resp, err := http.Get(callback.String()); err == nil {
-				resp.Body.Close()
-			}
-		}()
-		return nil
-	}
 	session, err := loopback.Open(t.Context(), "my-bot", "alice.test",
 		loopback.WithDir(t.TempDir()), loopback.WithConfig(server.Environment().Configure),
-		loopback.WithBrowser(agree), loopback.WithOutput(io.Discard))
+		loopback.WithBrowser(server.Browser("alice")), loopback.WithOutput(io.Discard))
 	return session, err
 }
 
