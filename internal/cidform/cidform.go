@@ -51,16 +51,23 @@ func Append[S ~string](dst []byte, text S) (b []byte, wrong string) {
 		return dst, "is not a CID in base32"
 	}
 	start := len(dst)
-	var bits, pending uint
-	for i := 1; i < len(text); i++ {
-		switch c := text[i]; {
-		case 'a' <= c && c <= 'z':
-			bits = bits<<5 | uint(c-'a')
-		case '2' <= c && c <= '7':
-			bits = bits<<5 | uint(c-'2'+26)
-		default:
+	rest := text[1:]
+	// Eight characters are five bytes.
+	for ; len(rest) >= 8; rest = rest[8:] {
+		a, b, c, d := values[rest[0]], values[rest[1]], values[rest[2]], values[rest[3]]
+		e, f, g, h := values[rest[4]], values[rest[5]], values[rest[6]], values[rest[7]]
+		if (a|b|c|d|e|f|g|h)&none != 0 {
 			return dst[:start], "is not a CID in base32"
 		}
+		dst = append(dst, a<<3|b>>2, b<<6|c<<1|d>>4, d<<4|e>>1, e<<7|f<<2|g>>3, g<<5|h)
+	}
+	var bits, pending uint
+	for i := range len(rest) {
+		v := values[rest[i]]
+		if v == none {
+			return dst[:start], "is not a CID in base32"
+		}
+		bits = bits<<5 | uint(v)
 		if pending += 5; pending >= 8 {
 			pending -= 8
 			dst = append(dst, byte(bits>>pending))
@@ -74,7 +81,23 @@ func Append[S ~string](dst []byte, text S) (b []byte, wrong string) {
 	return dst, Check(dst[start:])
 }
 
-var encoding = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+
+var encoding = base32.NewEncoding(alphabet).WithPadding(base32.NoPadding)
+
+// none is the value of characters that base32 does not have. The others have values of five bits.
+const none = 0x80
+
+// values are the values of all characters.
+var values = func() (values [256]byte) {
+	for i := range values {
+		values[i] = none
+	}
+	for i := range len(alphabet) {
+		values[alphabet[i]] = byte(i)
+	}
+	return values
+}()
 
 // AppendText appends the base32 text of the bytes of a CID.
 func AppendText(dst, b []byte) []byte {

@@ -89,3 +89,12 @@ func FuzzAppend(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkAppend(b *testing.B) {
+	buffer := make([]byte, 0, MaxSize)
+	for b.Loop() {
+		if _, wrong := Append(buffer, right); wrong != "" {
+			b.Fatal(wrong)
+		}
+	}
+}
