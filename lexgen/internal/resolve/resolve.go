@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/schema"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -28,6 +30,14 @@ func (id ID) String() string {
 		return string(id.NSID)
 	}
 	return string(id.NSID) + "#" + id.Name
+}
+
+// shown is the ID in a message: a name that is wrong may hold anything.
+func (id ID) shown() string {
+	if s := id.String(); strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return id.String()
 }
 
 // A Set is all documents that references can point into.
