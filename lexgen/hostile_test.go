@@ -103,7 +103,7 @@ func TestHostileLexicons(t *testing.T) {
 		{"an accept that is code", property(`{"type": "blob", "accept": ["\"); panic(1)"]}`), ""},
 		{"a permission set of anything", `"main": {"type": "permission-set", "title": "\u202e", "detail": "*/", "permissions": [1, null, {"a": {"b": [1, {"c": null}]}}]}`, ""},
 		{"a subscription without messages", `"main": {"type": "subscription", "parameters": {"type": "params", "properties": {"cursor": {"type": "integer"}}}}`, ""},
-		{"messages of messages", `"main": {"type": "subscription", "message": {"schema": {"type": "union", "refs": ["#main"]}}}`, "must be an object or a record"},
+		{"messages of messages", `"main": {"type": "subscription", "message": {"schema": {"type": "union", "refs": ["#main"]}}}`, "only objects and records can be members of a union"},
 	} {
 		t.Run("P43 P44 P92 P125 "+tc.name, func(t *testing.T) {
 			dir := t.TempDir()

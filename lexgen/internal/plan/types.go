@@ -220,6 +220,8 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	switch t := def.Type.(type) {
 	case *schema.Object, *schema.Record:
 		return &Type{Kind: Object, Go: n}
+	case *schema.Token:
+		return &Type{Kind: String, Limits: Limits{Values: []string{id.String()}}}
 	case *schema.String:
 		format := b.format(t)
 		if len(t.Enum) == 0 && len(t.KnownValues) == 0 && format.Name != "" {

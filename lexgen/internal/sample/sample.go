@@ -147,9 +147,12 @@ func (m *maker) value(t schema.Type, depth int) any {
 		out["$type"] = string(t.Pos.NSID)
 		return out
 	case *schema.Ref:
-		_, def, err := m.set.Ref(t.Pos, t.Ref)
+		id, def, err := m.set.Ref(t.Pos, t.Ref)
 		if err != nil {
 			panic(err) // the set has been checked
+		}
+		if _, ok := def.Type.(*schema.Token); ok {
+			return id.String()
 		}
 		return m.value(def.Type, depth+1)
 	case *schema.Union:
