@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/resolve"
@@ -254,7 +253,7 @@ func (m *maker) blob(t *schema.Blob) any {
 		mimeType = strings.Replace(t.Accept[0], "*/*", mimeType, 1)
 		mimeType = strings.Replace(mimeType, "*", "x-sample", 1)
 	}
-	size := int64(m.length(nil, t.MaxSize, 1, math.MaxInt64))
+	size := int64(m.length(nil, t.MaxSize, 1, maxInteger))
 	return object{"$type": "blob", "ref": object{"$link": rawCID}, "mimeType": mimeType, "size": size}
 }
 
