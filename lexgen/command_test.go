@@ -177,6 +177,28 @@ func TestCorpusGoesOnAfterBadFiles(t *testing.T) {
 	})
 }
 
+func TestCorpusOfWhatTheReferenceTakes(t *testing.T) {
+	t.Run("P98 comes back as it was", func(t *testing.T) {
+		dir := t.TempDir()
+		const token = `, "t": {"type": "token"}`
+		for name, defs := range map[string]string{
+			"com.example.getList": `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "ref", "ref": "#l"}}}, "l": {"type": "array", "items": {"type": "ref", "ref": "#t"}}` + token,
+			"com.example.getBlob": `"main": {"type": "query", "output": {"encoding": "application/json", "schema": {"type": "ref", "ref": "#b"}}}, "b": {"type": "blob"}`,
+			"com.example.putWord": `"main": {"type": "procedure", "input": {"encoding": "application/json", "schema": {"type": "ref", "ref": "#w"}}}, "w": {"type": "string", "enum": ["a", "b"]}`,
+			"com.example.tokens":  `"main": {"type": "object", "required": ["t"], "properties": {"t": {"type": "ref", "ref": "#t"}, "u": {"type": "union", "closed": true, "refs": ["#t", "#o"]}, "v": {"type": "union", "closed": true, "refs": ["#t"]}}}, "o": {"type": "object", "properties": {}}` + token,
+			"com.example.rings":   `"main": {"type": "record", "key": "any", "record": {"type": "object", "required": ["x"], "properties": {"x": {"type": "ref", "ref": "#y"}}}}, "y": {"type": "object", "required": ["x"], "properties": {"x": {"type": "ref", "ref": "#main"}}}`,
+			"com.example.limits":  object(`"s": {"type": "string", "minLength": 9, "maxLength": 3}, "i": {"type": "integer", "const": 3, "enum": [1, 2]}, "e": {"type": "string", "const": "c", "default": "c", "enum": ["d"]}, "": {"type": "string"}`),
+			"com.example.names":   object(`"x": {"type": "ref", "ref": "#block-quote"}`) + `, "block-quote": {"type": "object", "properties": {}}, "_": {"type": "object", "properties": {}}`,
+		} {
+			writeFile(t, filepath.Join(dir, name+".json"), document(name, defs))
+		}
+		status, stdout, stderr := lexgen(t, "corpus", dir, "--library", "..")
+		if status != 0 || !strings.Contains(stdout, "7 lexicons: 2 query, 1 procedure, 1 record, 3 other\n") || !strings.Contains(stdout, "of 11 types read and written without loss") || strings.Contains(stdout, "left out") {
+			t.Errorf("status %d: %s%s", status, stdout, stderr)
+		}
+	})
+}
+
 func TestFormatsOfStringsWithConstants(t *testing.T) {
 	c := newTypeChecker(t)
 	defs := object(`

@@ -94,8 +94,8 @@ func Check(document []byte, make func() Value) error {
 		return fmt.Errorf("encoded again, it is other text (%v): %s", err, twice)
 	}
 
-	var untyped lex.Unknown
-	if err := lex.UnmarshalJSON(document, &untyped); err != nil {
+	untyped, err := lex.AnyJSON(document) // the body of a method need not be an object
+	if err != nil {
 		return fmt.Errorf("decode without a type: %w", err)
 	}
 	want, err := lex.MarshalCBOR(&untyped)

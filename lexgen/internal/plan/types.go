@@ -145,7 +145,7 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, at spot) *Type
 	case *schema.Unknown:
 		return &Type{Kind: Unknown}
 	case *schema.Missing:
-		return &Type{Kind: Object, Go: Name{Path: "github.com/gimucco/atproto-go/xrpc/lex", Name: "Any"}}
+		return anyType()
 	case *schema.String:
 		if len(t.Enum) > 0 {
 			n := typeName("")
@@ -206,6 +206,11 @@ func (b *builder) typeOf(pl *place, in resolve.ID, t schema.Type, at spot) *Type
 	return &Type{Kind: Unknown}
 }
 
+// anyType is the type of what is kept as it is sent.
+func anyType() *Type {
+	return &Type{Kind: Object, Go: Name{Path: "github.com/gimucco/atproto-go/xrpc/lex", Name: "Any"}}
+}
+
 func limitsOf(t *schema.String) Limits {
 	values := t.Enum
 	if t.Const != nil {
@@ -220,6 +225,8 @@ func (b *builder) named(id resolve.ID, def *schema.Def) *Type {
 	switch t := def.Type.(type) {
 	case *schema.Object, *schema.Record:
 		return &Type{Kind: Object, Go: n}
+	case *schema.Token:
+		return &Type{Kind: String, Limits: Limits{Values: []string{id.String()}}}
 	case *schema.String:
 		format := b.format(t)
 		if len(t.Enum) == 0 && len(t.KnownValues) == 0 && format.Name != "" {
@@ -317,14 +324,16 @@ func (b *builder) params(pl *place, in resolve.ID, p *schema.Params, name, metho
 	for _, prop := range p.Properties {
 		at := prop.Type.At()
 		f := Field{JSON: prop.Name, Go: b.rename(keyOf(at), camel(prop.Name)), Presence: presence(prop), Default: b.defaultOf(prop.Type)}
+		if f.Default != "" && f.Presence == Required {
+			// The default is sent then, so that the server has the parameter in any case.
+			b.warn(at, "a required parameter has a default; it may be left out")
+			f.Presence = Optional
+		}
 		scope.take(f.Go, at.String(), keyOf(at), f.Go)
 		f.Type = b.typeOf(pl, in, prop.Type, fieldOf(name, f.Go, name+f.Go))
 		f.Form = formOf(f.Type, f.Presence)
 		f.Doc = b.fieldDoc(pl, prop.Type, &f)
 		if f.Default != "" {
-			if f.Presence == Required {
-				b.fail(at.Errorf("a required parameter cannot have a default"))
-			}
 			f.Doc = f.Doc.with("Default, sent if nil: " + clean(f.Default) + ".")
 		}
 		if f.Type.Kind == Array && f.Type.Elem.Kind == Array {
@@ -508,6 +517,10 @@ func (b *builder) body(pl *place, id resolve.ID, body *schema.Body, name, what s
 	}
 	name = b.rename(keyOf(body.Pos), name)
 	if body.Encoding != "application/json" {
+		if strings.Contains(body.Encoding, ",") { // a body has one type, and */* lets the caller say which
+			b.warn(body.Pos, "encoding %q is a list; the body is a stream of bytes of any type", body.Encoding)
+			return "*/*", nil
+		}
 		kind, _, _ := strings.Cut(body.Encoding, "/")
 		if !slices.Contains(encodings, body.Encoding) && !slices.Contains([]string{"image", "video", "audio"}, kind) {
 			b.warn(body.Pos, "encoding %q is not known; the body is a stream of bytes", body.Encoding)
@@ -526,7 +539,8 @@ func (b *builder) body(pl *place, id resolve.ID, body *schema.Body, name, what s
 	default:
 		t := b.typeOf(pl, id, s, spot{name: name, of: what})
 		if t.Kind != Object && t.Kind != UnionOf {
-			b.fail(body.Schema.At().Errorf("%s must be an object or a union", what))
+			b.warn(body.Schema.At(), "a body that is neither an object nor a union is kept as it is sent")
+			return body.Encoding, anyType()
 		}
 		return body.Encoding, t
 	}

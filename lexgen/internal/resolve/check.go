@@ -11,7 +11,6 @@ import (
 // checker walks one definition, collecting what it refers to and what is wrong.
 type checker struct {
 	set      *Set
-	id       ID
 	refs     []reference
 	errs     []error
 	missing  []error // references to what is not there
@@ -28,7 +27,7 @@ type reference struct {
 }
 
 func (s *Set) check(id ID) *checker {
-	c := &checker{set: s, id: id}
+	c := &checker{set: s, warnings: slices.Clone(s.endless[id])}
 	for t := range schema.All(s.Def(id).Type) {
 		c.one(t)
 	}
@@ -62,16 +61,12 @@ func (c *checker) resolve(at schema.Pos, ref string, needed bool) (ID, *schema.D
 // one checks a schema without what it is made of.
 func (c *checker) one(t schema.Type) {
 	switch t := t.(type) {
-	case *schema.Record:
-		c.finite(t.Object.Properties)
-	case *schema.Object:
-		c.finite(t.Properties)
 	case *schema.Subscription:
 		if _, ok := t.Message.(*schema.Union); !ok && t.Message != nil {
 			c.fail(t.Message.At(), "the message of a subscription must be a union")
 		}
 	case *schema.Array:
-		c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
+		c.order(t.Pos, "minLength", &t.MinLength, "maxLength", &t.MaxLength)
 		if err := c.array(t); err != nil && !c.nested {
 			c.nested = true // the arrays in it say the same
 			c.errs = append(c.errs, err)
@@ -81,26 +76,26 @@ func (c *checker) one(t schema.Type) {
 	case *schema.Union:
 		c.union(t)
 	case *schema.Boolean:
-		if t.Const != nil && t.Default != nil {
-			c.fail(t.Pos, "has both const and default")
+		if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
+			c.warn(t.Pos, "default %t is not const %t", *t.Default, *t.Const)
 		}
 	case *schema.Integer:
 		c.integer(t)
 	case *schema.String:
 		c.str(t)
 	case *schema.Bytes:
-		c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
+		c.order(t.Pos, "minLength", &t.MinLength, "maxLength", &t.MaxLength)
 	}
 }
 
 func (c *checker) ref(t *schema.Ref) {
-	_, def := c.resolve(t.Pos, t.Ref, true)
+	id, def := c.resolve(t.Pos, t.Ref, true)
 	if def == nil {
 		return
 	}
 	switch def.Type.(type) {
-	case *schema.Token:
-		c.fail(t.Pos, "ref %q: a token is not data; list it in knownValues of a string", t.Ref)
+	case *schema.Token: // the reference takes the token's name for its one value
+		c.warn(t.Pos, "ref %q: a token is not data; the value is the string %q. It is better listed in knownValues of a string", t.Ref, id)
 	case *schema.Method, *schema.Subscription, *schema.PermissionSet:
 		c.fail(t.Pos, "ref %q: points at a method or permission set, not at data", t.Ref)
 	}
@@ -121,22 +116,15 @@ func (c *checker) union(t *schema.Union) {
 		switch def.Type.(type) {
 		case *schema.Object, *schema.Record:
 		default:
-			c.fail(t.Pos, "ref %q: a member of a union must be an object or a record", ref)
+			// The reference takes it. No value can be one: what has a $type is an object.
+			c.warn(t.Pos, "ref %q: only objects and records can be members of a union; it is passed over", ref)
+			return true
 		}
 		return false
 	})
-}
-
-// finite finds properties that require what they are in.
-func (c *checker) finite(properties []schema.Property) {
-	for _, p := range properties {
-		ref, ok := p.Type.(*schema.Ref)
-		if !ok || !p.Required || p.Nullable {
-			continue
-		}
-		if target, _, err := c.set.Ref(ref.Pos, ref.Ref); err == nil && c.set.recursive(c.id, target) {
-			c.fail(ref.Pos, "%s is required to hold itself: no finite value can exist; make the property optional", c.id)
-		}
+	if t.Closed && len(t.Refs) == 0 {
+		c.warn(t.Pos, "a closed union without members has no value; it is read as an open one")
+		t.Closed = false
 	}
 }
 
@@ -170,16 +158,22 @@ func (c *checker) array(t *schema.Array) error {
 	}
 }
 
-func (c *checker) order(at schema.Pos, low string, lo *int64, high string, hi *int64) {
-	if lo != nil && hi != nil && *lo > *hi {
-		c.fail(at, "%s is greater than %s", low, high)
+// order takes limits away that nothing is within: the reference takes them, and nobody can mean them.
+func (c *checker) order(at schema.Pos, low string, lo **int64, high string, hi **int64) {
+	if *lo != nil && *hi != nil && **lo > **hi {
+		c.warn(at, "%s is greater than %s; neither is checked", low, high)
+		*lo, *hi = nil, nil
 	}
 }
 
 func (c *checker) integer(t *schema.Integer) {
-	c.order(t.Pos, "minimum", t.Minimum, "maximum", t.Maximum)
-	if t.Const != nil && t.Default != nil {
-		c.fail(t.Pos, "has both const and default")
+	c.order(t.Pos, "minimum", &t.Minimum, "maximum", &t.Maximum)
+	if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
+		c.warn(t.Pos, "default %d is not const %d", *t.Default, *t.Const)
+	}
+	if t.Const != nil && len(t.Enum) > 0 && !slices.Contains(t.Enum, *t.Const) {
+		c.warn(t.Pos, "const %d is not in enum; const counts", *t.Const)
+		t.Enum = nil
 	}
 	ok := func(what string, v int64) {
 		fail := c.fail
@@ -205,13 +199,18 @@ func (c *checker) integer(t *schema.Integer) {
 }
 
 func (c *checker) str(t *schema.String) {
-	c.order(t.Pos, "minLength", t.MinLength, "maxLength", t.MaxLength)
-	c.order(t.Pos, "minGraphemes", t.MinGraphemes, "maxGraphemes", t.MaxGraphemes)
-	if t.Const != nil && t.Default != nil {
-		c.fail(t.Pos, "has both const and default")
+	c.order(t.Pos, "minLength", &t.MinLength, "maxLength", &t.MaxLength)
+	c.order(t.Pos, "minGraphemes", &t.MinGraphemes, "maxGraphemes", &t.MaxGraphemes)
+	if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
+		c.warn(t.Pos, "default %q is not const %q", *t.Default, *t.Const)
+	}
+	if t.Const != nil && len(t.Enum) > 0 && !slices.Contains(t.Enum, *t.Const) {
+		c.warn(t.Pos, "const %q is not in enum; const counts", *t.Const)
+		t.Enum = nil
 	}
 	if len(t.Enum) > 0 && len(t.KnownValues) > 0 {
-		c.fail(t.Pos, "has both enum and knownValues")
+		c.warn(t.Pos, "has both enum and knownValues; enum counts")
+		t.KnownValues = nil
 	}
 	ok := func(what, v string) {
 		fail := c.fail

@@ -42,7 +42,7 @@ func (s *Set) Closure(roots []syntax.NSID) (*Closure, error) {
 		out.Warnings = append(out.Warnings, c.openUnions(id)...)
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(c.faults), compareIDs) {
-		out.LeftOut = append(out.LeftOut, fmt.Errorf("%w; %s is left out", c.faults[id], id))
+		out.LeftOut = append(out.LeftOut, fmt.Errorf("%w; %s is left out", c.faults[id], id.shown()))
 	}
 	return out, nil
 }
@@ -109,7 +109,7 @@ func (c *closure) spread() {
 			}
 			for _, r := range c.defs[id].refs {
 				if r.needed && c.faults[r.to] != nil {
-					c.faults[id] = r.at.Errorf("ref %q: %s is left out", r.ref, r.to)
+					c.faults[id] = r.at.Errorf("ref %q: %s is left out", r.ref, r.to.shown())
 					changed = true
 					break
 				}
@@ -147,7 +147,7 @@ func (c *closure) openUnions(id ID) (warnings []string) {
 			to, _, err := c.set.Ref(u.Pos, ref)
 			gone := err != nil || c.faults[to] != nil
 			if gone {
-				warnings = append(warnings, u.Pos.Errorf("ref %q: %s is left out; this member of the union is an unknown one", ref, to).Error())
+				warnings = append(warnings, u.Pos.Errorf("ref %q: %s is left out; this member of the union is an unknown one", ref, to.shown()).Error())
 			}
 			return gone
 		})

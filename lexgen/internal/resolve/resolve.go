@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/schema"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -30,10 +32,19 @@ func (id ID) String() string {
 	return string(id.NSID) + "#" + id.Name
 }
 
+// shown is the ID in a message: a name that is wrong may hold anything.
+func (id ID) shown() string {
+	if s := id.String(); strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.QuoteToASCII(s)
+	}
+	return id.String()
+}
+
 // A Set is all documents that references can point into.
 type Set struct {
-	docs   map[syntax.NSID]*schema.Document
-	broken map[syntax.NSID]error
+	docs    map[syntax.NSID]*schema.Document
+	broken  map[syntax.NSID]error
+	endless map[ID][]error // warnings, see finite
 }
 
 // New returns the set of docs. broken are documents that could not be read, and why. Two documents with the same NSID
@@ -48,7 +59,43 @@ func New(docs []*schema.Document, broken map[syntax.NSID]error) (*Set, error) {
 		}
 		s.docs[d.ID] = d
 	}
+	s.finite()
 	return s, errors.Join(errs...)
+}
+
+// finite makes properties optional that require what they are in, as those of objects that require each other: no
+// value would end. All are found before the first is changed, so that it does not matter which definition is asked for.
+func (s *Set) finite() {
+	s.endless = make(map[ID][]error)
+	var found []*schema.Property
+	for _, doc := range s.Documents() {
+		for _, def := range doc.Defs {
+			id := ID{doc.ID, def.Name}
+			for t := range schema.All(def.Type) {
+				object, ok := t.(*schema.Object)
+				if r, is := t.(*schema.Record); is {
+					object, ok = r.Object, true
+				}
+				if !ok {
+					continue
+				}
+				for i := range object.Properties {
+					p := &object.Properties[i]
+					ref, ok := p.Type.(*schema.Ref)
+					if !ok || !p.Required || p.Nullable {
+						continue
+					}
+					if target, _, err := s.Ref(ref.Pos, ref.Ref); err == nil && s.recursive(id, target) {
+						found = append(found, p)
+						s.endless[id] = append(s.endless[id], ref.Pos.Errorf("%s is required to hold itself: no finite value can exist; the property is read as an optional one", id))
+					}
+				}
+			}
+		}
+	}
+	for _, p := range found {
+		p.Required = false
+	}
 }
 
 // Documents returns all documents, sorted by NSID.

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/gimucco/atproto-go/lexgen/internal/resolve"
@@ -147,9 +146,12 @@ func (m *maker) value(t schema.Type, depth int) any {
 		out["$type"] = string(t.Pos.NSID)
 		return out
 	case *schema.Ref:
-		_, def, err := m.set.Ref(t.Pos, t.Ref)
+		id, def, err := m.set.Ref(t.Pos, t.Ref)
 		if err != nil {
 			panic(err) // the set has been checked
+		}
+		if _, ok := def.Type.(*schema.Token); ok {
+			return id.String()
 		}
 		return m.value(def.Type, depth+1)
 	case *schema.Union:
@@ -251,7 +253,7 @@ func (m *maker) blob(t *schema.Blob) any {
 		mimeType = strings.Replace(t.Accept[0], "*/*", mimeType, 1)
 		mimeType = strings.Replace(mimeType, "*", "x-sample", 1)
 	}
-	size := int64(m.length(nil, t.MaxSize, 1, math.MaxInt64))
+	size := int64(m.length(nil, t.MaxSize, 1, maxInteger))
 	return object{"$type": "blob", "ref": object{"$link": rawCID}, "mimeType": mimeType, "size": size}
 }
 

@@ -34,24 +34,26 @@ type reader struct {
 	data []byte
 	line int
 	at   int // the offset that line belongs to
+
+	warnings []error
 }
 
-func parseNode(data []byte, pos Pos) (node, error) {
+func parseNode(data []byte, pos Pos) (root node, warnings []error, err error) {
 	pos.Line = 1
 	if !utf8.Valid(data) {
-		return node{}, pos.Errorf("not UTF-8")
+		return node{}, nil, pos.Errorf("not UTF-8")
 	}
 	data = bytes.TrimPrefix(data, []byte("\uFEFF")) // what some editors put in front
 	r := &reader{dec: json.NewDecoder(bytes.NewReader(data)), data: data, line: 1}
 	r.dec.UseNumber()
 	n, err := r.read(pos, 0)
 	if err != nil {
-		return node{}, r.locate(err, pos)
+		return node{}, nil, r.locate(err, pos)
 	}
 	if _, err := r.dec.Token(); err != io.EOF {
-		return node{}, r.here(pos).Errorf("something follows the JSON value")
+		return node{}, nil, r.here(pos).Errorf("something follows the JSON value")
 	}
-	return n, nil
+	return n, r.warnings, nil
 }
 
 // here is a place, with the line up to which has been read.
@@ -111,7 +113,7 @@ func (r *reader) read(pos Pos, depth int) (node, error) {
 		n.value = items
 	} else {
 		n.object = true
-		seen := map[string]bool{}
+		seen := map[string]int{} // where its member is
 		for r.dec.More() {
 			tok, err := r.dec.Token()
 			if err != nil {
@@ -120,14 +122,17 @@ func (r *reader) read(pos Pos, depth int) (node, error) {
 			key, _ := tok.(string)
 			at := r.here(pos)
 			at.Path = join(pos.Path, key)
-			if seen[key] {
-				return node{}, at.Errorf("appears twice")
-			}
-			seen[key] = true
 			value, err := r.read(at, depth+1)
 			if err != nil {
 				return node{}, err
 			}
+			if i, again := seen[key]; again {
+				// JavaScript and most others read it so. The member stays where it was first.
+				r.warnings = append(r.warnings, at.Errorf("appears twice; the last one counts"))
+				n.members[i].value = value
+				continue
+			}
+			seen[key] = len(n.members)
 			n.members = append(n.members, member{key, value})
 		}
 	}
@@ -145,7 +150,7 @@ func unexpectedEOF(err error) error {
 // join adds a key to a path. One that does not look like a name is quoted: paths are
 // shown in errors, and keys are somebody else's text.
 func join(path, key string) string {
-	if strings.ContainsFunc(key, func(r rune) bool {
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_$:", r)
 	}) {
 		key = strconv.QuoteToASCII(key)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -22,11 +23,11 @@ func Parse(file string, data []byte) (*Document, error) {
 	if nsid, err := syntax.ParseNSID(head.ID); err == nil {
 		at.NSID = nsid
 	}
-	root, err := parseNode(data, at)
+	root, warnings, err := parseNode(data, at)
 	if err != nil {
 		return nil, err
 	}
-	p := &parser{}
+	p := &parser{warnings: warnings}
 	d := p.document(file, &root)
 	if p.err != nil {
 		return nil, p.err
@@ -51,7 +52,11 @@ func (p *parser) fail(at Pos, format string, args ...any) {
 	}
 }
 
-var defName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]{0,127}$`)
+// defName is what the specification allows. The reference takes every name.
+var defName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9]*$`)
+
+// maxDefName keeps names, and the Go names that are made of them, within reason.
+const maxDefName = 128
 
 func (p *parser) document(file string, root *node) *Document {
 	if !root.object {
@@ -88,9 +93,11 @@ func (p *parser) document(file string, root *node) *Document {
 		// What is wrong with one definition is not the others' affair.
 		own := &parser{}
 		switch {
-		case !defName.MatchString(name):
+		case name == "" || len(name) > maxDefName || strings.ContainsFunc(name, func(r rune) bool {
+			return r == '#' || !unicode.IsPrint(r) // no reference can have the first, and no message the others
+		}):
 			own.fail(n.pos, "%q is not a name of a definition", name)
-		case strings.Contains(name, "_"):
+		case !defName.MatchString(name):
 			own.warn(n.pos, "%q: names of definitions are letters and digits", name)
 		}
 		t := own.definition(n, name == "main")
@@ -126,6 +133,9 @@ func (p *parser) primary(n *node, kind string) Type {
 	switch kind {
 	case "record":
 		r := &Record{Base: p.base(n), Key: p.str(n, "key")}
+		if n.get("key") == nil {
+			p.fail(n.pos, "key is missing: it is tid, nsid, any or literal:…")
+		}
 		if k := r.Key; k != "tid" && k != "nsid" && k != "any" && !strings.HasPrefix(k, "literal:") {
 			p.fail(n.pos, "key %q is not tid, nsid, any or literal:…", k)
 		}
@@ -155,7 +165,7 @@ func (p *parser) primary(n *node, kind string) Type {
 	if m.Procedure {
 		m.Input = p.body(n, "input")
 	} else if in := n.get("input"); in != nil {
-		p.fail(in.pos, "a query has no input")
+		p.warn(in.pos, "a query has no input; it is passed over")
 	}
 	return m
 }
@@ -244,8 +254,9 @@ func (p *parser) params(n *node) *Params {
 	if kind := p.kind(c); kind != "params" {
 		p.fail(c.pos, "type is %q, not params", kind)
 	}
-	out := &Params{Base: p.base(c), Properties: p.properties(c)}
-	for _, prop := range out.Properties {
+	out := &Params{Base: p.base(c), Properties: p.properties(c, "it cannot be sent")}
+	for i := range out.Properties {
+		prop := &out.Properties[i]
 		t := prop.Type
 		if a, ok := t.(*Array); ok {
 			t = a.Items
@@ -257,7 +268,8 @@ func (p *parser) params(n *node) *Params {
 			p.fail(prop.Type.At(), "a parameter is a boolean, integer, string or an array of these")
 		}
 		if prop.Nullable {
-			p.fail(prop.Type.At(), "a parameter cannot be nullable")
+			p.warn(prop.Type.At(), "a parameter cannot be null; that it is nullable is passed over")
+			prop.Nullable = false
 		}
 	}
 	return out
@@ -273,6 +285,10 @@ func (p *parser) body(n *node, key string) *Body {
 		return nil
 	}
 	b := &Body{Base: p.base(c), Encoding: p.str(c, "encoding")}
+	if c.get("encoding") != nil && b.Encoding == "" {
+		p.warn(c.pos, "encoding is empty; the body is a stream of bytes of any type")
+		b.Encoding = "*/*"
+	}
 	if b.Encoding == "" || strings.ContainsAny(b.Encoding, "; \t\r\n") {
 		p.fail(c.pos, "encoding %q is not one MIME type without parameters", b.Encoding)
 	}
@@ -299,8 +315,11 @@ func (p *parser) errors(n *node) []Error {
 	var out []Error
 	for i := range items {
 		e := Error{Name: p.str(&items[i], "name"), Description: p.str(&items[i], "description")}
-		if e.Name == "" || strings.ContainsAny(e.Name, " \t\r\n") {
+		switch {
+		case e.Name == "":
 			p.fail(items[i].pos, "name %q is not an error's name", e.Name)
+		case strings.ContainsAny(e.Name, " \t\r\n"):
+			p.warn(items[i].pos, "name %q: names of errors have no spaces", e.Name)
 		}
 		if slices.ContainsFunc(out, func(o Error) bool { return o.Name == e.Name }) {
 			p.warn(items[i].pos, "error %q appears twice", e.Name)
@@ -359,7 +378,7 @@ func (p *parser) data(n *node) Type {
 		}
 		return &Array{Base: b, Items: p.data(items), MinLength: p.size(n, "minLength"), MaxLength: p.size(n, "maxLength")}
 	case "object":
-		return &Object{Base: b, Properties: p.properties(n)}
+		return &Object{Base: b, Properties: p.properties(n, "its value is kept in Extra")}
 	case "ref":
 		r := p.str(n, "ref")
 		if r == "" {
@@ -375,7 +394,8 @@ func (p *parser) data(n *node) Type {
 			u.Closed = *v
 		}
 		if u.Closed && len(u.Refs) == 0 {
-			p.fail(n.pos, "a closed union needs members")
+			p.warn(n.pos, "a closed union without members has no value; it is read as an open one")
+			u.Closed = false
 		}
 		return u
 	default:
@@ -384,7 +404,8 @@ func (p *parser) data(n *node) Type {
 	}
 }
 
-func (p *parser) properties(n *node) []Property {
+// properties reads those of an object or of parameters. kept says where the value of one is that gets no field.
+func (p *parser) properties(n *node, kept string) []Property {
 	required, nullable := p.strings(n, "required"), p.strings(n, "nullable")
 	props := n.get("properties")
 	var out []Property
@@ -396,20 +417,25 @@ func (p *parser) properties(n *node) []Property {
 		for i := range props.members {
 			name, c := props.members[i].key, &props.members[i].value
 			if name == "" {
-				p.fail(c.pos, "a property needs a name")
+				p.warn(c.pos, "a property without a name has no field; %s", kept)
+				dropped = append(dropped, name)
+				continue
 			}
 			if strings.HasPrefix(name, "$") {
-				p.warn(c.pos, "names that begin with $ belong to the protocol: the property has no field, and its value is kept in Extra")
+				p.warn(c.pos, "names that begin with $ belong to the protocol: the property has no field, and %s", kept)
 				dropped = append(dropped, name)
 				continue
 			}
 			out = append(out, Property{Name: name, Type: p.data(c), Required: slices.Contains(required, name), Nullable: slices.Contains(nullable, name)})
 		}
 	}
-	for _, list := range [][]string{required, nullable} {
-		for _, name := range list {
+	for _, list := range []struct {
+		is    string
+		names []string
+	}{{"required", required}, {"nullable", nullable}} {
+		for _, name := range list.names {
 			if !slices.Contains(dropped, name) && !slices.ContainsFunc(out, func(p Property) bool { return p.Name == name }) {
-				p.fail(n.pos, "%q is required or nullable but not a property", name)
+				p.fail(n.pos, "%q is %s, and there is no such property", name, list.is)
 			}
 		}
 	}
@@ -514,7 +540,8 @@ func (p *parser) integerOf(n *node) *int64 {
 func (p *parser) size(n *node, key string) *int64 {
 	v := p.integer(n, key)
 	if v != nil && *v < 0 {
-		p.fail(n.pos, "%s is negative", key)
+		p.warn(n.pos, "%s is negative; it is not checked", key)
+		return nil
 	}
 	return v
 }
