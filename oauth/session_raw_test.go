@@ -1,11 +1,14 @@
 package oauth_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 
+	"github.com/gimucco/atproto-go/generated/comatproto"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/xrpc"
 )
@@ -62,4 +65,37 @@ func TestBodiesOfRawRequests(t *testing.T) {
 			t.Errorf("sent as %q", got)
 		}
 	})
+	t.Run("JSON that is encoded already is sent as it is", func(t *testing.T) {
+		resp, err := s.AuthenticatedRequest(t.Context(), "POST", "/xrpc/a.b.c", json.RawMessage(`{"a":1}`))
+		do(t, resp, err)
+		if sent != `{"a":1}` {
+			t.Errorf("sent %q", sent)
+		}
+	})
+	for _, tt := range []struct {
+		name string
+		body any
+		want string
+	}{
+		{"a reader", strings.NewReader(`{"a":1}`), "use AuthenticatedRawRequest"},
+		{"a buffer", bytes.NewBufferString(`{"a":1}`), "use AuthenticatedRawRequest"},
+		{"a reader that is closed", io.NopCloser(strings.NewReader("x")), "use AuthenticatedRawRequest"},
+		{"bytes", []byte(`{"a":1}`), "json.RawMessage"},
+		{"a string", `{"a":1}`, "json.RawMessage"},
+		{"a body of xrpc", xrpc.BytesBody([]byte("x"), "text/plain"), "use AuthenticatedRawRequest"},
+		{"a nil input", (*comatproto.RepoCreateRecordInput)(nil), "nil *comatproto.RepoCreateRecordInput"},
+		{"a nil pointer", (*struct{ A int })(nil), "pass nil for a request without a body"},
+		{"a channel", make(chan int), "unsupported type"},
+	} {
+		t.Run(tt.name+" is not encoded as JSON, and nothing is sent", func(t *testing.T) {
+			sent = "nothing"
+			resp, err := s.AuthenticatedRequest(t.Context(), "POST", "/xrpc/a.b.c", tt.body)
+			if err == nil {
+				resp.Body.Close()
+			}
+			if err == nil || !strings.Contains(err.Error(), tt.want) || sent != "nothing" {
+				t.Errorf("got %v, sent %q", err, sent)
+			}
+		})
+	}
 }

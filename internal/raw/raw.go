@@ -5,11 +5,13 @@ package raw
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/gimucco/atproto-go/internal/safehttp"
@@ -40,17 +42,31 @@ func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
 	}
-	var encoded []byte
-	var err error
-	if v, ok := body.(lex.Encodable); ok {
-		encoded, err = lex.MarshalJSON(v)
-	} else {
-		encoded, err = json.Marshal(body)
-	}
+	encoded, err := encode(body)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the body of %s %s: %w", method, path, err)
 	}
 	return request(method, path, xrpc.BytesBody(encoded, "application/json"), opts)
+}
+
+// encode refuses what is not a value to be encoded. Package json would encode a reader as {}, bytes as base64, and a text
+// that is JSON already as a string, and the caller would hear of it from the server, if at all.
+func encode(body any) ([]byte, error) {
+	if v := reflect.ValueOf(body); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("it is a nil %T: pass nil for a request without a body", body)
+	}
+	switch v := body.(type) {
+	case lex.Encodable:
+		return lex.MarshalJSON(v)
+	case json.Marshaler: // also json.RawMessage, which is JSON already
+	case []byte, string:
+		return nil, fmt.Errorf("it is a %T: pass JSON as a json.RawMessage, and anything else to AuthenticatedRawRequest", body)
+	case io.Reader:
+		return nil, fmt.Errorf("a %T is not encoded as JSON: use AuthenticatedRawRequest, with a content type", body)
+	case *xrpc.Body:
+		return nil, errors.New("a body of xrpc is for typed calls: use AuthenticatedRawRequest, with a content type")
+	}
+	return json.Marshal(body)
 }
 
 // Reader makes a request with the content of a reader, or without a body if it is nil.
