@@ -115,8 +115,10 @@ func (k Kind) endsSession() bool {
 	return false
 }
 
-// An Error is the error of every function in this package, except if a context ended first. Test
-// its Kind with errors.Is, and read the details with errors.AsType[*oauth.Error].
+// An Error is the error of every function in this package. Test its Kind with errors.Is, and read
+// the details with errors.AsType[*oauth.Error]. If the caller's context ended first, errors.Is also
+// finds context.Canceled or context.DeadlineExceeded, and the Kind only says what the caller was
+// waiting for: ErrStore or ErrNetwork. Some functions then return the error of the context alone.
 type Error struct {
 	Kind Kind // what went wrong
 

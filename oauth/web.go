@@ -39,7 +39,7 @@ type Web struct {
 	LoggedIn func(w http.ResponseWriter, r *http.Request, result *CallbackResult)
 
 	// Failed answers a login, callback or logout that failed, also a refused form (ErrForm). If it
-	// is nil, the answer is the text of Explain, and the error is logged.
+	// is nil, the answer is the text of Explain, and the error goes to Config.Logger.
 	Failed func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Home is the path of the first page. The default is "/".
@@ -59,8 +59,14 @@ type Web struct {
 	IdentifierField, ReturnToField string
 
 	// CookieName is the name of the session's cookie. The default is "atproto-session". On https
-	// the name gets the prefix "__Host-", so that no other host can set the cookie.
+	// the name gets the prefix "__Host-", so that no other host can set the cookie. A Web finishes
+	// only logins that were begun with the same CookieName.
 	CookieName string
+
+	// KeepReplaced keeps a session when another takes its place in the browser. By default it is
+	// logged out, because nobody has its key any more. Set it if users switch between accounts: keep
+	// the Key of each session in LoggedIn, and switch by SetSession.
+	KeepReplaced bool
 }
 
 // LoginHandler begins logins. It accepts a form by POST. The field "identifier" is what the user
@@ -144,7 +150,7 @@ func (web *Web) Session(r *http.Request) (*Session, error) {
 }
 
 // SetSession makes session the session of the browser that sent r, as a login does: it sets the
-// cookie, and logs out the session that the browser had before. Use it for a session that does not
+// cookie, and logs out the session that the browser had before, unless KeepReplaced is set. Use it for a session that does not
 // come from CallbackHandler: from Client.Import, or from a Client.Callback of your own. Call it
 // before w gets its status. Later requests of the browser have the session; r does not.
 //

@@ -8,7 +8,7 @@ import (
 )
 
 // CallbackHandler completes logins. Mount it at the path of the redirect URI. The new session
-// replaces the browser's old one, which is logged out.
+// replaces the browser's old one, which is logged out unless KeepReplaced is set.
 //
 // A browser that comes back with a login that it has completed already, and that is logged in, is
 // sent Home. If a browser sends the same callback twice before it is answered, both requests get
@@ -35,7 +35,7 @@ func (web *Web) callback(w http.ResponseWriter, r *http.Request) {
 	binding := web.loginBinding(r, query.Get("state"))
 	result, login, err := web.Client.sharedCallback(r.Context(), query, binding)
 	if binding != "" && !errors.Is(err, ErrStore) {
-		web.setCookie(w, r, loginCookie(query.Get("state")), "", -1) // no longer needed, whatever the result
+		web.setCookie(w, r, web.loginCookie(query.Get("state")), "", -1) // no longer needed, whatever the result
 	}
 	if err != nil {
 		web.callbackFailed(w, r, login, err)
@@ -88,10 +88,10 @@ func (web *Web) callbackFailed(w http.ResponseWriter, r *http.Request, login *lo
 
 // giveSession sets the cookie with a session's sealed key. Then it logs out the session that the
 // browser had before, which is nil if there was none: the old one lives until the browser has the
-// new one's key.
+// new one's key. With KeepReplaced it goes on.
 func (web *Web) giveSession(w http.ResponseWriter, r *http.Request, sealed string, key SessionKey, before *Session) {
 	web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
-	if before != nil && before.Key() != key {
+	if before != nil && before.Key() != key && !web.KeepReplaced {
 		replace(r.Context(), before)
 	}
 }

@@ -20,11 +20,18 @@ const cookieLife = 400 * 24 * time.Hour
 // cookieName is the name of the session's cookie, without the host prefix.
 func (web *Web) cookieName() string { return cmp.Or(web.CookieName, "atproto-session") }
 
-// loginPrefix is the prefix of the cookies that tie logins to a browser.
-const loginPrefix = "atproto-login-"
+// loginPrefix is the prefix of the cookies that tie logins to a browser. A Web with a name of its own
+// has cookies of its own: otherwise another Web of the application could finish its logins, and
+// would put the session where it does not belong.
+func (web *Web) loginPrefix() string {
+	if web.CookieName == "" {
+		return "atproto-login-"
+	}
+	return web.CookieName + "-login-"
+}
 
 // loginCookie is the name of such a cookie, without the host prefix.
-func loginCookie(state string) string { return loginPrefix + hash(state)[:16] }
+func (web *Web) loginCookie(state string) string { return web.loginPrefix() + hash(state)[:16] }
 
 // maxLogins is how many unfinished logins a browser may have. Browsers and servers limit the total
 // size of cookies, and one cookie too many would lock the user out.
@@ -39,19 +46,19 @@ func (web *Web) keepLogin(w http.ResponseWriter, r *http.Request, login *Login) 
 		return seconds
 	}
 	prefix := web.hostPrefix(r)
-	logins := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, prefix+loginPrefix) })
+	logins := slices.DeleteFunc(r.Cookies(), func(c *http.Cookie) bool { return !strings.HasPrefix(c.Name, prefix+web.loginPrefix()) })
 	slices.SortStableFunc(logins, func(a, b *http.Cookie) int { return cmp.Compare(begun(a), begun(b)) })
 	for _, c := range logins[:max(0, len(logins)-maxLogins+1)] {
 		web.setCookie(w, r, strings.TrimPrefix(c.Name, prefix), "", -1)
 	}
 	value := strconv.FormatInt(web.Client.now().Unix(), 10) + "." + login.Binding
-	web.setCookie(w, r, loginCookie(login.state), value, stateLife)
+	web.setCookie(w, r, web.loginCookie(login.state), value, stateLife)
 }
 
 // loginBinding returns the value that ties the login with state to the browser that sent r, or ""
 // if there is none.
 func (web *Web) loginBinding(r *http.Request, state string) string {
-	c, err := r.Cookie(web.hostPrefix(r) + loginCookie(state))
+	c, err := r.Cookie(web.hostPrefix(r) + web.loginCookie(state))
 	if err != nil {
 		return ""
 	}

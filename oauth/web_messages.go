@@ -8,7 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimucco/atproto-go/identity"
+	"github.com/gimucco/atproto-go/internal/said"
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // Explain returns one or two sentences that tell a user what to do about err, and the HTTP status
@@ -22,6 +25,9 @@ func Explain(err error) (status int, text string) {
 		return http.StatusOK, ""
 	}
 	status, text = explainForm(err)
+	if status == 0 {
+		status, text = explainInput(err)
+	}
 	if status == 0 {
 		status, text = explainKind(err)
 	}
@@ -54,6 +60,27 @@ func explainForm(err error) (status int, text string) {
 		return http.StatusUnsupportedMediaType, "This request is not a form. Please use the form on this page."
 	case large:
 		return http.StatusRequestEntityTooLarge, "This form is too large."
+	}
+	return 0, ""
+}
+
+// explainInput is Explain for what the user can correct, and for a user who did not wait: that is no
+// fault of a database or a network, whose errors it may come with. The status is 0 for any other
+// error.
+func explainInput(err error) (status int, text string) {
+	const longest = 300 // in bytes: a part may be what the user typed
+	typed, _ := errors.AsType[*identity.InputError](err)
+	invalid, _ := errors.AsType[*lex.ValidationError](err)
+	if _, answer := errors.AsType[*xrpc.InvalidResponseError](err); answer {
+		invalid = nil // the server's, which no user can correct
+	}
+	switch {
+	case typed != nil:
+		return http.StatusBadRequest, fmt.Sprintf("What you typed %s. Please %s.", said.Cut(typed.Reason, longest), said.Cut(typed.Advice, longest))
+	case invalid != nil && len(invalid.Violations) > 0:
+		return http.StatusBadRequest, fmt.Sprintf("That cannot be sent: %s. Please change it.", said.Cut(invalid.Violations[0].String(), longest))
+	case errors.Is(err, context.Canceled) && !errors.Is(err, ErrReauthRequired):
+		return http.StatusServiceUnavailable, "This was stopped before it was done. Please try again."
 	}
 	return 0, ""
 }
@@ -118,7 +145,7 @@ func explainCall(err error) (status int, text string) {
 		return http.StatusBadGateway, "Your account's server could not do that. Please try again later."
 	case refused != nil:
 		return http.StatusBadGateway, fmt.Sprintf("Your account's server says: %.300q", refused.Message)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded):
 		return http.StatusServiceUnavailable, "That took too long. Please try again later."
 	case send != nil && send.Sent == xrpc.SentNo:
 		return http.StatusBadGateway, "Your account's server cannot be reached. Please try again later."

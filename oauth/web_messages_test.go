@@ -12,8 +12,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gimucco/atproto-go/generated/appbsky"
+	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth"
 	"github.com/gimucco/atproto-go/xrpc"
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 // kinds are all kinds that errors.go declares, by name.
@@ -88,6 +91,12 @@ func TestExplain(t *testing.T) {
 		{"a server that fails", refused(500, "InternalServerError", "stack trace"), 502, "could not do that"},
 		{"nothing was sent", &xrpc.SendError{Sent: xrpc.SentNo, Err: errors.New("dial")}, 502, "cannot be reached"},
 		{"nobody knows whether it arrived", &xrpc.SendError{Sent: xrpc.SentMaybe, Err: errors.New("reset")}, 502, "check whether it was done"},
+		{"P64 what was typed that is not a handle", &oauth.Error{Kind: oauth.ErrUnresolved, Err: &identity.InputError{Reason: "is only the first part of a handle", Advice: "type the whole of it, such as alice.bsky.social"}}, 400,
+			"What you typed is only the first part of a handle. Please type the whole of it, such as alice.bsky.social."},
+		{"and is very long", &identity.InputError{Reason: strings.Repeat("x", 5000), Advice: strings.Repeat("y", 5000)}, 400, "What you typed xxx"},
+		{"a text that is too long for its lexicon", fmt.Errorf("records: %w", lex.Validate(&appbsky.FeedPost{Text: strings.Repeat("a", 301), CreatedAt: "2026-01-02T03:04:05Z"}, lex.Strict)), 400, "That cannot be sent: text: "},
+		{"a user who did not wait for the database", &oauth.Error{Kind: oauth.ErrStore, Err: context.Canceled}, 503, "stopped before it was done"},
+		{"a database that does not answer", &oauth.Error{Kind: oauth.ErrStore, Err: context.DeadlineExceeded}, 503, "its database"},
 		{"a time that was over", fmt.Errorf("x: %w", context.DeadlineExceeded), 503, "too long"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

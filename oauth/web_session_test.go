@@ -59,6 +59,33 @@ func TestWebSetSession(t *testing.T) {
 			t.Errorf("the old session goes on as %s", got)
 		}
 	})
+	t.Run("P76 a user who switches between accounts stays logged in with both", func(t *testing.T) {
+		var keys []oauth.SessionKey
+		s := newSite(t, func(_ *oauth.Config, web *oauth.Web) {
+			web.KeepReplaced = true
+			web.LoggedIn = func(w http.ResponseWriter, r *http.Request, result *oauth.CallbackResult) {
+				keys = append(keys, result.Session.Key())
+				http.Redirect(w, r, "/", http.StatusSeeOther)
+			}
+		})
+		s.login(t, "alice", alice())
+		s.login(t, "bob", url.Values{"identifier": {"bob.test"}})
+		for i, want := range []string{"alice.test", "bob.test", "alice.test"} {
+			session, err := s.web.Client.Resume(t.Context(), keys[i%2])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := give(t, s, session); err != nil {
+				t.Fatal(err)
+			}
+			if got := s.me(t); got != want {
+				t.Errorf("switch %d: logged in as %s, want %s", i, got, want)
+			}
+		}
+		if n := s.sandbox.Stats().Requests[revokePath]; n != 0 {
+			t.Errorf("%d sessions were revoked", n)
+		}
+	})
 	t.Run("the same session twice stays logged in", func(t *testing.T) {
 		s := newSite(t, nil)
 		session := login(t, s.sandbox, s.web.Client)
@@ -86,4 +113,22 @@ func TestWebSetSession(t *testing.T) {
 			t.Errorf("the answer has %v", w.Header())
 		}
 	})
+}
+
+// Two Webs of one application that share a callback: each finishes its own logins only.
+func TestWebsOfOneApplication(t *testing.T) {
+	s := newSite(t, func(_ *oauth.Config, web *oauth.Web) { web.CookieName = "first" })
+	second := &oauth.Web{Client: s.web.Client, CookieName: "second"}
+	other := httptest.NewServer(second.LoginHandler())
+	t.Cleanup(other.Close)
+	s.login(t, "alice", alice())
+
+	elsewhere := &site{Server: other, web: second, sandbox: s.sandbox, browser: s.browser}
+	callback := s.approve(t, elsewhere.begin(t, url.Values{"identifier": {"bob.test"}}), "bob")
+	if resp, body := s.get(t, callback); resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "another browser") {
+		t.Errorf("status %d, %s", resp.StatusCode, body)
+	}
+	if got := s.me(t); got != "alice.test" {
+		t.Errorf("logged in as %s", got)
+	}
 }

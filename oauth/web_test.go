@@ -422,7 +422,7 @@ func TestWebTellsWhatWentWrong(t *testing.T) {
 		}, 415, "not a form"},
 		"an identifier that is too long": {func(t *testing.T, s *site) (*http.Response, string) {
 			return s.post(t, "/login", s.URL, url.Values{"identifier": {"https://" + strings.Repeat("a", 5000)}})
-		}, 400, "no such account"},
+		}, 400, "more than any handle"},
 		"an application opened at localhost": {func(t *testing.T, s *site) (*http.Response, string) {
 			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/login", strings.NewReader(alice().Encode()))
 			if err != nil {

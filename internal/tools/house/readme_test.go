@@ -35,6 +35,7 @@ func TestSnippetsOfGuidesCompile(t *testing.T) {
 	compares(t, "docs/stores.md", 5, "snippets_stores_test.go")
 	compares(t, "docs/streams.md", 5, "snippets_streams_test.go")
 	compares(t, "docs/testing.md", 8, "snippets_testing_test.go")
+	compares(t, "docs/web.md", 3, "snippets_web_test.go")
 }
 
 // The recipes are compiled by a module of their own, which has what they need.

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"go/format"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -20,7 +19,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// What follows are the snippets of docs/migrating.md, in its order, and that of docs/web.md, so that the compiler reads them
+// What follows are the snippets of docs/migrating.md, in its order, so that the compiler reads them
 // too. TestSnippetsOfGuidesCompile compares.
 
 func importIndigo(ctx context.Context, client *oauth.Client, stored []byte, clientID, clientKeyID string) (*oauth.Session, error) {
@@ -49,19 +48,6 @@ func importIndigo(ctx context.Context, client *oauth.Client, stored []byte, clie
 		Key:          keys[0].Signer,
 		ClientKeyID:  clientKeyID, // that of SetClientSecret; "" for a public client
 	})
-}
-
-func moveBrowser(ctx context.Context, w http.ResponseWriter, r *http.Request, client *oauth.Client, web *oauth.Web, imported oauth.ImportedSession, oldCookie string) error {
-	session, err := client.Import(ctx, imported) // what the old program kept for the user of the old cookie
-	if err != nil {
-		return err // if errors.Is(err, oauth.ErrReauthRequired), show the login page
-	}
-	if err := web.SetSession(w, r, session); err != nil {
-		return err
-	}
-	http.SetCookie(w, &http.Cookie{Name: oldCookie, Path: "/", MaxAge: -1})
-	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther) // now with the new cookie
-	return nil
 }
 
 func openPHP(field, passphrase string) (string, error) {
