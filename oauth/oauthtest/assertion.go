@@ -26,12 +26,12 @@ func (s *Server) authenticate(form url.Values, p *proof) (*client, clientAuth, *
 		return nil, clientAuth{}, refused
 	}
 	if !c.confidential() {
-		if form.Has("client_assertion") {
+		if form.Get("client_assertion") != "" { // some clients send an empty one, and the reference takes that
 			return nil, clientAuth{}, refuse("invalid_client", "A client with token_endpoint_auth_method none sends no client_assertion")
 		}
 		return c, clientAuth{}, nil
 	}
-	if !form.Has("client_assertion") {
+	if form.Get("client_assertion") == "" {
 		return nil, clientAuth{}, refuse("invalid_request", "client authentication method private_key_jwt requires a client_assertion")
 	}
 	if form.Get("client_assertion_type") != assertionType {

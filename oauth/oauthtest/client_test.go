@@ -79,6 +79,20 @@ func asApp(form url.Values, assertion string) url.Values {
 	return form
 }
 
+func TestPublicClientsHaveNoAssertion(t *testing.T) {
+	g := newRig(t)
+	for _, tt := range []struct {
+		assertion string
+		status    int
+	}{{"", 201}, {"x", 400}} { // some clients send it empty
+		form := g.params()
+		form.Set("client_assertion", tt.assertion)
+		if got := g.post("/oauth/par", form); got.status != tt.status {
+			t.Errorf("%q: %+v", tt.assertion, got)
+		}
+	}
+}
+
 func TestClientAssertions(t *testing.T) {
 	g := newRig(t)
 	key := newKey(t)

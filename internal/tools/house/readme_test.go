@@ -34,7 +34,7 @@ func TestSnippetsOfGuidesCompile(t *testing.T) {
 	compares(t, "docs/services.md", 4, "snippets_services_test.go")
 	compares(t, "docs/stores.md", 5, "snippets_stores_test.go")
 	compares(t, "docs/streams.md", 5, "snippets_streams_test.go")
-	compares(t, "docs/testing.md", 8, "snippets_testing_test.go")
+	compares(t, "docs/testing.md", 9, "snippets_testing_test.go")
 	compares(t, "docs/web.md", 3, "snippets_web_test.go")
 }
 

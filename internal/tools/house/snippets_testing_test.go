@@ -57,6 +57,12 @@ func testCommandLine(t *testing.T, server *oauthtest.Server) (*oauth.Session, er
 	return session, err
 }
 
+func testPublic(server *oauthtest.Server) (*xrpc.Client, error) {
+	environment := server.Environment()
+	public, err := xrpc.NewClient(environment.PDS, xrpc.ClientConfig{UnguardedTransport: environment.Transport()})
+	return public, err
+}
+
 func testAccounts() oauthtest.Account {
 	server := oauthtest.NewServer(oauthtest.WithAccounts(
 		oauthtest.Account{Handle: "editor.test"},
