@@ -38,7 +38,8 @@ func WithAuthFactor(code string) LoginOption { return func(o *loginOptions) { o.
 const loginLimit = 45 * time.Second
 
 // Login makes a new session (com.atproto.server.createSession) and stores it. identifier is a
-// handle or a DID; with WithService, it may be an email address. Use an app password, because the
+// handle or a DID, in the forms that identity.ParseTyped accepts; with WithService, it may be an
+// email address. Use an app password, because the
 // account's owner can revoke it. The password is not stored.
 //
 // Servers limit logins: the reference server allows an account 30 in 5 minutes and 300 a day. A
@@ -54,8 +55,11 @@ func (c *Client) Login(ctx context.Context, identifier, password string, opts ..
 	if err != nil {
 		return nil, err
 	}
-	if password == "" {
+	switch {
+	case password == "":
 		return nil, configError("password", "is empty")
+	case strings.ContainsAny(password, "\r\n"):
+		return nil, configError("password", "has a line break in it, perhaps that of the file it was read from: remove it with strings.TrimSpace")
 	}
 	host, did, err := c.whereToLogIn(ctx, identifier, o)
 	if err != nil {
@@ -146,15 +150,23 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 	for _, opt := range opts {
 		opt(&o)
 	}
+	typed, err := identity.ParseTyped(identifier)
 	identifier = strings.TrimPrefix(strings.TrimSpace(identifier), "@")
+	if typed.Account != "" {
+		identifier = string(typed.Account)
+	}
 	if o.service == "" {
-		if _, err := syntax.ParseAtIdentifier(identifier); err != nil {
-			if strings.Contains(identifier, "@") {
-				return "", o, configError("identifier", "is an email address: name its server with WithService")
-			}
-			return "", o, configError("identifier", "is neither a handle nor a DID: %w", err)
+		switch {
+		case typed.Account != "":
+			return identifier, o, nil
+		case typed.Server != "":
+			return "", o, configError("identifier", "is a server: give a handle or a DID, and the server by WithService")
+		case identifier == "":
+			return "", o, configError("identifier", "is empty: give a handle or a DID")
+		case emailLike(identifier):
+			return "", o, configError("identifier", "is an email address: name its server with WithService")
 		}
-		return identifier, o, nil
+		return "", o, configError("identifier", "is neither a handle nor a DID: %w", err)
 	}
 	if identifier == "" {
 		return "", o, configError("identifier", "is empty")
@@ -171,6 +183,12 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 		return "", o, configError("WithService:", "%.200q is not the https origin of a server, such as https://pds.example.com", u.Redacted())
 	}
 	return identifier, o, nil
+}
+
+// emailLike reports whether an identifier that is no handle looks like an email address.
+func emailLike(identifier string) bool {
+	user, host, at := strings.Cut(identifier, "@")
+	return at && user != "" && strings.Contains(host, ".")
 }
 
 // whereToLogIn finds the account's server, and the account's DID if that is known.

@@ -38,6 +38,8 @@ func TestLogin(t *testing.T) {
 	}{
 		"by handle":                    {"alice.test", botPassword, nil},
 		"by a handle as it is written": {" @Alice.test\n", botPassword, nil},
+		"P64 by a pasted handle":       {"\u202aalice.test\u202c", botPassword, nil},
+		"P64 by the URL of a profile":  {"https://bsky.app/profile/alice.test", botPassword, nil},
 		"by DID":                       {string(alice.DID), botPassword, nil},
 		"by the account's password":    {"alice.test", alice.Password, nil},
 		"at a server":                  {"alice.test", botPassword, []apppassword.LoginOption{apppassword.WithService(pds)}},
@@ -162,7 +164,10 @@ func TestLoginsThatAreNotSent(t *testing.T) {
 		says                          string
 	}{
 		"no password":                     {"alice.test", "", "", apppassword.ErrConfig, "password is empty"},
-		"no identifier":                   {"", "x", "", apppassword.ErrConfig, "neither a handle nor a DID"},
+		"no identifier":                   {"", "x", "", apppassword.ErrConfig, "identifier is empty"},
+		"P64 the first part of a handle":  {"alice", "x", "", apppassword.ErrConfig, "type the whole of it, such as alice.bsky.social"},
+		"a server":                        {"https://pds.test", "x", "", apppassword.ErrConfig, "the server by WithService"},
+		"a password with a line break":    {"alice.test", "hunter2\n", "", apppassword.ErrConfig, "has a line break in it"},
 		"no identifier at a server":       {"", "x", pds, apppassword.ErrConfig, "identifier is empty"},
 		"an email address without server": {"alice@mail.test", "x", "", apppassword.ErrConfig, "WithService"},
 		"an account that there is not":    {"carol.test", "x", "", apppassword.ErrUnresolved, "carol.test"},
