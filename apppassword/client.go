@@ -56,6 +56,9 @@ func NewClient(cfg Config) (*Client, error) {
 		config: cfg, http: safehttp.New(cfg.transport()), resolver: cfg.resolver(), log: cfg.Logger,
 		sessions: live.New[SessionKey, Session](0),
 	}
+	if err := c.http.Err(); err != nil {
+		return nil, configError("Config:", "%w", err)
+	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

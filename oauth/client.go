@@ -73,6 +73,9 @@ func NewClient(cfg Config) (*Client, error) {
 		resolver: cfg.Resolver,
 		log:      cfg.Logger,
 	}
+	if err := c.http.Err(); err != nil {
+		return nil, &Error{Kind: ErrConfig, Err: fmt.Errorf("Config: %w", err)}
+	}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}

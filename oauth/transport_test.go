@@ -42,6 +42,15 @@ func TestWrappedTransport(t *testing.T) {
 			}
 		}
 	})
+	t.Run("P81 there has to be one", func(t *testing.T) {
+		cfg := oauth.Localhost("http://127.0.0.1/callback", "atproto")
+		sandbox(t).Environment().Configure(&cfg)
+		cfg.WrapTransport = func(http.RoundTripper) http.RoundTripper { return nil }
+		_, err := oauth.NewClient(cfg)
+		if wantKind(t, err, oauth.ErrConfig); !strings.Contains(err.Error(), "Config: WrapTransport returned nil") {
+			t.Error(err)
+		}
+	})
 	t.Run("P81 a form is not sent a second time by it", func(t *testing.T) {
 		server := sandbox(t)
 		var breaking, refreshes, refused atomic.Int32

@@ -107,6 +107,9 @@ func New(o Options) *Client {
 	return c
 }
 
+// Err says what is wrong with the Options; nil means nothing.
+func (c *Client) Err() error { return c.invalid }
+
 func (c *Client) wrap(around func(http.RoundTripper) http.RoundTripper) {
 	c.wrapped = guardedTransport{c}
 	if around == nil {

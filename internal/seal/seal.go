@@ -55,7 +55,7 @@ type source struct {
 func Keys(secrets ...[]byte) *Spec {
 	s := new(Spec)
 	if len(secrets) == 0 {
-		s.err = errors.New("it has no key")
+		s.err = errors.New("has no key")
 	}
 	for i, secret := range secrets {
 		if len(secret) < minKey {

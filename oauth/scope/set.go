@@ -85,6 +85,11 @@ func (s Set) Validate() error {
 		offset += len(token) + 1
 	}
 	if !s.has(Atproto) {
+		for token := range strings.FieldsSeq(s.text) {
+			if strings.TrimRight(token, ",;") == Atproto {
+				return &Error{Err: fmt.Errorf("%.200q has %q where it needs %q: scopes are separated by spaces alone", s.text, token, Atproto)}
+			}
+		}
 		return &Error{Err: fmt.Errorf("%.200q lacks %q", s.text, Atproto)}
 	}
 	return nil

@@ -75,6 +75,7 @@ func TestScopesThatAreAskedFor(t *testing.T) {
 		{"all is well", "atproto transition:generic transition:chat.bsky repo:com.a.x include:com.a.auth", ""},
 		{"O129 unknown resources pass", "atproto future:x transition:next", ""},
 		{"O121 without atproto", "transition:generic", `lacks "atproto"`},
+		{"O121 a comma behind atproto", "atproto, transition:generic", `has "atproto," where it needs "atproto": scopes are separated by spaces alone`},
 		{"O121 openid", "atproto openid", "OpenID Connect"},
 		{"O122 chat alone", "atproto transition:chat.bsky", "transition:generic"},
 		{"O123 a partial wildcard", "atproto repo:com.example.*", `token "repo:com.example.*" at byte 8`},

@@ -32,6 +32,9 @@ const (
 // sessions only, such as a backup of a database. Somebody who can read the user's files can read
 // both. If the key is lost, all sessions are lost.
 func KeyFile(path string) ([]byte, error) {
+	if path == "" {
+		return nil, errors.New("seal: KeyFile needs the path of a file")
+	}
 	key, err := readKey(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return key, err

@@ -35,6 +35,11 @@ func TestKeyFile(t *testing.T) {
 			t.Errorf("the same key for another file, %v", err)
 		}
 	})
+	t.Run("no path", func(t *testing.T) {
+		if _, err := seal.KeyFile(""); err == nil || !strings.Contains(err.Error(), "needs the path of a file") {
+			t.Error(err)
+		}
+	})
 	t.Run("programs that start at once have one key", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "seal.key")
 		var mu sync.Mutex

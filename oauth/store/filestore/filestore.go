@@ -58,6 +58,9 @@ var _ store.Scanner = (*Store)(nil)
 // Open returns the store in dir. If dir does not exist, Open makes it with mode 0700. It fails if
 // other users than the owner may enter dir.
 func Open(dir string, opts ...Option) (*Store, error) {
+	if dir == "" {
+		return nil, errors.New("filestore: Open needs the path of a folder")
+	}
 	// A program may change its directory later, and on Windows its drive. And on Windows only
 	// absolute paths may have any length.
 	dir, err := filepath.Abs(dir)
@@ -75,7 +78,7 @@ func Open(dir string, opts ...Option) (*Store, error) {
 		return nil, fmt.Errorf("filestore: %w", err)
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
-		return nil, fmt.Errorf("filestore: %s has mode %04o: others may enter it; chmod 700", dir, mode)
+		return nil, fmt.Errorf("filestore: %s has mode %04o: others may enter it; chmod 700, or name a folder that does not exist yet", dir, mode)
 	}
 	for i := range s.turns {
 		s.turns[i] = make(chan struct{}, 1)

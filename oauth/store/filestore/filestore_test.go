@@ -90,6 +90,9 @@ func TestOthersCannotReadTheFiles(t *testing.T) {
 	if _, err := filestore.Open(dir); err == nil || !strings.Contains(err.Error(), "0755") {
 		t.Errorf("a directory that others may enter: %v", err)
 	}
+	if _, err := filestore.Open(""); err == nil || !strings.Contains(err.Error(), "needs the path of a folder") {
+		t.Errorf("no directory: %v", err)
+	}
 }
 
 // records returns the files of a store.

@@ -160,7 +160,7 @@ func (s *Store) again(ctx context.Context, statement func() error) error {
 	for try := 1; ; try++ {
 		err := statement()
 		if err == nil || try == busyTries || !s.dialect.busy(err) {
-			return err
+			return s.explained(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -169,6 +169,21 @@ func (s *Store) again(ctx context.Context, statement func() error) error {
 		}
 		pause *= 2
 	}
+}
+
+// explained says what to do where the table is missing. All three databases name it then, in quotes
+// or without, and say that it is not there in words of their own.
+func (s *Store) explained(err error) error {
+	if err == nil {
+		return nil
+	}
+	name := s.table[strings.LastIndexByte(s.table, '.')+1:]
+	for _, words := range []string{"no such table", "does not exist", "doesn't exist"} {
+		if text := err.Error(); strings.Contains(text, words) && strings.Contains(text, name) {
+			return fmt.Errorf("%w: the table is made by Store.Migrate", err)
+		}
+	}
+	return err
 }
 
 // busy reports whether err means that a statement lost against another one and did nothing. Drivers

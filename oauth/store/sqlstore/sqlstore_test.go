@@ -206,6 +206,25 @@ func TestWhatNewWasGivenIsChecked(t *testing.T) {
 	}
 }
 
+func TestATableThatIsNotThereNamesMigrate(t *testing.T) {
+	_, db := migrated(t)
+	s, r := sqlstore.New(db, sqlstore.SQLite, sqlstore.WithTable("main.other")), &store.Record{Revision: 1}
+	_, getErr := s.Get(t.Context(), r.Key)
+	_, purgeErr := s.Purge(t.Context())
+	errs := map[string]error{"Get": getErr, "Purge": purgeErr, "Put": s.Put(t.Context(), r), "Delete": s.Delete(t.Context(), r.Key, 0)}
+	for _, err := range s.List(t.Context(), store.RecordSession, "") {
+		errs["List"] = err
+	}
+	for name, err := range errs {
+		if err == nil || !strings.Contains(err.Error(), "the table is made by Store.Migrate") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if len(errs) != 5 {
+		t.Error("List yielded nothing")
+	}
+}
+
 func TestKeysThatAreTooLongAreRefusedAndNotCut(t *testing.T) {
 	s, _ := migrated(t)
 	long := strings.Repeat("x", 2049)
