@@ -86,7 +86,7 @@ func (s Set) Validate() error {
 	}
 	if !s.has(Atproto) {
 		for token := range strings.FieldsSeq(s.text) {
-			if strings.TrimRight(token, ",;") == Atproto {
+			if strings.TrimRight(token, ",;") == Atproto.String() {
 				return &Error{Err: fmt.Errorf("%.200q has %q where it needs %q: scopes are separated by spaces alone", s.text, token, Atproto)}
 			}
 		}
