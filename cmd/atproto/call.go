@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -160,11 +161,10 @@ func (c *rawCall) read(name string, params []string, query, procedure bool) erro
 
 // unknownMethod says what to do about a method that is not in the table.
 func unknownMethod(nsid syntax.NSID) error {
-	var names []string
-	for _, m := range methods("query", "procedure", "subscription") {
-		names = append(names, string(m.NSID))
+	if slices.ContainsFunc(methods("record"), func(m method) bool { return m.NSID == nsid }) {
+		return fmt.Errorf("%s is a collection of records, and no method: see atproto record --help", nsid)
 	}
-	if near := nearest(string(nsid), names); near != "" {
+	if near := nearestName(nsid, "query", "procedure", "subscription"); near != "" {
 		return fmt.Errorf("%s is not known here: did you mean %s? If not, say --query or --procedure", nsid, near)
 	}
 	return fmt.Errorf("%s is not known here: say --query if it reads, --procedure if it changes something", nsid)

@@ -146,6 +146,7 @@ func TestWrongUsesOfCall(t *testing.T) {
 		{"a b", 2, "accepts 1 arg(s)"},
 		{"getSession", 2, "is not the name of a method: write it as com.atproto.server.getSession"},
 		{"com.atproto.server.getSesion", 2, "did you mean com.atproto.server.getSession?"},
+		{"app.bsky.feed.post", 2, "is a collection of records, and no method: see atproto record --help"},
 		{"com.example.thing", 2, "say --query if it reads, --procedure if it changes something"},
 		{"com.example.thing --query --procedure", 2, "leave one of them out"},
 		{"com.atproto.sync.subscribeRepos", 2, "see atproto stream --help"},
