@@ -124,6 +124,10 @@ func permissionFor(typed, audience string) (permission scope.Permission, known b
 	switch {
 	case errors.Is(err, scope.ErrNotForOAuth):
 		return nil, true, fmt.Errorf("%s needs a login by password: %w", nsid, err)
+	case err != nil && audience == "" && nsid == "com.atproto.server.getServiceAuth":
+		return nil, true, fmt.Errorf("%s makes a token for another service, and its scope is that of what the token is for: give the method that you will call there, and the service by --audience, such as did:web:api.example.com#service", nsid)
+	case err != nil && audience == "" && m != nil:
+		return nil, true, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service", nsid)
 	case err != nil && audience == "":
 		return nil, m != nil, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service; if it is a collection of records, its scope is repo:%s", nsid, nsid)
 	case err != nil:
