@@ -31,7 +31,7 @@ func TestExitStatusAndHelp(t *testing.T) {
 		{"foo", 2, `unknown command "foo"`},
 		{"generate foo", 2, "unknown command"},
 		{"generate --foo", 2, "unknown flag: --foo"},
-		{"diff one", 2, "accepts 2 arg(s)"},
+		{"diff one", 2, "say what to compare: give the folder of the old lexicons, and that of the new ones"},
 		{"generate --config testdata/none.json", 1, "none.json"},
 		{"corpus testdata/golden", 1, "testdata/golden: no .json file is there"},
 		{"generate --help", 0, `"external": true`},

@@ -210,7 +210,7 @@ What breaks in Go is told from the code of both versions, without the renames of
 See https://atproto.com/specs/lexicon#lexicon-evolution. The exit status is 1 if a
 change is forbidden.`,
 		Example: "  lexgen diff old/lexicons new/lexicons\n  lexgen diff --markdown old/lexicons new/lexicons > description.md",
-		Args:    cobra.ExactArgs(2),
+		Args:    commandline.Args(2, 2, "say what to compare: give the folder of the old lexicons, and that of the new ones"),
 	}
 	markdown := cmd.Flags().Bool("markdown", false, "print a text for a pull request")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -276,7 +276,7 @@ to come back as it was. At the end it prints counts.
 No config is needed: each authority becomes a package, and clashes of Go names are
 settled by adding a number. The go command has to be there; no network is used.`,
 		Example: "  lexgen corpus lexicons\n  lexgen corpus new/lexicons --with lexicons --keep /tmp/new",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which lexicons: give their folder"),
 	}
 	c := &corpus.Corpus{}
 	cmd.Flags().BoolVar(&c.Missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")

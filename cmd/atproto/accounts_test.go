@@ -143,7 +143,7 @@ func TestWrongUsesOfAccounts(t *testing.T) {
 	}{
 		{"login", 2, "say whose account: give a handle"},
 		{"login alice", 2, "type the whole of it"},
-		{"login a b", 2, "accepts at most 1 arg(s)"},
+		{"login a b", 2, "\"b\" is too much: atproto login takes one argument"},
 		{"login --app-password", 2, "say whose account"},
 		{"login --app-password --scope atproto alice.test", 2, "--scope is not for logins by --app-password"},
 		{"login --app-password --no-browser alice.test", 2, "--no-browser is not for logins"},

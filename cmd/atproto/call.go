@@ -40,7 +40,7 @@ line. Anything else needs --output.`,
   atproto call app.bsky.feed.getAuthorFeed --param actor=alice.example.com --param limit=5
   atproto call com.atproto.repo.createRecord --input record.json
   atproto call app.bsky.actor.getProfile --host public.api.bsky.app --param actor=bsky.app --json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say which method: give its NSID, such as com.atproto.server.getSession"),
 		ValidArgsFunction: firstArg(completeMethods("query", "procedure")),
 	}
 	c := new(rawCall)

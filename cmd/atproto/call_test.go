@@ -142,8 +142,8 @@ func TestWrongUsesOfCall(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"", 2, "accepts 1 arg(s)"},
-		{"a b", 2, "accepts 1 arg(s)"},
+		{"", 2, "say which method: give its NSID"},
+		{"a b", 2, "\"b\" is too much: atproto call takes one argument"},
 		{"getSession", 2, "is not the name of a method: write it as com.atproto.server.getSession"},
 		{"com.atproto.server.getSesion", 2, "did you mean com.atproto.server.getSession?"},
 		{"app.bsky.feed.post", 2, "is a collection of records, and no method: see atproto record --help"},

@@ -20,7 +20,7 @@ func (p *program) downloadCommand() *cobra.Command {
 bytes are those of the CID. Without an account it is one of yours. It is written to a file that is
 called like the CID, or to --output; a file is there in full or not at all.`,
 		Example: "  atproto download bafkrei…\n  atproto download alice.example.com bafkrei… --output cat.jpg",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    commandline.Args(1, 2, "say which blob: give its CID"),
 	}
 	out := outputFlags(cmd, "write to this `file`, - for the standard output")
 	account := p.accountFlag(cmd)

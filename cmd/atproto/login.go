@@ -47,7 +47,7 @@ ATPROTO_KEYRING=1 at the first login, an entry of your system's keyring.`,
 		Example: `  atproto login alice.example.com
   atproto login --server https://pds.example.com
   atproto login --app-password bot.example.com < password.txt`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              commandline.Args(0, 1, ""),
 		ValidArgsFunction: p.completeAccounts,
 	}
 	scope := cmd.Flags().String("scope", defaultScope, "the `scope` to ask for")

@@ -36,7 +36,12 @@ such as the place.`,
   atproto post "Look" --image "cat.jpg:A cat asleep on a keyboard." --lang en
   git log -1 --format=%s | atproto post
   atproto post "I agree" --reply-to https://bsky.app/profile/alice.example.com/post/3jt…`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, given []string) error {
+			if len(given) > 1 {
+				return fmt.Errorf("the text is one argument, and these are %d: put it in quotes", len(given))
+			}
+			return nil
+		},
 	}
 	images := cmd.Flags().StringArray("image", nil, "a picture, `file:alt` (repeatable, four at most)")
 	replyTo := cmd.Flags().String("reply-to", "", "the `post` that this one answers")

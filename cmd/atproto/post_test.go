@@ -80,7 +80,7 @@ func TestWrongUsesOfPost(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"two texts", []string{"Hello", "world"}, "", 2, "accepts at most 1 arg(s)"},
+		{"two texts", []string{"Hello", "world"}, "", 2, "the text is one argument, and these are 2: put it in quotes"},
 		{"nothing", nil, "", 2, "the post is empty: give a text"},
 		{"no UTF-8", nil, "\xff", 1, "convert it"},
 		{"a book", nil, strings.Repeat("x", 70<<10), 1, "300 characters are the most"},

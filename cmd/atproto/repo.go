@@ -39,7 +39,7 @@ account has signed it, and writes it to a CAR file: FILE, or - for the standard 
 file that is called like the account. A file is there in full or not at all. Files that were
 uploaded (blobs) are not in it.`,
 		Example: "  atproto repo export alice.example.com\n  atproto repo export did:plc:ewvi7nxzyoun6zhxrhs64oiz backup.car --force",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    commandline.Args(1, 2, "say whose repository: give a handle or a DID"),
 	}
 	o := new(output)
 	forceFlag(cmd, o)
@@ -176,7 +176,7 @@ With --json it is a line of JSON for each record, with its value.
 Every block is checked by its hash. Of an account's repository it is also checked that the account
 has signed it; who wrote a file is not checked: export did that.`,
 		Example: "  atproto repo ls alice.example.com.car\n  atproto repo ls alice.example.com --collection app.bsky.feed.like --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which repository: give a CAR file, a handle or a DID"),
 	}
 	collection := cmd.Flags().String("collection", "", "only the records of this `collection`")
 	cmd.RegisterFlagCompletionFunc("collection", completeMethods("record"))

@@ -33,7 +33,7 @@ has it; its signatures are not checked here.`,
   atproto resolve alice.example.com --history
   atproto resolve --json did:plc:ewvi7nxzyoun6zhxrhs64oiz
   atproto resolve https://pds.example.com`,
-		Args: cobra.ExactArgs(1),
+		Args: commandline.Args(1, 1, "say which account: give a handle or a DID, or the URL of a server"),
 	}
 	document := cmd.Flags().Bool("document", false, "print the whole DID document")
 	history := cmd.Flags().Bool("history", false, "print the operations in the log of the PLC directory")

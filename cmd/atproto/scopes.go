@@ -29,7 +29,7 @@ A name that is not known here, but is like one that is, is refused unless --audi
 method it is. An unknown name of a service that is known is warned of.`,
 		Example: `  atproto scopes app.bsky.feed.post com.atproto.repo.uploadBlob app.bsky.feed.getTimeline
   atproto login --scope "$(atproto scopes app.bsky.feed.post)" alice.example.com`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              commandline.Args(1, -1, "say what for: give the NSIDs of methods and collections, such as app.bsky.feed.post"),
 		ValidArgsFunction: completeMethods("query", "procedure", "record"),
 	}
 	audience := cmd.Flags().String("audience", "", "the `service` that answers the methods: a DID, # and a name")

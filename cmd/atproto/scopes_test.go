@@ -61,7 +61,7 @@ func TestScopes(t *testing.T) {
 
 func TestWrongUsesOfScopes(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
-		{"", "requires at least 1 arg(s)"},
+		{"", "say what for: give the NSIDs of methods and collections"},
 		{"post", "is no name of a method or a collection: write it as app.bsky.feed.post"},
 		{"app.bsky.feed.getTimelin", "is not known here: did you mean app.bsky.feed.getTimeline? If not, name the service that answers it by --audience"},
 		{"app.bsky.fed.post", "did you mean app.bsky.feed.post?"},

@@ -33,9 +33,9 @@ func (p *program) streamCommand() *cobra.Command {
 accounts (commits), or, filtered by the server, of a Jetstream (jetstream); or the labels of a
 labeler (labels).
 
-It goes on until Ctrl-C or --limit, and then says on standard error at which cursor; with --cursor it
-goes on from there. Connections that break are made anew, which standard error tells as well.
-Nothing is verified: what comes is what the server says.`,
+It goes on until Ctrl-C or --limit, and then says on standard error at which cursor; with
+--cursor it goes on from there. Connections that break are made anew, which standard error tells
+as well. Nothing is verified: what comes is what the server says.`,
 		Example: "  atproto stream jetstream --collection app.bsky.feed.post\n  atproto stream commits --host https://pds.example.com --cursor 0",
 	}
 	cmd.AddCommand(
@@ -117,6 +117,9 @@ func (p *program) streamOf(name, short, long, host string, filters bool, read fu
 		origin, err := hostURL(*server)
 		if err != nil {
 			return commandline.Usage(fmt.Errorf("--host: %w", err), cmd)
+		}
+		if *limit < 0 {
+			return commandline.Usage(fmt.Errorf("--limit: %d is less than 0, which is for no limit", *limit), cmd)
 		}
 		if cmd.Flags().Changed("cursor") {
 			if *cursor < 0 {

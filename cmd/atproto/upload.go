@@ -26,7 +26,7 @@ it is: pictures with what the camera wrote into them, such as the place.
 FILE is - for the standard input. The media type is what the file looks like, unless --type says
 otherwise; the standard input needs --type.`,
 		Example: "  atproto upload cat.jpg\n  atproto upload - --type image/png < cat.png",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which file, or - for the standard input"),
 	}
 	kind := cmd.Flags().String("type", "", "the media `type`, such as image/jpeg")
 	account := p.accountFlag(cmd)

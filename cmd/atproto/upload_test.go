@@ -87,12 +87,12 @@ func TestWrongUsesOfUploadAndDownload(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"upload", 2, "accepts 1 arg(s)"},
+		{"upload", 2, "say which file, or - for the standard input"},
 		{"upload none", 1, "none"},
 		{"upload folder", 1, "folder"},
 		{"upload -", 2, "say what the standard input is"},
 		{"upload there --type png", 2, "is not a media type: write it as image/jpeg"},
-		{"download", 2, "accepts between 1 and 2 arg(s)"},
+		{"download", 2, "say which blob: give its CID"},
 		{"download x", 2, "is not the CID of a blob: it begins with bafkrei"},
 		{"download alice.test x", 2, "is not the CID of a blob"},
 		{"download nobody.test " + cid, 1, "there is no such account"},
