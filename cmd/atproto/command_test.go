@@ -179,7 +179,7 @@ func TestExitStatusAndHelp(t *testing.T) {
 		{"check", 2, "say which client: give the URL of its metadata"},
 		{"check --help", 0, "--allow-host"},
 		{"check app.example.com", 2, "not an https URL"},
-		{"check --timeout soon https://app.example.com/m.json", 2, `--timeout: "soon" is not a time: write it as 30s or 5m`},
+		{"check --timeout soon https://app.example.com/m.json", 2, `--timeout: "soon" is not a time in which to get an answer: write it as 30s or 5m`},
 		{"check --allow-host http://127.0.0.1 https://app.example.com/m.json", 2, "without scheme and port"},
 		{"check --allow-host 127.0.0.1:8080 https://app.example.com/m.json", 2, "without scheme and port"},
 		{"check --allow-host= https://app.example.com/m.json", 2, "without scheme and port"},
@@ -205,6 +205,22 @@ func TestExitStatusAndHelp(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestATimeLimitOfNothingIsRefused(t *testing.T) {
+	u := newUser(t).in("alice")
+	record := writeFile(t, t.TempDir()+"/post.json", rawPost)
+	for _, args := range []string{
+		"resolve alice.test", "call com.atproto.server.getSession", "whoami", "logout", "check https://app.example.com/m.json",
+		"record get app.bsky.feed.post/x", "record list", "record create app.bsky.feed.post --input " + record,
+		"record put app.bsky.feed.post/x --input " + record, "record delete app.bsky.feed.post/x",
+	} {
+		for _, limit := range []string{"0", "0s", "-1s"} {
+			r := u.do(append(strings.Fields(args), "--timeout", limit)...)
+			r.want(t, 2, `--timeout: "`+limit+`" is not a time in which to get an answer: write it as 30s or 5m`)
+		}
+	}
+	u.do("whoami", "--timeout", "1m").want(t, 0)
 }
 
 func TestGoldenFilesAreAllUsed(t *testing.T) {
