@@ -199,7 +199,7 @@ func (c *rawCall) body(stdin io.Reader) (xrpc.Input, error) {
 	case c.input == "-":
 		return xrpc.Raw(xrpc.StreamBody(stdin, -1, c.typeOfInput(""))), nil
 	}
-	body, err := xrpc.FileBody(c.input)
+	body, err := fileBody(c.input)
 	if err != nil {
 		return xrpc.Input{}, err
 	}
@@ -226,6 +226,9 @@ func (c *rawCall) typeOfInput(looks string) string {
 func readJSON(name string, stdin io.Reader) ([]byte, error) {
 	from := stdin
 	if name != "-" {
+		if info, err := os.Stat(name); err == nil && info.IsDir() { // pipes can be read
+			return nil, fmt.Errorf("%s is a folder: give a file", name)
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, err

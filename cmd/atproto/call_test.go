@@ -171,6 +171,8 @@ func TestWrongUsesOfCall(t *testing.T) {
 		{"com.atproto.server.getSession", 1, "nobody is logged in: run atproto login HANDLE"},
 		{"com.atproto.repo.createRecord --host pds.test --input " + notJSON, 1, "is not JSON: mend it"},
 		{"com.atproto.repo.createRecord --host pds.test --input " + folder + "/none", 1, "no such file"},
+		{"com.atproto.repo.createRecord --host pds.test --input " + folder, 1, "is a folder: give a file"},
+		{"com.atproto.repo.uploadBlob --host pds.test --input " + folder, 1, "is a folder: give a file"},
 		{"com.atproto.server.getSession --host nowhere.test", 1, "no such host"},
 		{"com.atproto.server.describeServer --host pds.test --output " + notJSON, 1, "exists already"},
 	} {

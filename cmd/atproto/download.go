@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +31,7 @@ called like the CID, or to --output; a file is there in full or not at all.`,
 			who, typed = args[0], args[1]
 		}
 		cid, err := syntax.ParseCID(typed)
-		if err != nil {
+		if err != nil || !strings.HasPrefix(typed, "bafkrei") || len(typed) != 59 { // others have no hash to check by
 			return commandline.Usage(fmt.Errorf("%q is not the CID of a blob: it begins with bafkrei and stands in a record as $link", typed), cmd)
 		}
 		o := *out

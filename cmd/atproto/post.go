@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -67,6 +66,11 @@ such as the place.`,
 		}
 		if err != nil {
 			return commandline.Usage(err, cmd)
+		}
+		for _, pic := range d.images {
+			if err := checkFile(pic.path); err != nil {
+				return fmt.Errorf("--image: %w", err)
+			}
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Minute) // pictures take their time
 		defer cancel()
@@ -138,11 +142,7 @@ func readPicture(typed string) (picture, error) {
 	if !ok || path == "" {
 		return picture{}, fmt.Errorf("--image: %q is not file:alt: write \"cat.jpg:A cat.\", or \"cat.jpg:\" for no alt text", drive+typed)
 	}
-	path = drive + path
-	if _, err := os.Stat(path); err != nil {
-		return picture{}, fmt.Errorf("--image: %w", err)
-	}
-	return picture{path, strings.TrimSpace(alt)}, nil
+	return picture{drive + path, strings.TrimSpace(alt)}, nil
 }
 
 // readText reads a post's text. More than maxText bytes are no post.
@@ -182,6 +182,9 @@ func (p *program) post(ctx context.Context, s session, d *draft) (*records.Ref, 
 		out, err := comatproto.NewClient(reader).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{
 			Repo: uri.Authority(), Collection: uri.Collection(), RKey: uri.RecordKey(),
 		})
+		if errors.Is(err, comatproto.ErrRecordNotFound) {
+			return nil, fmt.Errorf("--quote: there is no such record: copy its address anew\n  %w", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--quote: the record cannot be read\n  %w", err)
 		}

@@ -52,7 +52,7 @@ its URI and its CID beside its value; the CID is what put --swap takes.`,
 		var version *syntax.CID
 		if err == nil && *cid != "" {
 			var parsed syntax.CID
-			if parsed, err = syntax.ParseCID(*cid); err != nil {
+			if parsed, err = recordCID(*cid); err != nil {
 				err = fmt.Errorf("--cid: %w", err)
 			}
 			version = &parsed
@@ -113,7 +113,9 @@ With --json it is a line of JSON for each record.`,
 		var name recordName
 		var err error
 		if len(args) > 0 {
-			name, err = parseRecord(args[0])
+			if name, err = parseRecord(args[0]); err != nil {
+				err = fmt.Errorf("%q names no collection: write it as app.bsky.feed.post, or as at://alice.example.com/app.bsky.feed.post for that of another account", args[0])
+			}
 		}
 		switch {
 		case err != nil:
@@ -220,6 +222,9 @@ func (f writeFlags) record(p *program, collection syntax.NSID) (lex.Unknown, err
 		return lex.Unknown{}, err
 	}
 	record, err := lex.Raw(text)
+	if errors.Is(err, lex.ErrType) {
+		return lex.Unknown{}, errors.New("the input is no record: a record is an object, such as {\"text\":\"Hello\"}")
+	}
 	if err != nil {
 		return lex.Unknown{}, fmt.Errorf("the input is no record: %w", err)
 	}
@@ -408,9 +413,18 @@ deleted only if it still has this CID.`,
 }
 
 func swapCID(typed string) (syntax.CID, error) {
-	cid, err := syntax.ParseCID(typed)
+	cid, err := recordCID(typed)
 	if err != nil {
-		return "", fmt.Errorf("--swap: %w: atproto record get --json prints the CID", err)
+		return "", fmt.Errorf("--swap: %w", err)
+	}
+	return cid, nil
+}
+
+// recordCID reads the CID of a record. Those of version 1 in other bases are words, too.
+func recordCID(typed string) (syntax.CID, error) {
+	cid, err := syntax.ParseCID(typed)
+	if err != nil || !strings.HasPrefix(typed, "bafyrei") {
+		return "", fmt.Errorf("%q is not the CID of a record, which begins with bafyrei: atproto record get --json prints it", typed)
 	}
 	return cid, nil
 }

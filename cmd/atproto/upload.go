@@ -63,7 +63,7 @@ func (p *program) fileBody(file, kind string) (*xrpc.Body, error) {
 	if file == "-" {
 		return xrpc.StreamBody(p.stdin, -1, kind), nil
 	}
-	body, err := xrpc.FileBody(file)
+	body, err := fileBody(file)
 	if err != nil {
 		return nil, err
 	}
@@ -71,4 +71,27 @@ func (p *program) fileBody(file, kind string) (*xrpc.Body, error) {
 		return body, nil
 	}
 	return xrpc.OpenerBody(func() (io.ReadCloser, error) { return os.Open(file) }, body.Size(), kind), nil
+}
+
+// fileBody is the body of a file, which can be sent again. What is no file is refused in words
+// for people.
+func fileBody(name string) (*xrpc.Body, error) {
+	if err := checkFile(name); err != nil {
+		return nil, err
+	}
+	return xrpc.FileBody(name)
+}
+
+// checkFile makes sure that a file is there to send.
+func checkFile(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder: give a file", name)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is a device or a pipe: give a file, or send it to the standard input and give -", name)
+	}
+	return nil
 }
