@@ -78,6 +78,13 @@ func TestRepo(t *testing.T) {
 	if r := u.do("repo", "export", paul, "-"); r.status != 0 || r.stdout != car || r.stderr != "" {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
+	if r := u.do("repo", "export", paul, "--output", "-"); r.status != 0 || r.stdout != car || r.stderr != "" {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+	u.do("repo", "export", paul, "-o", "named.car").want(t, 0, "named.car (")
+	if readFile(t, "named.car") != car {
+		t.Error("other bytes")
+	}
 	listed := u.do("repo", "ls", "paul.staging.bsky.dev.car")
 	listed.want(t, 0, "app.bsky.feed.post/3", "  bafyrei")
 	for _, who := range []string{"paul.staging.bsky.dev", paul} {
@@ -256,6 +263,7 @@ func TestWrongUsesOfRepo(t *testing.T) {
 		{"exprt", 2, "did you mean export?"},
 		{"export", 2, "say whose repository: give a handle or a DID"},
 		{"export alice.test --since yesterday", 2, "is no revision, such as 3jzfcijpj2z2a"},
+		{"export alice.test x.car --output y.car", 2, "leave one of them out"},
 		{"export nobody.test", 1, "there is no such account"},
 		{"export https://pds.test", 1, "is a server: give the handle or the DID"},
 		{"export alice.test x.car", 1, "exists already"},
