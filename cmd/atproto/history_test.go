@@ -73,7 +73,7 @@ rotation key     did:key:r2
 		answer func(*http.Request) *http.Response
 		want   string
 	}{
-		"that is not there":           {answer(404, "application/json", `{}`), "the PLC directory has no " + alice},
+		"that is not kept":            {answer(404, "application/json", `{}`), "this PLC directory has " + alice + ", but keeps no log: --document prints what it has"},
 		"that is no JSON":             {answer(200, "application/json", `{`), "cannot be read"},
 		"that is a page":              {answer(200, "text/html", `<html>`), "try again later"},
 		"of a directory that is down": {answer(503, "text/plain", ``), "try again later"},
@@ -83,6 +83,12 @@ rotation key     did:key:r2
 			newUser(t).tapped(map[string]func(*http.Request) *http.Response{path: tt.answer}).do("resolve", alice, "--history").want(t, 1, tt.want)
 		})
 	}
+}
+
+func TestResolveHistoryWithoutALog(t *testing.T) {
+	u := newUser(t)
+	u.do("resolve", "alice.test", "--history").want(t, 1, "keeps no log: --document prints what it has")
+	u.do("resolve", "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz", "--history").want(t, 1, "the PLC directory has no did:plc:zzzzzzzzzzzzzzzzzzzzzzzz")
 }
 
 func TestWrongUsesOfDocumentAndHistory(t *testing.T) {

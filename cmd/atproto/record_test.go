@@ -91,11 +91,8 @@ func TestRecord(t *testing.T) {
 		}
 	})
 	t.Run("collections are listed", func(t *testing.T) {
-		tapped := u.tapped(map[string]func(*http.Request) *http.Response{
-			"/xrpc/com.atproto.repo.describeRepo": answer(200, "application/json", `{"handle":"alice.test","did":"`+alice+`","didDoc":{},"collections":["app.bsky.feed.post","com.example.note"],"handleIsCorrect":true}`),
-		})
-		tapped.do("record", "list").want(t, 0, "app.bsky.feed.post\ncom.example.note\n")
-		tapped.do("record", "list", "--repo", "alice.test", "--json").want(t, 0, `["app.bsky.feed.post","com.example.note"]`)
+		u.do("record", "list").want(t, 0, "app.bsky.actor.profile\napp.bsky.feed.post\n")
+		u.do("record", "list", "--repo", "alice.test", "--json").want(t, 0, `["app.bsky.actor.profile","app.bsky.feed.post"]`)
 	})
 	t.Run("is deleted, and once more is no error", func(t *testing.T) {
 		u.do("record", "delete", "app.bsky.feed.post/3jzfcijpj2z2a").want(t, 0)
