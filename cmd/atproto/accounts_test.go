@@ -155,7 +155,7 @@ func TestWrongUsesOfAccounts(t *testing.T) {
 		{"login --scope generic alice.test", 2, `--scope: "generic" lacks "atproto"`},
 		{"login --scope atproto\x01 --server pds.test", 2, "--scope: "},
 		{"login --scope transition:generic alice.test", 2, `write it as "atproto transition:generic"`},
-		{"login nobody.test", 1, "there is no such account"},
+		{"login nobody.test", 1, "no such account is found: DNS does not know the name"},
 		{"logout", 1, "nobody is logged in: run atproto login HANDLE"},
 		{"logout --all bob.test", 2, "leave it or the handles out"},
 		{"logout --all", 0, ""},

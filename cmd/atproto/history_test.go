@@ -100,8 +100,8 @@ func TestWrongUsesOfDocumentAndHistory(t *testing.T) {
 		{"alice.test --document --history", 2, "leave one of them out"},
 		{"https://pds.test --document", 1, "is a server: give the handle or the DID"},
 		{"https://pds.test --history", 1, "is a server: give the handle or the DID"},
-		{"nobody.test --history", 1, "there is no such account"},
-		{"nobody.test --document", 1, "there is no such account"},
+		{"nobody.test --history", 1, "no such account is found: DNS does not know the name"},
+		{"nobody.test --document", 1, "no such account is found: DNS does not know the name"},
 		{"did:web:alice.test --history", 1, "only a did:plc has one"},
 		{"alice --document", 1, "type the whole of it"},
 	} {

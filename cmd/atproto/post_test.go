@@ -94,7 +94,7 @@ func TestWrongUsesOfPost(t *testing.T) {
 		{"a reply to a profile", []string{"x", "--reply-to", "at://bob.test/app.bsky.actor.profile/self"}, "", 2, "it has to be a post"},
 		{"a reply to a post that is not there", []string{"x", "--reply-to", "at://alice.test/app.bsky.feed.post/3jzfcijpj2z2a"}, "", 1, "there is no such post: copy its address anew"},
 		{"a quote of what is not there", []string{"x", "--quote", "at://alice.test/app.bsky.feed.post/3jzfcijpj2z2a"}, "", 1, "--quote: there is no such record: copy its address anew"},
-		{"a quote of nobody", []string{"x", "--quote", "at://nobody.test/app.bsky.feed.post/x"}, "", 1, "there is no such account"},
+		{"a quote of nobody", []string{"x", "--quote", "at://nobody.test/app.bsky.feed.post/x"}, "", 1, "no such account is found: DNS does not know the name"},
 		{"no language", []string{"x", "--lang", "English language"}, "", 2, "write it as en or pt-BR"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

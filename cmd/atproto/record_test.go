@@ -137,7 +137,7 @@ func TestWrongUsesOfRecord(t *testing.T) {
 		{"get https://bsky.app/profile/alice.test/post/..", 2, "shows no record"},
 		{"get app.bsky.feed.post/a/b", 2, "is no key of a record"},
 		{"get app.bsky.feed.post/x --cid y", 2, "--cid"},
-		{"get at://nobody.test/app.bsky.feed.post/x", 1, "there is no such account"},
+		{"get at://nobody.test/app.bsky.feed.post/x", 1, "no such account is found: DNS does not know the name"},
 		{"list posts", 2, `"posts" names no collection: write it as app.bsky.feed.post, or as at://`},
 		{"list at://alice.test/posts", 2, "names no collection: write it as app.bsky.feed.post"},
 		{"get app.bsky.feed.post/x --cid nonsense", 2, "--cid: \"nonsense\" is not the CID of a record"},

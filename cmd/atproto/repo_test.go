@@ -264,7 +264,7 @@ func TestWrongUsesOfRepo(t *testing.T) {
 		{"export", 2, "say whose repository: give a handle or a DID"},
 		{"export alice.test --since yesterday", 2, "is no revision, such as 3jzfcijpj2z2a"},
 		{"export alice.test x.car --output y.car", 2, "leave one of them out"},
-		{"export nobody.test", 1, "there is no such account"},
+		{"export nobody.test", 1, "no such account is found: DNS does not know the name"},
 		{"export https://pds.test", 1, "is a server: give the handle or the DID"},
 		{"export alice.test x.car", 1, "exists already"},
 		{"ls", 2, "say which repository: give a CAR file"},

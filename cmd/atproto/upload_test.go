@@ -97,7 +97,7 @@ func TestWrongUsesOfUploadAndDownload(t *testing.T) {
 		{"download nonsense", 2, "is not the CID of a blob: it begins with bafkrei"},
 		{"download bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a", 2, "is not the CID of a blob: it begins with bafkrei"},
 		{"download alice.test x", 2, "is not the CID of a blob"},
-		{"download nobody.test " + cid, 1, "there is no such account"},
+		{"download nobody.test " + cid, 1, "no such account is found: DNS does not know the name"},
 		{"download alice.test " + cid, 1, "com.atproto.sync.getBlob"},
 		{"download alice.test " + cid + " -o there", 1, "exists already: give another name, or --force"},
 		{"download alice.test " + cid + " -o none/x", 1, "com.atproto.sync.getBlob"},
