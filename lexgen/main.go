@@ -123,7 +123,7 @@ func generateCommand() *cobra.Command {
 		Short:   "Write the packages that a config asks for",
 		Long:    generateHelp,
 		Example: "  lexgen generate\n  lexgen generate --config schemas/lexgen.json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -167,7 +167,7 @@ func checkCommand() *cobra.Command {
 		Long: `check generates in memory and compares with what is there. It writes nothing, names
 each file that is missing, stale or different, and exits with status 1 if there is one:
 for CI, when the generated packages are committed.`,
-		Args: cobra.NoArgs,
+		Args: commandline.Args(0, 0, ""),
 	}
 	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

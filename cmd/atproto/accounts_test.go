@@ -160,9 +160,9 @@ func TestWrongUsesOfAccounts(t *testing.T) {
 		{"logout --all bob.test", 2, "leave it or the handles out"},
 		{"logout --all", 0, ""},
 		{"whoami", 1, "run atproto login HANDLE"},
-		{"whoami bob.test", 2, "unknown command"},
+		{"whoami bob.test", 2, "is too much: atproto "},
 		{"accounts --default bob.test", 1, "nobody is logged in"},
-		{"accounts bob.test", 2, "unknown command"},
+		{"accounts bob.test", 2, "is too much: atproto "},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			r := newUser(t).do(strings.Fields(tt.args)...)

@@ -29,7 +29,7 @@ ES256. It prints the key's kid, its RFC 7638 thumbprint, to standard error.
 With --output the key goes to a new file that only its owner may read. A file that exists
 is never overwritten: sessions are bound to the key that they were begun with.`,
 		Example: "  atproto keygen --output key.pem\n  atproto keygen --format jwk --output key.json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	out := cmd.Flags().StringP("output", "o", "-", "write to this `file`, - for the standard output")
 	cmd.Flags().StringVar(out, "out", "-", "write to this `file`")

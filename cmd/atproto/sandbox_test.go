@@ -140,7 +140,7 @@ func TestWrongUsesOfSandbox(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"sandbox x", 2, "unknown command"},
+		{"sandbox x", 2, "is too much: atproto "},
 		{"sandbox --account alice", 2, "write it as alice.test, or alice.test:password"},
 		{"sandbox --account alice.test:", 2, "leave the colon out"},
 		{"sandbox --account alice.test --account alice.test", 2, "is there twice"},

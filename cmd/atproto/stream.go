@@ -102,7 +102,7 @@ func feedOf[M any](stream *xrpc.Stream[M], lines func(*M) []*eventLine) *feed {
 // streamOf is the command of one kind of stream.
 func (p *program) streamOf(name, short, long, host string, filters bool, read func(ctx context.Context, s *subscription) (*feed, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Long: long + "\n\nIt is the stream of " + host + " unless --host says otherwise.",
-		Example: "  atproto stream " + name + "\n  atproto stream " + name + " --limit 10 | jq", Args: cobra.NoArgs}
+		Example: "  atproto stream " + name + "\n  atproto stream " + name + " --limit 10 | jq", Args: commandline.Args(0, 0, "")}
 	server := cmd.Flags().String("host", host, "the `server` of the stream")
 	cursor := cmd.Flags().Int64("cursor", -1, "go on behind this `number`; without it, from now on")
 	limit := cmd.Flags().Int("limit", 0, "end after this `number` of lines, and the rest of the last event; 0: never")

@@ -228,7 +228,7 @@ func TestWrongUsesOfStream(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"comits", 2, "did you mean commits?"},
-		{"commits x", 2, "unknown command"},
+		{"commits x", 2, "is too much: atproto "},
 		{"commits --host ws://x", 2, "is not a server: give its https URL"},
 		{"commits --host http://relay.example", 2, "http, which is for servers on this machine only"},
 		{"commits --cursor -5", 2, "less than 0"},

@@ -40,6 +40,8 @@ func Args(least, most int, missing string) cobra.PositionalArgs {
 			return errors.New(missing)
 		case most < 0 || len(given) <= most:
 			return nil
+		case most == 0:
+			return fmt.Errorf("%q is too much: %s takes flags only", given[0], cmd.CommandPath())
 		case most == 1:
 			return fmt.Errorf("%q is too much: %s takes one argument", given[most], cmd.CommandPath())
 		}
@@ -47,9 +49,13 @@ func Args(least, most int, missing string) cobra.PositionalArgs {
 	}
 }
 
-// wrongValue says in words for people what is wrong with the value of a flag: the text of the
+// wrongValue says in words for people what is wrong with the value of a flag, or that it lacks: the text of the
 // error is that of a function that reads numbers. Other errors stay what they are.
 func wrongValue(err error) error {
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		what, _ := pflag.UnquoteUsage(missing.GetFlag())
+		return fmt.Errorf("--%s: the %s is missing", missing.GetFlag().Name, what)
+	}
 	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
 	if !ok {
 		return err

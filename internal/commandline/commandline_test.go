@@ -15,6 +15,9 @@ func TestWrongCommandLinesAreSaidInWords(t *testing.T) {
 	for _, tt := range []struct{ args, want string }{
 		{"one", "say which file"},
 		{"one a b", `"b" is too much: tool one takes one argument`},
+		{"none a", `"a" is too much: tool none takes flags only`},
+		{"one a --number", "--number: the count is missing"},
+		{"one a -n", "--number: the count is missing"},
 		{"two a", "say which file and where to"},
 		{"two a b c", `"c" is too much: tool two takes at most 2 arguments`},
 		{"one a --number x", `--number: "x" is not a whole number`},
@@ -28,11 +31,12 @@ func TestWrongCommandLinesAreSaidInWords(t *testing.T) {
 		t.Run(tt.args, func(t *testing.T) {
 			root := &cobra.Command{Use: "tool"}
 			one := &cobra.Command{Use: "one FILE", Args: commandline.Args(1, 1, "say which file"), Run: func(*cobra.Command, []string) {}}
-			one.Flags().Int("number", 0, "")
+			one.Flags().IntP("number", "n", 0, "a `count` of things")
 			one.Flags().Int64("long", 0, "")
 			one.Flags().Bool("bool", false, "")
 			one.Flags().Duration("time", time.Second, "")
-			root.AddCommand(one, &cobra.Command{Use: "two FILE FOLDER", Args: commandline.Args(2, 2, "say which file and where to"), Run: func(*cobra.Command, []string) {}})
+			root.AddCommand(one, &cobra.Command{Use: "none", Args: commandline.Args(0, 0, ""), Run: func(*cobra.Command, []string) {}},
+				&cobra.Command{Use: "two FILE FOLDER", Args: commandline.Args(2, 2, "say which file and where to"), Run: func(*cobra.Command, []string) {}})
 			commandline.Strict(root)
 			root.SetArgs(strings.Fields(tt.args))
 			err := root.Execute()
