@@ -29,9 +29,9 @@ func TestExitStatusAndHelp(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"foo", 2, `unknown command "foo"`},
-		{"generate foo", 2, "unknown command"},
+		{"generate foo", 2, "\"foo\" is too much"},
 		{"generate --foo", 2, "unknown flag: --foo"},
-		{"diff one", 2, "accepts 2 arg(s)"},
+		{"diff one", 2, "say what to compare: give the folder of the old lexicons, and that of the new ones"},
 		{"generate --config testdata/none.json", 1, "none.json"},
 		{"corpus testdata/golden", 1, "testdata/golden: no .json file is there"},
 		{"generate --help", 0, `"external": true`},

@@ -105,7 +105,7 @@ func TestLintByCommand(t *testing.T) {
 		{"warned --json", 0, "[\n  {\n    \"severity\": \"warning\",\n    \"rule\": \"main-data\",\n    \"file\": \"warned/a.json\",\n    \"line\": 1,\n    \"nsid\": \"com.example.a\",\n    \"path\": \"defs.main\",\n", ""},
 		{"fine --off nothing", 2, "", `there is no rule "nothing"`},
 		{"none", 1, "", "none"},
-		{"", 2, "", "requires at least 1 arg"},
+		{"", 2, "", "say what to look at: give folders of lexicons"},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			status, stdout, stderr := lexgen(t, append([]string{"lint"}, strings.Fields(tc.args)...)...)

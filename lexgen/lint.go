@@ -38,7 +38,7 @@ func lintCommand() *cobra.Command {
 		Example: `  lexgen lint lexicons/com/example --with lexicons
   lexgen lint lexicons --strict --off vague-field,kebab-case
   lexgen lint lexicons --json`,
-		Args: cobra.MinimumNArgs(1),
+		Args: commandline.Args(1, -1, "say what to look at: give folders of lexicons"),
 	}
 	flags := cmd.Flags()
 	with := flags.StringSlice("with", nil, "more `folders` of lexicons, that those in DIR refer to")

@@ -123,7 +123,7 @@ func generateCommand() *cobra.Command {
 		Short:   "Write the packages that a config asks for",
 		Long:    generateHelp,
 		Example: "  lexgen generate\n  lexgen generate --config schemas/lexgen.json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -167,7 +167,7 @@ func checkCommand() *cobra.Command {
 		Long: `check generates in memory and compares with what is there. It writes nothing, names
 each file that is missing, stale or different, and exits with status 1 if there is one:
 for CI, when the generated packages are committed.`,
-		Args: cobra.NoArgs,
+		Args: commandline.Args(0, 0, ""),
 	}
 	config, strict := configFlag(cmd), strictFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -210,7 +210,7 @@ What breaks in Go is told from the code of both versions, without the renames of
 See https://atproto.com/specs/lexicon#lexicon-evolution. The exit status is 1 if a
 change is forbidden.`,
 		Example: "  lexgen diff old/lexicons new/lexicons\n  lexgen diff --markdown old/lexicons new/lexicons > description.md",
-		Args:    cobra.ExactArgs(2),
+		Args:    commandline.Args(2, 2, "say what to compare: give the folder of the old lexicons, and that of the new ones"),
 	}
 	markdown := cmd.Flags().Bool("markdown", false, "print a text for a pull request")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -276,7 +276,7 @@ to come back as it was. At the end it prints counts.
 No config is needed: each authority becomes a package, and clashes of Go names are
 settled by adding a number. The go command has to be there; no network is used.`,
 		Example: "  lexgen corpus lexicons\n  lexgen corpus new/lexicons --with lexicons --keep /tmp/new",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which lexicons: give their folder"),
 	}
 	c := &corpus.Corpus{}
 	cmd.Flags().BoolVar(&c.Missing, "allow-missing", false, "keep values whose lexicon is not there as they are sent (lex.Any)")

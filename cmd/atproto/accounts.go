@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -16,7 +17,7 @@ func (p *program) accountsCommand() *cobra.Command {
 --account or the variable ATPROTO_ACCOUNT names another, has a star. The first login makes it;
 --default changes it. No server is asked: atproto whoami does that.`,
 		Example: "  atproto accounts\n  atproto accounts --default alice.example.com",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	makeDefault := cmd.Flags().String("default", "", "make this `account` the default one: a handle or DID")
 	cmd.RegisterFlagCompletionFunc("default", p.completeAccounts)

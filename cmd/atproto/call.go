@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ line. Anything else needs --output.`,
   atproto call app.bsky.feed.getAuthorFeed --param actor=alice.example.com --param limit=5
   atproto call com.atproto.repo.createRecord --input record.json
   atproto call app.bsky.actor.getProfile --host public.api.bsky.app --param actor=bsky.app --json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say which method: give its NSID, such as com.atproto.server.getSession"),
 		ValidArgsFunction: firstArg(completeMethods("query", "procedure")),
 	}
 	c := new(rawCall)
@@ -160,11 +161,10 @@ func (c *rawCall) read(name string, params []string, query, procedure bool) erro
 
 // unknownMethod says what to do about a method that is not in the table.
 func unknownMethod(nsid syntax.NSID) error {
-	var names []string
-	for _, m := range methods("query", "procedure", "subscription") {
-		names = append(names, string(m.NSID))
+	if slices.ContainsFunc(methods("record"), func(m method) bool { return m.NSID == nsid }) {
+		return fmt.Errorf("%s is a collection of records, and no method: see atproto record --help", nsid)
 	}
-	if near := nearest(string(nsid), names); near != "" {
+	if near := nearestName(nsid, "query", "procedure", "subscription"); near != "" {
 		return fmt.Errorf("%s is not known here: did you mean %s? If not, say --query or --procedure", nsid, near)
 	}
 	return fmt.Errorf("%s is not known here: say --query if it reads, --procedure if it changes something", nsid)
@@ -199,7 +199,7 @@ func (c *rawCall) body(stdin io.Reader) (xrpc.Input, error) {
 	case c.input == "-":
 		return xrpc.Raw(xrpc.StreamBody(stdin, -1, c.typeOfInput(""))), nil
 	}
-	body, err := xrpc.FileBody(c.input)
+	body, err := fileBody(c.input)
 	if err != nil {
 		return xrpc.Input{}, err
 	}
@@ -226,6 +226,9 @@ func (c *rawCall) typeOfInput(looks string) string {
 func readJSON(name string, stdin io.Reader) ([]byte, error) {
 	from := stdin
 	if name != "-" {
+		if info, err := os.Stat(name); err == nil && info.IsDir() { // pipes can be read
+			return nil, fmt.Errorf("%s is a folder: give a file", name)
+		}
 		f, err := os.Open(name)
 		if err != nil {
 			return nil, err

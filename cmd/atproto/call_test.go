@@ -142,10 +142,11 @@ func TestWrongUsesOfCall(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"", 2, "accepts 1 arg(s)"},
-		{"a b", 2, "accepts 1 arg(s)"},
+		{"", 2, "say which method: give its NSID"},
+		{"a b", 2, "\"b\" is too much: atproto call takes one argument"},
 		{"getSession", 2, "is not the name of a method: write it as com.atproto.server.getSession"},
 		{"com.atproto.server.getSesion", 2, "did you mean com.atproto.server.getSession?"},
+		{"app.bsky.feed.post", 2, "is a collection of records, and no method: see atproto record --help"},
 		{"com.example.thing", 2, "say --query if it reads, --procedure if it changes something"},
 		{"com.example.thing --query --procedure", 2, "leave one of them out"},
 		{"com.atproto.sync.subscribeRepos", 2, "see atproto stream --help"},
@@ -170,6 +171,8 @@ func TestWrongUsesOfCall(t *testing.T) {
 		{"com.atproto.server.getSession", 1, "nobody is logged in: run atproto login HANDLE"},
 		{"com.atproto.repo.createRecord --host pds.test --input " + notJSON, 1, "is not JSON: mend it"},
 		{"com.atproto.repo.createRecord --host pds.test --input " + folder + "/none", 1, "no such file"},
+		{"com.atproto.repo.createRecord --host pds.test --input " + folder, 1, "is a folder: give a file"},
+		{"com.atproto.repo.uploadBlob --host pds.test --input " + folder, 1, "is a folder: give a file"},
 		{"com.atproto.server.getSession --host nowhere.test", 1, "no such host"},
 		{"com.atproto.server.describeServer --host pds.test --output " + notJSON, 1, "exists already"},
 	} {

@@ -43,7 +43,7 @@ the document is going to have. Its other hosts have to be public still.`,
 		Example: `  atproto check https://app.example.com/client-metadata.json
   atproto check 'http://localhost?redirect_uri=http%3A%2F%2F127.0.0.1%2Fcallback&scope=atproto'
   atproto check --allow-host 127.0.0.1 http://127.0.0.1:8080/client-metadata.json`,
-		Args: cobra.ExactArgs(1),
+		Args: commandline.Args(1, 1, "say which client: give the URL of its metadata"),
 	}
 	allow := cmd.Flags().StringArray("allow-host", nil, "let this `host` have any address (repeatable)")
 	asJSON := jsonFlag(cmd)

@@ -181,8 +181,28 @@ func helpCommand() *cobra.Command {
 
 // timeoutFlag adds the time limit of a command that asks the network.
 func timeoutFlag(cmd *cobra.Command) *time.Duration {
-	return cmd.Flags().Duration("timeout", 30*time.Second, "give up after this `time`")
+	limit := timeLimit(30 * time.Second)
+	cmd.Flags().Var(&limit, "timeout", "give up after this `time`")
+	return (*time.Duration)(&limit)
 }
+
+// A timeLimit is a time in which something can be done. With a limit of nothing, what is asked
+// first would fail, and seem to be the reason.
+type timeLimit time.Duration
+
+// String, Set and Type implement pflag.Value.
+func (t *timeLimit) String() string { return time.Duration(*t).String() }
+
+func (t *timeLimit) Set(typed string) error {
+	d, err := time.ParseDuration(typed)
+	if err != nil || d <= 0 {
+		return errors.New("is not a time in which to get an answer: write it as 30s or 5m")
+	}
+	*t = timeLimit(d)
+	return nil
+}
+
+func (*timeLimit) Type() string { return "time limit" }
 
 // jsonFlag adds the choice of what is printed.
 func jsonFlag(cmd *cobra.Command) *bool {

@@ -171,26 +171,26 @@ func TestExitStatusAndHelp(t *testing.T) {
 		{"--help", 0, "the command line is wrong"},
 		{"foo", 2, "Run atproto --help to see what there is"},
 		{"foo", 2, `unknown command "foo"`},
-		{"keygen foo", 2, "unknown command"},
+		{"keygen foo", 2, "is too much: atproto "},
 		{"keygen --foo", 2, "unknown flag: --foo"},
 		{"keygen --help", 0, "never overwritten"},
 		{"metadata --help", 0, "private_key_paths"},
-		{"metadata foo", 2, "unknown command"},
-		{"check", 2, "accepts 1 arg(s)"},
+		{"metadata foo", 2, "is too much: atproto "},
+		{"check", 2, "say which client: give the URL of its metadata"},
 		{"check --help", 0, "--allow-host"},
 		{"check app.example.com", 2, "not an https URL"},
-		{"check --timeout soon https://app.example.com/m.json", 2, "invalid argument"},
+		{"check --timeout soon https://app.example.com/m.json", 2, `--timeout: "soon" is not a time in which to get an answer: write it as 30s or 5m`},
 		{"check --allow-host http://127.0.0.1 https://app.example.com/m.json", 2, "without scheme and port"},
 		{"check --allow-host 127.0.0.1:8080 https://app.example.com/m.json", 2, "without scheme and port"},
 		{"check --allow-host= https://app.example.com/m.json", 2, "without scheme and port"},
-		{"resolve", 2, "accepts 1 arg(s)"},
-		{"resolve a b", 2, "accepts 1 arg(s)"},
+		{"resolve", 2, "say which account: give a handle or a DID"},
+		{"resolve a b", 2, "is too much: atproto resolve takes one argument"},
 		{"resolve --help", 0, "both ways"},
 		{"resolv alice.test", 2, `did you mean resolve?`},
 		{"kegen", 2, `did you mean keygen?`},
-		{"version foo", 2, "unknown command"},
+		{"version foo", 2, "is too much: atproto "},
 		{"version --help", 0, "which Go built it"},
-		{"completion", 2, "accepts 1 arg(s)"},
+		{"completion", 2, "say for which shell: bash"},
 		{"completion sh", 2, "bash, zsh, fish or powershell"},
 		{"completion --help", 0, "Tab key"},
 		{"help", 0, "Build clients:"},
@@ -205,6 +205,22 @@ func TestExitStatusAndHelp(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestATimeLimitOfNothingIsRefused(t *testing.T) {
+	u := newUser(t).in("alice")
+	record := writeFile(t, t.TempDir()+"/post.json", rawPost)
+	for _, args := range []string{
+		"resolve alice.test", "call com.atproto.server.getSession", "whoami", "logout", "check https://app.example.com/m.json",
+		"record get app.bsky.feed.post/x", "record list", "record create app.bsky.feed.post --input " + record,
+		"record put app.bsky.feed.post/x --input " + record, "record delete app.bsky.feed.post/x",
+	} {
+		for _, limit := range []string{"0", "0s", "-1s"} {
+			r := u.do(append(strings.Fields(args), "--timeout", limit)...)
+			r.want(t, 2, `--timeout: "`+limit+`" is not a time in which to get an answer: write it as 30s or 5m`)
+		}
+	}
+	u.do("whoami", "--timeout", "1m").want(t, 0)
 }
 
 func TestGoldenFilesAreAllUsed(t *testing.T) {

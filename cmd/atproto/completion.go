@@ -25,7 +25,7 @@ To have it in every shell that you start:
   powershell  atproto completion powershell >> $PROFILE`,
 		Example:   "  source <(atproto completion bash)",
 		ValidArgs: shells,
-		Args:      cobra.ExactArgs(1),
+		Args:      commandline.Args(1, 1, "say for which shell: bash, zsh, fish or powershell"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
 			write, ok := map[string]func(io.Writer) error{

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ func (p *program) downloadCommand() *cobra.Command {
 bytes are those of the CID. Without an account it is one of yours. It is written to a file that is
 called like the CID, or to --output; a file is there in full or not at all.`,
 		Example: "  atproto download bafkrei…\n  atproto download alice.example.com bafkrei… --output cat.jpg",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    commandline.Args(1, 2, "say which blob: give its CID"),
 	}
 	out := outputFlags(cmd, "write to this `file`, - for the standard output")
 	account := p.accountFlag(cmd)
@@ -30,7 +31,7 @@ called like the CID, or to --output; a file is there in full or not at all.`,
 			who, typed = args[0], args[1]
 		}
 		cid, err := syntax.ParseCID(typed)
-		if err != nil {
+		if err != nil || !strings.HasPrefix(typed, "bafkrei") || len(typed) != 59 { // others have no hash to check by
 			return commandline.Usage(fmt.Errorf("%q is not the CID of a blob: it begins with bafkrei and stands in a record as $link", typed), cmd)
 		}
 		o := *out

@@ -92,6 +92,9 @@ func (p *program) printHistory(ctx context.Context, typed string, asJSON bool) e
 	client := safehttp.New(safehttp.Options{UnguardedTransport: p.roundTripper, AllowLoopback: p.allowLoopback})
 	body, err := client.Get(ctx, identity.DefaultDirectory+"/"+string(did)+"/log/audit", safehttp.Rules{Accept: []string{"application/json"}, MaxBytes: 8 << 20})
 	if e, ok := errors.AsType[*safehttp.Error](err); ok && e.Status == 404 {
+		if _, bad := p.resolve().ResolveDID(ctx, did); bad == nil {
+			return fmt.Errorf("this PLC directory has %s, but keeps no log: --document prints what it has\n  %w", did, err)
+		}
 		return fmt.Errorf("the PLC directory has no %s\n  %w", did, err)
 	}
 	if err != nil {

@@ -73,7 +73,7 @@ rotation key     did:key:r2
 		answer func(*http.Request) *http.Response
 		want   string
 	}{
-		"that is not there":           {answer(404, "application/json", `{}`), "the PLC directory has no " + alice},
+		"that is not kept":            {answer(404, "application/json", `{}`), "this PLC directory has " + alice + ", but keeps no log: --document prints what it has"},
 		"that is no JSON":             {answer(200, "application/json", `{`), "cannot be read"},
 		"that is a page":              {answer(200, "text/html", `<html>`), "try again later"},
 		"of a directory that is down": {answer(503, "text/plain", ``), "try again later"},
@@ -85,6 +85,12 @@ rotation key     did:key:r2
 	}
 }
 
+func TestResolveHistoryWithoutALog(t *testing.T) {
+	u := newUser(t)
+	u.do("resolve", "alice.test", "--history").want(t, 1, "keeps no log: --document prints what it has")
+	u.do("resolve", "did:plc:zzzzzzzzzzzzzzzzzzzzzzzz", "--history").want(t, 1, "the PLC directory has no did:plc:zzzzzzzzzzzzzzzzzzzzzzzz")
+}
+
 func TestWrongUsesOfDocumentAndHistory(t *testing.T) {
 	for _, tt := range []struct {
 		args   string
@@ -94,8 +100,8 @@ func TestWrongUsesOfDocumentAndHistory(t *testing.T) {
 		{"alice.test --document --history", 2, "leave one of them out"},
 		{"https://pds.test --document", 1, "is a server: give the handle or the DID"},
 		{"https://pds.test --history", 1, "is a server: give the handle or the DID"},
-		{"nobody.test --history", 1, "there is no such account"},
-		{"nobody.test --document", 1, "there is no such account"},
+		{"nobody.test --history", 1, "no such account is found: DNS does not know the name"},
+		{"nobody.test --document", 1, "no such account is found: DNS does not know the name"},
 		{"did:web:alice.test --history", 1, "only a did:plc has one"},
 		{"alice --document", 1, "type the whole of it"},
 	} {

@@ -26,12 +26,14 @@ func (p *program) keygenCommand() *cobra.Command {
 		Long: `keygen makes a private key for a confidential client: ECDSA on P-256, which signs
 ES256. It prints the key's kid, its RFC 7638 thumbprint, to standard error.
 
-With --out the key goes to a new file that only its owner may read. A file that exists
+With --output the key goes to a new file that only its owner may read. A file that exists
 is never overwritten: sessions are bound to the key that they were begun with.`,
-		Example: "  atproto keygen --out key.pem\n  atproto keygen --format jwk --out key.json",
-		Args:    cobra.NoArgs,
+		Example: "  atproto keygen --output key.pem\n  atproto keygen --format jwk --output key.json",
+		Args:    commandline.Args(0, 0, ""),
 	}
-	out := cmd.Flags().StringP("out", "o", "", "write to this `file` instead of the standard output")
+	out := cmd.Flags().StringP("output", "o", "-", "write to this `file`, - for the standard output")
+	cmd.Flags().StringVar(out, "out", "-", "write to this `file`")
+	cmd.Flags().MarkHidden("out") // the name that --output had
 	format := cmd.Flags().String("format", "pem", "`pem` (PKCS #8) or jwk (with its kid)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		encode, ok := map[string]func(*ecdsa.PrivateKey, string) ([]byte, error){"pem": encodePEM, "jwk": encodeJWK}[*format]
@@ -50,7 +52,7 @@ is never overwritten: sessions are bound to the key that they were begun with.`,
 		if err != nil {
 			return err
 		}
-		if *out == "" {
+		if *out == "" || *out == "-" {
 			_, err = p.stdout.Write(data)
 		} else {
 			err = writeSecret(*out, data)

@@ -35,6 +35,12 @@ func publishedKID(tb testing.TB, data string) string {
 }
 
 func TestKeygen(t *testing.T) {
+	t.Run("by the flag of before, and to the standard output by a name", func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "key")
+		atproto(t, "keygen", "--out", name).want(t, 0)
+		publishedKID(t, readFile(t, name))
+		publishedKID(t, atproto(t, "keygen", "--output", "-").stdout)
+	})
 	for format, mark := range map[string]string{"pem": "-----BEGIN PRIVATE KEY-----", "jwk": `"kid"`} {
 		t.Run(format+" to the standard output, its kid to standard error", func(t *testing.T) {
 			r := atproto(t, "keygen", "--format", format)
@@ -48,7 +54,7 @@ func TestKeygen(t *testing.T) {
 		})
 		t.Run(format+" to a file of its owner alone", func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "key")
-			r := atproto(t, "keygen", "--format="+format, "--out="+name)
+			r := atproto(t, "keygen", "--format="+format, "--output="+name)
 			r.want(t, 0)
 			if r.stdout != "" {
 				t.Errorf("standard output %q", r.stdout)

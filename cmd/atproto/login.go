@@ -47,11 +47,11 @@ ATPROTO_KEYRING=1 at the first login, an entry of your system's keyring.`,
 		Example: `  atproto login alice.example.com
   atproto login --server https://pds.example.com
   atproto login --app-password bot.example.com < password.txt`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              commandline.Args(0, 1, ""),
 		ValidArgsFunction: p.completeAccounts,
 	}
 	scope := cmd.Flags().String("scope", defaultScope, "the `scope` to ask for")
-	server := cmd.Flags().String("server", "", "begin at this `URL` of a server, instead of the account's; with --app-password, log in there")
+	server := cmd.Flags().String("server", "", "begin at this `URL` of a server, without a handle; with --app-password, log in there")
 	password := cmd.Flags().Bool("app-password", false, "log in by an app password that is read from the terminal or the standard input")
 	factor := cmd.Flags().String("auth-factor", "", "the `code` that the server has sent by e-mail, with --app-password")
 	noBrowser := cmd.Flags().Bool("no-browser", false, "print the page's address instead of opening it")
@@ -93,6 +93,9 @@ func (l *login) check(given func(flag string) bool) error {
 	if l.identifier == "" && l.server == "" {
 		return errors.New("say whose account: give a handle, such as alice.example.com, or --server")
 	}
+	if l.identifier != "" && l.server != "" && !l.password {
+		return errors.New("give a handle or --server, not both: --server is for choosing the account on the server's page")
+	}
 	if l.identifier != "" && !l.password {
 		_, err := identity.ParseTyped(l.identifier)
 		if input, ok := errors.AsType[*identity.InputError](err); ok {
@@ -115,6 +118,14 @@ func (l *login) check(given func(flag string) bool) error {
 	}
 	if given("auth-factor") {
 		return errors.New("--auth-factor is for logins by --app-password: leave it out")
+	}
+	return checkScope(l.scope)
+}
+
+// checkScope says what is wrong with a scope before anything is made for its client.
+func checkScope(scope string) error {
+	if _, err := oauth.NewClient(oauth.Localhost("http://127.0.0.1/callback", scope)); err != nil {
+		return fmt.Errorf("--scope: %s: write it as %q", strings.TrimPrefix(cause(err).Error(), "Config.Scope "), defaultScope)
 	}
 	return nil
 }
@@ -193,9 +204,6 @@ func (b *book) place(inKeyring bool) (keyPlace, error) {
 func (p *program) logInByBrowser(ctx context.Context, l *login, place keyPlace, e *entry) (session, client, error) {
 	e.Scope = l.scope
 	c, err := p.oauthClient(place, true, l.scope, e.Loopback)
-	if errors.Is(err, oauth.ErrConfig) {
-		return nil, nil, fmt.Errorf("--scope: %s: write it as %q", strings.TrimPrefix(cause(err).Error(), "Config.Scope "), defaultScope)
-	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -52,7 +52,7 @@ func (p *program) metadataCommand() *cobra.Command {
 		Example: `  atproto metadata
   atproto metadata --config client.json --output=static
   atproto metadata --check`,
-		Args: cobra.NoArgs,
+		Args: commandline.Args(0, 0, ""),
 	}
 	config := cmd.Flags().StringP("config", "c", "config.json", "the config `file`")
 	output := cmd.Flags().StringP("output", "o", "public", "the `folder` to write to; it is made if it is not there")

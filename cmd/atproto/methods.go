@@ -88,6 +88,15 @@ func nearest(typed string, names []string) string {
 	return best
 }
 
+// nearestName returns the name of the kinds that is most like one that is not known, "" if none is.
+func nearestName(nsid syntax.NSID, kinds ...string) string {
+	var names []string
+	for _, m := range methods(kinds...) {
+		names = append(names, string(m.NSID))
+	}
+	return nearest(string(nsid), names)
+}
+
 // editDistance counts the letters to change, to add and to take away.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)

@@ -21,12 +21,8 @@ type output struct {
 func outputFlags(cmd *cobra.Command, usage string) *output {
 	o := new(output)
 	cmd.Flags().StringVarP(&o.name, "output", "o", "", usage)
-	forceFlag(cmd, o)
-	return o
-}
-
-func forceFlag(cmd *cobra.Command, o *output) {
 	cmd.Flags().BoolVar(&o.force, "force", false, "write over a file that is there")
+	return o
 }
 
 // check says beforehand what cannot be written.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -36,7 +35,12 @@ such as the place.`,
   atproto post "Look" --image "cat.jpg:A cat asleep on a keyboard." --lang en
   git log -1 --format=%s | atproto post
   atproto post "I agree" --reply-to https://bsky.app/profile/alice.example.com/post/3jt…`,
-		Args: cobra.MaximumNArgs(1),
+		Args: func(_ *cobra.Command, given []string) error {
+			if len(given) > 1 {
+				return fmt.Errorf("the text is one argument, and these are %d: put it in quotes", len(given))
+			}
+			return nil
+		},
 	}
 	images := cmd.Flags().StringArray("image", nil, "a picture, `file:alt` (repeatable, four at most)")
 	replyTo := cmd.Flags().String("reply-to", "", "the `post` that this one answers")
@@ -62,6 +66,11 @@ such as the place.`,
 		}
 		if err != nil {
 			return commandline.Usage(err, cmd)
+		}
+		for _, pic := range d.images {
+			if err := checkFile(pic.path); err != nil {
+				return fmt.Errorf("--image: %w", err)
+			}
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), 10*time.Minute) // pictures take their time
 		defer cancel()
@@ -133,11 +142,7 @@ func readPicture(typed string) (picture, error) {
 	if !ok || path == "" {
 		return picture{}, fmt.Errorf("--image: %q is not file:alt: write \"cat.jpg:A cat.\", or \"cat.jpg:\" for no alt text", drive+typed)
 	}
-	path = drive + path
-	if _, err := os.Stat(path); err != nil {
-		return picture{}, fmt.Errorf("--image: %w", err)
-	}
-	return picture{path, strings.TrimSpace(alt)}, nil
+	return picture{drive + path, strings.TrimSpace(alt)}, nil
 }
 
 // readText reads a post's text. More than maxText bytes are no post.
@@ -177,6 +182,9 @@ func (p *program) post(ctx context.Context, s session, d *draft) (*records.Ref, 
 		out, err := comatproto.NewClient(reader).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{
 			Repo: uri.Authority(), Collection: uri.Collection(), RKey: uri.RecordKey(),
 		})
+		if errors.Is(err, comatproto.ErrRecordNotFound) {
+			return nil, fmt.Errorf("--quote: there is no such record: copy its address anew\n  %w", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("--quote: the record cannot be read\n  %w", err)
 		}

@@ -40,7 +40,7 @@ func (p *program) recordGetCommand() *cobra.Command {
 its URI and its CID beside its value; the CID is what put --swap takes.`,
 		Example: `  atproto record get at://alice.example.com/app.bsky.actor.profile/self
   atproto record get app.bsky.actor.profile/self --json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say which record: give its at:// URI, or app.bsky.feed.post/3jt… for one of yours"),
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	cid := cmd.Flags().String("cid", "", "the version of this `CID`, and no other")
@@ -52,7 +52,7 @@ its URI and its CID beside its value; the CID is what put --swap takes.`,
 		var version *syntax.CID
 		if err == nil && *cid != "" {
 			var parsed syntax.CID
-			if parsed, err = syntax.ParseCID(*cid); err != nil {
+			if parsed, err = recordCID(*cid); err != nil {
 				err = fmt.Errorf("--cid: %w", err)
 			}
 			version = &parsed
@@ -101,7 +101,7 @@ With --json it is a line of JSON for each record.`,
 		Example: `  atproto record list app.bsky.feed.post --limit 10
   atproto record list --repo alice.example.com
   atproto record list at://alice.example.com/app.bsky.graph.follow --json`,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              commandline.Args(0, 1, ""),
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	repo := cmd.Flags().String("repo", "", "the repository of this `account`: a handle or DID")
@@ -113,7 +113,9 @@ With --json it is a line of JSON for each record.`,
 		var name recordName
 		var err error
 		if len(args) > 0 {
-			name, err = parseRecord(args[0])
+			if name, err = parseRecord(args[0]); err != nil {
+				err = fmt.Errorf("%q names no collection: write it as app.bsky.feed.post, or as at://alice.example.com/app.bsky.feed.post for that of another account", args[0])
+			}
 		}
 		switch {
 		case err != nil:
@@ -122,7 +124,7 @@ With --json it is a line of JSON for each record.`,
 		case name.repo != "" && *repo != "":
 			err = errors.New("--repo: the URI names a repository already")
 		case *limit < 0:
-			err = fmt.Errorf("--limit: %d is less than none", *limit)
+			err = fmt.Errorf("--limit: %d is less than 0, which is for no limit", *limit)
 		}
 		if err != nil {
 			return commandline.Usage(err, cmd)
@@ -220,6 +222,9 @@ func (f writeFlags) record(p *program, collection syntax.NSID) (lex.Unknown, err
 		return lex.Unknown{}, err
 	}
 	record, err := lex.Raw(text)
+	if errors.Is(err, lex.ErrType) {
+		return lex.Unknown{}, errors.New("the input is no record: a record is an object, such as {\"text\":\"Hello\"}")
+	}
 	if err != nil {
 		return lex.Unknown{}, fmt.Errorf("the input is no record: %w", err)
 	}
@@ -274,7 +279,7 @@ is that of the collection. A record that breaks its lexicon is refused, here whe
 known, and by the server; --validate=false sends it as it is.`,
 		Example: `  atproto record create app.bsky.feed.post --input post.json
   echo '{"subject":"did:plc:…","createdAt":"2026-01-02T03:04:05Z"}' | atproto record create app.bsky.graph.follow --input -`,
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say into which collection, such as app.bsky.feed.post"),
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	key := cmd.Flags().String("rkey", "", "the `key` of the record; without it the server makes one up")
@@ -325,7 +330,7 @@ there has this CID, so that nothing is lost that others wrote meanwhile; --swap 
 where there is no record. For the rest it is as create.`,
 		Example: `  atproto record put app.bsky.actor.profile/self --input profile.json
   atproto record put app.bsky.actor.profile/self --input - --swap bafyrei… < profile.json`,
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say which record: give its at:// URI, or app.bsky.feed.post/3jt… for one of yours"),
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	swap := cmd.Flags().String("swap", "", "write only if the record has this `CID`, or none")
@@ -376,7 +381,7 @@ func (p *program) recordDeleteCommand() *cobra.Command {
 		Long: `delete deletes a record of your repository. One that is not there is no error. With --swap it is
 deleted only if it still has this CID.`,
 		Example:           "  atproto record delete app.bsky.feed.post/3jt…\n  atproto record delete https://bsky.app/profile/alice.example.com/post/3jt…",
-		Args:              cobra.ExactArgs(1),
+		Args:              commandline.Args(1, 1, "say which record: give its at:// URI, or app.bsky.feed.post/3jt… for one of yours"),
 		ValidArgsFunction: firstArg(completeMethods("record")),
 	}
 	swap := cmd.Flags().String("swap", "", "delete only if the record has this `CID`")
@@ -408,9 +413,18 @@ deleted only if it still has this CID.`,
 }
 
 func swapCID(typed string) (syntax.CID, error) {
-	cid, err := syntax.ParseCID(typed)
+	cid, err := recordCID(typed)
 	if err != nil {
-		return "", fmt.Errorf("--swap: %w: atproto record get --json prints the CID", err)
+		return "", fmt.Errorf("--swap: %w", err)
+	}
+	return cid, nil
+}
+
+// recordCID reads the CID of a record. Those of version 1 in other bases are words, too.
+func recordCID(typed string) (syntax.CID, error) {
+	cid, err := syntax.ParseCID(typed)
+	if err != nil || !strings.HasPrefix(typed, "bafyrei") {
+		return "", fmt.Errorf("%q is not the CID of a record, which begins with bafyrei: atproto record get --json prints it", typed)
 	}
 	return cid, nil
 }

@@ -91,11 +91,8 @@ func TestRecord(t *testing.T) {
 		}
 	})
 	t.Run("collections are listed", func(t *testing.T) {
-		tapped := u.tapped(map[string]func(*http.Request) *http.Response{
-			"/xrpc/com.atproto.repo.describeRepo": answer(200, "application/json", `{"handle":"alice.test","did":"`+alice+`","didDoc":{},"collections":["app.bsky.feed.post","com.example.note"],"handleIsCorrect":true}`),
-		})
-		tapped.do("record", "list").want(t, 0, "app.bsky.feed.post\ncom.example.note\n")
-		tapped.do("record", "list", "--repo", "alice.test", "--json").want(t, 0, `["app.bsky.feed.post","com.example.note"]`)
+		u.do("record", "list").want(t, 0, "app.bsky.actor.profile\napp.bsky.feed.post\n")
+		u.do("record", "list", "--repo", "alice.test", "--json").want(t, 0, `["app.bsky.actor.profile","app.bsky.feed.post"]`)
 	})
 	t.Run("is deleted, and once more is no error", func(t *testing.T) {
 		u.do("record", "delete", "app.bsky.feed.post/3jzfcijpj2z2a").want(t, 0)
@@ -126,7 +123,12 @@ func TestWrongUsesOfRecord(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"gte", 2, "did you mean get?"},
-		{"get", 2, "accepts 1 arg(s)"},
+		{"get", 2, "say which record: give its at:// URI"},
+		{"put", 2, "say which record"},
+		{"delete", 2, "say which record"},
+		{"create", 2, "say into which collection, such as app.bsky.feed.post"},
+		{"list a b", 2, "is too much"},
+		{"list app.bsky.feed.post --limit x", 2, `--limit: "x" is not a whole number`},
 		{"get self", 2, "names no record: write it as an at:// URI"},
 		{"get at://alice.test", 2, "it has to have a collection and a key"},
 		{"get at://alice.test/a", 2, "is not the URI of a record"},
@@ -135,10 +137,14 @@ func TestWrongUsesOfRecord(t *testing.T) {
 		{"get https://bsky.app/profile/alice.test/post/..", 2, "shows no record"},
 		{"get app.bsky.feed.post/a/b", 2, "is no key of a record"},
 		{"get app.bsky.feed.post/x --cid y", 2, "--cid"},
-		{"get at://nobody.test/app.bsky.feed.post/x", 1, "there is no such account"},
+		{"get at://nobody.test/app.bsky.feed.post/x", 1, "no such account is found: DNS does not know the name"},
+		{"list posts", 2, `"posts" names no collection: write it as app.bsky.feed.post, or as at://`},
+		{"list at://alice.test/posts", 2, "names no collection: write it as app.bsky.feed.post"},
+		{"get app.bsky.feed.post/x --cid nonsense", 2, "--cid: \"nonsense\" is not the CID of a record"},
+		{"delete app.bsky.feed.post/x --swap nonsense", 2, "--swap: \"nonsense\" is not the CID of a record"},
 		{"list app.bsky.feed.post/x", 2, "atproto record get prints it"},
 		{"list at://alice.test --repo alice.test", 2, "--repo: the URI names a repository already"},
-		{"list app.bsky.feed.post --limit -1", 2, "--limit: -1"},
+		{"list app.bsky.feed.post --limit -1", 2, "--limit: -1 is less than 0, which is for no limit"},
 		{"list --repo https://pds.test", 1, "is a server: give the handle or the DID"},
 		{"list --repo alice", 1, "type the whole of it"},
 		{"create app.bsky.feed.post", 2, "give it by --input FILE"},
@@ -146,13 +152,14 @@ func TestWrongUsesOfRecord(t *testing.T) {
 		{"create app.bsky.feed.post --rkey a/b --input " + post, 2, "is no key of a record"},
 		{"create app.bsky.feed.post --input " + folder + "/none", 1, "no such file"},
 		{"create app.bsky.feed.post --input " + file("{"), 1, "is not JSON: mend it"},
-		{"create app.bsky.feed.post --input " + file("[]"), 1, "is no record"},
-		{"create app.bsky.feed.post --input " + file(`{"a":1.5}`), 1, "is no record"},
+		{"create app.bsky.feed.post --input " + file("[]"), 1, "the input is no record: a record is an object, such as {\"text\":\"Hello\"}\n"},
+		{"create app.bsky.feed.post --input " + file(`{"$link":"bafkreihdwdcefgh4dqkjv67uzcmw7ojee6xedzdetojuzjevtenxquvyku"}`), 1, "a record is an object, such as"},
+		{"create app.bsky.feed.post --input " + file(`{"a":1.5}`), 1, "is no record: lex: "},
 		{"create app.bsky.feed.post --input " + file(`{"$type":"app.bsky.feed.like"}`), 1, "they have to be the same"},
 		{"create app.bsky.feed.post --input " + file(`{}`), 1, "breaks the lexicon"},
 		{"put app.bsky.feed.post --input " + post, 2, "it has to have a collection and a key"},
 		{"put app.bsky.feed.post/x", 2, "give it by --input FILE"},
-		{"put app.bsky.feed.post/x --swap y --input " + post, 2, "atproto record get --json prints the CID"},
+		{"put app.bsky.feed.post/x --swap y --input " + post, 2, "atproto record get --json prints it"},
 		{"put at://bob.test/app.bsky.feed.post/x --input " + post, 1, "is in the repository of bob.test, and you act as alice.test: give --account"},
 		{"delete app.bsky.feed.post", 2, "it has to have a collection and a key"},
 		{"delete app.bsky.feed.post/x --swap y", 2, "--swap"},

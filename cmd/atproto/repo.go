@@ -35,14 +35,13 @@ func (p *program) repoExportCommand() *cobra.Command {
 		Use:   "export HANDLE|DID [FILE]",
 		Short: "Write the repository of an account to a CAR file",
 		Long: `export gets the repository of an account from its server, checks every block of it and that the
-account has signed it, and writes it to a CAR file: FILE, or - for the standard output, or else a
-file that is called like the account. A file is there in full or not at all. Files that were
+account has signed it, and writes it to a CAR file: FILE or --output, - for the standard output, or
+else a file that is called like the account. A file is there in full or not at all. Files that were
 uploaded (blobs) are not in it.`,
 		Example: "  atproto repo export alice.example.com\n  atproto repo export did:plc:ewvi7nxzyoun6zhxrhs64oiz backup.car --force",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    commandline.Args(1, 2, "say whose repository: give a handle or a DID"),
 	}
-	o := new(output)
-	forceFlag(cmd, o)
+	o := outputFlags(cmd, "write to this `file`, - for the standard output")
 	since := cmd.Flags().String("since", "", "only what changed since this `revision`")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		params := new(comatproto.SyncGetRepoParams)
@@ -53,6 +52,9 @@ uploaded (blobs) are not in it.`,
 			}
 			params.Since = &rev
 		}
+		if len(args) == 2 && o.name != "" {
+			return commandline.Usage(fmt.Errorf("--output: the file is %q already: leave one of them out", args[1]), cmd)
+		}
 		ctx := cmd.Context()
 		found, server, err := p.locate(ctx, args[0])
 		if err != nil {
@@ -61,6 +63,7 @@ uploaded (blobs) are not in it.`,
 		switch {
 		case len(args) == 2:
 			o.name = args[1]
+		case o.name != "":
 		case found.Handle != syntax.HandleInvalid:
 			o.name = string(found.Handle) + ".car"
 		default:
@@ -176,7 +179,7 @@ With --json it is a line of JSON for each record, with its value.
 Every block is checked by its hash. Of an account's repository it is also checked that the account
 has signed it; who wrote a file is not checked: export did that.`,
 		Example: "  atproto repo ls alice.example.com.car\n  atproto repo ls alice.example.com --collection app.bsky.feed.like --json",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which repository: give a CAR file, a handle or a DID"),
 	}
 	collection := cmd.Flags().String("collection", "", "only the records of this `collection`")
 	cmd.RegisterFlagCompletionFunc("collection", completeMethods("record"))

@@ -78,6 +78,13 @@ func TestRepo(t *testing.T) {
 	if r := u.do("repo", "export", paul, "-"); r.status != 0 || r.stdout != car || r.stderr != "" {
 		t.Errorf("status %d, %s", r.status, r.stderr)
 	}
+	if r := u.do("repo", "export", paul, "--output", "-"); r.status != 0 || r.stdout != car || r.stderr != "" {
+		t.Errorf("status %d, %s", r.status, r.stderr)
+	}
+	u.do("repo", "export", paul, "-o", "named.car").want(t, 0, "named.car (")
+	if readFile(t, "named.car") != car {
+		t.Error("other bytes")
+	}
 	listed := u.do("repo", "ls", "paul.staging.bsky.dev.car")
 	listed.want(t, 0, "app.bsky.feed.post/3", "  bafyrei")
 	for _, who := range []string{"paul.staging.bsky.dev", paul} {
@@ -254,18 +261,19 @@ func TestWrongUsesOfRepo(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"exprt", 2, "did you mean export?"},
-		{"export", 2, "accepts between 1 and 2 arg(s)"},
+		{"export", 2, "say whose repository: give a handle or a DID"},
 		{"export alice.test --since yesterday", 2, "is no revision, such as 3jzfcijpj2z2a"},
-		{"export nobody.test", 1, "there is no such account"},
+		{"export alice.test x.car --output y.car", 2, "leave one of them out"},
+		{"export nobody.test", 1, "no such account is found: DNS does not know the name"},
 		{"export https://pds.test", 1, "is a server: give the handle or the DID"},
 		{"export alice.test x.car", 1, "exists already"},
-		{"ls", 2, "accepts 1 arg(s)"},
+		{"ls", 2, "say which repository: give a CAR file"},
 		{"ls x.car --collection post", 2, "write it as app.bsky.feed.post"},
 		{"ls x.car", 1, "x.car cannot be read: export it anew"},
 		{"ls none.car", 1, "no such file"},
 		{"ls nobody.test", 1, "is neither a CAR file nor an account"},
 		{"ls .", 1, "is no file: give a CAR file, a handle or a DID"},
-		{"unpack", 2, "accepts between 1 and 2 arg(s)"},
+		{"unpack", 2, "say which repository: give a CAR file"},
 		{"unpack x.car", 1, "export it anew"},
 		{"unpack none.car", 1, "no such file"},
 	} {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,7 +35,7 @@ has it; its signatures are not checked here.`,
   atproto resolve alice.example.com --history
   atproto resolve --json did:plc:ewvi7nxzyoun6zhxrhs64oiz
   atproto resolve https://pds.example.com`,
-		Args: cobra.ExactArgs(1),
+		Args: commandline.Args(1, 1, "say which account: give a handle or a DID, or the URL of a server"),
 	}
 	document := cmd.Flags().Bool("document", false, "print the whole DID document")
 	history := cmd.Flags().Bool("history", false, "print the operations in the log of the PLC directory")
@@ -170,10 +172,28 @@ func explain(err error) string {
 		{oauth.ErrUnresolved, "that is neither a handle nor a DID nor the https URL of a server"},
 	} {
 		if errors.Is(err, kind.kind) {
+			if kind.kind == identity.ErrNotFound && nameIsMissing(err) {
+				return "no such account is found: DNS does not know the name (is it written right, and does the network work for other names?)"
+			}
 			return kind.meaning
 		}
 	}
 	return unexplained
+}
+
+// nameIsMissing reports whether DNS says that there is no such name as the handle. Networks
+// without a way out say that of every name. That it has no record below it, _atproto, is usual.
+func nameIsMissing(err error) bool {
+	if dns, ok := err.(*net.DNSError); ok {
+		return dns.IsNotFound && !strings.HasPrefix(dns.Name, "_atproto.")
+	}
+	switch e := err.(type) {
+	case interface{ Unwrap() error }:
+		return nameIsMissing(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		return slices.ContainsFunc(e.Unwrap(), nameIsMissing)
+	}
+	return false
 }
 
 // unexplained is what explain says of what it does not know.

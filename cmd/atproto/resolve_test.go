@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,7 +70,7 @@ func TestResolveSaysWhatWentWrong(t *testing.T) {
 		spoil            func(*oauthtest.Server)
 		want             string
 	}{
-		{"nobody of that name", "nobody.test", nil, "there is no such account"},
+		{"nobody of that name", "nobody.test", nil, "no such account is found: DNS does not know the name"},
 		{"a handle that its account does not claim", "alice.test", document(`{"id":"` + alice + `","alsoKnownAs":["at://other.test"],"service":[{"id":"#atproto_pds","type":"AtprotoPersonalDataServer","serviceEndpoint":"https://pds.test"}]}`), "does not claim it"},
 		{"a name that no handle has", "alice.invalid", nil, "no handle can end like that"},
 		{"another DID method", "did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", nil, "did:plc or a did:web"},
@@ -156,5 +157,26 @@ func TestResolveEnds(t *testing.T) {
 func TestPrintable(t *testing.T) {
 	if got := printable("a b\x1b[31mc\u009bd\ne"); got != "a b\ufffd[31mc\ufffdd\ufffde" {
 		t.Errorf("got %q", got)
+	}
+}
+
+func TestResolveOfANameThatDNSDoesNotKnow(t *testing.T) {
+	missing := func(name string) error { return &net.DNSError{Err: "no such host", Name: name, IsNotFound: true} }
+	for name, tt := range map[string]struct {
+		web  http.RoundTripper
+		want string
+	}{
+		"a network without a way out":  {failing{missing("bsky.app")}, "no such account is found: DNS does not know the name (is it written right, and does the network work for other names?)\n"},
+		"a host that knows no account": {site{"https://bsky.app/.well-known/atproto-did": http.NotFound}, "there is no such account: the servers that would know say so\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := newUser(t)
+			u.resolver = identity.NewResolver(identity.Config{
+				UnguardedTransport: tt.web,
+				LookupTXT:          func(_ context.Context, name string) ([]string, error) { return nil, missing(name) },
+			})
+			u.do("resolve", "bsky.app").want(t, 1, tt.want)
+			u.do("record", "get", "at://bsky.app/app.bsky.actor.profile/self").want(t, 1, tt.want)
+		})
 	}
 }

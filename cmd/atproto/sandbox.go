@@ -37,7 +37,7 @@ The commands here take that document by --environment, or by ATPROTO_ENVIRONMENT
 		Example: `  atproto sandbox --account alice.test:secret --account bob.test
   atproto sandbox --json > sandbox.json &
   atproto --environment sandbox.json login alice.test`,
-		Args: cobra.NoArgs,
+		Args: commandline.Args(0, 0, ""),
 	}
 	accounts := cmd.Flags().StringArray("account", []string{"alice.test", "bob.test"}, "an account, `handle[:password]` (repeatable)")
 	port := cmd.Flags().Int("port", 0, "the `port` of the servers; 0: a free one")

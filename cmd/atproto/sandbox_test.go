@@ -83,7 +83,7 @@ func TestSandbox(t *testing.T) {
 	do("whoami").want(t, 0, "carol.test", "https://pds.test")
 	do("resolve", "dave.test").want(t, 0, "https://as.test", "verified both ways")
 	do("post", "hello").want(t, 0, "at://")
-	do("resolve", "bsky.app").want(t, 1, "there is no such account") // nothing leaves it
+	do("resolve", "bsky.app").want(t, 1, "no such account is found: DNS does not know the name") // nothing leaves it
 	do("logout").want(t, 0)
 }
 
@@ -140,7 +140,7 @@ func TestWrongUsesOfSandbox(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"sandbox x", 2, "unknown command"},
+		{"sandbox x", 2, "is too much: atproto "},
 		{"sandbox --account alice", 2, "write it as alice.test, or alice.test:password"},
 		{"sandbox --account alice.test:", 2, "leave the colon out"},
 		{"sandbox --account alice.test --account alice.test", 2, "is there twice"},

@@ -23,10 +23,13 @@ these collections. It is what goes into the scope of a client's metadata, or int
 
 A method that a service answers needs the service: for app.bsky, chat.bsky and tools.ozone it is
 the one that Bluesky runs; --audience names another. Methods that write records of any collection,
-such as com.atproto.repo.createRecord, need repo:*; name the collections instead, and it is less.`,
+such as com.atproto.repo.createRecord, need repo:*; name the collections instead, and it is less.
+
+A name that is not known here, but is like one that is, is refused unless --audience says whose
+method it is. An unknown name of a service that is known is warned of.`,
 		Example: `  atproto scopes app.bsky.feed.post com.atproto.repo.uploadBlob app.bsky.feed.getTimeline
   atproto login --scope "$(atproto scopes app.bsky.feed.post)" alice.example.com`,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              commandline.Args(1, -1, "say what for: give the NSIDs of methods and collections, such as app.bsky.feed.post"),
 		ValidArgsFunction: completeMethods("query", "procedure", "record"),
 	}
 	audience := cmd.Flags().String("audience", "", "the `service` that answers the methods: a DID, # and a name")
@@ -34,9 +37,12 @@ such as com.atproto.repo.createRecord, need repo:*; name the collections instead
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		needs := make([]need, len(args))
 		for i, typed := range args {
-			permission, err := permissionFor(typed, *audience)
+			permission, known, err := permissionFor(typed, *audience)
 			if err != nil {
 				return commandline.Usage(err, cmd)
+			}
+			if !known && *audience == "" {
+				fmt.Fprintf(p.stderr, "atproto: %s is not known here, and taken for a method that is newer: if it is a collection of records, its scope is repo:%s\n", typed, typed)
 			}
 			needs[i] = need{NSID: typed, Scope: permission.String(), permission: permission}
 		}
@@ -90,17 +96,22 @@ var services = map[string]string{
 	"com.atproto.moderation.": xrpc.BlueskyOzone,
 }
 
-// permissionFor is what a method needs, or writing records of a collection.
-func permissionFor(typed, audience string) (scope.Permission, error) {
+// permissionFor is what a method needs, or writing records of a collection, and whether the name
+// is one of the lexicons of this module.
+func permissionFor(typed, audience string) (permission scope.Permission, known bool, err error) {
 	nsid, err := syntax.ParseNSID(typed)
 	if err != nil {
-		return nil, fmt.Errorf("%q is no name of a method or a collection: write it as app.bsky.feed.post", typed)
+		return nil, false, fmt.Errorf("%q is no name of a method or a collection: write it as app.bsky.feed.post", typed)
 	}
 	if slices.ContainsFunc(methods("record"), func(m method) bool { return m.NSID == nsid }) {
-		return scope.Repo(nsid), nil
+		return scope.Repo(nsid), true, nil
 	}
-	if m := methodNamed(nsid); m != nil && m.Kind == "subscription" {
-		return nil, fmt.Errorf("%s is a stream, which nobody logs in for: leave it out", nsid)
+	m := methodNamed(nsid)
+	if m != nil && m.Kind == "subscription" {
+		return nil, true, fmt.Errorf("%s is a stream, which nobody logs in for: leave it out", nsid)
+	}
+	if near := nearestName(nsid, "query", "procedure", "record"); m == nil && near != "" && audience == "" {
+		return nil, false, fmt.Errorf("%s is not known here: did you mean %s? If not, name the service that answers it by --audience; if it is a collection of records, its scope is repo:%s", nsid, near, nsid)
 	}
 	if audience == "" {
 		for prefix, service := range services {
@@ -109,14 +120,18 @@ func permissionFor(typed, audience string) (scope.Permission, error) {
 			}
 		}
 	}
-	permission, err := scope.ForMethod(nsid, audience)
+	permission, err = scope.ForMethod(nsid, audience)
 	switch {
 	case errors.Is(err, scope.ErrNotForOAuth):
-		return nil, fmt.Errorf("%s needs a login by password: %w", nsid, err)
+		return nil, true, fmt.Errorf("%s needs a login by password: %w", nsid, err)
+	case err != nil && audience == "" && nsid == "com.atproto.server.getServiceAuth":
+		return nil, true, fmt.Errorf("%s makes a token for another service, and its scope is that of what the token is for: give the method that you will call there, and the service by --audience, such as did:web:api.example.com#service", nsid)
+	case err != nil && audience == "" && m != nil:
+		return nil, true, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service", nsid)
 	case err != nil && audience == "":
-		return nil, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service; if it is a collection of records, its scope is repo:%s", nsid, nsid)
+		return nil, m != nil, fmt.Errorf("%s is answered by a service: name it by --audience, such as did:web:api.example.com#service; if it is a collection of records, its scope is repo:%s", nsid, nsid)
 	case err != nil:
-		return nil, fmt.Errorf("--audience: %w", err)
+		return nil, m != nil, fmt.Errorf("--audience: %w", err)
 	}
-	return permission, nil
+	return permission, m != nil, nil
 }

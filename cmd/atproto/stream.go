@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -34,9 +33,9 @@ func (p *program) streamCommand() *cobra.Command {
 accounts (commits), or, filtered by the server, of a Jetstream (jetstream); or the labels of a
 labeler (labels).
 
-It goes on until Ctrl-C, and then says on standard error at which cursor; with --cursor it goes on
-from there. Connections that break are made anew, which standard error tells as well. Nothing is
-verified: what comes is what the server says.`,
+It goes on until Ctrl-C or --limit, and then says on standard error at which cursor; with
+--cursor it goes on from there. Connections that break are made anew, which standard error tells
+as well. Nothing is verified: what comes is what the server says.`,
 		Example: "  atproto stream jetstream --collection app.bsky.feed.post\n  atproto stream commits --host https://pds.example.com --cursor 0",
 	}
 	cmd.AddCommand(
@@ -76,17 +75,37 @@ func matches(patterns []string, collection string) bool {
 	return false
 }
 
-// errEnough ends a stream of which a person has seen what he wanted.
-var errEnough = errors.New("that is all")
+// A feed is a stream as it is printed.
+type feed struct {
+	messages iter.Seq2[[]*eventLine, error] // the lines of each message, which may be none
+	stream   interface {
+		Cursor() *int64
+		Close() error
+	}
+}
 
-// streamOf is the command of one kind of stream. read yields a line for each event; cursor is
-// where it is.
-func (p *program) streamOf(name, short, long, host string, filters bool, read func(ctx context.Context, s *subscription) (lines iter.Seq2[*eventLine, error], cursor func() *int64, err error)) *cobra.Command {
+// feedOf prints a stream by the lines of its messages.
+func feedOf[M any](stream *xrpc.Stream[M], lines func(*M) []*eventLine) *feed {
+	return &feed{func(yield func([]*eventLine, error) bool) {
+		for m, err := range stream.Messages() {
+			var all []*eventLine
+			if err == nil {
+				all = lines(m)
+			}
+			if !yield(all, err) {
+				return
+			}
+		}
+	}, stream}
+}
+
+// streamOf is the command of one kind of stream.
+func (p *program) streamOf(name, short, long, host string, filters bool, read func(ctx context.Context, s *subscription) (*feed, error)) *cobra.Command {
 	cmd := &cobra.Command{Use: name, Short: short, Long: long + "\n\nIt is the stream of " + host + " unless --host says otherwise.",
-		Example: "  atproto stream " + name + "\n  atproto stream " + name + " --limit 10 | jq", Args: cobra.NoArgs}
+		Example: "  atproto stream " + name + "\n  atproto stream " + name + " --limit 10 | jq", Args: commandline.Args(0, 0, "")}
 	server := cmd.Flags().String("host", host, "the `server` of the stream")
 	cursor := cmd.Flags().Int64("cursor", -1, "go on behind this `number`; without it, from now on")
-	limit := cmd.Flags().Int("limit", 0, "end after this `number` of lines; 0: never")
+	limit := cmd.Flags().Int("limit", 0, "end after this `number` of lines, and the rest of the last event; 0: never")
 	var collections, dids []string
 	if filters {
 		cmd.Flags().StringArrayVar(&collections, "collection", nil, "only commits of this `collection`, or of several: app.bsky.graph.* (repeatable)")
@@ -98,6 +117,9 @@ func (p *program) streamOf(name, short, long, host string, filters bool, read fu
 		origin, err := hostURL(*server)
 		if err != nil {
 			return commandline.Usage(fmt.Errorf("--host: %w", err), cmd)
+		}
+		if *limit < 0 {
+			return commandline.Usage(fmt.Errorf("--limit: %d is less than 0, which is for no limit", *limit), cmd)
 		}
 		if cmd.Flags().Changed("cursor") {
 			if *cursor < 0 {
@@ -135,29 +157,33 @@ func (p *program) streamOf(name, short, long, host string, filters bool, read fu
 }
 
 // follow prints a stream until there is enough, or ctx ends.
-func (p *program) follow(ctx context.Context, s *subscription, limit int, read func(context.Context, *subscription) (iter.Seq2[*eventLine, error], func() *int64, error)) error {
-	lines, cursor, err := read(ctx, s)
+func (p *program) follow(ctx context.Context, s *subscription, limit int, read func(context.Context, *subscription) (*feed, error)) error {
+	f, err := read(ctx, s)
 	if err != nil {
 		return err
 	}
-	n := 0
-	for line, err := range lines {
-		if err == nil {
-			if err = writeLine(p.stdout, line); err == nil {
-				if n++; n == limit {
-					err = errEnough
-				}
-			}
+	n, enough := 0, false
+	for lines, err := range f.messages {
+		if enough || ctx.Err() != nil && err != nil {
+			break
 		}
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, errEnough) && ctx.Err() == nil {
+		if err != nil {
 			return err
 		}
-		break
+		for _, line := range lines {
+			if err := writeLine(p.stdout, line); err != nil {
+				return err
+			}
+			n++
+		}
+		if limit > 0 && n >= limit {
+			// Only the next step of the loop moves the cursor behind this message: to leave the
+			// loop here would print this message again the next time. Nothing else is awaited.
+			enough = true
+			f.stream.Close()
+		}
 	}
-	if at := cursor(); at != nil {
+	if at := f.stream.Cursor(); at != nil {
 		fmt.Fprintf(p.stderr, "atproto: to go on from here: --cursor %d\n", *at)
 	}
 	return nil
@@ -199,21 +225,9 @@ func deref[T any](v *T) T {
 	return *v
 }
 
-func (p *program) commits(ctx context.Context, s *subscription) (iter.Seq2[*eventLine, error], func() *int64, error) {
+func (p *program) commits(ctx context.Context, s *subscription) (*feed, error) {
 	stream := comatproto.NewClient(s.host).Sync.SubscribeRepos(ctx, &comatproto.SyncSubscribeReposParams{Cursor: s.cursor}, s.options...)
-	return func(yield func(*eventLine, error) bool) {
-		for m, err := range stream.Messages() {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, line := range s.eventLines(m) {
-				if !yield(line, nil) {
-					return
-				}
-			}
-		}
-	}, stream.Cursor, nil
+	return feedOf(stream, s.eventLines), nil
 }
 
 // eventLines are the lines of a message.
@@ -262,21 +276,9 @@ func (s *subscription) commitLines(v *comatproto.SyncSubscribeReposCommit) []*ev
 	return lines
 }
 
-func (p *program) labels(ctx context.Context, s *subscription) (iter.Seq2[*eventLine, error], func() *int64, error) {
+func (p *program) labels(ctx context.Context, s *subscription) (*feed, error) {
 	stream := comatproto.NewClient(s.host).Label.SubscribeLabels(ctx, &comatproto.LabelSubscribeLabelsParams{Cursor: s.cursor}, s.options...)
-	return func(yield func(*eventLine, error) bool) {
-		for m, err := range stream.Messages() {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			for _, line := range labelLines(m) {
-				if !yield(line, nil) {
-					return
-				}
-			}
-		}
-	}, stream.Cursor, nil
+	return feedOf(stream, labelLines), nil
 }
 
 // labelLines are the lines of a message of a labeler.
@@ -294,26 +296,16 @@ func labelLines(m *comatproto.LabelSubscribeLabelsMessage) []*eventLine {
 	return nil
 }
 
-func (p *program) jetstream(ctx context.Context, s *subscription) (iter.Seq2[*eventLine, error], func() *int64, error) {
+func (p *program) jetstream(ctx context.Context, s *subscription) (*feed, error) {
 	stream, err := jetstream.Subscribe(ctx, s.host, &jetstream.Params{Collections: s.collections, DIDs: s.dids, Cursor: s.cursor}, s.options...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return func(yield func(*eventLine, error) bool) {
-		for e, err := range stream.Messages() {
-			if err != nil {
-				yield(nil, err)
-				return
-			}
-			if line := jetstreamLine(e); line != nil && !yield(line, nil) {
-				return
-			}
-		}
-	}, stream.Cursor, nil
+	return feedOf(stream, jetstreamLines), nil
 }
 
-// jetstreamLine is an event of a Jetstream, nil for a kind that is not known here.
-func jetstreamLine(e *jetstream.Event) *eventLine {
+// jetstreamLines is the line of an event of a Jetstream, none for a kind that is not known here.
+func jetstreamLines(e *jetstream.Event) []*eventLine {
 	line := &eventLine{TimeUS: e.Cursor, DID: e.DID}
 	switch {
 	case e.Commit != nil:
@@ -329,5 +321,5 @@ func jetstreamLine(e *jetstream.Event) *eventLine {
 	default:
 		return nil
 	}
-	return line
+	return []*eventLine{line}
 }

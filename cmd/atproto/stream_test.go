@@ -138,6 +138,39 @@ func TestStreamOfCommits(t *testing.T) {
 	})
 }
 
+func TestStreamSaysWhereToGoOnAfterTheLastLine(t *testing.T) {
+	const identity = `"did":"did:plc:a","time":"2026-01-01T00:00:00Z"}`
+	const label = `{"src":"did:plc:l","uri":"at://did:plc:a","val":"spam","cts":"2026-01-01T00:00:00Z"}`
+	const account = `"did":"did:plc:a","kind":"account","account":{"active":true,"did":"did:plc:a","seq":700,"time":"2026-01-01T00:00:00Z"}}`
+	commits := []frame{{`{"op":1,"t":"#identity"}`, `{"seq":2,` + identity}, {`{"op":1,"t":"#identity"}`, `{"seq":3,` + identity}, {`{"op":1,"t":"#identity"}`, `{"seq":4,` + identity}}
+	labels := []frame{{`{"op":1,"t":"#labels"}`, `{"seq":2,"labels":[` + label + `,` + label + `,` + label + `]}`}, {`{"op":1,"t":"#labels"}`, `{"seq":3,"labels":[` + label + `]}`}}
+	events := []frame{{"", `{"time_us":1002,` + account}, {"", `{"time_us":1003,` + account}, {"", `{"time_us":1004,` + account}}
+	for _, tt := range []struct {
+		name, args string
+		frames     []frame
+		lines      int
+		cursor     string
+	}{
+		{"commits", "commits --limit 2", commits, 2, "3"},
+		{"one commit", "commits --limit 1", commits, 1, "2"},
+		{"all that there is", "commits --limit 3", commits, 3, "4"},
+		{"labels", "labels --limit 4", labels, 4, "3"},
+		{"labels of one event, which stay together", "labels --limit 2", labels, 3, "2"},
+		{"a Jetstream", "jetstream --limit 2", events, 2, "1003"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			host, _ := streaming(t, tt.frames...)
+			r := watch(t.Context(), append(strings.Fields(tt.args), "--host", host, "--cursor", "1")...)
+			if got := printed(t, r); len(got) != tt.lines {
+				t.Errorf("%d lines, want %d:\n%s", len(got), tt.lines, r.stdout)
+			}
+			if want := "atproto: to go on from here: --cursor " + tt.cursor + "\n"; r.stderr != want {
+				t.Errorf("got %q, want %q", r.stderr, want)
+			}
+		})
+	}
+}
+
 // A lineWriter tells what is written.
 type lineWriter struct{ lines chan string }
 
@@ -195,11 +228,12 @@ func TestWrongUsesOfStream(t *testing.T) {
 	}{
 		{"", 2, "say what to do"},
 		{"comits", 2, "did you mean commits?"},
-		{"commits x", 2, "unknown command"},
+		{"commits x", 2, "is too much: atproto "},
 		{"commits --host ws://x", 2, "is not a server: give its https URL"},
 		{"commits --host http://relay.example", 2, "http, which is for servers on this machine only"},
 		{"commits --cursor -5", 2, "less than 0"},
-		{"commits --cursor now", 2, "invalid argument"},
+		{"commits --cursor now", 2, `--cursor: "now" is not a whole number`},
+		{"commits --limit -1", 2, "--limit: -1 is less than 0, which is for no limit"},
 		{"commits --did alice.test", 2, "atproto resolve finds that of a handle"},
 		{"commits --collection post", 2, "write app.bsky.feed.post, or app.bsky.graph.*"},
 		{"jetstream --collection *", 2, "write app.bsky.feed.post, or app.bsky.graph.*"},

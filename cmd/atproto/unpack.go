@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/repo"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
@@ -40,7 +41,7 @@ A record whose collection or key is none that an atproto server takes, such as "
 is none of the data model, is left out and named on standard error; the exit status is then 1. A
 colon in a key becomes %3A, since not every system has it in names of files.`,
 		Example: "  atproto repo unpack alice.example.com.car\n  atproto repo unpack alice.example.com backup",
-		Args:    cobra.RangeArgs(1, 2),
+		Args:    commandline.Args(1, 2, "say which repository: give a CAR file, a handle or a DID"),
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := p.open(cmd.Context(), args[0])

@@ -26,7 +26,7 @@ it is: pictures with what the camera wrote into them, such as the place.
 FILE is - for the standard input. The media type is what the file looks like, unless --type says
 otherwise; the standard input needs --type.`,
 		Example: "  atproto upload cat.jpg\n  atproto upload - --type image/png < cat.png",
-		Args:    cobra.ExactArgs(1),
+		Args:    commandline.Args(1, 1, "say which file, or - for the standard input"),
 	}
 	kind := cmd.Flags().String("type", "", "the media `type`, such as image/jpeg")
 	account := p.accountFlag(cmd)
@@ -63,7 +63,7 @@ func (p *program) fileBody(file, kind string) (*xrpc.Body, error) {
 	if file == "-" {
 		return xrpc.StreamBody(p.stdin, -1, kind), nil
 	}
-	body, err := xrpc.FileBody(file)
+	body, err := fileBody(file)
 	if err != nil {
 		return nil, err
 	}
@@ -71,4 +71,27 @@ func (p *program) fileBody(file, kind string) (*xrpc.Body, error) {
 		return body, nil
 	}
 	return xrpc.OpenerBody(func() (io.ReadCloser, error) { return os.Open(file) }, body.Size(), kind), nil
+}
+
+// fileBody is the body of a file, which can be sent again. What is no file is refused in words
+// for people.
+func fileBody(name string) (*xrpc.Body, error) {
+	if err := checkFile(name); err != nil {
+		return nil, err
+	}
+	return xrpc.FileBody(name)
+}
+
+// checkFile makes sure that a file is there to send.
+func checkFile(name string) error {
+	info, err := os.Stat(name)
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a folder: give a file", name)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is a device or a pipe: give a file, or send it to the standard input and give -", name)
+	}
+	return nil
 }

@@ -87,15 +87,17 @@ func TestWrongUsesOfUploadAndDownload(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"upload", 2, "accepts 1 arg(s)"},
+		{"upload", 2, "say which file, or - for the standard input"},
 		{"upload none", 1, "none"},
-		{"upload folder", 1, "folder"},
+		{"upload folder", 1, "folder is a folder: give a file\n"},
 		{"upload -", 2, "say what the standard input is"},
 		{"upload there --type png", 2, "is not a media type: write it as image/jpeg"},
-		{"download", 2, "accepts between 1 and 2 arg(s)"},
+		{"download", 2, "say which blob: give its CID"},
 		{"download x", 2, "is not the CID of a blob: it begins with bafkrei"},
+		{"download nonsense", 2, "is not the CID of a blob: it begins with bafkrei"},
+		{"download bafyreidfayvfuwqa7qlnopdjiqrxzs6blmoeu4rujcjtnci5beludirz2a", 2, "is not the CID of a blob: it begins with bafkrei"},
 		{"download alice.test x", 2, "is not the CID of a blob"},
-		{"download nobody.test " + cid, 1, "there is no such account"},
+		{"download nobody.test " + cid, 1, "no such account is found: DNS does not know the name"},
 		{"download alice.test " + cid, 1, "com.atproto.sync.getBlob"},
 		{"download alice.test " + cid + " -o there", 1, "exists already: give another name, or --force"},
 		{"download alice.test " + cid + " -o none/x", 1, "com.atproto.sync.getBlob"},

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/gimucco/atproto-go/internal/commandline"
 )
 
 func (p *program) versionCommand() *cobra.Command {
@@ -15,7 +17,7 @@ func (p *program) versionCommand() *cobra.Command {
 		Long: `version says which version of the command this is, which Go built it, and, where it was
 built in a working copy, of which commit.`,
 		Example: "  atproto version\n  atproto version --json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	asJSON := jsonFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

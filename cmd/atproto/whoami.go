@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/internal/commandline"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -16,7 +17,7 @@ func (p *program) whoamiCommand() *cobra.Command {
 		Long: `whoami asks the account's server who is logged in, and so whether the session is good. The
 e-mail address is there only for sessions that may read it.`,
 		Example: "  atproto whoami\n  atproto whoami --account bob.example.com --json",
-		Args:    cobra.NoArgs,
+		Args:    commandline.Args(0, 0, ""),
 	}
 	account := p.accountFlag(cmd)
 	asJSON := jsonFlag(cmd)

@@ -5,9 +5,11 @@ package commandline
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // ErrUsage marks a wrong command line.
@@ -25,8 +27,52 @@ func Usage(err error, cmd *cobra.Command) error {
 func Strict(root *cobra.Command) {
 	root.SilenceUsage, root.SilenceErrors = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return Usage(err, cmd) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return Usage(wrongValue(err), cmd) })
 	strict(root)
+}
+
+// Args takes from least to most arguments; most is -1 for any number. missing says what to give
+// where there are too few.
+func Args(least, most int, missing string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		switch {
+		case len(given) < least:
+			return errors.New(missing)
+		case most < 0 || len(given) <= most:
+			return nil
+		case most == 0:
+			return fmt.Errorf("%q is too much: %s takes flags only", given[0], cmd.CommandPath())
+		case most == 1:
+			return fmt.Errorf("%q is too much: %s takes one argument", given[most], cmd.CommandPath())
+		}
+		return fmt.Errorf("%q is too much: %s takes at most %d arguments", given[most], cmd.CommandPath(), most)
+	}
+}
+
+// wrongValue says in words for people what is wrong with the value of a flag, or that it lacks: the text of the
+// error is that of a function that reads numbers. Other errors stay what they are.
+func wrongValue(err error) error {
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		what, _ := pflag.UnquoteUsage(missing.GetFlag())
+		return fmt.Errorf("--%s: the %s is missing", missing.GetFlag().Name, what)
+	}
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err
+	}
+	reason := bad.Unwrap().Error()
+	switch bad.GetFlag().Value.Type() {
+	case "int", "int64":
+		reason = "is not a whole number"
+		if errors.Is(err, strconv.ErrRange) {
+			reason = "is too large a number"
+		}
+	case "bool":
+		reason = "is neither true nor false"
+	case "duration":
+		reason = "is not a time: write it as 30s or 5m"
+	}
+	return fmt.Errorf("--%s: %q %s", bad.GetFlag().Name, bad.GetValue(), reason)
 }
 
 func strict(cmd *cobra.Command) {

@@ -13,9 +13,7 @@ func (s *Server) servePLC(w http.ResponseWriter, r *http.Request) {
 	a := s.account(did)
 	var body []byte
 	if a != nil && string(a.DID) == did {
-		if body = a.document; body == nil {
-			body = a.didDocument()
-		}
+		body = a.published()
 	}
 	s.mu.Unlock()
 	if body == nil {
@@ -24,6 +22,15 @@ func (s *Server) servePLC(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/did+ld+json")
 	w.Write(body)
+}
+
+// published returns the DID document that the directory has of the account, which may be that of
+// SetDIDDocument.
+func (a *account) published() []byte {
+	if a.document != nil {
+		return a.document
+	}
+	return a.didDocument()
 }
 
 // didDocument returns an account's DID document in the form of the directory.

@@ -44,7 +44,8 @@
 //
 //   - com.atproto.server: describeServer, getSession, getServiceAuth, and those of app passwords
 //   - com.atproto.identity: resolveHandle, resolveIdentity
-//   - com.atproto.repo: createRecord, putRecord, deleteRecord, applyWrites, getRecord, listRecords, uploadBlob
+//   - com.atproto.repo: createRecord, putRecord, deleteRecord, applyWrites, getRecord, listRecords,
+//     describeRepo, uploadBlob
 //   - com.atproto.sync: getBlob, getRepo, getRecord, getLatestCommit, getRepoStatus, listRepos,
 //     subscribeRepos
 //

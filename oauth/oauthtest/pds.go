@@ -87,6 +87,7 @@ func methods() map[string]method {
 		"com.atproto.repo.putRecord":           procedure((*Server).putRecord),
 		"com.atproto.repo.deleteRecord":        procedure((*Server).deleteRecord),
 		"com.atproto.repo.applyWrites":         procedure((*Server).applyWrites),
+		"com.atproto.repo.describeRepo":        query((*Server).describeRepo),
 		"com.atproto.repo.getRecord":           query((*Server).getRecord),
 		"com.atproto.repo.listRecords":         query((*Server).listRecords),
 		"com.atproto.repo.uploadBlob":          procedure((*Server).uploadBlob),

@@ -190,6 +190,60 @@ func TestMethodsAreThoseOfTheDocs(t *testing.T) {
 	}
 }
 
+func TestDescribeRepo(t *testing.T) {
+	srv := sandbox(t)
+	session, err := srv.Login(t.Context(), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := comatproto.NewClient(session)
+	var written []syntax.ATURI
+	for _, text := range []string{"one", "two"} {
+		ref, err := records.Post(t.Context(), session, records.Text(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, ref.URI)
+	}
+	describe := func(repo syntax.AtIdentifier) (*comatproto.RepoDescribeRepoOutput, error) {
+		return api.Repo.DescribeRepo(t.Context(), &comatproto.RepoDescribeRepoParams{Repo: repo})
+	}
+	for _, repo := range []syntax.AtIdentifier{"alice.test", syntax.AtIdentifier(session.DID())} {
+		out, err := describe(repo)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out.DID != session.DID() || out.Handle != "alice.test" || !out.HandleIsCorrect || out.DIDDoc.IsZero() {
+			t.Errorf("got %+v", out)
+		}
+		if diff := cmp.Diff([]syntax.NSID{"app.bsky.feed.post"}, out.Collections); diff != "" {
+			t.Error(diff)
+		}
+	}
+	t.Run("a collection whose records are deleted is none", func(t *testing.T) {
+		for _, uri := range written {
+			if err := records.Delete(t.Context(), session, uri); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if out, err := describe("alice.test"); err != nil || out.Collections == nil || len(out.Collections) > 0 {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+	t.Run("a handle that the document does not have", func(t *testing.T) {
+		srv.SetDIDDocument(session.DID(), []byte(`{"id":"`+string(session.DID())+`","alsoKnownAs":["at://other.test"]}`))
+		defer srv.SetDIDDocument(session.DID(), nil)
+		if out, err := describe("alice.test"); err != nil || out.HandleIsCorrect {
+			t.Errorf("got %+v, %v", out, err)
+		}
+	})
+	t.Run("of nobody", func(t *testing.T) {
+		if _, err := describe("nobody.test"); err == nil || !strings.Contains(err.Error(), "Could not find user: nobody.test") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 // What the sandbox gives of its repositories is believed by package repo.
 func TestRepositories(t *testing.T) {
 	server := sandbox(t)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gimucco/atproto-go/identity"
 	"github.com/gimucco/atproto-go/oauth/scope"
 	"github.com/gimucco/atproto-go/repo"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -430,6 +431,36 @@ func (s *Server) getRecord(c *call) (any, *xrpcError) {
 		return nil, fail("RecordNotFound", "Could not locate record: %s", uri)
 	}
 	return view{uri, r.cid, r.value}, nil
+}
+
+// describeRepo describes an account and the collections that have records. As at the reference, the
+// DID document is that of the directory, and has to be in order.
+func (s *Server) describeRepo(c *call) (any, *xrpcError) {
+	id := c.r.URL.Query().Get("repo")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	a := s.account(id)
+	if a == nil {
+		return nil, fail("InvalidRequest", "Could not find user: %s", id)
+	}
+	document, err := identity.ParseDocument(a.published(), a.DID)
+	if err != nil {
+		return nil, fail("InvalidRequest", "Could not resolve DID: %v", err)
+	}
+	collections := []string{}
+	for _, collection := range slices.Sorted(maps.Keys(s.repo(a.DID).records)) {
+		if len(s.repo(a.DID).records[collection]) > 0 {
+			collections = append(collections, collection)
+		}
+	}
+	claimed, _ := document.Handle()
+	return map[string]any{
+		"handle":          a.Handle,
+		"did":             a.DID,
+		"didDoc":          json.RawMessage(a.published()),
+		"collections":     collections,
+		"handleIsCorrect": claimed == a.Handle,
+	}, nil
 }
 
 func (s *Server) listRecords(c *call) (any, *xrpcError) {

@@ -27,8 +27,8 @@ var ErrNotForOAuth = errors.New("not for OAuth sessions")
 //     "did:web:api.bsky.app#bsky_appview". To register for push notifications, it is the service
 //     in the input, with #bsky_notif.
 //
-// audience is used in the second case only, and must name a service there. Methods that are newer
-// than this module count as forwarded.
+// audience is used in the second case, and for getServiceAuth, where it is the service that the token
+// is for. It must name a service there. Methods that are newer than this module count as forwarded.
 //
 // It fails with ErrNotForOAuth, or with an *Error if audience or method is not valid.
 func ForMethod(method syntax.NSID, audience string) (Permission, error) {
@@ -45,6 +45,12 @@ func ForMethod(method syntax.NSID, audience string) (Permission, error) {
 	case nil:
 		return nil, fmt.Errorf("scope: %s: %w: %s", method, ErrNotForOAuth, entry.refused)
 	case RPCPermission:
+		if audience == "" && slices.Contains(need.Methods, Any) {
+			return nil, &Error{Err: fmt.Errorf("%s makes a token for another service: give that service as the audience, such as did:web:api.example.com#service", method)}
+		}
+		if audience == "" {
+			return nil, &Error{Err: fmt.Errorf("%s is answered by a service: give that service as the audience, such as did:web:api.example.com#service", method)}
+		}
 		need = RPC(audience, need.Methods...)
 		if need.Methods == nil {
 			need.Methods = []syntax.NSID{method}

@@ -92,6 +92,17 @@ func TestForMethod(t *testing.T) {
 	}
 }
 
+func TestForMethodSaysWhichServiceIsMissing(t *testing.T) {
+	for method, want := range map[syntax.NSID]string{
+		"app.bsky.feed.getTimeline":         "scope: app.bsky.feed.getTimeline is answered by a service: give that service as the audience, such as did:web:api.example.com#service",
+		"com.atproto.server.getServiceAuth": "scope: com.atproto.server.getServiceAuth makes a token for another service: give that service as the audience, such as did:web:api.example.com#service",
+	} {
+		if _, err := scope.ForMethod(method, ""); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 // TestEveryMethodOfComAtprotoWasDecidedOn fails when the lexicons have a method that
 // the table has not, or the other way round. See how the reference PDS authorizes it.
 func TestEveryMethodOfComAtprotoWasDecidedOn(t *testing.T) {
