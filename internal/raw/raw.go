@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/gimucco/atproto-go/internal/safehttp"
@@ -57,6 +58,9 @@ func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 func Reader(method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
+	}
+	if v := reflect.ValueOf(body); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("the body of %s %s is a nil %T: for no body, pass nil itself", method, path, body)
 	}
 	return request(method, path, bodyOf(body, contentType), opts)
 }
