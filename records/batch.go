@@ -53,6 +53,10 @@ func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
 	b.fail(err)
 	b.fail(key.Validate())
 	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, RKey: &key, Value: lex.Of(record)}), record)
+	if err := checkAccount(b.account); err != nil {
+		b.fail(err)
+		return ""
+	}
 	return syntax.RecordURI(syntax.AtIdentifier(b.account.DID()), collection, key)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
@@ -83,7 +84,9 @@ func WithCall(opts ...xrpc.Option) Option {
 func read(opts []Option, allowed string) (*settings, error) {
 	s := new(settings)
 	for _, o := range opts {
-		o(s)
+		if o != nil {
+			o(s)
+		}
 	}
 	for name, used := range map[string]bool{
 		"WithKey": s.key != nil, "WithSwap": !s.swap.IsAbsent(), "WithSwapCommit": s.swapCommit != nil,
@@ -111,6 +114,9 @@ func (s *settings) check(record lex.Typed) error {
 
 // collectionOf returns the collection of a record.
 func collectionOf(record lex.Typed) (syntax.NSID, error) {
+	if isNil(record) {
+		return "", fmt.Errorf("records: %w: it is a nil %T", ErrNotARecord, record)
+	}
 	collection := syntax.NSID(record.LexType())
 	// An object that is the main definition of its lexicon has such a name too, but it has no
 	// $type.
@@ -122,6 +128,20 @@ func collectionOf(record lex.Typed) (syntax.NSID, error) {
 		return "", fmt.Errorf("records: %w: %q is the type of an object, not of a record", ErrNotARecord, record.LexType())
 	}
 	return collection, nil
+}
+
+// checkAccount returns an error if there is no account.
+func checkAccount(account Account) error {
+	if isNil(account) {
+		return errors.New("records: the account is nil: pass a session")
+	}
+	return nil
+}
+
+// isNil reports whether v is nil, or an interface with a nil pointer.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	return v == nil || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
 // said adds this package's errors to errors of servers.
@@ -160,6 +180,9 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 	if err := s.check(record); err != nil {
 		return nil, err
 	}
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	out, err := comatproto.NewClient(account).Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
 		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: s.key, Validate: s.validate,
 		Record: lex.Of(record), SwapCommit: s.swapCommit,
@@ -187,6 +210,9 @@ func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.
 		return nil, err
 	}
 	if err := s.check(record); err != nil {
+		return nil, err
+	}
+	if err := checkAccount(account); err != nil {
 		return nil, err
 	}
 	out, err := comatproto.NewClient(account).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{
@@ -267,6 +293,9 @@ func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Opti
 
 // own returns an error if the account cannot write the record at uri.
 func own(account Account, uri syntax.ATURI) error {
+	if err := checkAccount(account); err != nil {
+		return err
+	}
 	if err := uri.Validate(); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}

@@ -252,6 +252,49 @@ func TestWrongUses(t *testing.T) {
 	})
 }
 
+func TestNilIsRefused(t *testing.T) {
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	mine := syntax.ATURI("at://" + string(alice) + "/app.bsky.feed.like/3jzfcijpj2z2a")
+	s, ctx := new(server), t.Context()
+	apply := func(b *records.Batch) error { _, err := b.Apply(ctx); return err }
+	for name, tt := range map[string]struct {
+		call func(*records.Batch) error
+		want string
+		kind error
+	}{
+		"a record":                 {func(*records.Batch) error { _, err := records.Create(ctx, s, nil); return err }, "it is a nil", records.ErrNotARecord},
+		"a record of a type":       {func(*records.Batch) error { _, err := records.Create(ctx, s, (*appbsky.FeedLike)(nil)); return err }, "FeedLike", records.ErrNotARecord},
+		"a record to put":          {func(*records.Batch) error { _, err := records.Put(ctx, s, "x", nil); return err }, "it is a nil", records.ErrNotARecord},
+		"a record in a batch":      {func(b *records.Batch) error { b.Create(nil); return apply(b) }, "write 1 of the batch", records.ErrNotARecord},
+		"an update in a batch":     {func(b *records.Batch) error { b.Update("x", (*appbsky.FeedLike)(nil)); return apply(b) }, "write 1 of the batch", records.ErrNotARecord},
+		"the account":              {func(*records.Batch) error { _, err := records.Create(ctx, nil, like); return err }, "account is nil", nil},
+		"the account of a type":    {func(*records.Batch) error { _, err := records.Create(ctx, (*server)(nil), like); return err }, "account is nil", nil},
+		"the account of a batch":   {func(*records.Batch) error { b := records.NewBatch(nil); b.Create(like); return apply(b) }, "account is nil", nil},
+		"the account to delete":    {func(*records.Batch) error { return records.Delete(ctx, nil, mine) }, "account is nil", nil},
+		"the account of a post":    {func(*records.Batch) error { _, err := records.Post(ctx, nil, records.Text("x")); return err }, "account is nil", nil},
+		"the account of a picture": {func(*records.Batch) error { _, err := records.UploadImage(ctx, nil, "x", ""); return err }, "account is nil", nil},
+		"the func of an update":    {func(*records.Batch) error { _, err := records.Update[appbsky.FeedLike](ctx, s, "x", nil); return err }, "func is nil", nil},
+		"the func of preferences":  {func(*records.Batch) error { return records.UpdatePreferences(ctx, s, nil) }, "func is nil", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.call(records.NewBatch(s))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if len(s.calls) != 0 {
+				t.Fatalf("sent %q", s.calls)
+			}
+		})
+	}
+	t.Run("an option is as none", func(t *testing.T) {
+		s := &server{answers: []string{written(one)}}
+		if _, err := records.Create(ctx, s, like, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestList(t *testing.T) {
 	entry := func(key, value string) string {
 		return fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/%s","cid":%q,"value":%s}`, alice, key, one, value)

@@ -40,6 +40,12 @@ func Update[T any, P Record[T]](ctx context.Context, account Account, key syntax
 	if err != nil {
 		return nil, err
 	}
+	if change == nil {
+		return nil, errors.New("records: Update: the func is nil")
+	}
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	collection, err := collectionOf(P(new(T)))
 	if err != nil {
 		return nil, err
