@@ -40,6 +40,8 @@ var (
 	// ErrForeign: the record is in the repository of another account. Only that account can write
 	// it.
 	ErrForeign = errors.New("the record is another account's")
+	// ErrKey: the record's lexicon does not allow the key. Programs would not find the record.
+	ErrKey = errors.New("the lexicon wants another key")
 )
 
 // An Option is an option of one call. A call refuses options that it does not use.
@@ -54,8 +56,8 @@ type settings struct {
 	validate   *bool
 }
 
-// WithKey creates the record with this key. Use it if the record's lexicon does not say that the
-// server makes the key.
+// WithKey creates the record with this key. Without it, the record gets the only key that its
+// lexicon allows, such as "self", or else one that the server makes.
 func WithKey(key syntax.RecordKey) Option { return func(s *settings) { s.key = &key } }
 
 // WithSwap writes only if the record has this CID. Otherwise the call fails with ErrChanged.
@@ -67,7 +69,8 @@ func WithSwap(cid syntax.CID) Option {
 // ErrChanged.
 func WithSwapCommit(cid syntax.CID) Option { return func(s *settings) { s.swapCommit = &cid } }
 
-// WithoutChecks sends a record without checking it by its lexicon. The server may still refuse it.
+// WithoutChecks sends a record without checking it and its key by its lexicon. The server may still
+// refuse it.
 func WithoutChecks() Option { return func(s *settings) { s.unchecked = true } }
 
 // WithServerValidation(true) makes the server refuse records that break their lexicon, or whose
@@ -112,6 +115,49 @@ func (s *settings) check(record lex.Typed) error {
 	return nil
 }
 
+// keyed is implemented by generated records. Code of older generators lacks it.
+type keyed interface {
+	LexKey() string
+}
+
+// onlyKey returns the key that all records of this type have, if there is one.
+func onlyKey(record lex.Typed) (key syntax.RecordKey, ok bool) {
+	k, ok := record.(keyed)
+	if !ok {
+		return "", false
+	}
+	text, ok := strings.CutPrefix(k.LexKey(), "literal:")
+	return syntax.RecordKey(text), ok
+}
+
+// checkKey checks a record's key by its lexicon. An empty key is one that the server will make: a
+// TID.
+func (s *settings) checkKey(record lex.Typed, key syntax.RecordKey) error {
+	k, ok := record.(keyed)
+	if !ok || s.unchecked {
+		return nil
+	}
+	var want string
+	switch kind := k.LexKey(); kind {
+	case "tid":
+		if key != "" && syntax.TID(key).Validate() != nil {
+			want = "a TID, such as one of a syntax.TIDClock"
+		}
+	case "nsid":
+		if syntax.NSID(key).Validate() != nil {
+			want = "an NSID, such as com.example.name"
+		}
+	default:
+		if only, ok := strings.CutPrefix(kind, "literal:"); ok && string(key) != only {
+			want = fmt.Sprintf("always %q", only)
+		}
+	}
+	if want == "" {
+		return nil
+	}
+	return fmt.Errorf("records: %w: %q is not a key of %s, whose key is %s", ErrKey, string(key), record.LexType(), want)
+}
+
 // collectionOf returns the collection of a record.
 func collectionOf(record lex.Typed) (syntax.NSID, error) {
 	if isNil(record) {
@@ -144,6 +190,14 @@ func isNil(v any) bool {
 	return v == nil || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
+// pointed returns the key, or "" for none.
+func pointed(key *syntax.RecordKey) syntax.RecordKey {
+	if key == nil {
+		return ""
+	}
+	return *key
+}
+
 // said adds this package's errors to errors of servers.
 func said(err error) error {
 	var kind error
@@ -165,7 +219,7 @@ func said(err error) error {
 // Create writes a new record into the account's repository. Options: WithKey, WithSwapCommit,
 // WithoutChecks, WithServerValidation, WithCall.
 //
-// Errors: *lex.ValidationError before anything is sent; ErrChanged; otherwise those of any call.
+// Errors: *lex.ValidationError or ErrKey before anything is sent; ErrChanged; otherwise those of any call.
 // After an *xrpc.SendError with SentMaybe the record may exist. With WithKey, a second try does not
 // write it twice.
 func Create(ctx context.Context, account Account, record lex.Typed, opts ...Option) (*Ref, error) {
@@ -180,11 +234,18 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 	if err := s.check(record); err != nil {
 		return nil, err
 	}
+	key := s.key
+	if only, ok := onlyKey(record); ok && key == nil {
+		key = &only
+	}
+	if err := s.checkKey(record, pointed(key)); err != nil {
+		return nil, err
+	}
 	if err := checkAccount(account); err != nil {
 		return nil, err
 	}
 	out, err := comatproto.NewClient(account).Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
-		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: s.key, Validate: s.validate,
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: key, Validate: s.validate,
 		Record: lex.Of(record), SwapCommit: s.swapCommit,
 	}, s.calls...)
 	if err != nil {
@@ -194,12 +255,16 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 }
 
 // Put writes a record with this key into the account's repository, whether the record exists or
-// not. With WithSwap it writes only if the record has that version. Options: WithSwap,
-// WithSwapCommit, WithoutChecks, WithServerValidation, WithCall. Errors are those of Create.
+// not. If the lexicon allows only one key, such as "self", key may be empty. With WithSwap it writes
+// only if the record has that version. Options: WithSwap, WithSwapCommit, WithoutChecks,
+// WithServerValidation, WithCall. Errors are those of Create.
 func Put(ctx context.Context, account Account, key syntax.RecordKey, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithSwap WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
 		return nil, err
+	}
+	if only, ok := onlyKey(record); ok && key == "" {
+		key = only
 	}
 	return put(ctx, account, key, record, s)
 }
@@ -210,6 +275,12 @@ func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.
 		return nil, err
 	}
 	if err := s.check(record); err != nil {
+		return nil, err
+	}
+	if key == "" {
+		return nil, fmt.Errorf("records: the key of the %s is empty: pass one, or use Create", record.LexType())
+	}
+	if err := s.checkKey(record, key); err != nil {
 		return nil, err
 	}
 	if err := checkAccount(account); err != nil {

@@ -295,6 +295,97 @@ func TestNilIsRefused(t *testing.T) {
 	})
 }
 
+// old is a record of generated code that does not know its keys.
+type old struct{ appbsky.ActorProfile }
+
+func (*old) LexKey() {}
+
+// named is a record whose key is an NSID.
+type named struct{ appbsky.ActorProfile }
+
+func (*named) LexKey() string { return "nsid" }
+
+func TestKeysAreThoseOfTheLexicon(t *testing.T) {
+	const tid = syntax.RecordKey("3jzfcijpj2z2a")
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	profile, feed := new(appbsky.ActorProfile), &appbsky.FeedGenerator{DID: alice, DisplayName: "x", CreatedAt: like.CreatedAt}
+	create := func(record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error { _, err := records.Create(t.Context(), s, record, opts...); return err }
+	}
+	put := func(key syntax.RecordKey, record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error { _, err := records.Put(t.Context(), s, key, record, opts...); return err }
+	}
+	update := func(key syntax.RecordKey, opts ...records.Option) func(*server) error {
+		return func(s *server) error {
+			_, err := records.Update(t.Context(), s, key, func(p *appbsky.ActorProfile) error { p.DisplayName = new("x"); return nil }, opts...)
+			return err
+		}
+	}
+	batch := func(key syntax.RecordKey, record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error {
+			b := records.NewBatch(s)
+			if key == "" {
+				b.Create(record)
+			} else {
+				b.CreateAt(key, record)
+			}
+			_, err := b.Apply(t.Context(), opts...)
+			return err
+		}
+	}
+	for name, tt := range map[string]struct {
+		call func(*server) error
+		want string // the key that is sent, "none", or what an ErrKey says
+	}{
+		"the only key is taken":                    {create(profile), "self"},
+		"the only key is taken to put":             {put("", profile), "self"},
+		"the only key is taken to update":          {update(""), "self"},
+		"the only key is taken in a batch":         {batch("", profile), "self"},
+		"the only key may be given":                {create(profile, records.WithKey("self")), "self"},
+		"another than the only one":                {create(profile, records.WithKey("abc")), `always "self"`},
+		"another than the only one to put":         {put("abc", profile), `always "self"`},
+		"another than the only one to update":      {update("me"), `always "self"`},
+		"another than the only one in a batch":     {batch("abc", profile), `write 1 of the batch`},
+		"another than the only one without checks": {create(profile, records.WithKey("abc"), records.WithoutChecks()), "abc"},
+		"likewise to update":                       {update("me", records.WithoutChecks()), "me"},
+		"likewise in a batch":                      {batch("abc", profile, records.WithoutChecks()), "abc"},
+		"the server makes a TID":                   {create(like), "none"},
+		"a TID":                                    {create(like, records.WithKey(tid)), string(tid)},
+		"no TID":                                   {put("self", like), "a TID"},
+		"no TID without checks":                    {put("self", like, records.WithoutChecks()), "self"},
+		"an NSID":                                  {put("com.example.name", new(named)), "com.example.name"},
+		"no NSID":                                  {put("self", new(named)), "an NSID"},
+		"no server makes an NSID":                  {create(new(named)), "an NSID"},
+		"any key":                                  {put("my-feed", feed), "my-feed"},
+		"any key, or none":                         {create(feed), "none"},
+		"a record that does not know its keys":     {put("abc", new(old)), "abc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{answers: []string{written(one)}}
+			if strings.Contains(name, "update") {
+				s.answers = []string{"400 RecordNotFound no", written(one)}
+			} else if strings.Contains(name, "batch") {
+				s.answers = []string{`{}`}
+			}
+			err := tt.call(s)
+			if len(s.calls) == 0 {
+				if !errors.Is(err, records.ErrKey) || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %s", err, tt.want)
+				}
+				return
+			}
+			key := "none"
+			if _, after, ok := strings.Cut(s.calls[len(s.calls)-1], `"rkey":"`); ok {
+				key, _, _ = strings.Cut(after, `"`)
+			}
+			if err != nil || key != tt.want {
+				t.Errorf("got %v with the key %s, want %s", err, key, tt.want)
+			}
+		})
+	}
+}
+
 func TestList(t *testing.T) {
 	entry := func(key, value string) string {
 		return fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/%s","cid":%q,"value":%s}`, alice, key, one, value)
@@ -351,26 +442,26 @@ func TestBatch(t *testing.T) {
 		}
 	}
 	b = records.NewBatch(s)
-	created := b.CreateAt("a", like)
-	b.Update("b", like)
+	created := b.CreateAt("3jzfcijpj2z2a", like)
+	b.Update("3jzfcijpj2z2b", like)
 	b.Delete("at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/c")
 	s.answers = []string{
 		"400 InvalidSwap no",
 		`{"results":[{"$type":"com.atproto.repo.applyWrites#createResult","uri":"` + string(created) + `","cid":"` + string(one) + `"},` +
-			`{"$type":"com.atproto.repo.applyWrites#updateResult","uri":"at://` + string(alice) + `/app.bsky.feed.like/b","cid":"` + string(two) + `"},` +
+			`{"$type":"com.atproto.repo.applyWrites#updateResult","uri":"at://` + string(alice) + `/app.bsky.feed.like/3jzfcijpj2z2b","cid":"` + string(two) + `"},` +
 			`{"$type":"com.atproto.repo.applyWrites#deleteResult"}]}`,
 	}
 	if _, err := b.Apply(t.Context(), records.WithSwapCommit(two)); !errors.Is(err, records.ErrChanged) || b.Len() != 3 {
 		t.Fatalf("got %v, %d are left", err, b.Len())
 	}
 	refs, err := b.Apply(t.Context())
-	want := []*records.Ref{{URI: created, CID: one}, {URI: "at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/b", CID: two}, nil}
+	want := []*records.Ref{{URI: created, CID: one}, {URI: "at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/3jzfcijpj2z2b", CID: two}, nil}
 	if diff := cmp.Diff(want, refs); diff != "" || err != nil || b.Len() != 0 {
 		t.Errorf("%v, %d are left, %s", err, b.Len(), diff)
 	}
 	value := `{"$type":"app.bsky.feed.like","subject":{"uri":"at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a","cid":"` + string(one) + `"},"createdAt":"2026-01-02T03:04:05Z"}`
-	writes := `"writes":[{"$type":"com.atproto.repo.applyWrites#create","collection":"app.bsky.feed.like","rkey":"a","value":` + value + `},` +
-		`{"$type":"com.atproto.repo.applyWrites#update","collection":"app.bsky.feed.like","rkey":"b","value":` + value + `},` +
+	writes := `"writes":[{"$type":"com.atproto.repo.applyWrites#create","collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2a","value":` + value + `},` +
+		`{"$type":"com.atproto.repo.applyWrites#update","collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2b","value":` + value + `},` +
 		`{"$type":"com.atproto.repo.applyWrites#delete","collection":"app.bsky.feed.like","rkey":"c"}]`
 	if diff := cmp.Diff([]string{`applyWrites {` + repo + `,` + writes + `,"swapCommit":"` + string(two) + `"}`, `applyWrites {` + repo + `,` + writes + `}`}, s.calls, sameJSON); diff != "" {
 		t.Error(diff)
