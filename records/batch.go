@@ -95,7 +95,7 @@ func (b *Batch) fail(err error) {
 // deletion the ref is nil. The Batch is then empty. Options: WithSwapCommit, WithoutChecks,
 // WithServerValidation, WithCall.
 //
-// Errors: a write that is not valid, or too many writes, before anything is sent; ErrChanged;
+// Errors: a write that is not valid, or too many writes, before anything is sent; ErrChanged; ErrExists;
 // otherwise those of any call. After an error the Batch is unchanged.
 func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 	s, err := read(opts, "WithSwapCommit WithoutChecks WithServerValidation")

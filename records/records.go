@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"reflect"
 	"strings"
 
@@ -35,6 +36,9 @@ var (
 	ErrNotFound = errors.New("there is no such record")
 	// ErrChanged: the record, or the repository, has another version than expected.
 	ErrChanged = errors.New("it has been changed meanwhile")
+	// ErrExists: there is a record with this key. After a lost answer, this can be your own one: then
+	// the second try has shown that the first one succeeded.
+	ErrExists = errors.New("there is a record with this key")
 	// ErrNotARecord: the value is not a record, or is a record of another collection.
 	ErrNotARecord = errors.New("not a record of this type")
 	// ErrForeign: the record is in the repository of another account. Only that account can write
@@ -208,6 +212,8 @@ func said(err error) error {
 		// Servers from before the error had a name say this.
 		ok && e.Name == xrpc.ErrInvalidRequest && strings.HasPrefix(e.Message, "Could not locate record"):
 		kind = ErrNotFound
+	case ok && exists(e):
+		kind = ErrExists
 	case err == nil:
 		return nil
 	default:
@@ -216,12 +222,27 @@ func said(err error) error {
 	return fmt.Errorf("records: %w: %w", kind, err)
 }
 
+// exists reports whether a server says that a record is there already. No lexicon has a name for
+// it.
+func exists(e *xrpc.Error) bool {
+	return e.Name == "RecordAlreadyExists" || e.Name == "RecordExists" || strings.HasPrefix(e.Message, "Record already exists")
+}
+
 // Create writes a new record into the account's repository. Options: WithKey, WithSwapCommit,
 // WithoutChecks, WithServerValidation, WithCall.
 //
-// Errors: *lex.ValidationError or ErrKey before anything is sent; ErrChanged; otherwise those of any call.
+// Errors: *lex.ValidationError or ErrKey before anything is sent; ErrChanged; ErrExists if there is a
+// record with the key; otherwise those of any call.
+//
 // After an *xrpc.SendError with SentMaybe the record may exist. With WithKey, a second try does not
-// write it twice.
+// write it twice: it returns ErrExists if the first one succeeded.
+//
+//	_, err := records.Create(ctx, session, record, records.WithKey(key))
+//	if send, ok := errors.AsType[*xrpc.SendError](err); ok && send.Sent == xrpc.SentMaybe {
+//		if _, err = records.Create(ctx, session, record, records.WithKey(key)); errors.Is(err, records.ErrExists) {
+//			err = nil // the first one succeeded
+//		}
+//	}
 func Create(ctx context.Context, account Account, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
@@ -249,9 +270,24 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 		Record: lex.Of(record), SwapCommit: s.swapCommit,
 	}, s.calls...)
 	if err != nil {
+		if key != nil && isThere(ctx, account, collection, *key, err, s) {
+			return nil, fmt.Errorf("records: %w: %w", ErrExists, err)
+		}
 		return nil, said(err)
 	}
 	return &Ref{URI: out.URI, CID: out.CID}, nil
+}
+
+// isThere reports whether a record is why the server failed to create one with its key. Many
+// servers, also the reference until 2026, answer a plain 500 then. So only a look can tell.
+func isThere(ctx context.Context, account Account, collection syntax.NSID, key syntax.RecordKey, err error, s *settings) bool {
+	if e, ok := errors.AsType[*xrpc.Error](err); !ok || e.Status != http.StatusInternalServerError {
+		return false
+	}
+	_, err = comatproto.NewClient(account).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: key,
+	}, s.calls...)
+	return err == nil
 }
 
 // Put writes a record with this key into the account's repository, whether the record exists or

@@ -386,6 +386,41 @@ func TestKeysAreThoseOfTheLexicon(t *testing.T) {
 	}
 }
 
+func TestARecordThatIsThereIsToldFromOtherTrouble(t *testing.T) {
+	const failed = "500 InternalServerError Internal Server Error"
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	there := fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/3jzfcijpj2z2a","cid":%q,"value":{}}`, alice, one)
+	for name, tt := range map[string]struct {
+		answers []string
+		key     bool
+		want    error
+	}{
+		"as servers say it":                          {[]string{"400 InvalidRequest Record already exists: at://…"}, true, records.ErrExists},
+		"by a name":                                  {[]string{"409 RecordAlreadyExists no"}, true, records.ErrExists},
+		"by a failure, and it is there":              {[]string{failed, there}, true, records.ErrExists},
+		"by a failure, and it is not there":          {[]string{failed, "400 RecordNotFound no"}, true, xrpc.ErrInternalServerError},
+		"by a failure, and nobody knows":             {[]string{failed, failed}, true, xrpc.ErrInternalServerError},
+		"a failure where the server makes the key":   {[]string{failed}, false, xrpc.ErrInternalServerError},
+		"a request that is refused for other faults": {[]string{"400 InvalidRequest Invalid record"}, true, xrpc.ErrInvalidRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{answers: tt.answers}
+			var opts []records.Option
+			if tt.key {
+				opts = append(opts, records.WithKey("3jzfcijpj2z2a"))
+			}
+			_, err := records.Create(t.Context(), s, like, opts...)
+			if !errors.Is(err, tt.want) || errors.Is(err, records.ErrExists) != (tt.want == records.ErrExists) || len(s.answers) != 0 {
+				t.Errorf("got %v, %d answers are left", err, len(s.answers))
+			}
+			if _, ok := errors.AsType[*xrpc.Error](err); !ok {
+				t.Errorf("the server's answer is lost: %v", err)
+			}
+		})
+	}
+}
+
 func TestList(t *testing.T) {
 	entry := func(key, value string) string {
 		return fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/%s","cid":%q,"value":%s}`, alice, key, one, value)
