@@ -14,7 +14,7 @@ import (
 // AuthenticatedRequest sends a request to the account's server and returns the response whatever
 // its status. body is encoded as JSON; if it is nil, the request has no body. path is a path with
 // its query, such as "/xrpc/com.atproto.server.getSession", or an absolute URL on Host. Any other
-// URL is refused with ErrOrigin. Only options that set headers have an effect.
+// URL is refused with ErrOrigin. Only options that set headers are allowed.
 //
 // It uses the same loop as typed calls. The caller closes the response's body.
 func (s *Session) AuthenticatedRequest(ctx context.Context, method, path string, body any, opts ...xrpc.Option) (*http.Response, error) {

@@ -14,7 +14,7 @@ import (
 // AuthenticatedRequest sends a request to the session's PDS and returns the response whatever its
 // status. body is encoded as JSON; if it is nil, the request has no body. path is a path with its
 // query, such as "/xrpc/com.atproto.server.getSession", or an absolute URL on Host. Any other URL
-// is refused with ErrOrigin. Only options that set headers have an effect.
+// is refused with ErrOrigin. Only options that set headers are allowed.
 //
 // It uses the same loop as typed calls, so proofs, nonces and refreshes need no code of yours. The
 // caller closes the response's body.

@@ -36,7 +36,7 @@ func (e *OriginError) Error() string { return e.Err.Error() }
 func (e *OriginError) Unwrap() error { return e.Err }
 
 // JSON makes a request with a JSON body, or without a body if body is nil. Only options that set
-// headers have an effect.
+// headers are allowed.
 func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)

@@ -6,8 +6,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gimucco/atproto-go/internal/raw"
+	"github.com/gimucco/atproto-go/xrpc"
 )
 
 func TestReaderRefusesATypedNil(t *testing.T) {
@@ -18,6 +20,20 @@ func TestReaderRefusesATypedNil(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if _, err := raw.Reader("POST", "/xrpc/a.b.c", body, "text/plain", nil); err == nil || !strings.Contains(err.Error(), "nil") {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOptionsWithoutEffectAreRefused(t *testing.T) {
+	for name, option := range map[string]xrpc.Option{"WithRetry": xrpc.WithRetry(xrpc.RetryPolicy{}), "WithHeaderTimeout": xrpc.WithHeaderTimeout(time.Second)} {
+		t.Run(name, func(t *testing.T) {
+			_, ofJSON := raw.JSON("GET", "/xrpc/a.b.c", nil, []xrpc.Option{option})
+			_, ofReader := raw.Reader("POST", "/xrpc/a.b.c", strings.NewReader("x"), "text/plain", []xrpc.Option{option})
+			for _, err := range []error{ofJSON, ofReader} {
+				if err == nil || !strings.Contains(err.Error(), name) {
+					t.Errorf("got %v", err)
+				}
 			}
 		})
 	}
