@@ -377,7 +377,8 @@ func get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.At
 }
 
 // Delete deletes a record of the account's repository. If the record does not exist, there is no
-// error. Options: WithSwap, WithSwapCommit, WithCall.
+// error. The URI may have the handle of a session's account instead of the DID. Options: WithSwap,
+// WithSwapCommit, WithCall.
 //
 // Errors: ErrForeign; ErrChanged; otherwise those of any call.
 func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Option) error {
@@ -398,6 +399,13 @@ func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Opti
 	return said(err)
 }
 
+// isHandleOf reports whether the account knows that this is its handle, as sessions do. The request
+// names the DID in any case.
+func isHandleOf(account Account, authority syntax.AtIdentifier) bool {
+	a, ok := account.(interface{ Handle() syntax.Handle })
+	return ok && authority != "" && authority != syntax.AtIdentifier(syntax.HandleInvalid) && strings.EqualFold(string(authority), string(a.Handle()))
+}
+
 // own returns an error if the account cannot write the record at uri.
 func own(account Account, uri syntax.ATURI) error {
 	if err := checkAccount(account); err != nil {
@@ -409,8 +417,12 @@ func own(account Account, uri syntax.ATURI) error {
 	if uri.RecordKey() == "" {
 		return fmt.Errorf("records: %w: %s is not the URI of a record", ErrNotARecord, uri)
 	}
-	if uri.Authority() != syntax.AtIdentifier(account.DID()) {
-		return fmt.Errorf("records: %w: %s, but the account is %s", ErrForeign, uri, account.DID())
+	if uri.Authority() != syntax.AtIdentifier(account.DID()) && !isHandleOf(account, uri.Authority()) {
+		err := fmt.Errorf("records: %w: %s, but the account is %s", ErrForeign, uri, account.DID())
+		if _, ok := uri.Authority().Handle(); ok {
+			err = fmt.Errorf("%w: if the handle is its own, write the DID instead", err)
+		}
+		return err
 	}
 	return nil
 }

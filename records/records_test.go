@@ -204,10 +204,11 @@ func TestWrongUses(t *testing.T) {
 			_, err := records.Update(ctx, s, "a/b", func(*appbsky.FeedLike) error { return nil })
 			return err
 		}, "a/b", nil},
-		"another's record":            {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
-		"a collection to delete":      {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "not the URI of a record", records.ErrNotARecord},
-		"a swap where nothing can be": {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap: remove the option", nil},
-		"a key where there is one":    {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey: remove the option", nil},
+		"another's record":               {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
+		"another's record by its handle": {func() error { return records.Delete(ctx, s, "at://bob.test/app.bsky.feed.like/3jzfcijpj2z2a") }, "write the DID", records.ErrForeign},
+		"a collection to delete":         {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "not the URI of a record", records.ErrNotARecord},
+		"a swap where nothing can be":    {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap: remove the option", nil},
+		"a key where there is one":       {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey: remove the option", nil},
 		"a swap in an update": {func() error {
 			_, err := records.Update(ctx, s, "x", func(*appbsky.FeedLike) error { return nil }, records.WithSwap(one))
 			return err
@@ -459,6 +460,39 @@ func TestList(t *testing.T) {
 	}
 	for range records.List[appbsky.FeedLike](t.Context(), &server{answers: []string{`{"records":[` + entry("a", like) + `,` + entry("b", like) + `]}`}}, syntax.AtIdentifier(alice)) {
 		break // nothing more is asked for
+	}
+}
+
+// withHandle is an account that knows its handle.
+type withHandle struct {
+	*server
+	handle syntax.Handle
+}
+
+func (a withHandle) Handle() syntax.Handle { return a.handle }
+
+func TestDeleteTakesTheHandleOfTheAccount(t *testing.T) {
+	for _, tt := range []struct {
+		handle syntax.Handle
+		uri    syntax.ATURI
+		want   error
+	}{
+		{"alice.test", "at://alice.test/app.bsky.feed.like/3jzfcijpj2z2a", nil},
+		{"alice.test", "at://Alice.test/app.bsky.feed.like/3jzfcijpj2z2a", nil},
+		{"alice.test", "at://bob.test/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+		{syntax.HandleInvalid, "at://handle.invalid/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+		{"", "at://alice.test/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+	} {
+		t.Run(string(tt.handle)+" "+string(tt.uri), func(t *testing.T) {
+			s := &server{answers: []string{"{}"}}
+			err := records.Delete(t.Context(), withHandle{s, tt.handle}, tt.uri)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("got %v", err)
+			}
+			if want := `deleteRecord {` + repo + `,"collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2a"}`; err == nil && !cmp.Equal(s.calls, []string{want}, sameJSON) {
+				t.Errorf("sent %q, want %s", s.calls, want)
+			}
+		})
 	}
 }
 
