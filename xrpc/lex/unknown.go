@@ -159,6 +159,8 @@ func (d *Decoder) Unknown() Unknown {
 func (e *Encoder) Unknown(u Unknown) {
 	e.variant = ""
 	switch {
+	case u.value != nil && isNil(u.value):
+		e.fail(ErrMissing, "an unknown is a nil %T", u.value)
 	case u.value != nil:
 		e.Value(u.value)
 	case u.json != nil:

@@ -236,3 +236,37 @@ func TestExtra(t *testing.T) {
 		t.Errorf("an emptied Extra is not empty:\n%s", diff)
 	}
 }
+
+func TestNilIsAnError(t *testing.T) {
+	var nothing *holder
+	object, err := Raw([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := func(_ []byte, err error) error { return err }
+	for name, err := range map[string]error{
+		"nothing to encode":                   encoded(MarshalJSON(nil)),
+		"a nil pointer to encode":             encoded(MarshalJSON(nothing)),
+		"a nil pointer to encode as CBOR":     encoded(MarshalCBOR(nothing)),
+		"an unknown of a nil pointer":         encoded(MarshalJSON(&[]Unknown{Of(nothing)}[0])),
+		"the JSON of a nil pointer":           encoded(Of(nothing).JSON()),
+		"nothing to decode into":              UnmarshalJSON([]byte("{}"), nil),
+		"a nil pointer to decode into":        UnmarshalJSON([]byte("{}"), nothing),
+		"nothing to decode CBOR into":         UnmarshalCBOR([]byte{0xa0}, nil),
+		"nothing to read an unknown as":       object.As(nil),
+		"a nil pointer to read an unknown as": object.As(nothing),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Error(), "nil") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	for name, v := range map[string]Validatable{"nothing to validate": nil, "a nil pointer to validate": (*checks)(nil)} {
+		t.Run(name, func(t *testing.T) {
+			if _, ok := errors.AsType[*ValidationError](Validate(v, Strict)); !ok {
+				t.Error("no error")
+			}
+		})
+	}
+}
