@@ -119,7 +119,7 @@ type Error struct {
 	Message string // the server's message; see Name
 
 	Status     int           // HTTP status of the server's answer; 0 if there was none
-	RetryAfter time.Duration // how long to wait before the next try; 0 if unknown
+	RetryAfter time.Duration // how long to wait before the next try, at most 24 hours; 0 if unknown
 	Retryable  bool          // the same call may succeed later
 	Err        error         // the cause; may be nil
 }

@@ -135,6 +135,8 @@ func TestHowLongToWait(t *testing.T) {
 		"the end of the window":           {http.Header{"Ratelimit-Reset": {strconv.FormatInt(now.Add(5*time.Minute).Unix(), 10)}}, 5 * time.Minute},
 		"both: what was asked for":        {http.Header{"Retry-After": {"90"}, "Ratelimit-Reset": {strconv.FormatInt(now.Add(time.Hour).Unix(), 10)}}, 90 * time.Second},
 		"a window that ends in a year":    {http.Header{"Ratelimit-Reset": {strconv.FormatInt(now.Add(365*24*time.Hour).Unix(), 10)}}, 24 * time.Hour},
+		"a window that ends never":        {http.Header{"Ratelimit-Reset": {"9223372036854775807"}}, 24 * time.Hour},
+		"an asked time beyond all":        {http.Header{"Retry-After": {"99999999999"}}, 24 * time.Hour},
 		"a window that is over":           {http.Header{"Ratelimit-Reset": {"1"}}, 0},
 		"a window whose end is no number": {http.Header{"Ratelimit-Reset": {"soon"}}, 0},
 		"nothing":                         {nil, 0},

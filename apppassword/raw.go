@@ -16,7 +16,7 @@ import (
 // already is a json.RawMessage; readers, bytes and strings are refused, because they are for
 // AuthenticatedRawRequest. path is a path with its query, such as
 // "/xrpc/com.atproto.server.getSession", or an absolute URL on Host. Any other URL is refused with
-// ErrOrigin. Only options that set headers have an effect.
+// ErrOrigin. Only options that set headers are allowed.
 //
 // It uses the same loop as typed calls. The caller closes the response's body.
 func (s *Session) AuthenticatedRequest(ctx context.Context, method, path string, body any, opts ...xrpc.Option) (*http.Response, error) {

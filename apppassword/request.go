@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -175,6 +176,7 @@ func (a *reply) retryAfter() time.Duration {
 	if err != nil {
 		return 0
 	}
+	reset = min(reset, math.MaxInt32<<8) // later times do not fit into a Time
 	return min(max(time.Unix(reset, 0).Sub(a.now.Add(a.ahead)), 0), 24*time.Hour)
 }
 

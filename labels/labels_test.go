@@ -239,3 +239,10 @@ func TestKeysThatChange(t *testing.T) {
 		}
 	})
 }
+
+func TestNoLabelIsAnError(t *testing.T) {
+	v := &Verifier{Resolver: identity.NewStatic()}
+	if err := v.Verify(t.Context(), nil); err == nil {
+		t.Error("no error")
+	}
+}

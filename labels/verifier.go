@@ -72,6 +72,8 @@ func (v *Verifier) Verify(ctx context.Context, label *comatproto.LabelDefsLabel)
 	switch {
 	case v.Resolver == nil:
 		return errors.New("labels: Verifier.Resolver is nil: set an identity.Resolver")
+	case label == nil:
+		return errors.New("labels: the label is nil")
 	case len(label.Sig) == 0:
 		return &Error{Labeler: label.Src, Kind: ErrUnsigned}
 	case label.Ver != nil && *label.Ver != version:

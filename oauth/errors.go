@@ -128,7 +128,7 @@ type Error struct {
 	Code, Description, URI string
 
 	Status     int           // HTTP status of the server's answer; 0 if there was none
-	RetryAfter time.Duration // how long to wait before the next try; 0 if nothing says so
+	RetryAfter time.Duration // how long to wait before the next try, at most 24 hours; 0 if nothing says so
 	Retryable  bool          // the same call may succeed later
 
 	// ClockOffset is the difference between the clock of the server that refused and ours. It is

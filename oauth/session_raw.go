@@ -16,7 +16,7 @@ import (
 // is a json.RawMessage; readers, bytes and strings are refused, because they are for
 // AuthenticatedRawRequest. path is a path with its query, such as
 // "/xrpc/com.atproto.server.getSession", or an absolute URL on Host. Any other URL is refused with
-// ErrOrigin. Only options that set headers have an effect.
+// ErrOrigin. Only options that set headers are allowed.
 //
 // It uses the same loop as typed calls, so proofs, nonces and refreshes need no code of yours. The
 // caller closes the response's body.

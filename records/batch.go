@@ -1,6 +1,7 @@
 package records
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ type Batch struct {
 	account Account
 	writes  []comatproto.RepoApplyWritesInputWritesUnion
 	records []lex.Typed // one for each of writes; nil for a deletion
-	err     error       // the first error
+	keys    []syntax.RecordKey
+	err     error // the first error
 
 	last  time.Time
 	clock uint16
@@ -37,8 +39,12 @@ func NewBatch(account Account) *Batch {
 func (b *Batch) Len() int { return len(b.writes) }
 
 // Create adds a new record and returns its future URI. Other records of the batch may refer to it.
-// Its key is a TID of the current time, later than those before.
+// Its key is a TID of the current time, later than those before, or the only key that its lexicon
+// allows, such as "self".
 func (b *Batch) Create(record lex.Typed) syntax.ATURI {
+	if only, ok := onlyKey(record); ok {
+		return b.CreateAt(only, record)
+	}
 	now := time.Now().Truncate(time.Microsecond)
 	if !now.After(b.last) {
 		now = b.last.Add(time.Microsecond)
@@ -52,7 +58,11 @@ func (b *Batch) CreateAt(key syntax.RecordKey, record lex.Typed) syntax.ATURI {
 	collection, err := collectionOf(record)
 	b.fail(err)
 	b.fail(key.Validate())
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, RKey: &key, Value: lex.Of(record)}), record)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesCreate{Collection: collection, RKey: &key, Value: lex.Of(record)}), record, key)
+	if err := checkAccount(b.account); err != nil {
+		b.fail(err)
+		return ""
+	}
 	return syntax.RecordURI(syntax.AtIdentifier(b.account.DID()), collection, key)
 }
 
@@ -61,17 +71,17 @@ func (b *Batch) Update(key syntax.RecordKey, record lex.Typed) {
 	collection, err := collectionOf(record)
 	b.fail(err)
 	b.fail(key.Validate())
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, RKey: key, Value: lex.Of(record)}), record)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesUpdate{Collection: collection, RKey: key, Value: lex.Of(record)}), record, key)
 }
 
 // Delete adds the deletion of an existing record.
 func (b *Batch) Delete(uri syntax.ATURI) {
 	b.fail(own(b.account, uri))
-	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), RKey: uri.RecordKey()}), nil)
+	b.add(comatproto.NewRepoApplyWritesInputWritesUnion(&comatproto.RepoApplyWritesDelete{Collection: uri.Collection(), RKey: uri.RecordKey()}), nil, "")
 }
 
-func (b *Batch) add(w comatproto.RepoApplyWritesInputWritesUnion, record lex.Typed) {
-	b.writes, b.records = append(b.writes, w), append(b.records, record)
+func (b *Batch) add(w comatproto.RepoApplyWritesInputWritesUnion, record lex.Typed, key syntax.RecordKey) {
+	b.writes, b.records, b.keys = append(b.writes, w), append(b.records, record), append(b.keys, key)
 }
 
 // fail keeps the first error, with the number of its write.
@@ -85,7 +95,7 @@ func (b *Batch) fail(err error) {
 // deletion the ref is nil. The Batch is then empty. Options: WithSwapCommit, WithoutChecks,
 // WithServerValidation, WithCall.
 //
-// Errors: a write that is not valid, or too many writes, before anything is sent; ErrChanged;
+// Errors: a write that is not valid, or too many writes, before anything is sent; ErrChanged; ErrExists;
 // otherwise those of any call. After an error the Batch is unchanged.
 func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 	s, err := read(opts, "WithSwapCommit WithoutChecks WithServerValidation")
@@ -103,7 +113,7 @@ func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 		if record == nil {
 			continue
 		}
-		if err := s.check(record); err != nil {
+		if err := cmp.Or(s.check(record), s.checkKey(record, b.keys[i])); err != nil {
 			return nil, fmt.Errorf("records: write %d of the batch: %w", i+1, err)
 		}
 	}
@@ -114,7 +124,7 @@ func (b *Batch) Apply(ctx context.Context, opts ...Option) ([]*Ref, error) {
 		return nil, said(err)
 	}
 	refs, err := refsOf(out, b.writes)
-	b.writes, b.records = nil, nil
+	b.writes, b.records, b.keys = nil, nil, nil
 	return refs, err
 }
 

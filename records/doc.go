@@ -13,7 +13,8 @@
 //	}
 //
 // The record's type determines the collection. Before a record is sent, it is checked by its
-// lexicon. So a missing field is an error here, and not an invalid record in the repository.
+// lexicon, and its key, too. So a missing field is an error here, and not an invalid record in the
+// repository.
 //
 // Use a Batch for several writes that must take effect together.
 //

@@ -41,6 +41,9 @@ func UploadImage(ctx context.Context, account Account, path, alt string, opts ..
 }
 
 func uploadImage(ctx context.Context, account Account, path, alt string, s *settings) (*appbsky.EmbedImagesImage, error) {
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	body, err := xrpc.FileBody(path)
 	if err != nil {
 		return nil, fmt.Errorf("records: %w", err)

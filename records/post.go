@@ -2,6 +2,7 @@ package records
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -31,6 +32,7 @@ type Draft struct {
 	resolver  richtext.Resolver
 	reader    xrpc.Doer
 	createdAt time.Time
+	err       error // the first wrong argument
 }
 
 type picture struct{ path, alt string }
@@ -47,24 +49,28 @@ func RichText(text string, facets []appbsky.RichtextFacet) *Draft {
 // ReplyTo makes the post a reply. It reads the parent post, because a reply also names the first
 // post of its thread. If you know both, use InThread.
 func (d *Draft) ReplyTo(parent syntax.ATURI) *Draft {
+	if parent == "" {
+		d.fail("ReplyTo: the URI is empty: pass the one of the parent post")
+	}
 	d.parent, d.reply = parent, nil
 	return d
 }
 
 // InThread makes the post a reply to parent in the thread that root began.
 func (d *Draft) InThread(root, parent *Ref) *Draft {
-	d.parent, d.reply = "", new(appbsky.FeedPostReplyRef)
-	if root != nil {
-		d.reply.Root = *root
+	if root == nil || parent == nil {
+		d.fail("InThread: a Ref is nil: pass those of the first post and of the parent")
+		return d
 	}
-	if parent != nil {
-		d.reply.Parent = *parent
-	}
+	d.parent, d.reply = "", &appbsky.FeedPostReplyRef{Root: *root, Parent: *parent}
 	return d
 }
 
 // Quote shows a record, such as another post, below the text.
 func (d *Draft) Quote(record *Ref) *Draft {
+	if record == nil {
+		d.fail("Quote: the Ref is nil: pass the one of a record")
+	}
 	d.quoted = record
 	return d
 }
@@ -108,6 +114,14 @@ func (d *Draft) Reader(doer xrpc.Doer) *Draft {
 	return d
 }
 
+// fail keeps the first wrong argument. Without it, the post would be written without what the
+// argument stands for.
+func (d *Draft) fail(problem string) {
+	if d.err == nil {
+		d.err = errors.New("records: " + problem)
+	}
+}
+
 // Post writes a post. It looks up what Record looks up, uploads the images, and creates the record.
 // Options and errors are those of Create, and those of Get, richtext.Detect and UploadImage.
 func Post(ctx context.Context, account Account, draft *Draft, opts ...Option) (*Ref, error) {
@@ -134,6 +148,15 @@ func (d *Draft) Record(ctx context.Context, account Account, opts ...Option) (*a
 }
 
 func (d *Draft) record(ctx context.Context, account Account, s *settings) (*appbsky.FeedPost, error) {
+	if d == nil {
+		return nil, errors.New("records: the draft is nil: begin one with Text")
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	if d.card != nil && len(d.pictures) > 0 {
 		return nil, fmt.Errorf("records: a post has either images or a card, not both")
 	}

@@ -3,6 +3,7 @@ package records
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gimucco/atproto-go/generated/appbsky"
@@ -48,6 +49,12 @@ func Preference[T any, P Record[T]](preferences Preferences) *T {
 func UpdatePreferences(ctx context.Context, account Account, change func(Preferences) (Preferences, error), opts ...Option) error {
 	s, err := read(opts, "")
 	if err != nil {
+		return err
+	}
+	if change == nil {
+		return errors.New("records: UpdatePreferences: the func is nil")
+	}
+	if err := checkAccount(account); err != nil {
 		return err
 	}
 	actor := appbsky.NewClient(account).Actor

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"reflect"
 	"strings"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
@@ -34,11 +36,16 @@ var (
 	ErrNotFound = errors.New("there is no such record")
 	// ErrChanged: the record, or the repository, has another version than expected.
 	ErrChanged = errors.New("it has been changed meanwhile")
+	// ErrExists: there is a record with this key. After a lost answer, this can be your own one: then
+	// the second try has shown that the first one succeeded.
+	ErrExists = errors.New("there is a record with this key")
 	// ErrNotARecord: the value is not a record, or is a record of another collection.
 	ErrNotARecord = errors.New("not a record of this type")
 	// ErrForeign: the record is in the repository of another account. Only that account can write
 	// it.
 	ErrForeign = errors.New("the record is another account's")
+	// ErrKey: the record's lexicon does not allow the key. Programs would not find the record.
+	ErrKey = errors.New("the lexicon wants another key")
 )
 
 // An Option is an option of one call. A call refuses options that it does not use.
@@ -53,8 +60,8 @@ type settings struct {
 	validate   *bool
 }
 
-// WithKey creates the record with this key. Use it if the record's lexicon does not say that the
-// server makes the key.
+// WithKey creates the record with this key. Without it, the record gets the only key that its
+// lexicon allows, such as "self", or else one that the server makes.
 func WithKey(key syntax.RecordKey) Option { return func(s *settings) { s.key = &key } }
 
 // WithSwap writes only if the record has this CID. Otherwise the call fails with ErrChanged.
@@ -66,7 +73,8 @@ func WithSwap(cid syntax.CID) Option {
 // ErrChanged.
 func WithSwapCommit(cid syntax.CID) Option { return func(s *settings) { s.swapCommit = &cid } }
 
-// WithoutChecks sends a record without checking it by its lexicon. The server may still refuse it.
+// WithoutChecks sends a record without checking it and its key by its lexicon. The server may still
+// refuse it.
 func WithoutChecks() Option { return func(s *settings) { s.unchecked = true } }
 
 // WithServerValidation(true) makes the server refuse records that break their lexicon, or whose
@@ -83,7 +91,9 @@ func WithCall(opts ...xrpc.Option) Option {
 func read(opts []Option, allowed string) (*settings, error) {
 	s := new(settings)
 	for _, o := range opts {
-		o(s)
+		if o != nil {
+			o(s)
+		}
 	}
 	for name, used := range map[string]bool{
 		"WithKey": s.key != nil, "WithSwap": !s.swap.IsAbsent(), "WithSwapCommit": s.swapCommit != nil,
@@ -109,8 +119,54 @@ func (s *settings) check(record lex.Typed) error {
 	return nil
 }
 
+// keyed is implemented by generated records. Code of older generators lacks it.
+type keyed interface {
+	LexKey() string
+}
+
+// onlyKey returns the key that all records of this type have, if there is one.
+func onlyKey(record lex.Typed) (key syntax.RecordKey, ok bool) {
+	k, ok := record.(keyed)
+	if !ok {
+		return "", false
+	}
+	text, ok := strings.CutPrefix(k.LexKey(), "literal:")
+	return syntax.RecordKey(text), ok
+}
+
+// checkKey checks a record's key by its lexicon. An empty key is one that the server will make: a
+// TID.
+func (s *settings) checkKey(record lex.Typed, key syntax.RecordKey) error {
+	k, ok := record.(keyed)
+	if !ok || s.unchecked {
+		return nil
+	}
+	var want string
+	switch kind := k.LexKey(); kind {
+	case "tid":
+		if key != "" && syntax.TID(key).Validate() != nil {
+			want = "a TID, such as one of a syntax.TIDClock"
+		}
+	case "nsid":
+		if syntax.NSID(key).Validate() != nil {
+			want = "an NSID, such as com.example.name"
+		}
+	default:
+		if only, ok := strings.CutPrefix(kind, "literal:"); ok && string(key) != only {
+			want = fmt.Sprintf("always %q", only)
+		}
+	}
+	if want == "" {
+		return nil
+	}
+	return fmt.Errorf("records: %w: %q is not a key of %s, whose key is %s", ErrKey, string(key), record.LexType(), want)
+}
+
 // collectionOf returns the collection of a record.
 func collectionOf(record lex.Typed) (syntax.NSID, error) {
+	if isNil(record) {
+		return "", fmt.Errorf("records: %w: it is a nil %T", ErrNotARecord, record)
+	}
 	collection := syntax.NSID(record.LexType())
 	// An object that is the main definition of its lexicon has such a name too, but it has no
 	// $type.
@@ -124,6 +180,28 @@ func collectionOf(record lex.Typed) (syntax.NSID, error) {
 	return collection, nil
 }
 
+// checkAccount returns an error if there is no account.
+func checkAccount(account Account) error {
+	if isNil(account) {
+		return errors.New("records: the account is nil: pass a session")
+	}
+	return nil
+}
+
+// isNil reports whether v is nil, or an interface with a nil pointer.
+func isNil(v any) bool {
+	value := reflect.ValueOf(v)
+	return v == nil || value.Kind() == reflect.Pointer && value.IsNil()
+}
+
+// pointed returns the key, or "" for none.
+func pointed(key *syntax.RecordKey) syntax.RecordKey {
+	if key == nil {
+		return ""
+	}
+	return *key
+}
+
 // said adds this package's errors to errors of servers.
 func said(err error) error {
 	var kind error
@@ -134,6 +212,8 @@ func said(err error) error {
 		// Servers from before the error had a name say this.
 		ok && e.Name == xrpc.ErrInvalidRequest && strings.HasPrefix(e.Message, "Could not locate record"):
 		kind = ErrNotFound
+	case ok && exists(e):
+		kind = ErrExists
 	case err == nil:
 		return nil
 	default:
@@ -142,12 +222,27 @@ func said(err error) error {
 	return fmt.Errorf("records: %w: %w", kind, err)
 }
 
+// exists reports whether a server says that a record is there already. No lexicon has a name for
+// it.
+func exists(e *xrpc.Error) bool {
+	return e.Name == "RecordAlreadyExists" || e.Name == "RecordExists" || strings.HasPrefix(e.Message, "Record already exists")
+}
+
 // Create writes a new record into the account's repository. Options: WithKey, WithSwapCommit,
 // WithoutChecks, WithServerValidation, WithCall.
 //
-// Errors: *lex.ValidationError before anything is sent; ErrChanged; otherwise those of any call.
+// Errors: *lex.ValidationError or ErrKey before anything is sent; ErrChanged; ErrExists if there is a
+// record with the key; otherwise those of any call.
+//
 // After an *xrpc.SendError with SentMaybe the record may exist. With WithKey, a second try does not
-// write it twice.
+// write it twice: it returns ErrExists if the first one succeeded.
+//
+//	_, err := records.Create(ctx, session, record, records.WithKey(key))
+//	if send, ok := errors.AsType[*xrpc.SendError](err); ok && send.Sent == xrpc.SentMaybe {
+//		if _, err = records.Create(ctx, session, record, records.WithKey(key)); errors.Is(err, records.ErrExists) {
+//			err = nil // the first one succeeded
+//		}
+//	}
 func Create(ctx context.Context, account Account, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithKey WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
@@ -160,23 +255,52 @@ func Create(ctx context.Context, account Account, record lex.Typed, opts ...Opti
 	if err := s.check(record); err != nil {
 		return nil, err
 	}
+	key := s.key
+	if only, ok := onlyKey(record); ok && key == nil {
+		key = &only
+	}
+	if err := s.checkKey(record, pointed(key)); err != nil {
+		return nil, err
+	}
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	out, err := comatproto.NewClient(account).Repo.CreateRecord(ctx, &comatproto.RepoCreateRecordInput{
-		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: s.key, Validate: s.validate,
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: key, Validate: s.validate,
 		Record: lex.Of(record), SwapCommit: s.swapCommit,
 	}, s.calls...)
 	if err != nil {
+		if key != nil && isThere(ctx, account, collection, *key, err, s) {
+			return nil, fmt.Errorf("records: %w: %w", ErrExists, err)
+		}
 		return nil, said(err)
 	}
 	return &Ref{URI: out.URI, CID: out.CID}, nil
 }
 
+// isThere reports whether a record is why the server failed to create one with its key. Many
+// servers, such as some versions of the reference, answer a plain 500 then. So only a look can tell.
+func isThere(ctx context.Context, account Account, collection syntax.NSID, key syntax.RecordKey, err error, s *settings) bool {
+	if e, ok := errors.AsType[*xrpc.Error](err); !ok || e.Status != http.StatusInternalServerError {
+		return false
+	}
+	_, err = comatproto.NewClient(account).Repo.GetRecord(ctx, &comatproto.RepoGetRecordParams{
+		Repo: syntax.AtIdentifier(account.DID()), Collection: collection, RKey: key,
+	}, s.calls...)
+	return err == nil
+}
+
 // Put writes a record with this key into the account's repository, whether the record exists or
-// not. With WithSwap it writes only if the record has that version. Options: WithSwap,
-// WithSwapCommit, WithoutChecks, WithServerValidation, WithCall. Errors are those of Create.
+// not. If the lexicon allows only one key, such as "self", key may be empty. With WithSwap it writes
+// only if the record has that version. Options: WithSwap, WithSwapCommit, WithoutChecks,
+// WithServerValidation, WithCall. Errors are those of Create.
 func Put(ctx context.Context, account Account, key syntax.RecordKey, record lex.Typed, opts ...Option) (*Ref, error) {
 	s, err := read(opts, "WithSwap WithSwapCommit WithoutChecks WithServerValidation")
 	if err != nil {
 		return nil, err
+	}
+	if only, ok := onlyKey(record); ok && key == "" {
+		key = only
 	}
 	return put(ctx, account, key, record, s)
 }
@@ -187,6 +311,15 @@ func put(ctx context.Context, account Account, key syntax.RecordKey, record lex.
 		return nil, err
 	}
 	if err := s.check(record); err != nil {
+		return nil, err
+	}
+	if key == "" {
+		return nil, fmt.Errorf("records: the key of the %s is empty: pass one, or use Create", record.LexType())
+	}
+	if err := s.checkKey(record, key); err != nil {
+		return nil, err
+	}
+	if err := checkAccount(account); err != nil {
 		return nil, err
 	}
 	out, err := comatproto.NewClient(account).Repo.PutRecord(ctx, &comatproto.RepoPutRecordInput{
@@ -244,7 +377,8 @@ func get[T any, P Record[T]](ctx context.Context, doer xrpc.Doer, repo syntax.At
 }
 
 // Delete deletes a record of the account's repository. If the record does not exist, there is no
-// error. Options: WithSwap, WithSwapCommit, WithCall.
+// error. The URI may have the handle of a session's account instead of the DID. Options: WithSwap,
+// WithSwapCommit, WithCall.
 //
 // Errors: ErrForeign; ErrChanged; otherwise those of any call.
 func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Option) error {
@@ -265,16 +399,30 @@ func Delete(ctx context.Context, account Account, uri syntax.ATURI, opts ...Opti
 	return said(err)
 }
 
+// isHandleOf reports whether the account knows that this is its handle, as sessions do. The request
+// names the DID in any case.
+func isHandleOf(account Account, authority syntax.AtIdentifier) bool {
+	a, ok := account.(interface{ Handle() syntax.Handle })
+	return ok && authority != "" && authority != syntax.AtIdentifier(syntax.HandleInvalid) && strings.EqualFold(string(authority), string(a.Handle()))
+}
+
 // own returns an error if the account cannot write the record at uri.
 func own(account Account, uri syntax.ATURI) error {
+	if err := checkAccount(account); err != nil {
+		return err
+	}
 	if err := uri.Validate(); err != nil {
 		return fmt.Errorf("records: %w", err)
 	}
 	if uri.RecordKey() == "" {
 		return fmt.Errorf("records: %w: %s is not the URI of a record", ErrNotARecord, uri)
 	}
-	if uri.Authority() != syntax.AtIdentifier(account.DID()) {
-		return fmt.Errorf("records: %w: %s, but the account is %s", ErrForeign, uri, account.DID())
+	if uri.Authority() != syntax.AtIdentifier(account.DID()) && !isHandleOf(account, uri.Authority()) {
+		err := fmt.Errorf("records: %w: %s, but the account is %s", ErrForeign, uri, account.DID())
+		if _, ok := uri.Authority().Handle(); ok {
+			err = fmt.Errorf("%w: if the handle is its own, write the DID instead", err)
+		}
+		return err
 	}
 	return nil
 }

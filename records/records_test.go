@@ -204,10 +204,11 @@ func TestWrongUses(t *testing.T) {
 			_, err := records.Update(ctx, s, "a/b", func(*appbsky.FeedLike) error { return nil })
 			return err
 		}, "a/b", nil},
-		"another's record":            {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
-		"a collection to delete":      {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "not the URI of a record", records.ErrNotARecord},
-		"a swap where nothing can be": {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap: remove the option", nil},
-		"a key where there is one":    {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey: remove the option", nil},
+		"another's record":               {func() error { return records.Delete(ctx, s, his) }, "did:plc:bob", records.ErrForeign},
+		"another's record by its handle": {func() error { return records.Delete(ctx, s, "at://bob.test/app.bsky.feed.like/3jzfcijpj2z2a") }, "write the DID", records.ErrForeign},
+		"a collection to delete":         {func() error { return records.Delete(ctx, s, "at://"+syntax.ATURI(alice)+"/app.bsky.feed.like") }, "not the URI of a record", records.ErrNotARecord},
+		"a swap where nothing can be":    {func() error { _, err := records.Create(ctx, s, like, records.WithSwap(one)); return err }, "WithSwap: remove the option", nil},
+		"a key where there is one":       {func() error { _, err := records.Put(ctx, s, "x", like, records.WithKey("y")); return err }, "WithKey: remove the option", nil},
 		"a swap in an update": {func() error {
 			_, err := records.Update(ctx, s, "x", func(*appbsky.FeedLike) error { return nil }, records.WithSwap(one))
 			return err
@@ -252,6 +253,175 @@ func TestWrongUses(t *testing.T) {
 	})
 }
 
+func TestNilIsRefused(t *testing.T) {
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	mine := syntax.ATURI("at://" + string(alice) + "/app.bsky.feed.like/3jzfcijpj2z2a")
+	s, ctx := new(server), t.Context()
+	apply := func(b *records.Batch) error { _, err := b.Apply(ctx); return err }
+	for name, tt := range map[string]struct {
+		call func(*records.Batch) error
+		want string
+		kind error
+	}{
+		"a record":                 {func(*records.Batch) error { _, err := records.Create(ctx, s, nil); return err }, "it is a nil", records.ErrNotARecord},
+		"a record of a type":       {func(*records.Batch) error { _, err := records.Create(ctx, s, (*appbsky.FeedLike)(nil)); return err }, "FeedLike", records.ErrNotARecord},
+		"a record to put":          {func(*records.Batch) error { _, err := records.Put(ctx, s, "x", nil); return err }, "it is a nil", records.ErrNotARecord},
+		"a record in a batch":      {func(b *records.Batch) error { b.Create(nil); return apply(b) }, "write 1 of the batch", records.ErrNotARecord},
+		"an update in a batch":     {func(b *records.Batch) error { b.Update("x", (*appbsky.FeedLike)(nil)); return apply(b) }, "write 1 of the batch", records.ErrNotARecord},
+		"the account":              {func(*records.Batch) error { _, err := records.Create(ctx, nil, like); return err }, "account is nil", nil},
+		"the account of a type":    {func(*records.Batch) error { _, err := records.Create(ctx, (*server)(nil), like); return err }, "account is nil", nil},
+		"the account of a batch":   {func(*records.Batch) error { b := records.NewBatch(nil); b.Create(like); return apply(b) }, "account is nil", nil},
+		"the account to delete":    {func(*records.Batch) error { return records.Delete(ctx, nil, mine) }, "account is nil", nil},
+		"the account of a post":    {func(*records.Batch) error { _, err := records.Post(ctx, nil, records.Text("x")); return err }, "account is nil", nil},
+		"the account of a picture": {func(*records.Batch) error { _, err := records.UploadImage(ctx, nil, "x", ""); return err }, "account is nil", nil},
+		"the func of an update":    {func(*records.Batch) error { _, err := records.Update[appbsky.FeedLike](ctx, s, "x", nil); return err }, "func is nil", nil},
+		"the func of preferences":  {func(*records.Batch) error { return records.UpdatePreferences(ctx, s, nil) }, "func is nil", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := tt.call(records.NewBatch(s))
+			if err == nil || !strings.Contains(err.Error(), tt.want) || tt.kind != nil && !errors.Is(err, tt.kind) {
+				t.Errorf("got %v, want %s", err, tt.want)
+			}
+			if len(s.calls) != 0 {
+				t.Fatalf("sent %q", s.calls)
+			}
+		})
+	}
+	t.Run("an option is as none", func(t *testing.T) {
+		s := &server{answers: []string{written(one)}}
+		if _, err := records.Create(ctx, s, like, nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// old is a record of generated code that does not know its keys.
+type old struct{ appbsky.ActorProfile }
+
+func (*old) LexKey() {}
+
+// named is a record whose key is an NSID.
+type named struct{ appbsky.ActorProfile }
+
+func (*named) LexKey() string { return "nsid" }
+
+func TestKeysAreThoseOfTheLexicon(t *testing.T) {
+	const tid = syntax.RecordKey("3jzfcijpj2z2a")
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	profile, feed := new(appbsky.ActorProfile), &appbsky.FeedGenerator{DID: alice, DisplayName: "x", CreatedAt: like.CreatedAt}
+	create := func(record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error { _, err := records.Create(t.Context(), s, record, opts...); return err }
+	}
+	put := func(key syntax.RecordKey, record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error { _, err := records.Put(t.Context(), s, key, record, opts...); return err }
+	}
+	update := func(key syntax.RecordKey, opts ...records.Option) func(*server) error {
+		return func(s *server) error {
+			_, err := records.Update(t.Context(), s, key, func(p *appbsky.ActorProfile) error { p.DisplayName = new("x"); return nil }, opts...)
+			return err
+		}
+	}
+	batch := func(key syntax.RecordKey, record lex.Typed, opts ...records.Option) func(*server) error {
+		return func(s *server) error {
+			b := records.NewBatch(s)
+			if key == "" {
+				b.Create(record)
+			} else {
+				b.CreateAt(key, record)
+			}
+			_, err := b.Apply(t.Context(), opts...)
+			return err
+		}
+	}
+	for name, tt := range map[string]struct {
+		call func(*server) error
+		want string // the key that is sent, "none", or what an ErrKey says
+	}{
+		"the only key is taken":                    {create(profile), "self"},
+		"the only key is taken to put":             {put("", profile), "self"},
+		"the only key is taken to update":          {update(""), "self"},
+		"the only key is taken in a batch":         {batch("", profile), "self"},
+		"the only key may be given":                {create(profile, records.WithKey("self")), "self"},
+		"another than the only one":                {create(profile, records.WithKey("abc")), `always "self"`},
+		"another than the only one to put":         {put("abc", profile), `always "self"`},
+		"another than the only one to update":      {update("me"), `always "self"`},
+		"another than the only one in a batch":     {batch("abc", profile), `write 1 of the batch`},
+		"another than the only one without checks": {create(profile, records.WithKey("abc"), records.WithoutChecks()), "abc"},
+		"likewise to update":                       {update("me", records.WithoutChecks()), "me"},
+		"likewise in a batch":                      {batch("abc", profile, records.WithoutChecks()), "abc"},
+		"the server makes a TID":                   {create(like), "none"},
+		"a TID":                                    {create(like, records.WithKey(tid)), string(tid)},
+		"no TID":                                   {put("self", like), "a TID"},
+		"no TID without checks":                    {put("self", like, records.WithoutChecks()), "self"},
+		"an NSID":                                  {put("com.example.name", new(named)), "com.example.name"},
+		"no NSID":                                  {put("self", new(named)), "an NSID"},
+		"no server makes an NSID":                  {create(new(named)), "an NSID"},
+		"any key":                                  {put("my-feed", feed), "my-feed"},
+		"any key, or none":                         {create(feed), "none"},
+		"a record that does not know its keys":     {put("abc", new(old)), "abc"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{answers: []string{written(one)}}
+			if strings.Contains(name, "update") {
+				s.answers = []string{"400 RecordNotFound no", written(one)}
+			} else if strings.Contains(name, "batch") {
+				s.answers = []string{`{}`}
+			}
+			err := tt.call(s)
+			if len(s.calls) == 0 {
+				if !errors.Is(err, records.ErrKey) || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want %s", err, tt.want)
+				}
+				return
+			}
+			key := "none"
+			if _, after, ok := strings.Cut(s.calls[len(s.calls)-1], `"rkey":"`); ok {
+				key, _, _ = strings.Cut(after, `"`)
+			}
+			if err != nil || key != tt.want {
+				t.Errorf("got %v with the key %s, want %s", err, key, tt.want)
+			}
+		})
+	}
+}
+
+func TestARecordThatIsThereIsToldFromOtherTrouble(t *testing.T) {
+	const failed = "500 InternalServerError Internal Server Error"
+	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
+	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
+	there := fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/3jzfcijpj2z2a","cid":%q,"value":{}}`, alice, one)
+	for name, tt := range map[string]struct {
+		answers []string
+		key     bool
+		want    error
+	}{
+		"as servers say it":                          {[]string{"400 InvalidRequest Record already exists: at://…"}, true, records.ErrExists},
+		"by a name":                                  {[]string{"409 RecordAlreadyExists no"}, true, records.ErrExists},
+		"by a failure, and it is there":              {[]string{failed, there}, true, records.ErrExists},
+		"by a failure, and it is not there":          {[]string{failed, "400 RecordNotFound no"}, true, xrpc.ErrInternalServerError},
+		"by a failure, and nobody knows":             {[]string{failed, failed}, true, xrpc.ErrInternalServerError},
+		"a failure where the server makes the key":   {[]string{failed}, false, xrpc.ErrInternalServerError},
+		"a request that is refused for other faults": {[]string{"400 InvalidRequest Invalid record"}, true, xrpc.ErrInvalidRequest},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{answers: tt.answers}
+			var opts []records.Option
+			if tt.key {
+				opts = append(opts, records.WithKey("3jzfcijpj2z2a"))
+			}
+			_, err := records.Create(t.Context(), s, like, opts...)
+			if !errors.Is(err, tt.want) || errors.Is(err, records.ErrExists) != (tt.want == records.ErrExists) || len(s.answers) != 0 {
+				t.Errorf("got %v, %d answers are left", err, len(s.answers))
+			}
+			if _, ok := errors.AsType[*xrpc.Error](err); !ok {
+				t.Errorf("the server's answer is lost: %v", err)
+			}
+		})
+	}
+}
+
 func TestList(t *testing.T) {
 	entry := func(key, value string) string {
 		return fmt.Sprintf(`{"uri":"at://%s/app.bsky.feed.like/%s","cid":%q,"value":%s}`, alice, key, one, value)
@@ -293,6 +463,39 @@ func TestList(t *testing.T) {
 	}
 }
 
+// withHandle is an account that knows its handle.
+type withHandle struct {
+	*server
+	handle syntax.Handle
+}
+
+func (a withHandle) Handle() syntax.Handle { return a.handle }
+
+func TestDeleteTakesTheHandleOfTheAccount(t *testing.T) {
+	for _, tt := range []struct {
+		handle syntax.Handle
+		uri    syntax.ATURI
+		want   error
+	}{
+		{"alice.test", "at://alice.test/app.bsky.feed.like/3jzfcijpj2z2a", nil},
+		{"alice.test", "at://Alice.test/app.bsky.feed.like/3jzfcijpj2z2a", nil},
+		{"alice.test", "at://bob.test/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+		{syntax.HandleInvalid, "at://handle.invalid/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+		{"", "at://alice.test/app.bsky.feed.like/3jzfcijpj2z2a", records.ErrForeign},
+	} {
+		t.Run(string(tt.handle)+" "+string(tt.uri), func(t *testing.T) {
+			s := &server{answers: []string{"{}"}}
+			err := records.Delete(t.Context(), withHandle{s, tt.handle}, tt.uri)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("got %v", err)
+			}
+			if want := `deleteRecord {` + repo + `,"collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2a"}`; err == nil && !cmp.Equal(s.calls, []string{want}, sameJSON) {
+				t.Errorf("sent %q, want %s", s.calls, want)
+			}
+		})
+	}
+}
+
 func TestBatch(t *testing.T) {
 	like := &appbsky.FeedLike{CreatedAt: "2026-01-02T03:04:05Z"}
 	like.Subject.URI, like.Subject.CID = "at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a", one
@@ -308,26 +511,26 @@ func TestBatch(t *testing.T) {
 		}
 	}
 	b = records.NewBatch(s)
-	created := b.CreateAt("a", like)
-	b.Update("b", like)
+	created := b.CreateAt("3jzfcijpj2z2a", like)
+	b.Update("3jzfcijpj2z2b", like)
 	b.Delete("at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/c")
 	s.answers = []string{
 		"400 InvalidSwap no",
 		`{"results":[{"$type":"com.atproto.repo.applyWrites#createResult","uri":"` + string(created) + `","cid":"` + string(one) + `"},` +
-			`{"$type":"com.atproto.repo.applyWrites#updateResult","uri":"at://` + string(alice) + `/app.bsky.feed.like/b","cid":"` + string(two) + `"},` +
+			`{"$type":"com.atproto.repo.applyWrites#updateResult","uri":"at://` + string(alice) + `/app.bsky.feed.like/3jzfcijpj2z2b","cid":"` + string(two) + `"},` +
 			`{"$type":"com.atproto.repo.applyWrites#deleteResult"}]}`,
 	}
 	if _, err := b.Apply(t.Context(), records.WithSwapCommit(two)); !errors.Is(err, records.ErrChanged) || b.Len() != 3 {
 		t.Fatalf("got %v, %d are left", err, b.Len())
 	}
 	refs, err := b.Apply(t.Context())
-	want := []*records.Ref{{URI: created, CID: one}, {URI: "at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/b", CID: two}, nil}
+	want := []*records.Ref{{URI: created, CID: one}, {URI: "at://" + syntax.ATURI(alice) + "/app.bsky.feed.like/3jzfcijpj2z2b", CID: two}, nil}
 	if diff := cmp.Diff(want, refs); diff != "" || err != nil || b.Len() != 0 {
 		t.Errorf("%v, %d are left, %s", err, b.Len(), diff)
 	}
 	value := `{"$type":"app.bsky.feed.like","subject":{"uri":"at://did:plc:bobaaaaaaaaaaaaaaaaaaaaa/app.bsky.feed.post/3jzfcijpj2z2a","cid":"` + string(one) + `"},"createdAt":"2026-01-02T03:04:05Z"}`
-	writes := `"writes":[{"$type":"com.atproto.repo.applyWrites#create","collection":"app.bsky.feed.like","rkey":"a","value":` + value + `},` +
-		`{"$type":"com.atproto.repo.applyWrites#update","collection":"app.bsky.feed.like","rkey":"b","value":` + value + `},` +
+	writes := `"writes":[{"$type":"com.atproto.repo.applyWrites#create","collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2a","value":` + value + `},` +
+		`{"$type":"com.atproto.repo.applyWrites#update","collection":"app.bsky.feed.like","rkey":"3jzfcijpj2z2b","value":` + value + `},` +
 		`{"$type":"com.atproto.repo.applyWrites#delete","collection":"app.bsky.feed.like","rkey":"c"}]`
 	if diff := cmp.Diff([]string{`applyWrites {` + repo + `,` + writes + `,"swapCommit":"` + string(two) + `"}`, `applyWrites {` + repo + `,` + writes + `}`}, s.calls, sameJSON); diff != "" {
 		t.Error(diff)

@@ -40,12 +40,24 @@ func Update[T any, P Record[T]](ctx context.Context, account Account, key syntax
 	if err != nil {
 		return nil, err
 	}
+	if change == nil {
+		return nil, errors.New("records: Update: the func is nil")
+	}
+	if err := checkAccount(account); err != nil {
+		return nil, err
+	}
 	collection, err := collectionOf(P(new(T)))
 	if err != nil {
 		return nil, err
 	}
+	if only, ok := onlyKey(P(new(T))); ok && key == "" {
+		key = only
+	}
 	if err := key.Validate(); err != nil {
 		return nil, fmt.Errorf("records: %w", err)
+	}
+	if err := s.checkKey(P(new(T)), key); err != nil {
+		return nil, err
 	}
 	for try, pause := 1, updatePause; ; try, pause = try+1, 2*pause {
 		record, ref, err := get[T, P](ctx, account, syntax.AtIdentifier(account.DID()), collection, key, s)

@@ -69,6 +69,8 @@ type Change struct {
 // 2,000,000 bytes of blocks.
 func ReadChange(e *CommitEvent) (*Change, error) {
 	switch {
+	case e == nil:
+		return nil, failure(ErrEvent, "it is nil")
 	case e.TooBig:
 		return nil, failure(ErrTooBig, "of %.200q, rev %.20q: fetch the repository", e.DID, e.Rev)
 	case len(e.Ops) > maxOps:
@@ -229,6 +231,9 @@ type SyncEvent struct {
 //
 // Errors: ErrEvent, and those of Read. ErrLimit for more than 10,000 bytes of blocks.
 func ReadSync(e *SyncEvent) (*Commit, error) {
+	if e == nil {
+		return nil, failure(ErrEvent, "it is nil")
+	}
 	r, err := openEvent(e.DID, string(e.Rev), e.Blocks, maxSyncBlocks)
 	if err != nil {
 		return nil, err

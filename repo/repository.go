@@ -31,6 +31,9 @@ type Repository struct {
 // Errors: ErrCAR, ErrTruncated, ErrHash, ErrLimit, ErrMissingBlock for the commit, ErrCommit,
 // ErrStorage; otherwise those of the reader and of ctx.
 func Read(ctx context.Context, r io.Reader, opts ...Option) (*Repository, error) {
+	if r == nil {
+		return nil, failure(ErrCAR, "the reader is nil")
+	}
 	l := settings(opts)
 	keep := &spool{limit: l.memory, dir: l.dir}
 	repository, err := read(ctx, newCARReader(r, l, chunkSize), keep, keep)
@@ -46,6 +49,9 @@ func Read(ctx context.Context, r io.Reader, opts ...Option) (*Repository, error)
 // It needs no temporary file: it reads blocks again from the CAR, and checks them again. The CAR
 // must stay available while you use the Repository; Close does not close it.
 func Open(ctx context.Context, r io.ReaderAt, size int64, opts ...Option) (*Repository, error) {
+	if r == nil {
+		return nil, failure(ErrCAR, "the reader is nil")
+	}
 	car := newCARReader(io.NewSectionReader(r, 0, size), settings(opts), size)
 	return read(ctx, car, nil, r)
 }

@@ -107,6 +107,9 @@ func (c *Commit) State() State { return State{Rev: c.Rev, Data: c.Data} }
 // Errors: ErrStale means that the event should be ignored; ErrGap means that the repository should
 // be fetched.
 func (s State) Next(c *Change) (State, error) {
+	if c == nil {
+		return s, failure(ErrEvent, "the Change is nil")
+	}
 	e := c.event
 	switch {
 	case s.Rev != "" && e.Rev <= s.Rev:

@@ -113,6 +113,9 @@ type Options struct {
 //
 // Errors: *JobError if the service cannot process the video; otherwise those of any call.
 func (s *Service) Upload(ctx context.Context, account Account, body *xrpc.Body, o Options) (*lex.Blob, error) {
+	if body == nil {
+		return nil, errors.New("video: the body is nil: pass the bytes of the video")
+	}
 	// The service stores the video for the account, so the token is for the account's server.
 	server, err := comatproto.NewClient(account).Server.DescribeServer(ctx)
 	if err != nil {

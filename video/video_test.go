@@ -193,6 +193,14 @@ func TestUpload(t *testing.T) {
 	})
 }
 
+func TestUploadRefusesANilBody(t *testing.T) {
+	a, s := new(account), new(service)
+	_, err := (&video.Service{Host: s}).Upload(t.Context(), a, nil, video.Options{})
+	if err == nil || len(a.asked) > 0 {
+		t.Errorf("got %v after %d requests for tokens", err, len(a.asked))
+	}
+}
+
 func TestLimits(t *testing.T) {
 	for want, did := range map[string]syntax.DID{"did:web:video.bsky.app": "", "did:web:video.test": "did:web:video.test"} {
 		s, a := new(service), new(account)

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"sync"
 )
 
@@ -18,6 +20,7 @@ type Body struct {
 	size        int64
 	replayable  bool
 	opener      func() (io.ReadCloser, error)
+	wrong       error // why there is nothing to send, such as a nil reader
 
 	base  *Body // the body that this one shows to one call; nil for none
 	watch bodyWatch
@@ -46,20 +49,21 @@ func BytesBody(b []byte, contentType string) *Body {
 }
 
 // ReaderAtBody is a body in something that can be read at any position, such as a file. It can be
-// sent again, and it is not loaded into memory. r is not closed.
+// sent again, and it is not loaded into memory. r is not closed. If r is nil, the call fails before
+// anything is sent.
 func ReaderAtBody(r io.ReaderAt, size int64, contentType string) *Body {
 	return &Body{
-		contentType: contentType, size: size, replayable: true,
+		contentType: contentType, size: size, replayable: true, wrong: errorOfNil("reader", r),
 		opener: func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(r, 0, size)), nil },
 	}
 }
 
 // StreamBody is a body that can be read once, so it is never sent twice. size is in bytes, or -1 if
-// it is unknown. r is not closed.
+// it is unknown. r is not closed. If r is nil, the call fails before anything is sent.
 func StreamBody(r io.Reader, size int64, contentType string) *Body {
 	used := false
 	return &Body{
-		contentType: contentType, size: size,
+		contentType: contentType, size: size, wrong: errorOfNil("reader", r),
 		opener: func() (io.ReadCloser, error) {
 			if used {
 				return nil, ErrBodyNotReplayable
@@ -71,8 +75,32 @@ func StreamBody(r io.Reader, size int64, contentType string) *Body {
 }
 
 // OpenerBody is a body that open opens for every attempt. size is in bytes, or -1 if it is unknown.
+// If open is nil, the call fails before anything is sent.
 func OpenerBody(open func() (io.ReadCloser, error), size int64, contentType string) *Body {
-	return &Body{contentType: contentType, size: size, replayable: true, opener: open}
+	opener := func() (io.ReadCloser, error) {
+		r, err := open()
+		if err == nil {
+			err = errorOfNil("reader, from the func of OpenerBody", r)
+		}
+		return r, err
+	}
+	return &Body{contentType: contentType, size: size, replayable: true, wrong: errorOfNil("func", open), opener: opener}
+}
+
+// errorOfNil returns an error if the source of a body is nil, or an interface with a nil pointer.
+// net/http reads bodies in goroutines of its own, where nobody could recover from the panic.
+func errorOfNil(what string, source any) error {
+	v := reflect.ValueOf(source)
+	switch v.Kind() {
+	case reflect.Invalid:
+	case reflect.Pointer, reflect.Func:
+		if !v.IsNil() {
+			return nil
+		}
+	default:
+		return nil
+	}
+	return fmt.Errorf("the input is a body with a nil %s", what)
 }
 
 // ContentType returns the MIME type of the body.
@@ -98,6 +126,9 @@ func (b *Body) shown(contentType string, watch bodyWatch) *Body {
 func (b *Body) open(ctx context.Context) (io.ReadCloser, error) {
 	if b.base != nil {
 		return b.lend(b.base.open(ctx))
+	}
+	if b.wrong != nil {
+		return nil, fmt.Errorf("xrpc: %w", b.wrong)
 	}
 	b.mu.Lock()
 	before := b.last

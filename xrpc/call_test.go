@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -183,6 +184,10 @@ func TestNothingIsSentWhenTheCallIsWrong(t *testing.T) { // P42
 		"P42 a zero client":          {new(Caller), Input{}, nil},
 		"P42 a nil input":            {nil, JSON(nothing), nil},
 		"P42 a nil body":             {nil, Raw(nil), nil},
+		"P42 a nil stream":           {nil, Raw(StreamBody(nil, 5, "application/json")), nil},
+		"P42 a typed nil stream":     {nil, Raw(StreamBody((*strings.Reader)(nil), 5, "application/json")), nil},
+		"P42 a nil file":             {nil, Raw(ReaderAtBody((*os.File)(nil), 5, "application/json")), nil},
+		"P42 a nil opener":           {nil, Raw(OpenerBody(nil, 5, "application/json")), nil},
 		"X21 a proxy that is none":   {nil, Input{}, []Option{WithProxy("api.example.com")}},
 		"X23 a labeler that is none": {nil, Input{}, []Option{WithLabelers(Labeler{DID: "x"})}},
 		"X8 a body of another type":  {nil, Raw(BytesBody(nil, "text/plain")), nil},

@@ -185,10 +185,14 @@ func (e *InvalidResponseError) Unwrap() error { return e.Err }
 
 // A ResponseInfo is the part of a response that is not its body.
 type ResponseInfo struct {
-	Status     int           // HTTP status
-	Header     http.Header   // header of the response
-	RateLimit  RateLimit     // the server's rate limit; Limit is 0 if it sent none
-	RetryAfter time.Duration // how long the server asks to wait; if it refuses and does not say, until RateLimit's window ends; 0 if unknown
+	Status    int         // HTTP status
+	Header    http.Header // header of the response
+	RateLimit RateLimit   // the server's rate limit; Limit is 0 if it sent none
+
+	// RetryAfter is how long the server asks to wait. If it refuses a call with 429 and does not
+	// say, this is the time until RateLimit's window ends. It is 0 if unknown, and at most 24 hours,
+	// whatever the server says.
+	RetryAfter time.Duration
 }
 
 // RepoRev returns the revision of the account's repository that the answer includes. Use it to

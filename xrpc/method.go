@@ -73,12 +73,13 @@ func JSON[T any, P interface {
 	return Input{value: v}
 }
 
-// Raw returns an input of bytes. If body is nil, the call fails before anything is sent.
+// Raw returns an input of bytes. If body is nil, or was made of nil, the call fails before anything
+// is sent.
 func Raw(body *Body) Input {
 	if body == nil {
 		return Input{err: fmt.Errorf("the input is a nil body")}
 	}
-	return Input{body: body}
+	return Input{body: body, err: body.wrong}
 }
 
 // open returns the body to send and its content type. The body is nil if there is none.

@@ -192,7 +192,7 @@ func WithLabelers(labelers ...Labeler) Option {
 // counts from the end of the request's body, so an upload may take as long as it needs while it
 // makes progress. 0 means no limit but the context's. The cause of the error is ErrHeaderTimeout.
 func WithHeaderTimeout(d time.Duration) Option {
-	return func(o *options) error { o.headerTimeout = d; return nil }
+	return timeout("WithHeaderTimeout", d, func(o *options) { o.headerTimeout = d })
 }
 
 // WithIdleTimeout limits the time between two pieces of a body, of a request or a response. 0 means
@@ -200,7 +200,7 @@ func WithHeaderTimeout(d time.Duration) Option {
 // between two signs of life from the server; after half of the time, the Stream asks for one (a
 // ping).
 func WithIdleTimeout(d time.Duration) Option {
-	return func(o *options) error { o.idleTimeout = d; return nil }
+	return timeout("WithIdleTimeout", d, func(o *options) { o.idleTimeout = d })
 }
 
 // WithOutputTimeout limits the time from the response's header until a typed output is complete, so
@@ -208,7 +208,21 @@ func WithIdleTimeout(d time.Duration) Option {
 // does not apply to a Download. The cause of the error is ErrOutputTimeout. For a Stream, it limits
 // the time for each message, from its first byte.
 func WithOutputTimeout(d time.Duration) Option {
-	return func(o *options) error { o.outputTimeout = d; return nil }
+	return timeout("WithOutputTimeout", d, func(o *options) { o.outputTimeout = d })
+}
+
+// timeout returns an Option that fails if d is not a time limit.
+func timeout(option string, d time.Duration, set func(*options)) Option {
+	return func(o *options) error {
+		switch {
+		case d < 0:
+			return fmt.Errorf("xrpc: %s: the time limit is %s, below zero: for no limit, pass 0", option, d)
+		case d > 0 && d < shortestPause:
+			return fmt.Errorf("xrpc: %s: the time limit is %s, less than %s: write it with its unit, such as 10*time.Second", option, d, shortestPause)
+		}
+		set(o)
+		return nil
+	}
 }
 
 // WithUploadProgress calls report while the call's body is sent, with the number of bytes so far
@@ -263,13 +277,25 @@ func WithBlobLimits(limits lex.BlobLimits) Option {
 // WithMaxOutput limits a typed output, in bytes after decompression, and each message of a Stream.
 // The defaults are DefaultMaxOutput and DefaultMaxMessage. It does not limit a Download.
 func WithMaxOutput(bytes int64) Option {
-	return func(o *options) error { o.maxOutput = bytes; return nil }
+	return func(o *options) error {
+		if bytes < 0 {
+			return fmt.Errorf("xrpc: WithMaxOutput: the limit is %d, below zero", bytes)
+		}
+		o.maxOutput = bytes
+		return nil
+	}
 }
 
 // WithMaxNesting limits how deep objects and arrays may nest, in a typed output and in a JSON
 // message of a Stream.
 func WithMaxNesting(levels int) Option {
-	return func(o *options) error { o.maxNesting = levels; return nil }
+	return func(o *options) error {
+		if levels < 0 {
+			return fmt.Errorf("xrpc: WithMaxNesting: the limit is %d, below zero", levels)
+		}
+		o.maxNesting = levels
+		return nil
+	}
 }
 
 // WithRetry repeats failed calls by the policy. RetryPolicy{} is a good one. Without this Option, a
@@ -305,13 +331,52 @@ func WithValidation(on bool) Option {
 	return func(o *options) error { o.validation = on; return nil }
 }
 
-// HeaderOf returns the header fields that options set. It is for requests that do not use Call.
+// HeaderOf returns the header fields that options set. It is for requests that do not use Call. An
+// option that sets something else is refused, because it would have no effect.
 func HeaderOf(opts ...Option) (http.Header, error) {
 	var o options
-	if err := o.apply(opts); err != nil {
-		return nil, err
+	// An option may set what a field has already, so there are two values to start from.
+	for _, start := range []options{{}, defaultOptions()} {
+		o = start
+		if err := o.apply(opts); err != nil {
+			return nil, err
+		}
+		if name := o.beyondHeader(&start); name != "" {
+			return nil, fmt.Errorf("xrpc: this request does not use %s: remove the option, or make a call of the method", name)
+		}
 	}
 	return o.requestHeader(), nil
+}
+
+// beyondHeader returns the name of an Option that has changed more than the header since start, or
+// "".
+func (o *options) beyondHeader(start *options) string {
+	for _, other := range []struct {
+		name string
+		set  bool
+	}{
+		{"WithParam", len(o.params) > 0},
+		{"WithHeaderTimeout", o.headerTimeout != start.headerTimeout},
+		{"WithIdleTimeout", o.idleTimeout != start.idleTimeout},
+		{"WithOutputTimeout", o.outputTimeout != start.outputTimeout},
+		{"WithUploadProgress", o.uploading != nil},
+		{"WithDownloadProgress", o.downloaded != nil},
+		{"WithCID", o.cid != ""},
+		{"WithBlobLimits", o.limits != nil},
+		{"WithMaxOutput", o.maxOutput != start.maxOutput},
+		{"WithMaxNesting", o.maxNesting != start.maxNesting},
+		{"WithRetry", o.retry != nil},
+		{"WithReconnect", o.reconnect != start.reconnect},
+		{"WithStreamEvents", o.streamEvents != nil},
+		{"Idempotent", o.idempotent},
+		{"WithResponse", o.info != nil},
+		{"WithValidation", o.validation},
+	} {
+		if other.set {
+			return other.name
+		}
+	}
+	return ""
 }
 
 // requestHeader returns the sum of the options as a header.

@@ -47,7 +47,7 @@ func readInfo(resp *http.Response, now time.Time) ResponseInfo {
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			now = date
 		}
-		info.RetryAfter = max(info.RateLimit.Reset.Sub(now), 0)
+		info.RetryAfter = aWait(info.RateLimit.Reset.Sub(now))
 	}
 	return info
 }
@@ -103,14 +103,21 @@ func parseRetryAfter(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	if seconds, ok := readNumber(value); ok {
-		return inSeconds(seconds)
+		return aWait(inSeconds(seconds))
 	}
 	if at, err := http.ParseTime(value); err == nil {
-		return max(at.Sub(now), 0)
+		return aWait(at.Sub(now))
 	}
 	return 0
 }
 
-// RetryAfter returns how long the Retry-After field asks to wait; 0 if it does not. It is for
-// implementations of Doer.
+// longestWait limits what a server can ask for, because programs sleep for that long. The longest
+// window of the reference server is a day.
+const longestWait = 24 * time.Hour
+
+// aWait returns d within the limits of a wait.
+func aWait(d time.Duration) time.Duration { return min(max(d, 0), longestWait) }
+
+// RetryAfter returns how long the Retry-After field asks to wait, at most 24 hours; 0 if it does not
+// ask. It is for implementations of Doer.
 func RetryAfter(h http.Header, now time.Time) time.Duration { return parseRetryAfter(h, now) }

@@ -28,8 +28,8 @@ func TestNumbersOfHeaderFields(t *testing.T) { // P127
 			}
 			h.Set("RateLimit-Policy", "100;w="+tt.text)
 			want := time.Duration(tt.seconds) * time.Second
-			if got := RetryAfter(h, now); got != want {
-				t.Errorf("Retry-After is %s, want %s", got, want)
+			if got := RetryAfter(h, now); got != min(want, 24*time.Hour) {
+				t.Errorf("Retry-After is %s, want %s and 24 hours at most", got, want)
 			}
 			l := parseRateLimit(h)
 			if l.Window != want {
@@ -43,9 +43,15 @@ func TestNumbersOfHeaderFields(t *testing.T) { // P127
 			}
 		})
 	}
-	h := http.Header{"Retry-After": {now.Add(90 * time.Second).Format(http.TimeFormat)}}
-	if got := RetryAfter(h, now); got != 90*time.Second {
-		t.Errorf("a date 90 s away gives %s", got)
+	for date, want := range map[string]time.Duration{
+		now.Add(90 * time.Second).Format(http.TimeFormat): 90 * time.Second,
+		now.Add(-time.Hour).Format(http.TimeFormat):       0,
+		now.AddDate(1, 0, 0).Format(http.TimeFormat):      24 * time.Hour,
+		"Fri, 31 Dec 9999 23:59:59 GMT":                   24 * time.Hour,
+	} {
+		if got := RetryAfter(http.Header{"Retry-After": {date}}, now); got != want {
+			t.Errorf("the date %s gives %s, want %s", date, got, want)
+		}
 	}
 }
 
@@ -63,6 +69,7 @@ func TestEndOfTheWindow(t *testing.T) {
 		{"P87 X18 is waited for", 429, []string{"RateLimit-Reset", at(20)}, 20 * time.Second},
 		{"P87 X18 is by the server's clock", 429, []string{"RateLimit-Reset", at(3620), "Date", now.Add(time.Hour).Format(http.TimeFormat)}, 20 * time.Second},
 		{"P87 X18 comes second to what the server asks for", 429, []string{"RateLimit-Reset", at(20), "Retry-After", "3"}, 3 * time.Second},
+		{"P87 X18 is not waited for longer than a day", 429, []string{"RateLimit-Reset", at(365 * 86400)}, 24 * time.Hour},
 		{"P87 X18 that is over is not waited for", 429, []string{"RateLimit-Reset", at(-20)}, 0},
 		{"P87 X18 means nothing where nothing was refused", 200, []string{"RateLimit-Reset", at(20)}, 0},
 		{"P87 X18 means nothing where something else failed", 500, []string{"RateLimit-Reset", at(20)}, 0},

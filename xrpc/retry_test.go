@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/gimucco/atproto-go/xrpc/lex"
 )
 
 func TestRetry(t *testing.T) { // X17, X19, P16
@@ -147,5 +149,47 @@ func TestRetryPoliciesThatMakeNoSense(t *testing.T) {
 				t.Error("the call was made")
 			}
 		})
+	}
+}
+
+func TestLimitsThatMakeNoSense(t *testing.T) {
+	for want, option := range map[string]Option{
+		"WithHeaderTimeout: the time limit is -1ns, below zero":                       WithHeaderTimeout(-1),
+		"WithHeaderTimeout: the time limit is 30ns, less than 1ms: write it with its": WithHeaderTimeout(30),
+		"WithIdleTimeout: the time limit is -1s, below zero":                          WithIdleTimeout(-time.Second),
+		"WithOutputTimeout: the time limit is -1s, below zero":                        WithOutputTimeout(-time.Second),
+		"WithMaxOutput: the limit is -1, below zero":                                  WithMaxOutput(-1),
+		"WithMaxNesting: the limit is -1, below zero":                                 WithMaxNesting(-1),
+	} {
+		t.Run(want, func(t *testing.T) {
+			c := NewCaller(doerFunc(func(context.Context, *Request) (*http.Response, error) {
+				t.Error("the call was made")
+				return answer(200, "application/json", `{}`), nil
+			}))
+			if _, err := Call[value](t.Context(), c, query, nil, Input{}, []Option{option}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOptionsWithoutEffectAreRefused(t *testing.T) {
+	for name, option := range map[string]Option{
+		"WithParam": WithParam("a", 1), "WithHeaderTimeout": WithHeaderTimeout(0), "WithIdleTimeout": WithIdleTimeout(DefaultIdleTimeout),
+		"WithOutputTimeout": WithOutputTimeout(time.Second), "WithUploadProgress": WithUploadProgress(func(_, _ int64) {}),
+		"WithDownloadProgress": WithDownloadProgress(func(_, _ int64) {}), "WithCID": WithCID("bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"),
+		"WithBlobLimits": WithBlobLimits(lex.BlobLimits{}), "WithMaxOutput": WithMaxOutput(1), "WithMaxNesting": WithMaxNesting(1), "WithRetry": WithRetry(RetryPolicy{}),
+		"WithReconnect": WithReconnect(RetryPolicy{Attempts: 2}), "WithStreamEvents": WithStreamEvents(func(StreamEvent) {}), "Idempotent": Idempotent(),
+		"WithResponse": WithResponse(new(ResponseInfo)), "WithValidation": WithValidation(true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := HeaderOf(WithHeader("X-Mine", "1"), option); err == nil || !strings.Contains(err.Error(), "does not use "+name+": remove") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	h, err := HeaderOf(WithHeader("X-Mine", "1"), WithUserAgent("mine"), WithProxy(string(BlueskyAppView)), WithLabelers(), nil)
+	if err != nil || len(h) != 4 {
+		t.Errorf("got %v, %v", h, err)
 	}
 }

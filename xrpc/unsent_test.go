@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -30,6 +31,8 @@ func TestWhatIsRefusedHereWasNotSent(t *testing.T) {
 		{"a header field whose name is none", t.Context(), "https://pds.test", []Option{WithHeader("X Mine", "a")}, Input{}, nil},
 		{"a context that is over", over, "https://pds.test", nil, Input{}, context.Canceled},
 		{"a file that is gone", t.Context(), "https://pds.test", nil, Raw(OpenerBody(func() (io.ReadCloser, error) { return nil, io.ErrNoProgress }, 1, "a/b")), io.ErrNoProgress},
+		{"a file that the opener does not have", t.Context(), "https://pds.test", nil, Raw(OpenerBody(func() (io.ReadCloser, error) { return nil, nil }, 1, "a/b")), nil},
+		{"an opened file that is nil", t.Context(), "https://pds.test", nil, Raw(OpenerBody(func() (io.ReadCloser, error) { return (*os.File)(nil), nil }, 1, "a/b")), nil},
 	} {
 		t.Run("P121 "+tt.name, func(t *testing.T) {
 			attempts := 0

@@ -8,7 +8,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorProfileNSID is the collection of [ActorProfile] records.
+// ActorProfileNSID is the collection of [ActorProfile] records. Their key is always "self".
 const ActorProfileNSID = "app.bsky.actor.profile"
 
 // ActorProfile is the record app.bsky.actor.profile: A declaration of a Bluesky account

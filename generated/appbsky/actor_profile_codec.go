@@ -13,6 +13,11 @@ func (*ActorProfile) LexType() string {
 	return "app.bsky.actor.profile"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*ActorProfile) LexKey() string {
+	return "literal:self"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *ActorProfile) DecodeLex(d *lex.Decoder) error {
 	*s = ActorProfile{}

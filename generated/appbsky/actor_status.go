@@ -7,7 +7,7 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// ActorStatusNSID is the collection of [ActorStatus] records.
+// ActorStatusNSID is the collection of [ActorStatus] records. Their key is always "self".
 const ActorStatusNSID = "app.bsky.actor.status"
 
 // ActorStatus is the record app.bsky.actor.status: A declaration of a Bluesky account status.

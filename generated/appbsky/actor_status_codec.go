@@ -12,6 +12,11 @@ func (*ActorStatus) LexType() string {
 	return "app.bsky.actor.status"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*ActorStatus) LexKey() string {
+	return "literal:self"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *ActorStatus) DecodeLex(d *lex.Decoder) error {
 	*s = ActorStatus{}

@@ -13,6 +13,11 @@ func (*FeedGenerator) LexType() string {
 	return "app.bsky.feed.generator"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedGenerator) LexKey() string {
+	return "any"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedGenerator) DecodeLex(d *lex.Decoder) error {
 	*s = FeedGenerator{}

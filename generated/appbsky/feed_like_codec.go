@@ -13,6 +13,11 @@ func (*FeedLike) LexType() string {
 	return "app.bsky.feed.like"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedLike) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedLike) DecodeLex(d *lex.Decoder) error {
 	*s = FeedLike{}

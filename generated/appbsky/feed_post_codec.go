@@ -13,6 +13,11 @@ func (*FeedPost) LexType() string {
 	return "app.bsky.feed.post"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedPost) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedPost) DecodeLex(d *lex.Decoder) error {
 	*s = FeedPost{}

@@ -12,6 +12,11 @@ func (*FeedPostgate) LexType() string {
 	return "app.bsky.feed.postgate"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedPostgate) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedPostgate) DecodeLex(d *lex.Decoder) error {
 	*s = FeedPostgate{}

@@ -13,6 +13,11 @@ func (*FeedRepost) LexType() string {
 	return "app.bsky.feed.repost"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedRepost) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedRepost) DecodeLex(d *lex.Decoder) error {
 	*s = FeedRepost{}

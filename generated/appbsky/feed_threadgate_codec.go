@@ -12,6 +12,11 @@ func (*FeedThreadgate) LexType() string {
 	return "app.bsky.feed.threadgate"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*FeedThreadgate) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *FeedThreadgate) DecodeLex(d *lex.Decoder) error {
 	*s = FeedThreadgate{}

@@ -12,6 +12,11 @@ func (*GraphBlock) LexType() string {
 	return "app.bsky.graph.block"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphBlock) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphBlock) DecodeLex(d *lex.Decoder) error {
 	*s = GraphBlock{}

@@ -13,6 +13,11 @@ func (*GraphFollow) LexType() string {
 	return "app.bsky.graph.follow"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphFollow) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphFollow) DecodeLex(d *lex.Decoder) error {
 	*s = GraphFollow{}

@@ -13,6 +13,11 @@ func (*GraphList) LexType() string {
 	return "app.bsky.graph.list"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphList) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphList) DecodeLex(d *lex.Decoder) error {
 	*s = GraphList{}

@@ -12,6 +12,11 @@ func (*GraphListblock) LexType() string {
 	return "app.bsky.graph.listblock"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphListblock) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphListblock) DecodeLex(d *lex.Decoder) error {
 	*s = GraphListblock{}

@@ -12,6 +12,11 @@ func (*GraphListitem) LexType() string {
 	return "app.bsky.graph.listitem"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphListitem) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphListitem) DecodeLex(d *lex.Decoder) error {
 	*s = GraphListitem{}

@@ -12,6 +12,11 @@ func (*GraphStarterpack) LexType() string {
 	return "app.bsky.graph.starterpack"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphStarterpack) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphStarterpack) DecodeLex(d *lex.Decoder) error {
 	*s = GraphStarterpack{}

@@ -12,6 +12,11 @@ func (*GraphVerification) LexType() string {
 	return "app.bsky.graph.verification"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*GraphVerification) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *GraphVerification) DecodeLex(d *lex.Decoder) error {
 	*s = GraphVerification{}

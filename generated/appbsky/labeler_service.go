@@ -8,7 +8,8 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// LabelerServiceRecordNSID is the collection of [LabelerServiceRecord] records.
+// LabelerServiceRecordNSID is the collection of [LabelerServiceRecord] records. Their key is
+// always "self".
 const LabelerServiceRecordNSID = "app.bsky.labeler.service"
 
 // LabelerServiceRecord is the record app.bsky.labeler.service: A declaration of the existence

@@ -13,6 +13,11 @@ func (*LabelerServiceRecord) LexType() string {
 	return "app.bsky.labeler.service"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*LabelerServiceRecord) LexKey() string {
+	return "literal:self"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *LabelerServiceRecord) DecodeLex(d *lex.Decoder) error {
 	*s = LabelerServiceRecord{}

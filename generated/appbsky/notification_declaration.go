@@ -4,7 +4,8 @@ package appbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// NotificationDeclarationNSID is the collection of [NotificationDeclaration] records.
+// NotificationDeclarationNSID is the collection of [NotificationDeclaration] records. Their key
+// is always "self".
 const NotificationDeclarationNSID = "app.bsky.notification.declaration"
 
 // NotificationDeclaration is the record app.bsky.notification.declaration: A declaration of the

@@ -9,6 +9,11 @@ func (*NotificationDeclaration) LexType() string {
 	return "app.bsky.notification.declaration"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*NotificationDeclaration) LexKey() string {
+	return "literal:self"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *NotificationDeclaration) DecodeLex(d *lex.Decoder) error {
 	*s = NotificationDeclaration{}

@@ -4,7 +4,8 @@ package chatbsky
 
 import "github.com/gimucco/atproto-go/xrpc/lex"
 
-// ActorDeclarationNSID is the collection of [ActorDeclaration] records.
+// ActorDeclarationNSID is the collection of [ActorDeclaration] records. Their key is always
+// "self".
 const ActorDeclarationNSID = "chat.bsky.actor.declaration"
 
 // ActorDeclaration is the record chat.bsky.actor.declaration: A declaration of a Bluesky chat

@@ -9,6 +9,11 @@ func (*ActorDeclaration) LexType() string {
 	return "chat.bsky.actor.declaration"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*ActorDeclaration) LexKey() string {
+	return "literal:self"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *ActorDeclaration) DecodeLex(d *lex.Decoder) error {
 	*s = ActorDeclaration{}

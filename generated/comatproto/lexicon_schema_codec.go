@@ -9,6 +9,11 @@ func (*LexiconSchema) LexType() string {
 	return "com.atproto.lexicon.schema"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*LexiconSchema) LexKey() string {
+	return "nsid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *LexiconSchema) DecodeLex(d *lex.Decoder) error {
 	*s = LexiconSchema{}

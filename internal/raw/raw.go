@@ -37,7 +37,7 @@ func (e *OriginError) Error() string { return e.Err.Error() }
 func (e *OriginError) Unwrap() error { return e.Err }
 
 // JSON makes a request with a JSON body, or without a body if body is nil. Only options that set
-// headers have an effect.
+// headers are allowed.
 func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
@@ -73,6 +73,9 @@ func encode(body any) ([]byte, error) {
 func Reader(method, path string, body io.Reader, contentType string, opts []xrpc.Option) (*Request, error) {
 	if body == nil {
 		return request(method, path, nil, opts)
+	}
+	if v := reflect.ValueOf(body); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("the body of %s %s is a nil %T: for no body, pass nil itself", method, path, body)
 	}
 	return request(method, path, bodyOf(body, contentType), opts)
 }

@@ -32,8 +32,11 @@ import (
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
-// CommitEvent converts a #commit message. The result shares the bytes of the blocks.
+// CommitEvent converts a #commit message; nil becomes nil. The result shares the bytes of the blocks.
 func CommitEvent(m *comatproto.SyncSubscribeReposCommit) *repo.CommitEvent {
+	if m == nil {
+		return nil
+	}
 	e := &repo.CommitEvent{
 		DID: m.Repo, Rev: m.Rev, Commit: syntax.CID(m.Commit), PrevData: cidOf(m.PrevData),
 		Blocks: m.Blocks, Ops: make([]repo.EventOp, len(m.Ops)),
@@ -93,5 +96,8 @@ func ReadChange(m *comatproto.SyncSubscribeReposCommit) (*repo.Change, error) {
 
 // ReadSync reads the commit of a #sync message: see repo.ReadSync.
 func ReadSync(m *comatproto.SyncSubscribeReposSync) (*repo.Commit, error) {
+	if m == nil {
+		return repo.ReadSync(nil)
+	}
 	return repo.ReadSync(&repo.SyncEvent{DID: m.DID, Rev: syntax.TID(m.Rev), Blocks: m.Blocks})
 }

@@ -145,3 +145,29 @@ func TestReadSync(t *testing.T) {
 		t.Errorf("%v, want %v", err, repo.ErrEvent)
 	}
 }
+
+func TestNilIsAnError(t *testing.T) {
+	for name, call := range map[string]func() error{
+		"a change": func() error { _, err := firehose.ReadChange(nil); return err },
+		"a sync":   func() error { _, err := firehose.ReadSync(nil); return err },
+		"operations": func() error {
+			for _, err := range firehose.Operations(nil) {
+				return err
+			}
+			return nil
+		},
+		"the change after a state": func() error { _, err := repo.State{}.Next(nil); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := call(); !errors.Is(err, repo.ErrEvent) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	if _, err := repo.Read(t.Context(), nil); !errors.Is(err, repo.ErrCAR) {
+		t.Errorf("a repository without a reader: %v", err)
+	}
+	if _, err := repo.Open(t.Context(), nil, 5); !errors.Is(err, repo.ErrCAR) {
+		t.Errorf("a repository without a file: %v", err)
+	}
+}

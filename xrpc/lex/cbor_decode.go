@@ -20,6 +20,9 @@ const MaxCBORNesting = 256
 // v does not refer to data. See https://atproto.com/specs/data-model and
 // https://dasl.ing/drisl.html.
 func UnmarshalCBOR(data []byte, v Decodable, opts ...DecodeOption) error {
+	if isNil(v) {
+		return newError(ErrMissing, 0, "there is nothing to decode into, but a nil %T", v)
+	}
 	d := decoders.Get().(*Decoder)
 	d.data, d.maxNesting, d.cbor = data, MaxCBORNesting, true
 	for _, opt := range opts {

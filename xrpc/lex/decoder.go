@@ -71,6 +71,9 @@ var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 //
 // v does not refer to data.
 func UnmarshalJSON(data []byte, v Decodable, opts ...DecodeOption) error {
+	if isNil(v) {
+		return newError(ErrMissing, 0, "there is nothing to decode into, but a nil %T", v)
+	}
 	d := decoders.Get().(*Decoder)
 	d.data, d.maxNesting = data, DefaultMaxNesting
 	for _, opt := range opts {

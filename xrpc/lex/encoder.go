@@ -85,8 +85,8 @@ func AppendJSON(dst []byte, v Encodable) ([]byte, error) {
 }
 
 func (e *Encoder) document(v Encodable) error {
-	if v == nil {
-		e.fail(ErrMissing, "there is no value")
+	if isNil(v) {
+		e.fail(ErrMissing, "there is no value, but a nil %T", v)
 		return e.Err()
 	}
 	start := len(e.buf)
@@ -422,7 +422,7 @@ func (e *Encoder) Value(v Encodable) {
 
 // Variant writes a member of a union, with its $type.
 func (e *Encoder) Variant(v Typed) error {
-	if v == nil || isNil(v) {
+	if isNil(v) {
 		e.fail(ErrMissing, "a required union has no member: set its Value")
 		return e.Err()
 	}
@@ -436,10 +436,11 @@ func (e *Encoder) Variant(v Typed) error {
 	return e.Err()
 }
 
-// isNil reports whether v is a nil pointer. The types of lexicons are pointers.
-func isNil(v Typed) bool {
+// isNil reports whether v is nil, or an interface with a nil pointer. The types of lexicons are
+// pointers.
+func isNil(v any) bool {
 	p := reflect.ValueOf(v)
-	return p.Kind() == reflect.Pointer && p.IsNil()
+	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // raw writes JSON that is known to be well-formed.

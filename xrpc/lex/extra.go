@@ -2,7 +2,12 @@ package lex
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"slices"
+	"strings"
+
+	"github.com/gimucco/atproto-go/internal/said"
 )
 
 // Extra holds the fields of an object that are not in the lexicon of the generated type. It keeps
@@ -115,6 +120,16 @@ func (x *Extra) own() {
 		kept.nulls = slices.Clone(x.fields.nulls)
 	}
 	x.fields = kept
+}
+
+// Format implements fmt.Formatter. It prints the names of the fields, whatever the verb is. It
+// prints no values: nobody knows whether they are secret.
+func (x Extra) Format(f fmt.State, _ rune) {
+	names := make([]string, 0, x.Len())
+	for _, name := range x.Names() {
+		names = append(names, said.Word(name))
+	}
+	io.WriteString(f, "{"+said.Cut(strings.Join(names, " "), maxPrinted)+"}")
 }
 
 // Equal reports whether both hold the same fields with the same text, in any order.

@@ -1,6 +1,12 @@
 package lex
 
-import "bytes"
+import (
+	"bytes"
+	"fmt"
+	"io"
+
+	"github.com/gimucco/atproto-go/internal/said"
+)
 
 // An Unknown is a lexicon's "unknown": an object of any type, such as the value of a record. Of and
 // Raw make one; As and Decode read it. The zero value is absent.
@@ -114,6 +120,22 @@ func (u Unknown) Decode(sets ...RecordSet) (Typed, error) {
 	return v, nil
 }
 
+// maxPrinted is how much of an Unknown is printed, in bytes.
+const maxPrinted = 200
+
+// Format implements fmt.Formatter. It prints the beginning of the object as JSON, on one line,
+// whatever the verb is.
+func (u Unknown) Format(f fmt.State, _ rune) {
+	text := "<absent>"
+	if !u.IsZero() {
+		json, err := u.JSON()
+		if text = said.Text(said.Cut(string(json), maxPrinted)); err != nil {
+			text = fmt.Sprintf("<invalid: %v>", err)
+		}
+	}
+	io.WriteString(f, text)
+}
+
 // Equal reports whether both encode to the same text.
 func (u Unknown) Equal(v Unknown) bool {
 	a, errA := u.JSON()
@@ -159,6 +181,8 @@ func (d *Decoder) Unknown() Unknown {
 func (e *Encoder) Unknown(u Unknown) {
 	e.variant = ""
 	switch {
+	case u.value != nil && isNil(u.value):
+		e.fail(ErrMissing, "an unknown is a nil %T", u.value)
 	case u.value != nil:
 		e.Value(u.value)
 	case u.json != nil:

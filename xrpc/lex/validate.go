@@ -36,6 +36,9 @@ type Validatable interface {
 // of unions. Decoding checks none of these, so that data with small faults can still be read. The
 // error is a *ValidationError.
 func Validate(value Validatable, mode Mode) error {
+	if isNil(value) {
+		return &ValidationError{Violations: []Violation{{Reason: fmt.Sprintf("there is no value, but a nil %T", value)}}}
+	}
 	v := Validator{mode: mode}
 	value.ValidateLex(&v)
 	if len(v.violations) == 0 {

@@ -2,6 +2,8 @@ package lex
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -234,5 +236,91 @@ func TestExtra(t *testing.T) {
 	x.Delete("b")
 	if diff := cmp.Diff(Extra{}, x); diff != "" {
 		t.Errorf("an emptied Extra is not empty:\n%s", diff)
+	}
+}
+
+func TestNilIsAnError(t *testing.T) {
+	var nothing *holder
+	object, err := Raw([]byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoded := func(_ []byte, err error) error { return err }
+	for name, err := range map[string]error{
+		"nothing to encode":                   encoded(MarshalJSON(nil)),
+		"a nil pointer to encode":             encoded(MarshalJSON(nothing)),
+		"a nil pointer to encode as CBOR":     encoded(MarshalCBOR(nothing)),
+		"an unknown of a nil pointer":         encoded(MarshalJSON(&[]Unknown{Of(nothing)}[0])),
+		"the JSON of a nil pointer":           encoded(Of(nothing).JSON()),
+		"nothing to decode into":              UnmarshalJSON([]byte("{}"), nil),
+		"a nil pointer to decode into":        UnmarshalJSON([]byte("{}"), nothing),
+		"nothing to decode CBOR into":         UnmarshalCBOR([]byte{0xa0}, nil),
+		"nothing to read an unknown as":       object.As(nil),
+		"a nil pointer to read an unknown as": object.As(nothing),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if e, ok := errors.AsType[*Error](err); !ok || !strings.Contains(e.Error(), "nil") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	for name, v := range map[string]Validatable{"nothing to validate": nil, "a nil pointer to validate": (*checks)(nil)} {
+		t.Run(name, func(t *testing.T) {
+			if _, ok := errors.AsType[*ValidationError](Validate(v, Strict)); !ok {
+				t.Error("no error")
+			}
+		})
+	}
+}
+
+func TestUnknownAndExtraPrintInOneLine(t *testing.T) {
+	object, err := Raw([]byte("{\"a\":\"é\u009b31m\u202e\"}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := Raw([]byte(`{"a":"` + strings.Repeat("x", 500) + `"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var extra, many Extra
+	if err := extra.Set("token", []byte(`"hunter2"`)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		if err := many.Set("field"+strconv.Itoa(i), []byte("1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	type output struct {
+		Value Unknown
+		Extra Extra
+	}
+	for _, tt := range []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"an object", object, `{"a":"é\u009b31m\u202e"}`},
+		{"a value", Of(&holder{Bytes: []byte("x")}), `{"bytes":{"$bytes":"eA"}}`},
+		{"a long object is cut", long, `{"a":"` + strings.Repeat("x", 194) + "…"},
+		{"none", Unknown{}, "<absent>"},
+		{"fields show their names only", extra, "{token}"},
+		{"no fields", Extra{}, "{}"},
+		{"parts of an output", output{object, extra}, `{{"a":"é\u009b31m\u202e"} {token}}`},
+		{"parts of a printed pointer", &output{Unknown{}, Extra{}}, "&{<absent> {}}"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, verb := range []string{"%v", "%s", "%d", "%x"} {
+				if got := fmt.Sprintf(verb, tt.value); got != tt.want {
+					t.Errorf("%s prints %s, want %s", verb, got, tt.want)
+				}
+			}
+		})
+	}
+	if got := fmt.Sprint(many); !strings.HasPrefix(got, "{field0 field1 ") || !strings.HasSuffix(got, "…}") || len(got) > maxPrinted+5 {
+		t.Errorf("many fields print %s", got)
+	}
+	if got := fmt.Sprintf("%v", Of((*holder)(nil))); !strings.HasPrefix(got, "<invalid: ") {
+		t.Errorf("got %s", got)
 	}
 }

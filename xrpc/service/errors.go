@@ -115,8 +115,13 @@ func find(err error, around []error) *Error {
 			return find(inner, append(around, err))
 		}
 	case interface{ Unwrap() []error }:
-		for _, inner := range e.Unwrap() {
-			if found := find(inner, append(around, err)); found != nil {
+		all := e.Unwrap()
+		around = append(around, err)
+		if err.Error() == errors.Join(all...).Error() {
+			around = nil // their texts contain the texts of the other errors, which are not for the caller
+		}
+		for _, inner := range all {
+			if found := find(inner, around); found != nil {
 				return found
 			}
 		}
@@ -128,12 +133,21 @@ func tooLarge(limit int64) *Error {
 	return &Error{Name: xrpc.ErrPayloadTooLarge, Message: fmt.Sprintf("the body has more than %d bytes", limit)}
 }
 
-// messageOf returns the text after the name in the outermost error that begins with it. Text before
-// the name says how the service got there.
+// messageOf returns the text after the name. It is taken from the outermost error that begins with
+// the name, or else from the innermost one that has it. Text before the name says how the service
+// got there, and is never told: so the last place that has the name counts.
 func messageOf(name xrpc.ErrorName, around []error) string {
 	for _, err := range around {
 		if text, ok := strings.CutPrefix(err.Error(), name.Error()+": "); ok {
 			return text
+		}
+	}
+	for _, err := range slices.Backward(around) {
+		text := err.Error()
+		if at := strings.LastIndex(text, name.Error()); at >= 0 {
+			if message, ok := strings.CutPrefix(text[at+len(name.Error()):], ": "); ok {
+				return message
+			}
 		}
 	}
 	return ""

@@ -19,6 +19,7 @@ import (
 	"github.com/gimucco/atproto-go/generated/toolsozone"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/service"
+	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
 // refusing serves methods whose handlers must not be reached.
@@ -387,5 +388,28 @@ func TestBoundsOfBodiesAreTakenAway(t *testing.T) {
 	handler.ServeHTTP(w, r)
 	if diff := cmp.Diff([]bool{true, false}, w.write); diff != "" || w.Code != 200 {
 		t.Error(w.Code, w.Body, diff)
+	}
+}
+
+func TestDIDDocumentsThatMakeNoSense(t *testing.T) {
+	good := service.DIDService{ID: "bsky_fg", Type: "BskyFeedGenerator", Endpoint: "https://feed.example.com"}
+	for want, tt := range map[string]struct {
+		did     syntax.DID
+		service service.DIDService
+	}{
+		`"nonsense" is not a did:web`:                         {"nonsense", good},
+		`"did:plc:ewvi7nxzyoun6zhxrhs64oiz" is not a did:web`: {"did:plc:ewvi7nxzyoun6zhxrhs64oiz", good},
+		"the ID is empty":                                     {"did:web:feed.example.com", service.DIDService{ID: "#", Type: good.Type, Endpoint: good.Endpoint}},
+		"the type is empty":                                   {"did:web:feed.example.com", service.DIDService{ID: good.ID, Endpoint: good.Endpoint}},
+		`the endpoint "" is not a URL`:                        {"did:web:feed.example.com", service.DIDService{ID: good.ID, Type: good.Type}},
+	} {
+		t.Run(want, func(t *testing.T) {
+			defer func() {
+				if cause := fmt.Sprint(recover()); !strings.Contains(cause, want) {
+					t.Errorf("the panic is %s", cause)
+				}
+			}()
+			service.DIDDocument(tt.did, tt.service)
+		})
 	}
 }

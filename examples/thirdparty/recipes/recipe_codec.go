@@ -14,6 +14,11 @@ func (*Recipe) LexType() string {
 	return "com.example.recipes.recipe"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*Recipe) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *Recipe) DecodeLex(d *lex.Decoder) error {
 	*s = Recipe{}

@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"":                        {},
 	"internal/cidform":        {},
 	"xrpc/syntax":             {"internal/cidform"},
-	"xrpc/lex":                {"xrpc/syntax", "internal/cidform"},
+	"xrpc/lex":                {"xrpc/syntax", "internal/cidform", "internal/said"},
 	"xrpc":                    {"xrpc/lex", "xrpc/syntax", "internal/safehttp", "internal/said"},
 	"xrpc/service":            {"xrpc", "xrpc/lex", "xrpc/syntax", "internal/said"}, // serviceauth is a func(http.Handler) http.Handler to it
 	"xrpc/jetstream":          {"generated", "xrpc", "xrpc/lex", "xrpc/syntax"},

@@ -65,8 +65,9 @@ func TestEmitPrintsThePlan(t *testing.T) {
 			{JSON: "a", Go: "A", Type: typeOf(plan.Boolean), Presence: plan.RequiredNullable, Form: plan.Pointer, Default: "false"},
 			{JSON: "b", Go: "B", Type: &plan.Type{Kind: plan.String, Go: other}, Presence: plan.RequiredNullable, Form: plan.Pointer, Default: `"x"`},
 		}}, []string{`*s = S{A: new(bool(false)), B: new(other.Elsewhere("x"))}`, "s.A = new(d.Bool())\n\t\t\t} else {\n\t\t\t\ts.A = nil"}},
-		"a record": {&plan.Struct{Name: "S", Doc: plan.Doc{"S says."}, LexType: "com.example.s", Record: true, NSID: "Sname", NSIDDoc: plan.Doc{"Sname names."}}, []string{
-			"// Sname names.\nconst Sname = \"com.example.s\"", "// S says.\ntype S struct", `e.BeginRecord("com.example.s")`}},
+		"a record": {&plan.Struct{Name: "S", Doc: plan.Doc{"S says."}, LexType: "com.example.s", Record: true, NSID: "Sname", NSIDDoc: plan.Doc{"Sname names."}, Key: "literal:self"}, []string{
+			"// Sname names.\nconst Sname = \"com.example.s\"", "// S says.\ntype S struct", `e.BeginRecord("com.example.s")`, `LexKey() string {
+	return "literal:self"`}},
 		"limits of a blob": {&plan.Struct{Name: "S", Fields: []plan.Field{{JSON: "a", Go: "A", Type: &plan.Type{Kind: plan.Blob, Limits: plan.Limits{MaxSize: new(int64(5)), Accept: []string{"image/*"}}}, Limits: "Bounds", LimitsDoc: plan.Doc{"Bounds bind."}}}}, []string{
 			"// Bounds bind.\nfunc Bounds() lex.BlobLimits", "MaxSize: 5", `Accept: []string{"image/*"}`, `v.Field("a").Blob(&s.A, 5, "image/*")`}},
 		"a union": {&plan.Union{Name: "U", Doc: plan.Doc{"U unites."}, Holds: plan.Doc{"One thing."}, New: "Makes", NewDoc: plan.Doc{"Makes makes."}, Members: []plan.Member{{LexType: "com.example.m", Go: other}}}, []string{

@@ -33,6 +33,11 @@ func (e *emitter) structCodec(f *jen.File, s *plan.Struct) {
 		f.Func().Params(jen.Op("*").Id(s.Name)).Id("LexType").Params().String().Block(jen.Return(jen.Lit(s.LexType)))
 		f.Line()
 	}
+	if s.Key != "" {
+		f.Comment("// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….")
+		f.Func().Params(jen.Op("*").Id(s.Name)).Id("LexKey").Params().String().Block(jen.Return(jen.Lit(s.Key)))
+		f.Line()
+	}
 	f.Comment("// DecodeLex implements lex.Decodable.")
 	f.Func().Params(recv.Clone()).Id("DecodeLex").Params(jen.Id("d").Op("*").Qual(lexPath, "Decoder")).Error().BlockFunc(func(g *jen.Group) { e.decodeStruct(g, s) })
 	f.Line()

@@ -221,7 +221,10 @@ func (b *builder) definition(pl *place, def schema.Def) {
 	case *schema.Record:
 		pl.take(name, at, "")
 		pl.take(name+"NSID", at, "(nsid)")
-		s := &Struct{Name: name, Doc: docOf(lead("record"), t.Description), LexType: id.String(), Record: true, NSID: name + "NSID", NSIDDoc: Doc{name + "NSID is the collection of [" + name + "] records."}}
+		s := &Struct{Name: name, Doc: docOf(lead("record"), t.Description), LexType: id.String(), Record: true, NSID: name + "NSID", NSIDDoc: Doc{name + "NSID is the collection of [" + name + "] records."}, Key: t.Key}
+		if key, ok := strings.CutPrefix(t.Key, "literal:"); ok {
+			s.NSIDDoc = s.NSIDDoc.with(fmt.Sprintf("Their key is always %q.", key))
+		}
 		pl.add(s)
 		s.Fields = b.fields(pl, id, t.Object.Properties, name, name)
 		pl.pkg.Records = append(pl.pkg.Records, Record{NSID: id.String(), Go: name})

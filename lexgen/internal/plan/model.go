@@ -59,6 +59,7 @@ type Struct struct {
 	Record  bool   // always writes $type
 	NSID    string // name of the constant of a record's NSID, else ""
 	NSIDDoc Doc
+	Key     string // the keys of a record: "tid", "nsid", "any" or "literal:…"; else ""
 	Fields  []Field
 }
 

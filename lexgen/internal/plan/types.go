@@ -14,7 +14,7 @@ import (
 func (b *builder) fields(pl *place, in resolve.ID, props []schema.Property, owner, prefix string) []Field {
 	scope := newScope("type " + owner)
 	scope.reserve("the field of unknown properties", "Extra")
-	scope.reserve("a method of all generated types", "DecodeLex", "EncodeLex", "MarshalJSON", "UnmarshalJSON", "LexType", "ValidateLex")
+	scope.reserve("a method of all generated types", "DecodeLex", "EncodeLex", "MarshalJSON", "UnmarshalJSON", "LexType", "LexKey", "ValidateLex")
 	var out []Field
 	for _, p := range props {
 		at := p.Type.At()

@@ -13,6 +13,11 @@ func (*ThingKitchen) LexType() string {
 	return "com.example.thing.kitchen"
 }
 
+// LexKey returns the keys that the lexicon allows: tid, nsid, any or literal:….
+func (*ThingKitchen) LexKey() string {
+	return "tid"
+}
+
 // DecodeLex implements lex.Decodable.
 func (s *ThingKitchen) DecodeLex(d *lex.Decoder) error {
 	*s = ThingKitchen{Count: 3}
