@@ -113,7 +113,7 @@ func testStore(t *testing.T, dir string, open func(string) (store.Store, error))
 	})
 }
 
-var _ = []any{testOneLine, testLogin, testCommandLine, testAccounts, testFaults, testClocks, testCounts, testStore}
+var _ = []any{testOneLine, testLogin, testCommandLine, testPublic, testAccounts, testFaults, testClocks, testCounts, testStore}
 
 // Two of them are whole tests, and run.
 func TestTheTestsOfTheGuideLogIn(t *testing.T) {

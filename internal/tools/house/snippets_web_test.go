@@ -42,3 +42,5 @@ func moveBrowser(ctx context.Context, w http.ResponseWriter, r *http.Request, cl
 	http.Redirect(w, r, r.URL.RequestURI(), http.StatusSeeOther) // now with the new cookie
 	return nil
 }
+
+var _ = []any{severalAccounts, switchAccount, moveBrowser}
