@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
 	"strings"
 
 	"github.com/gimucco/atproto-go/generated/comatproto"
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
@@ -164,7 +164,7 @@ func (s *settings) checkKey(record lex.Typed, key syntax.RecordKey) error {
 
 // collectionOf returns the collection of a record.
 func collectionOf(record lex.Typed) (syntax.NSID, error) {
-	if isNil(record) {
+	if nilvalue.Is(record) {
 		return "", fmt.Errorf("records: %w: it is a nil %T", ErrNotARecord, record)
 	}
 	collection := syntax.NSID(record.LexType())
@@ -182,16 +182,10 @@ func collectionOf(record lex.Typed) (syntax.NSID, error) {
 
 // checkAccount returns an error if there is no account.
 func checkAccount(account Account) error {
-	if isNil(account) {
+	if nilvalue.Is(account) {
 		return errors.New("records: the account is nil: pass a session")
 	}
 	return nil
-}
-
-// isNil reports whether v is nil, or an interface with a nil pointer.
-func isNil(v any) bool {
-	value := reflect.ValueOf(v)
-	return v == nil || value.Kind() == reflect.Pointer && value.IsNil()
 }
 
 // pointed returns the key, or "" for none.

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"reflect"
 	"sync"
+
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 )
 
 // ErrBodyNotReplayable is the error of opening a one-way body a second time: its bytes are gone.
@@ -87,17 +88,10 @@ func OpenerBody(open func() (io.ReadCloser, error), size int64, contentType stri
 	return &Body{contentType: contentType, size: size, replayable: true, wrong: errorOfNil("func", open), opener: opener}
 }
 
-// errorOfNil returns an error if the source of a body is nil, or an interface with a nil pointer.
+// errorOfNil returns an error if the source of a body is nil.
 // net/http reads bodies in goroutines of its own, where nobody could recover from the panic.
 func errorOfNil(what string, source any) error {
-	v := reflect.ValueOf(source)
-	switch v.Kind() {
-	case reflect.Invalid:
-	case reflect.Pointer, reflect.Func:
-		if !v.IsNil() {
-			return nil
-		}
-	default:
+	if !nilvalue.Is(source) {
 		return nil
 	}
 	return fmt.Errorf("the input is a body with a nil %s", what)

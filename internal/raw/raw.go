@@ -11,9 +11,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"reflect"
 	"strings"
 
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 	"github.com/gimucco/atproto-go/internal/safehttp"
 	"github.com/gimucco/atproto-go/xrpc"
 	"github.com/gimucco/atproto-go/xrpc/lex"
@@ -52,7 +52,7 @@ func JSON(method, path string, body any, opts []xrpc.Option) (*Request, error) {
 // encode refuses what is not a value to be encoded. Package json would encode a reader as {}, bytes as base64, and a text
 // that is JSON already as a string, and the caller would hear of it from the server, if at all.
 func encode(body any) ([]byte, error) {
-	if v := reflect.ValueOf(body); v.Kind() == reflect.Pointer && v.IsNil() {
+	if nilvalue.Is(body) {
 		return nil, fmt.Errorf("it is a nil %T: pass nil for a request without a body", body)
 	}
 	switch v := body.(type) {
@@ -74,7 +74,7 @@ func Reader(method, path string, body io.Reader, contentType string, opts []xrpc
 	if body == nil {
 		return request(method, path, nil, opts)
 	}
-	if v := reflect.ValueOf(body); v.Kind() == reflect.Pointer && v.IsNil() {
+	if nilvalue.Is(body) {
 		return nil, fmt.Errorf("the body of %s %s is a nil %T: for no body, pass nil itself", method, path, body)
 	}
 	return request(method, path, bodyOf(body, contentType), opts)

@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gimucco/atproto-go/internal/cidform"
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 )
 
 // MaxCBORNesting is how deep objects and arrays may nest in DAG-CBOR. Records stay far below it.
@@ -20,7 +21,7 @@ const MaxCBORNesting = 256
 // v does not refer to data. See https://atproto.com/specs/data-model and
 // https://dasl.ing/drisl.html.
 func UnmarshalCBOR(data []byte, v Decodable, opts ...DecodeOption) error {
-	if isNil(v) {
+	if nilvalue.Is(v) {
 		return newError(ErrMissing, 0, "there is nothing to decode into, but a nil %T", v)
 	}
 	d := decoders.Get().(*Decoder)

@@ -1,6 +1,10 @@
 package lex
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/gimucco/atproto-go/internal/nilvalue"
+)
 
 // DefaultMaxNesting is how deep objects and arrays may nest if MaxNesting sets no other limit.
 // Threads of posts are deep.
@@ -71,7 +75,7 @@ var decoders = sync.Pool{New: func() any { return new(Decoder) }}
 //
 // v does not refer to data.
 func UnmarshalJSON(data []byte, v Decodable, opts ...DecodeOption) error {
-	if isNil(v) {
+	if nilvalue.Is(v) {
 		return newError(ErrMissing, 0, "there is nothing to decode into, but a nil %T", v)
 	}
 	d := decoders.Get().(*Decoder)

@@ -1,12 +1,13 @@
 package lex
 
 import (
-	"reflect"
 	"slices"
 	"strconv"
 	"sync"
 	"unicode/utf8"
 	"unsafe"
+
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 )
 
 // An Encodable writes itself to an Encoder. Generated types implement it on their pointers.
@@ -85,7 +86,7 @@ func AppendJSON(dst []byte, v Encodable) ([]byte, error) {
 }
 
 func (e *Encoder) document(v Encodable) error {
-	if isNil(v) {
+	if nilvalue.Is(v) {
 		e.fail(ErrMissing, "there is no value, but a nil %T", v)
 		return e.Err()
 	}
@@ -422,7 +423,7 @@ func (e *Encoder) Value(v Encodable) {
 
 // Variant writes a member of a union, with its $type.
 func (e *Encoder) Variant(v Typed) error {
-	if isNil(v) {
+	if nilvalue.Is(v) {
 		e.fail(ErrMissing, "a required union has no member: set its Value")
 		return e.Err()
 	}
@@ -434,13 +435,6 @@ func (e *Encoder) Variant(v Typed) error {
 		e.fail(err, "%v", err)
 	}
 	return e.Err()
-}
-
-// isNil reports whether v is nil, or an interface with a nil pointer. The types of lexicons are
-// pointers.
-func isNil(v any) bool {
-	p := reflect.ValueOf(v)
-	return v == nil || p.Kind() == reflect.Pointer && p.IsNil()
 }
 
 // raw writes JSON that is known to be well-formed.

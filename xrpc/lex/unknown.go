@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 	"github.com/gimucco/atproto-go/internal/said"
 )
 
@@ -181,7 +182,7 @@ func (d *Decoder) Unknown() Unknown {
 func (e *Encoder) Unknown(u Unknown) {
 	e.variant = ""
 	switch {
-	case u.value != nil && isNil(u.value):
+	case u.value != nil && nilvalue.Is(u.value):
 		e.fail(ErrMissing, "an unknown is a nil %T", u.value)
 	case u.value != nil:
 		e.Value(u.value)

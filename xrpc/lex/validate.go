@@ -9,6 +9,7 @@ import (
 	"github.com/clipperhouse/uax29/v2/graphemes"
 
 	"github.com/gimucco/atproto-go/internal/cidform"
+	"github.com/gimucco/atproto-go/internal/nilvalue"
 	"github.com/gimucco/atproto-go/xrpc/syntax"
 )
 
@@ -36,7 +37,7 @@ type Validatable interface {
 // of unions. Decoding checks none of these, so that data with small faults can still be read. The
 // error is a *ValidationError.
 func Validate(value Validatable, mode Mode) error {
-	if isNil(value) {
+	if nilvalue.Is(value) {
 		return &ValidationError{Violations: []Violation{{Reason: fmt.Sprintf("there is no value, but a nil %T", value)}}}
 	}
 	v := Validator{mode: mode}
