@@ -63,9 +63,10 @@ type Web struct {
 	// only logins that were begun with the same CookieName.
 	CookieName string
 
-	// KeepReplaced keeps a session when another takes its place in the browser. By default it is
-	// logged out, because nobody has its key any more. Set it if users switch between accounts: keep
-	// the Key of each session in LoggedIn, and switch by SetSession.
+	// KeepReplaced keeps a session when that of another account takes its place in the browser. By
+	// default it is logged out, because nobody has its key any more. Set it if users switch between
+	// accounts: keep the Key of each account's session in LoggedIn, and switch by SetSession. A new
+	// session of the same account logs the old one out in any case.
 	KeepReplaced bool
 }
 
@@ -150,9 +151,10 @@ func (web *Web) Session(r *http.Request) (*Session, error) {
 }
 
 // SetSession makes session the session of the browser that sent r, as a login does: it sets the
-// cookie, and logs out the session that the browser had before, unless KeepReplaced is set. Use it for a session that does not
-// come from CallbackHandler: from Client.Import, or from a Client.Callback of your own. Call it
-// before w gets its status. Later requests of the browser have the session; r does not.
+// cookie, and logs out the session that the browser had before, unless KeepReplaced keeps it. Use it
+// for a session that does not come from CallbackHandler: from Client.Import, or from a
+// Client.Callback of your own. Call it before w gets its status. Later requests of the browser have
+// the session; r does not.
 //
 // Only call it for a browser whose user you know: whoever has the cookie acts as session.DID. If
 // the key of a passphrase cannot be read, SetSession fails with ErrStore and changes nothing.

@@ -8,7 +8,7 @@ import (
 )
 
 // CallbackHandler completes logins. Mount it at the path of the redirect URI. The new session
-// replaces the browser's old one, which is logged out unless KeepReplaced is set.
+// replaces the browser's old one, which is logged out unless KeepReplaced keeps it.
 //
 // A browser that comes back with a login that it has completed already, and that is logged in, is
 // sent Home. If a browser sends the same callback twice before it is answered, both requests get
@@ -88,12 +88,14 @@ func (web *Web) callbackFailed(w http.ResponseWriter, r *http.Request, login *lo
 
 // giveSession sets the cookie with a session's sealed key. Then it logs out the session that the
 // browser had before, which is nil if there was none: the old one lives until the browser has the
-// new one's key. With KeepReplaced it goes on.
+// new one's key. With KeepReplaced it goes on if it is another account's: of the same account, as
+// after an upgrade, nobody would come back to it.
 func (web *Web) giveSession(w http.ResponseWriter, r *http.Request, sealed string, key SessionKey, before *Session) {
 	web.setCookie(w, r, web.cookieName(), sealed, cookieLife)
-	if before != nil && before.Key() != key && !web.KeepReplaced {
-		replace(r.Context(), before)
+	if before == nil || before.Key() == key || web.KeepReplaced && before.DID() != key.DID {
+		return
 	}
+	replace(r.Context(), before)
 }
 
 // replace logs out a session whose key nobody has any more. It tells the server in the background,

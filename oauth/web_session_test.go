@@ -86,6 +86,20 @@ func TestWebSetSession(t *testing.T) {
 			t.Errorf("%d sessions were revoked", n)
 		}
 	})
+	t.Run("P76 a new session of the same account ends the old one, also where users switch", func(t *testing.T) {
+		s := newSite(t, func(_ *oauth.Config, web *oauth.Web) { web.KeepReplaced = true })
+		s.login(t, "alice", alice())
+		u, _ := url.Parse(s.URL)
+		before := s.browser.Jar.Cookies(u)
+		s.login(t, "alice", alice())
+		if got := s.me(t); got != "alice.test" {
+			t.Errorf("logged in as %s", got)
+		}
+		s.browser.Jar.SetCookies(u, before)
+		if got := s.me(t); got != "nobody" {
+			t.Errorf("the old session goes on as %s", got)
+		}
+	})
 	t.Run("the same session twice stays logged in", func(t *testing.T) {
 		s := newSite(t, nil)
 		session := login(t, s.sandbox, s.web.Client)

@@ -13,7 +13,7 @@ import (
 func severalAccounts(client *oauth.Client, remember func(http.ResponseWriter, *http.Request, oauth.SessionKey)) *oauth.Web {
 	web := &oauth.Web{
 		Client:       client,
-		KeepReplaced: true, // a second login does not end the first session
+		KeepReplaced: true, // a login with a second account does not end the session of the first
 		LoggedIn: func(w http.ResponseWriter, r *http.Request, result *oauth.CallbackResult) {
 			remember(w, r, result.Session.Key()) // for example in a table, under an ID in a cookie of yours
 			http.Redirect(w, r, "/", http.StatusSeeOther)
