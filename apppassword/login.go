@@ -39,8 +39,8 @@ const loginLimit = 45 * time.Second
 
 // Login makes a new session (com.atproto.server.createSession) and stores it. identifier is a
 // handle or a DID, in the forms that identity.ParseTyped accepts; with WithService, it may be an
-// email address. Use an app password, because the
-// account's owner can revoke it. The password is not stored.
+// email address. Use an app password, because the account's owner can revoke it. The password is not
+// stored.
 //
 // Servers limit logins: the reference server allows an account 30 in 5 minutes and 300 a day. A
 // program that is often restarted should use ResumeOrLogin.
@@ -163,8 +163,8 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 			return "", o, configError("identifier", "is a server: give a handle or a DID, and the server by WithService")
 		case identifier == "":
 			return "", o, configError("identifier", "is empty: give a handle or a DID")
-		case emailLike(identifier):
-			return "", o, configError("identifier", "is an email address: name its server with WithService")
+		case strings.Contains(identifier, "@"):
+			return "", o, configError("identifier", "is neither a handle nor a DID: %w; if it is an email address, name its server with WithService", err)
 		}
 		return "", o, configError("identifier", "is neither a handle nor a DID: %w", err)
 	}
@@ -183,12 +183,6 @@ func (c *Client) checkLogin(identifier string, opts []LoginOption) (string, logi
 		return "", o, configError("WithService:", "%.200q is not the https origin of a server, such as https://pds.example.com", u.Redacted())
 	}
 	return identifier, o, nil
-}
-
-// emailLike reports whether an identifier that is no handle looks like an email address.
-func emailLike(identifier string) bool {
-	user, host, at := strings.Cut(identifier, "@")
-	return at && user != "" && strings.Contains(host, ".")
 }
 
 // whereToLogIn finds the account's server, and the account's DID if that is known.

@@ -22,9 +22,9 @@ const MaxBatch = 200
 type Batch struct {
 	account Account
 	writes  []comatproto.RepoApplyWritesInputWritesUnion
-	records []lex.Typed // one for each of writes; nil for a deletion
-	keys    []syntax.RecordKey
-	err     error // the first error
+	records []lex.Typed        // one for each of writes; nil for a deletion
+	keys    []syntax.RecordKey // one for each of records
+	err     error              // the first error
 
 	last  time.Time
 	clock uint16

@@ -334,16 +334,14 @@ func WithValidation(on bool) Option {
 // HeaderOf returns the header fields that options set. It is for requests that do not use Call. An
 // option that sets something else is refused, because it would have no effect.
 func HeaderOf(opts ...Option) (http.Header, error) {
-	var o options
-	// An option may set what a field has already, so there are two values to start from.
-	for _, start := range []options{{}, defaultOptions()} {
-		o = start
-		if err := o.apply(opts); err != nil {
-			return nil, err
-		}
-		if name := o.beyondHeader(&start); name != "" {
-			return nil, fmt.Errorf("xrpc: this request does not use %s: remove the option, or make a call of the method", name)
-		}
+	// These values are none that an option can set.
+	o := options{headerTimeout: -1, idleTimeout: -1, outputTimeout: -1, maxOutput: -1, maxNesting: -1, reconnect: RetryPolicy{Attempts: -1}}
+	start := o
+	if err := o.apply(opts); err != nil {
+		return nil, err
+	}
+	if name := o.beyondHeader(&start); name != "" {
+		return nil, fmt.Errorf("xrpc: this request does not use %s: remove the option, or make a call of the method", name)
 	}
 	return o.requestHeader(), nil
 }

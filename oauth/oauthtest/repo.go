@@ -447,9 +447,9 @@ func (s *Server) describeRepo(c *call) (any, *xrpcError) {
 	if err != nil {
 		return nil, fail("InvalidRequest", "Could not resolve DID: %v", err)
 	}
-	collections := []string{}
-	for _, collection := range slices.Sorted(maps.Keys(s.repo(a.DID).records)) {
-		if len(s.repo(a.DID).records[collection]) > 0 {
+	records, collections := s.repo(a.DID).records, []string{}
+	for _, collection := range slices.Sorted(maps.Keys(records)) {
+		if len(records[collection]) > 0 {
 			collections = append(collections, collection)
 		}
 	}

@@ -2,10 +2,10 @@ package lex
 
 import "bytes"
 
-// An Any is a value of any type. Code that was generated with "allowMissing" uses it in place of a
-// type whose lexicon was missing, and all generated code for the body of a method that is neither an object nor a
-// union. It keeps the value as it was sent. AnyOf and AnyJSON make one.
-// The zero value holds no value and cannot be encoded.
+// An Any is a value of any type. Generated code uses it for the body of a method that is neither an
+// object nor a union; and if it was generated with "allowMissing", in place of a type whose lexicon
+// was missing. It keeps the value as it was sent. AnyOf and AnyJSON make one. The zero value holds no
+// value and cannot be encoded.
 type Any struct {
 	json []byte
 }

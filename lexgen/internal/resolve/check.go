@@ -76,9 +76,7 @@ func (c *checker) one(t schema.Type) {
 	case *schema.Union:
 		c.union(t)
 	case *schema.Boolean:
-		if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
-			c.warn(t.Pos, "default %t is not const %t", *t.Default, *t.Const)
-		}
+		constant(c, t.Pos, t.Const, t.Default, nil)
 	case *schema.Integer:
 		c.integer(t)
 	case *schema.String:
@@ -166,15 +164,25 @@ func (c *checker) order(at schema.Pos, low string, lo **int64, high string, hi *
 	}
 }
 
+// constant warns where a default or an enum leaves out the only value that a constant allows. It returns the enum, or none where the
+// constant counts.
+func constant[T comparable](c *checker, at schema.Pos, only, preset *T, enum []T) []T {
+	if only == nil {
+		return enum
+	}
+	if preset != nil && *preset != *only {
+		c.warn(at, "default %#v is not const %#v", *preset, *only)
+	}
+	if len(enum) > 0 && !slices.Contains(enum, *only) {
+		c.warn(at, "const %#v is not in enum; const counts", *only)
+		return nil
+	}
+	return enum
+}
+
 func (c *checker) integer(t *schema.Integer) {
 	c.order(t.Pos, "minimum", &t.Minimum, "maximum", &t.Maximum)
-	if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
-		c.warn(t.Pos, "default %d is not const %d", *t.Default, *t.Const)
-	}
-	if t.Const != nil && len(t.Enum) > 0 && !slices.Contains(t.Enum, *t.Const) {
-		c.warn(t.Pos, "const %d is not in enum; const counts", *t.Const)
-		t.Enum = nil
-	}
+	t.Enum = constant(c, t.Pos, t.Const, t.Default, t.Enum)
 	ok := func(what string, v int64) {
 		fail := c.fail
 		if what == "default" { // the reference takes it; it is sent as it is written
@@ -201,13 +209,7 @@ func (c *checker) integer(t *schema.Integer) {
 func (c *checker) str(t *schema.String) {
 	c.order(t.Pos, "minLength", &t.MinLength, "maxLength", &t.MaxLength)
 	c.order(t.Pos, "minGraphemes", &t.MinGraphemes, "maxGraphemes", &t.MaxGraphemes)
-	if t.Const != nil && t.Default != nil && *t.Default != *t.Const {
-		c.warn(t.Pos, "default %q is not const %q", *t.Default, *t.Const)
-	}
-	if t.Const != nil && len(t.Enum) > 0 && !slices.Contains(t.Enum, *t.Const) {
-		c.warn(t.Pos, "const %q is not in enum; const counts", *t.Const)
-		t.Enum = nil
-	}
+	t.Enum = constant(c, t.Pos, t.Const, t.Default, t.Enum)
 	if len(t.Enum) > 0 && len(t.KnownValues) > 0 {
 		c.warn(t.Pos, "has both enum and knownValues; enum counts")
 		t.KnownValues = nil
